@@ -1,0 +1,40 @@
+# Everything runs in ./.venv, which `make` creates; PYTHON names the interpreter that creates it.
+PYTHON ?= python3
+BIN := .venv/bin
+# -c pins every version, torch's build among them: an open range would fetch gigabytes of CUDA packages.
+STAMP := .venv/.installed
+
+.PHONY: help demo test check format bench contract clean
+help:
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## search layouts on real digits, re-train the front, write the report (under 6 minutes on 2 cores)
+	$(BIN)/archspec search docs/demo.yaml --workers 2
+	$(BIN)/archspec report runs/demo
+
+check: $(STAMP) ## format, lint, types, import layers, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: check ## every check and every test
+	$(BIN)/pytest -n 2
+
+format: $(STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
+	$(BIN)/python benchmarks/flops_startup.py
+
+contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
+	$(BIN)/python benchmarks/contract.py --specs 1000
+
+clean: ## remove the virtual environment and caches
+	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache
