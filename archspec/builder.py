@@ -1,0 +1,128 @@
+"""From a spec to an `nn.Module`: the one walk from data to modules."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, final
+
+import torch
+from torch import Tensor, nn
+
+from archspec.cost import measure
+from archspec.schema import ArchSpec
+from archspec.tree import Tree, plant
+
+Init = Literal["vit", "fan_out", "skip"]
+
+
+class FeatureInfo(TypedDict):
+    """One entry per stage, as timm's `feature_info`."""
+
+    num_chs: int
+    reduction: int
+    module: str
+
+
+@final
+class Network(nn.Module):
+    """A built spec.
+
+    Attributes:
+        stem, stages, head: the modules; `head` is an identity where the spec has none.
+        feature_info: channels, reduction and module name of each stage's map.
+    """
+
+    def __init__(self, tree: Tree, feature_info: list[FeatureInfo]) -> None:
+        super().__init__()
+        self.stem = tree.stem.module()
+        self.stages = nn.Sequential(*(stage.module() for stage in tree.stages))
+        self.head = tree.head.module() if tree.head is not None else nn.Identity()
+        self.feature_info = feature_info
+
+    def forward_features(self, x: Tensor) -> list[Tensor]:
+        """Maps after each stage, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
+        x = self.stem(x)
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The head's output, or the last map where there is no head."""
+        return self.head(self.forward_features(x)[-1])
+
+
+def build(
+    spec: ArchSpec,
+    resolution: int | None = None,
+    *,
+    init: Init = "vit",
+    zero_init_residual: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Network:
+    """Build the network that `spec` describes.
+
+    Args:
+        spec: the backbone.
+        resolution: side of the image, which chooses a declared variant; the spec's own when None. The network
+            itself takes images of any size.
+        init: `vit` draws weights from a normal of deviation 0.02 truncated at 2 deviations and zeroes biases, as
+            timm's ViTs do; `fan_out` draws convolutions from a normal of deviation sqrt(2 / fan out), as ResNets
+            do, and the rest as `vit`; `skip` leaves weights as the memory was, to be loaded.
+        zero_init_residual: start every residual branch at zero, by zeroing its last layer with weights.
+        device: where the parameters live; torch's default device when None.
+        dtype: of the parameters; torch's default when None.
+
+    Raises:
+        SpecError: the spec cannot be built at this resolution.
+    """
+    spec = spec.at(resolution or spec.resolution)
+    tree = plant(spec)
+    target = torch.device(device) if device is not None else torch.get_default_device()
+    with torch.device("meta"):
+        network = Network(tree, _feature_info(spec))
+    if dtype is not None:
+        network = network.to(dtype)
+    network = network.to_empty(device=target) if target.type != "meta" else network
+    if init != "skip" and target.type != "meta":
+        with torch.no_grad():
+            network.apply(_initialise_fan_out if init == "fan_out" else _initialise)
+            if zero_init_residual:
+                _zero_residuals(network, tree)
+    return network
+
+
+def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:
+    stages = measure(spec).stages
+    return [
+        {"num_chs": stage.shape[0], "reduction": round(spec.resolution / stage.shape[1]), "module": stage.name}
+        for stage in stages
+    ]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif callable(reset := getattr(module, "reset_parameters", None)):
+        reset()
+
+
+def _initialise_fan_out(module: nn.Module) -> None:
+    _initialise(module)
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+
+
+def _zero_residuals(network: Network, tree: Tree) -> None:
+    from blocks.layers.combine import Residual
+
+    modules = dict(network.named_modules())
+    for name, layer in tree.walk():
+        if isinstance(layer, Residual):
+            for tail in layer.tails():
+                for parameter in modules[f"{name}.{tail}"].parameters():
+                    nn.init.zeros_(parameter)

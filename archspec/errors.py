@@ -1,0 +1,50 @@
+"""The exceptions that a user of archspec can meet; each message is one line: place, field, rule, values."""
+
+from typing import ClassVar
+
+
+class ArchspecError(Exception):
+    """Anything that archspec reports in one line instead of a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SpecError(ArchspecError):
+    """Bad input: a spec, space, study or option that breaks a rule.
+
+    Args:
+        rule: the rule that was broken, with the values that broke it.
+        field: the dotted path of the field, such as ``stages[3].heads``; empty when the whole input is meant.
+        source: the file (or ``<code>``) that was read; empty when unknown.
+        line: the line in ``source``, counted from 1.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, rule: str, *, field: str = "", source: str = "", line: int | None = None) -> None:
+        self.rule = " ".join(rule.split())
+        self.field = field
+        self.source = source
+        self.line = line
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}" if self.source and self.line else self.source
+        return ": ".join(part for part in (place, self.field, self.rule) if part)
+
+
+class FieldError(ValueError):
+    """A rule broken at a known field, raised where no file is known; the loader turns it into a `SpecError`."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        self.field = field
+        self.rule = rule
+        super().__init__(f"{field}: {rule}" if field else rule)
+
+
+class AuditError(ArchspecError):
+    """The cost of a spec and the count of its built model disagree, or an operator has no counting rule."""
+
+
+class RunError(ArchspecError):
+    """A run that could not go on: a diverged training, a damaged journal or checkpoint."""

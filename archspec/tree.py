@@ -1,0 +1,105 @@
+"""From a spec to its layer tree, and the one walk over it that tracks shapes and costs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from archspec.errors import FieldError
+from archspec.schema import ArchSpec, Resolution, StageSpec
+from blocks.layers.combine import Parts, Sequence
+from blocks.layers.layer import Layer, Meter, Value
+from blocks.layers.resize import Resize
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The layers of a spec; `stages[i]` is a sequence of `downsample`, `resize` and `blocks`, as far as declared."""
+
+    stem: Layer
+    stages: tuple[Sequence, ...]
+    head: Layer | None
+
+    def walk(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer with the dotted name of its module, outer ones before inner ones."""
+        yield from _walk("stem", self.stem)
+        for index, stage in enumerate(self.stages):
+            yield from _walk(f"stages.{index}", stage)
+        if self.head is not None:
+            yield from _walk("head", self.head)
+
+
+def _walk(name: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+    yield name, layer
+    for part_name, part in layer.children():
+        yield from _walk(f"{name}.{part_name}", part)
+
+
+def plant(spec: ArchSpec) -> Tree:
+    """The layer tree of `spec` at its own resolution; use `spec.at(resolution)` first for another."""
+    rates = iter(drop_path_rates(spec))
+    widths = [stage.width for stage in spec.stages]
+    stages = tuple(
+        _plant_stage(stage, widths[max(index - 1, 0)], [next(rates) for _ in stage.blocks])
+        for index, stage in enumerate(spec.stages)
+    )
+    head = None if spec.head is None else spec.head.layers(widths[-1])
+    return Tree(spec.stem.layers(spec.channels, widths[0]), stages, head)
+
+
+def drop_path_rates(spec: ArchSpec) -> list[float]:
+    """Stochastic depth rate of each block in order: its own, or the linear schedule from 0 to `spec.drop_path`."""
+    blocks = [block for stage in spec.stages for block in stage.blocks]
+    last = max(len(blocks) - 1, 1)
+    schedule = [spec.drop_path * index / last for index in range(len(blocks))]
+    return [rate if block.drop_path is None else block.drop_path for block, rate in zip(blocks, schedule, strict=True)]
+
+
+def trace(spec: ArchSpec, resolution: Resolution | None = None, *, training: bool = False) -> Meter:
+    """Walk the layers of `spec` on one image and return the meter with its lines.
+
+    Raises:
+        FieldError: a map is emptied, or shapes do not fit; the field names the part of the spec.
+    """
+    spec, (height, width) = resolve(spec, resolution)
+    tree = plant(spec)
+    meter = Meter(training=training)
+    x = _enter(meter, "stem", tree.stem, Value.new((spec.channels, height, width)), "stem")
+    for index, stage in enumerate(tree.stages):
+        for name, part in stage.parts:
+            field = f"stages[{index}].{name}"
+            x = _enter(meter, f"stages.{index}.{name}", part, x, field)
+    if tree.head is not None:
+        _enter(meter, "head", tree.head, x, "head")
+    return meter
+
+
+def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tuple[int, int]]:
+    """The variant of `spec` for a resolution (its own when None), and the image's (height, width)."""
+    if resolution is None:
+        resolution = spec.resolution
+    if isinstance(resolution, int):
+        return spec.at(resolution), (resolution, resolution)
+    height, width = resolution
+    return (spec.at(height) if height == width else spec), (height, width)
+
+
+def _enter(meter: Meter, name: str, layer: Layer, x: Value, field: str) -> Value:
+    try:
+        return meter.enter(name, layer, x)
+    except FieldError as error:
+        size = "x".join(map(str, x.shape[1:]))
+        raise FieldError(field, f"on a map of {size}: {error.rule}") from None
+
+
+def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequence:
+    parts: Parts = ()
+    if stage.downsample is not None:
+        parts += (("downsample", stage.downsample.layers(width_in, stage.width)),)
+    if stage.resize is not None:
+        parts += (("resize", Resize(stage.resize)),)
+    blocks = tuple(
+        (str(index), block.model_copy(update={"drop_path": rate}).layers(stage.width))
+        for index, (block, rate) in enumerate(zip(stage.blocks, rates, strict=True))
+    )
+    return Sequence((*parts, ("blocks", Sequence(blocks))))

@@ -1,0 +1,57 @@
+"""Finds the parts: every module of this package, and every entry point of the group `archspec.blocks`.
+
+There is no registry to edit: a file that defines a final subclass of `Stem`, `Block`, `Downsample` or `Head` is
+found by its being there.
+"""
+
+import inspect
+import pkgutil
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+import blocks
+from archspec.errors import SpecError
+from blocks.component import Block, Downsample, Head, Stem
+
+Part = Stem | Block | Downsample | Head
+P = TypeVar("P", Stem, Block, Downsample, Head)
+GROUP = "archspec.blocks"
+
+
+def tag(part: type[Part]) -> str:
+    """The YAML tag of a part: the value of its literal `type`."""
+    return str(part.model_fields["type"].default)
+
+
+@cache
+def parts() -> tuple[type[Part], ...]:
+    """All parts, sorted by tag.
+
+    Raises:
+        SpecError: two parts share a tag, or an entry point does not name a part.
+    """
+    found = [part for info in pkgutil.iter_modules(blocks.__path__) if not info.ispkg for part in _parts_of(info.name)]
+    for entry in entry_points(group=GROUP):
+        part = entry.load()
+        if not (inspect.isclass(part) and issubclass(part, Part)):
+            raise SpecError(f"entry point {entry.name} must name a Stem, Block, Downsample or Head", source=GROUP)
+        found.append(part)
+    by_tag: dict[str, type[Part]] = {}
+    for part in found:
+        other = by_tag.setdefault(tag(part).lower(), part)
+        if other is not part:
+            raise SpecError(f"type {tag(part)} is defined by both {other.__module__} and {part.__module__}")
+    return tuple(sorted(by_tag.values(), key=tag))
+
+
+def find(kind: type[P]) -> tuple[type[P], ...]:
+    """All parts of one kind, sorted by tag."""
+    return tuple(part for part in parts() if issubclass(part, kind))
+
+
+def _parts_of(module_name: str) -> list[type[Part]]:
+    module = import_module(f"blocks.{module_name}")
+    classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Part)]
+    return [value for value in classes if value.__module__ == module.__name__ and not inspect.isabstract(value)]

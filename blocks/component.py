@@ -1,0 +1,67 @@
+"""The four kinds of parts that a spec is made of; every part is one file in this package.
+
+A part is a frozen pydantic model: its fields are its options in YAML, and `layers` returns its layer tree. The
+literal `type` is its YAML tag and, in lower case, the name of its file.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from blocks.layers.layer import Layer
+
+PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", strict=True)]
+
+
+class Stem(BaseModel, ABC):
+    """From the image to the first stage's map."""
+
+    model_config = PART_CONFIG
+    type: Any
+
+    @abstractmethod
+    def layers(self, width_in: int, width_out: int) -> Layer:
+        """Layers from an image of `width_in` channels to a map of `width_out` channels."""
+
+
+class Block(BaseModel, ABC):
+    """A block of a stage: a map to a map of the same shape."""
+
+    model_config = PART_CONFIG
+    type: Any
+    drop_path: float | None = Field(
+        None, ge=0, lt=1, description="stochastic depth rate of this block; null follows the spec's linear schedule"
+    )
+
+    @abstractmethod
+    def layers(self, width: int) -> Layer:
+        """Layers on a map of `width` channels."""
+
+    def check(self, width: int) -> None:
+        """Raise ValueError where the options do not fit `width` channels."""
+        del width
+
+
+class Downsample(BaseModel, ABC):
+    """The transition into a stage: fewer positions, other channels."""
+
+    model_config = PART_CONFIG
+    type: Any
+
+    @abstractmethod
+    def layers(self, width_in: int, width_out: int) -> Layer:
+        """Layers from `width_in` to `width_out` channels."""
+
+
+class Head(BaseModel, ABC):
+    """From the last stage's map to the output."""
+
+    model_config = PART_CONFIG
+    type: Any
+
+    @abstractmethod
+    def layers(self, width: int) -> Layer:
+        """Layers on a map of `width` channels."""

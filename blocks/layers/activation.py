@@ -1,0 +1,41 @@
+"""Elementwise activations; free in MACs, not in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, final
+
+from blocks.layers.layer import Layer, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ActivationKind = Literal["gelu", "relu", "silu", "hardswish"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Activation(Layer):
+    """Elementwise activation; GELU is the exact one."""
+
+    name: ActivationKind = "gelu"
+
+    @property
+    def kind(self) -> str:
+        return "act"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        out = Value.new(x.shape)
+        # ReLU's backward needs its output, the others' their input.
+        return meter.count(self.name, out, keep=(out if self.name == "relu" else x,))
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        kinds = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "hardswish": nn.Hardswish}
+        return kinds[self.name]()
+
+
+def gelu() -> Activation:
+    """Exact GELU."""
+    return Activation("gelu")

@@ -1,0 +1,20 @@
+"""Feed-forward networks of the transformer family, plain and convolutional."""
+
+from blocks.layers.activation import gelu
+from blocks.layers.combine import Sequence, chain, residual
+from blocks.layers.conv import conv, dwconv
+
+
+def hidden_width(width: int, expansion: float) -> int:
+    """Hidden width of a feed-forward: `expansion` times `width`, rounded, at least 1."""
+    return max(1, round(width * expansion))
+
+
+def mlp(width: int, hidden: int) -> Sequence:
+    """FC - GELU - FC on every position (HIRI-ViT equation 2)."""
+    return chain(fc1=conv(width, hidden), act=gelu(), fc2=conv(hidden, width))
+
+
+def conv_mlp(width: int, hidden: int) -> Sequence:
+    """FC - GELU - (z + depthwise 3x3 of z) - FC (HIRI-ViT equation 3)."""
+    return chain(fc1=conv(width, hidden), act=gelu(), mix=residual(dwconv(hidden, 3)), fc2=conv(hidden, width))

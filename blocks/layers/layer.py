@@ -1,0 +1,161 @@
+"""What a layer is: plain data that knows its shape rule, its cost rule and which torch module it stands for.
+
+A layer never imports torch until `module` is called. Costs follow fvcore's rules (one multiply-add = 1); bytes
+saved for backward are those that PyTorch's CPU kernels keep in float32.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, final
+
+from archspec.errors import FieldError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, ...]
+"""(channels, height, width) of a map or (features,) of a vector, without the batch."""
+
+FLOAT_BYTES = 4
+
+
+@final
+class Storage:
+    """The memory behind one or more values; two values with the same storage are saved once."""
+
+    __slots__ = ("elements",)
+
+    def __init__(self, elements: int) -> None:
+        self.elements = elements
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor that flows through the layers: its shape without the batch, and its memory."""
+
+    shape: Shape
+    storage: Storage
+
+    @classmethod
+    def new(cls, shape: Shape) -> Value:
+        """A value in memory of its own."""
+        return cls(shape, Storage(prod(shape)))
+
+    def view(self, shape: Shape) -> Value:
+        """The same memory seen in another shape."""
+        return Value(shape, self.storage)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The cost of one operator of one layer, for one image.
+
+    `path` is the module's dotted name in the built network; `operator` is fvcore's name for what was counted.
+    """
+
+    path: str
+    operator: str
+    shape: Shape
+    params: int
+    macs: int
+    activations: int
+    saved_bytes: int
+
+
+@final
+class Meter:
+    """Collects the lines of a walk over layers; knows where the walk stands and what is already saved."""
+
+    def __init__(self, *, training: bool = False) -> None:
+        self.training = training
+        self.lines: list[Line] = []
+        self._path: list[str] = []
+        self._saved: set[Storage] = set()
+
+    @property
+    def path(self) -> str:
+        """Dotted name of the layer that is being traced."""
+        return ".".join(self._path)
+
+    def enter(self, name: str, layer: Layer, value: Value) -> Value:
+        """Trace `layer` as the part called `name` of the current layer."""
+        self._path.append(name)
+        value = layer.trace(value, self)
+        self._path.pop()
+        return value
+
+    def count(
+        self,
+        operator: str,
+        out: Value,
+        *,
+        params: int = 0,
+        macs: int = 0,
+        activations: int = 0,
+        keep: tuple[Value, ...] = (),
+        extra_bytes: int = 0,
+    ) -> Value:
+        """Record one operator and return `out`.
+
+        Args:
+            operator: fvcore's name of the operator.
+            out: its output.
+            params: learnable numbers.
+            macs: multiply-adds for one image, by fvcore's rule.
+            activations: output elements where fvcore counts them.
+            keep: values that backward needs; memory that an earlier layer already keeps costs nothing again.
+            extra_bytes: bytes saved beside `keep`, such as the statistics of a norm.
+        """
+        saved = extra_bytes
+        for value in keep:
+            if value.storage not in self._saved:
+                self._saved.add(value.storage)
+                saved += value.storage.elements * FLOAT_BYTES
+        self.lines.append(Line(self.path, operator, out.shape, params, macs, activations, saved))
+        return out
+
+
+class Layer(ABC):
+    """One node of a layer tree. Subclasses are frozen dataclasses, hence hashable and comparable."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Short name that names the layer inside a sequence: `conv`, `norm`, `act`."""
+
+    @abstractmethod
+    def trace(self, x: Value, meter: Meter) -> Value:
+        """Shape and cost rule: record the operators on `meter` and return the output value.
+
+        Raises:
+            FieldError: the shape of `x` does not fit.
+        """
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The torch module; its submodules bear the names under which `trace` enters its parts."""
+
+    def children(self) -> tuple[tuple[str, Layer], ...]:
+        """The layers that this one is made of, by the name of their submodule."""
+        return ()
+
+    def tails(self) -> tuple[str, ...]:
+        """Dotted names of the last layers with weights, whose zeroing makes the whole layer return zero."""
+        return ()
+
+
+def window_output(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Length of a map of length `size` after a sliding window.
+
+    Raises:
+        FieldError: no output position is left.
+    """
+    out = (size + 2 * padding - kernel) // stride + 1
+    if size + 2 * padding < kernel or out < 1:
+        raise FieldError("", f"a {kernel}x{kernel} window at stride {stride} empties a map of size {size}")
+    return out

@@ -1,0 +1,50 @@
+"""Multi-head self-attention over the positions of a map."""
+
+from collections.abc import Mapping
+from typing import final
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@final
+class Attention(nn.Module):
+    """Self-attention: (N, C, H, W) -> (N, C, H, W).
+
+    Submodules `qkv` and `proj`; with spatial reduction `q`, `reduce`, `norm`, `kv` and `proj`.
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module], heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        queries = _tokens(x)
+        if hasattr(self, "qkv"):
+            q, k, v = self._split(self.get_submodule("qkv")(queries), 3)
+        else:
+            # Seen through the tokens, so that autograd keeps one copy of the input and not two.
+            small = queries.transpose(1, 2).reshape(x.shape)
+            small = self.get_submodule("norm")(self.get_submodule("reduce")(small))
+            (q,) = self._split(self.get_submodule("q")(queries), 1)
+            k, v = self._split(self.get_submodule("kv")(_tokens(small)), 2)
+        out = F.scaled_dot_product_attention(q, k, v)
+        out = self.get_submodule("proj")(out.transpose(1, 2).reshape(batch, height * width, channels))
+        return out.transpose(1, 2).reshape(batch, channels, height, width)
+
+    def _split(self, tokens: Tensor, count: int) -> tuple[Tensor, ...]:
+        """(N, L, count·C) -> `count` tensors (N, heads, L, C / heads)."""
+        batch, length, width = tokens.shape
+        parts = tokens.reshape(batch, length, count, self.heads, width // count // self.heads)
+        return parts.permute(2, 0, 3, 1, 4).unbind(0)
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}"
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H·W, C)."""
+    return x.flatten(2).transpose(1, 2).contiguous()
