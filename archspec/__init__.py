@@ -1,3 +1,52 @@
 """archspec: declare a vision backbone, know its exact cost, build it, search around it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.builder import Network, build
+    from archspec.cost import NetworkCost, measure
+    from archspec.errors import ArchspecError, SpecError
+    from archspec.loader import dump, load, presets
+    from archspec.schema import ArchSpec, StageSpec
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArchSpec",
+    "ArchspecError",
+    "Network",
+    "NetworkCost",
+    "SpecError",
+    "StageSpec",
+    "build",
+    "dump",
+    "load",
+    "measure",
+    "presets",
+]
+
+_HOME = {
+    "ArchSpec": "schema",
+    "ArchspecError": "errors",
+    "Network": "builder",
+    "NetworkCost": "cost",
+    "SpecError": "errors",
+    "StageSpec": "schema",
+    "build": "builder",
+    "dump": "loader",
+    "load": "loader",
+    "measure": "cost",
+    "presets": "loader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load their module on first use: `import archspec` costs nothing, and only `build` needs torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'archspec' has no attribute {name!r}")
+    return getattr(import_module(f"archspec.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,278 @@
+"""The command `archspec`. Each command imports what it needs when it runs, so that only `build`, `search` and
+`flops --verify` wait for torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn, Optional
+
+import typer
+
+from archspec import __version__
+from archspec.errors import ArchspecError, SpecError
+
+app = typer.Typer(
+    name="archspec",
+    help="Declare a vision backbone, know its exact cost, build it, search around it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SpecArgument = Annotated[
+    str,
+    typer.Argument(metavar="SPEC", help="a YAML or JSON file, - for standard input, a preset's name, or a short code"),
+]
+ResOption = Annotated[
+    Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
+    typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH; may be given more than once"),
+]
+
+
+def main() -> NoReturn:
+    """Run the command line; bad input is one line and exit code 2, a failure of ours exit code 1."""
+    try:
+        app()
+    except ArchspecError as error:
+        print(f"archspec: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: nothing to say, and nobody to say it to
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"archspec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def flops(
+    spec: SpecArgument = "spec.yaml",
+    res: ResOption = None,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="one row per layer")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="exact integers as JSON")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="exact integers as CSV")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")] = False,
+) -> None:
+    """Exact params, MACs (one multiply-add = 1), activations and memory for backward, without building the model."""
+    from archspec.cost import measure
+    from archspec.loader import load
+    from archspec.screen import console, cost_csv, cost_record, layer_table, part_table, plain, resolution_table
+
+    loaded = load(_existing(spec))
+    costs = [measure(loaded, size) for size in _resolutions(res) or [loaded.resolution]]
+    out = console()
+    if as_json:
+        records = [cost_record(cost, layers=per_layer) for cost in costs]
+        typer.echo(json.dumps(records[0] if len(records) == 1 else records, indent=2))
+    elif as_csv:
+        typer.echo(cost_csv(costs, layers=per_layer), nl=False)
+    elif per_layer:
+        for cost in costs:
+            out.print(layer_table(cost))
+    else:
+        out.print(part_table(costs[0]) if len(costs) == 1 else resolution_table(costs))
+    if verify:
+        from archspec.audit import audit
+
+        err = console(stderr=True)
+        for cost in costs:
+            passed = audit(loaded, cost.resolution)
+            place = "x".join(map(str, cost.resolution))
+            err.print(plain(f"verified at {place}: fvcore counts {passed.cost.macs:,} MACs on the built model, equal to "
+                            f"the integer in all {passed.modules} modules; torch counts {passed.torch_macs:,} "
+                            "for convolutions, linear layers and attention, equal too"))
+
+
+@app.command()
+def build(
+    spec: SpecArgument,
+    res: Annotated[Optional[int], typer.Option("--res", help="side of the image; chooses a declared variant")] = None,  # noqa: UP045
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
+) -> None:
+    """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
+    from archspec.cost import measure
+    from archspec.loader import load
+    from archspec.screen import console, part_table, plain, size
+
+    loaded = load(spec)
+    loaded = loaded.at(res or loaded.resolution)
+    cost = measure(loaded)
+
+    import torch
+
+    from archspec.builder import build as build_network
+
+    torch.manual_seed(seed)
+    network = build_network(loaded).eval()
+    with torch.inference_mode():
+        output = network(torch.zeros(1, loaded.channels, *cost.resolution))
+    screen = console()
+    screen.print(part_table(cost))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    screen.print(plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}"))
+    if out is not None:
+        from archspec.weights import save
+
+        weights, written = save(network, loaded, out)
+        screen.print(plain(f"wrote {weights} and {written}"))
+
+
+@app.command()
+def show(
+    spec: SpecArgument,
+    form: Annotated[str, typer.Option("--form", help="rows, columns, canonical, or both rows and columns")] = "both",
+) -> None:
+    """The spec as archspec understands it, in row form and column form; both load to the same digest."""
+    from archspec.errors import FieldError
+    from archspec.loader import dump, encode, load
+
+    forms = {"both": ("rows", "columns")}.get(form, (form,))
+    if not set(forms) <= {"rows", "columns", "canonical"}:
+        raise SpecError(f"must be rows, columns, canonical or both, not {form!r}", field="--form")
+    loaded = load(spec)
+    typer.echo(f"# {encode(loaded)}\n# digest {loaded.digest}")
+    for name in forms:
+        try:
+            text = dump(loaded, name)
+        except FieldError as error:
+            text = f"# {error}\n"
+        typer.echo(f"{'---' if name != forms[0] else ''}\n# {name}\n{text}", nl=False)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="specs, spaces and studies")],
+) -> None:
+    """Check files without building anything; one line each."""
+    failed = False
+    for file in files:
+        try:
+            typer.echo(f"{file}: {_describe(file)}")
+        except ArchspecError as error:
+            failed = True
+            typer.echo(str(error), err=True)
+    if failed:
+        raise typer.Exit(SpecError.exit_code)
+
+
+@app.command()
+def presets() -> None:
+    """The shipped specs and spaces, with their costs and how far they are documented."""
+    from rich.table import Table
+
+    from archspec.cost import measure
+    from archspec.loader import load
+    from archspec.loader import presets as names
+    from archspec.screen import console, short
+    from search.space import load_space, spaces
+
+    table = Table(title="presets")
+    for name in ("name", "params", "MACs", "at", "status", "description"):
+        table.add_column(name, no_wrap=name != "description", justify="right" if name in ("params", "MACs", "at") else "left")
+    for name in names():
+        spec = load(name)
+        cost = measure(spec)
+        table.add_row(name, short(cost.params), short(cost.macs), str(spec.resolution), spec.status, spec.description)
+    table.add_section()
+    for name in spaces():
+        space = load_space(name)
+        table.add_row(name, "", "", "", f"{space.count():.2e} layouts", space.description)
+    console().print(table)
+
+
+@app.command()
+def schema() -> None:
+    """JSON Schema of the spec format, for completion and checks in editors."""
+    from archspec.json_schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def search(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="a study or space file, the name of a shipped space, or a run to continue")],
+    name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="trained trials in all")] = None,  # noqa: UP045
+    timeout: Annotated[Optional[float], typer.Option("--timeout", min=0, help="seconds after which no trial is started")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
+    sampler: Annotated[Optional[str], typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random or qmc")] = None,  # noqa: UP045
+    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+) -> None:
+    """Search layouts for accuracy against cost; the same command again continues where it stopped."""
+    from search.conductor import conduct
+    from search.study import load_study
+
+    asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
+    config = load_study(study, runs, {key: value for key, value in asked.items() if value is not None})
+    finished = conduct(config, runs, workers=workers, timeout=timeout)
+    if not finished:
+        raise typer.Exit(130)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run: runs/NAME")],
+    out: Annotated[Optional[Path], typer.Option("--out", help="folder to write; RUN/report when not given")] = None,  # noqa: UP045
+) -> None:
+    """Write tables, figures and a page about a run."""
+    from reports.page import write_report
+
+    typer.echo(str(write_report(run, out)))
+
+
+def _existing(spec: str) -> str:
+    if spec == "spec.yaml" and not Path(spec).exists():
+        rule = "no such file; name a spec, a preset (see `archspec presets`) or a short code"
+        raise SpecError(rule, source=spec)
+    return spec
+
+
+def _resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:
+    from archspec.schema import MAX_RESOLUTION
+
+    out: list[int | tuple[int, int]] = []
+    for text in texts or []:
+        sides = text.lower().split("x")
+        if len(sides) > 2 or not all(s.isascii() and s.isdigit() and 0 < int(s) <= MAX_RESOLUTION for s in sides):
+            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r}"
+            raise SpecError(rule, field="--res")
+        out.append(int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1])))
+    return out
+
+
+def _describe(file: str) -> str:
+    from archspec.cost import measure
+    from archspec.loader import find_document, parse
+    from archspec.screen import short
+    from search.space import has_holes, parse_space
+    from search.study import parse_study
+
+    document = find_document(file)
+    data = document.data
+    if isinstance(data, dict) and "space" in data:
+        config = parse_study(document)
+        return f"a study of {config.trials} trials"
+    if has_holes(data):
+        return f"a space of {parse_space(document).count():,} layouts"
+    spec = parse(document)
+    cost = measure(spec)
+    return f"a spec: {short(cost.params)} params, {short(cost.macs)} MACs at {spec.resolution}"

@@ -1,0 +1,121 @@
+# pyright: reportUnknownMemberType=false
+"""How figures look and how they are kept: one style, one palette, three formats, the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+COLUMN = 3.5
+"""Width of one column of a two-column page, in inches; fonts are sized for it."""
+PAGE = 7.16
+"""Width of both columns, in inches."""
+FORMATS = ("png", "svg", "pdf")
+
+# Okabe and Ito, "Color universal design" (2008): distinct under every common colour vision deficiency.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+GREY, PALE = "#767676", "#BDBDBD"
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "#444444",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "archspec",
+}
+
+
+@contextmanager
+def style() -> Generator[None]:
+    """matplotlib's settings for the figures of a report, undone at the end."""
+    with matplotlib.rc_context(cast(Any, _STYLE)):
+        yield
+
+
+def sheet(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, laid out so that nothing is cut off, apart from pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write `figure` as `name`.png (300 dpi), .svg and .pdf, without dates, so that equal figures are equal files."""
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
+    for suffix in FORMATS:
+        figure.savefig(folder / f"{name}.{suffix}", metadata=metadata[suffix])
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write the data behind a figure; numbers that are missing (NaN) become empty cells."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([["" if cell is None or cell != cell else cell for cell in row] for row in rows])
+
+
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """Make the x axis logarithmic from `low` to `high`, with ticks at plain numbers (1, 2, 5, 10, ...)."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """The sparsest set of plain numbers of which at least four lie between `low` and `high`."""
+    inside: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [step * 10.0**power for power in range(-6, 13) for step in steps]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) >= 4:
+            break
+    return inside
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    return f"{value:g}"

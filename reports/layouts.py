@@ -1,0 +1,144 @@
+# pyright: reportUnknownMemberType=false
+"""What the members of a front look like: their stages drawn to scale, one layout per row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import cast
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from archspec.cost import measure
+from archspec.schema import ArchSpec
+from blocks.catalog import tag
+from blocks.component import Block
+from reports.canvas import BLUE, COLUMN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, save, sheet, write_csv
+
+# Kinds get their colours by the order of their names among all kinds shown, the usual three always the same.
+_COLORS = {"HR": SKY, "CFFN": ORANGE, "T": GREEN}
+_SPARE = (PURPLE, YELLOW, VERMILLION, BLUE)
+# A page holds no more rows than this in a readable size.
+MAX_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: block kinds in order, channels, and the side of its maps in pixels."""
+
+    kinds: tuple[str, ...]
+    width: int
+    side: int
+
+    @property
+    def label(self) -> str:
+        """The stage in words: `T 9×320`, or `HR+T 4×64` for a mixed one."""
+        kinds = "+".join(dict.fromkeys(self.kinds))
+        return f"{kinds} {len(self.kinds)}×{self.width}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One member of the front: its rank, a line about it, and its stages."""
+
+    rank: int
+    title: str
+    stages: tuple[Stage, ...]
+
+
+def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
+    """The layout of `spec` at its own resolution."""
+    blocks = [cast("tuple[Block, ...]", stage.blocks) for stage in spec.stages]
+    sides = [math.isqrt(stage.shape[1] * stage.shape[2]) for stage in measure(spec).stages]
+    stages = tuple(
+        Stage(tuple(tag(type(block)) for block in own), stage.width, side)
+        for stage, own, side in zip(spec.stages, blocks, sides, strict=True)
+    )
+    return Layout(rank, title, stages)
+
+
+def draw(layouts: Sequence[Layout]) -> Figure:
+    """The layouts below one another, with equal stages in one column.
+
+    Each block is a slab: its breadth grows with the square root of the channels, its height with the logarithm of
+    the map's side, so that halving the resolution takes off the same height everywhere.
+    """
+    shown = choose(layouts)
+    columns = max(len(one.stages) for one in shown)
+    figure = sheet(COLUMN if columns <= 5 else min(7.16, 0.7 * columns), 0.57 + 0.55 * len(shown))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(0, columns)
+    axes.set_ylim(len(shown), -0.3)
+    breadth = 0.92 / max(_breadth(stage) for one in shown for stage in one.stages)
+    height = 0.5 / max(_height(stage) for one in shown for stage in one.stages)
+    kinds = _colors(shown)
+    for column in range(columns):
+        sides = sorted({one.stages[column].side for one in shown if column < len(one.stages)})
+        maps = "/".join(map(str, sides[:3])) + ("/…" if len(sides) > 3 else "")
+        axes.text(column + 0.5, -0.17, f"stage {column} · {maps} px", fontsize=6, ha="center", color="#666666")
+    for row, one in enumerate(shown):
+        axes.text(0.02, row + 0.1, one.title, fontsize=6.5, va="center", fontweight="bold", color="#333333")
+        axes.plot([0.5, len(one.stages) - 0.5], [row + 0.49, row + 0.49], color="#999999", linewidth=0.8, zorder=0)
+        for column, stage in enumerate(one.stages):
+            _draw_stage(axes, stage, (column + 0.5, row + 0.49), (breadth, height), kinds)
+    handles = [Patch(facecolor=color, edgecolor="#333333", linewidth=0.5, label=kind) for kind, color in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
+    return figure
+
+
+def choose(layouts: Sequence[Layout]) -> Sequence[Layout]:
+    """At most `MAX_ROWS` of the layouts, evenly along the front, its ends among them."""
+    if len(layouts) <= MAX_ROWS:
+        return layouts
+    return [layouts[round(index * (len(layouts) - 1) / (MAX_ROWS - 1))] for index in range(MAX_ROWS)]
+
+
+def write(layouts: Sequence[Layout], folder: Path) -> None:
+    """Write layouts.{png,svg,pdf,csv}."""
+    save(draw(layouts), folder, "layouts")
+    rows = [
+        [
+            one.rank,
+            index,
+            "+".join(f"{kind}*{len(list(run))}" for kind, run in groupby(stage.kinds)),
+            stage.width,
+            stage.side,
+        ]
+        for one in layouts
+        for index, stage in enumerate(one.stages)
+    ]
+    write_csv(folder / "layouts.csv", ["rank", "stage", "blocks", "width", "side"], rows)
+
+
+def _draw_stage(
+    axes: Axes, stage: Stage, center: tuple[float, float], scale: tuple[float, float], kinds: dict[str, str]
+) -> None:
+    breadth, height = _breadth(stage) * scale[0], _height(stage) * scale[1]
+    left, low = center[0] - breadth / 2, center[1] + height / 2
+    slab = breadth / len(stage.kinds)
+    for index, kind in enumerate(stage.kinds):
+        place = (left + index * slab, low - height)
+        axes.add_patch(Rectangle(place, slab, height, facecolor=kinds[kind], edgecolor="white", linewidth=0.3))
+    axes.add_patch(Rectangle((left, low - height), breadth, height, fill=False, edgecolor="#333333", linewidth=0.5))
+    axes.text(center[0], center[1] + 0.35, stage.label, fontsize=5.8, ha="center", va="center", color="#222222")
+
+
+def _breadth(stage: Stage) -> float:
+    return len(stage.kinds) * math.sqrt(stage.width)
+
+
+def _height(stage: Stage) -> float:
+    return math.log2(stage.side + 1)
+
+
+def _colors(layouts: Sequence[Layout]) -> dict[str, str]:
+    shown = {kind for one in layouts for stage in one.stages for kind in stage.kinds}
+    others = sorted(shown - set(_COLORS))
+    usual = {kind: color for kind, color in _COLORS.items() if kind in shown}
+    return usual | {kind: _SPARE[index % len(_SPARE)] for index, kind in enumerate(others)}

@@ -1,0 +1,145 @@
+# pyright: reportUnknownMemberType=false
+"""How far a search has come after each trial: its hypervolume, beside that of a random search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.canvas import BLUE, COLUMN, VERMILLION, save, sheet, write_csv
+from reports.pareto import Points, hypervolume_history
+from reports.rows import Record, finished
+
+# The reference lies this share of the observed span (of log10 cost) beyond the dearest layout, so that the dearest,
+# often the most accurate one, counts too.
+MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The box in which hypervolumes of both arms are measured, fixed by rule before either is looked at.
+
+    `best` and `reference` give, per objective, the corners: accuracy from chance (0 where the number of classes is
+    not recorded) to 1; a cost from the cheapest trial of either arm to `MARGIN` beyond the dearest, in log10.
+    """
+
+    objectives: tuple[str, ...]
+    best: tuple[float, ...]
+    reference: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Hypervolume after 1, 2, ... trained layouts of one arm, as a share of the box of the scale (0 to 1)."""
+
+    name: str
+    trials: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The arms, how many leading trials of the search were drawn at random, and the scale; `note` is for the reader."""
+
+    scale: Scale
+    arms: tuple[Arm, ...]
+    startup: int
+    note: str
+
+
+def progress(record: Record) -> Progress:
+    """Compute the hypervolume history of the search and, where there is one, of the random baseline.
+
+    Layouts count in order of trial number, each once; failed trials and answers from the record do not count.
+    """
+    search, baseline = finished(record.search), finished(record.baseline)
+    scale = scale_of(pd.concat([search, baseline]) if len(baseline) else search, record)
+    arms = [_arm("search", search, scale)]
+    if len(baseline):
+        arms.append(_arm("random baseline", baseline, scale))
+    # Workers finish out of order, so the start-up part is as long as the unbroken run of random trials.
+    drawn = (search["arm"] == "random").to_numpy()
+    startup = int(np.argmin(drawn)) if not drawn.all() else len(drawn)
+    return Progress(scale, tuple(arms), startup, _note(arms, startup))
+
+
+def scale_of(table: pd.DataFrame, record: Record) -> Scale:
+    """The box for the rows of `table`, which holds both arms."""
+    best: list[float] = []
+    reference: list[float] = []
+    for name in record.objectives:
+        if name == "accuracy":
+            best.append(1.0)
+            reference.append(1 / record.metric.classes if record.metric.classes else 0.0)
+        else:
+            low, high = float(table[name].min()), float(table[name].max())
+            # Where all layouts cost the same, any span does.
+            span = math.log10(high / low) if high > low > 0 else 1.0
+            best.append(low)
+            reference.append(high * 10 ** (MARGIN * span))
+    return Scale(record.objectives, tuple(best), tuple(reference))
+
+
+def unit_losses(table: pd.DataFrame, scale: Scale) -> Points:
+    """Objective values (n, d) of `table` in the box: 0 at its best corner, 1 at its reference, all minimised."""
+    values = table[list(scale.objectives)].to_numpy("float64", copy=True)
+    for index, name in enumerate(scale.objectives):
+        best, reference = scale.best[index], scale.reference[index]
+        if name == "accuracy":
+            values[:, index] = (best - values[:, index]) / (best - reference)
+        else:
+            values[:, index] = np.log(values[:, index] / best) / math.log(reference / best)
+    return values
+
+
+def draw(info: Progress) -> Figure:
+    """Both histories as steps; the random start-up part of the search is shaded."""
+    figure = sheet(COLUMN, 2.5)
+    axes = figure.subplots()
+    if info.startup:
+        axes.axvspan(0.5, info.startup + 0.5, color="#EFEFEF", linewidth=0, zorder=0, label="random start-up")
+    looks: dict[str, dict[str, Any]] = {
+        "search": {"color": BLUE, "linestyle": "-", "linewidth": 1.5},
+        "random baseline": {"color": VERMILLION, "linestyle": (0, (4, 1.5)), "linewidth": 1.3},
+    }
+    for arm in info.arms:
+        axes.step(arm.trials, arm.values, where="post", label=arm.name, **looks[arm.name])
+        axes.plot(arm.trials[-1], arm.values[-1], marker="o", markersize=3.5, color=looks[arm.name]["color"])
+    axes.set_xlim(0.5, max(len(arm.trials) for arm in info.arms) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("trained layouts")
+    axes.set_ylabel("hypervolume (share of the box)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def write(info: Progress, folder: Path) -> None:
+    """Write hypervolume.{png,svg,pdf,csv}."""
+    save(draw(info), folder, "hypervolume")
+    rows = [
+        [arm.name, trial, f"{value:.9g}"]
+        for arm in info.arms
+        for trial, value in zip(arm.trials, arm.values, strict=True)
+    ]
+    write_csv(folder / "hypervolume.csv", ["arm", "trained_layouts", "hypervolume"], rows)
+
+
+def _arm(name: str, table: pd.DataFrame, scale: Scale) -> Arm:
+    values = hypervolume_history(unit_losses(table, scale), np.ones(len(scale.objectives)))
+    return Arm(name, tuple(range(1, len(values) + 1)), tuple(float(value) for value in values))
+
+
+def _note(arms: list[Arm], startup: int) -> str:
+    if len(arms) == 1:
+        part = f"; the shaded part, its {startup} uniformly random start-up trials, is all there is" if startup else ""
+        return f"No random baseline was run, so nothing tells how far chance alone would have come{part}."
+    count = min(len(arm.trials) for arm in arms)
+    values = " and ".join(f"{arm.values[count - 1]:.3f} ({arm.name})" for arm in arms)
+    return f"After {count} trained layouts: {values}. One run of each, so the spread between runs is not known."

@@ -1,0 +1,172 @@
+"""A run's journal as tables: one row per trial of the Optuna studies `search`, `baseline` and `final`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from archspec.errors import RunError
+
+COSTS = ("macs", "params", "activations", "latency_ms")
+METRICS = ("accuracy", "test_accuracy", *COSTS, "saved_bytes", "train_seconds")
+LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
+COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", *METRICS)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the accuracy of a study is: its label, data set, and the public benchmark it may be compared with."""
+
+    label: str
+    dataset: str
+    benchmark: str | None
+    classes: int | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that a run's journal says.
+
+    `search`, `baseline` and `final` are tables with the columns `COLUMNS`, in order of trial number; a study that the
+    journal lacks is an empty table. Accuracies are fractions, costs are counts, latency is in milliseconds, missing
+    numbers are NaN. `study` is the search as Optuna has it, for the parameters and their distributions.
+    """
+
+    name: str
+    objectives: tuple[str, ...]
+    metric: Metric
+    resolution: int | None
+    attributes: Mapping[str, Any]
+    search: pd.DataFrame
+    baseline: pd.DataFrame
+    final: pd.DataFrame
+    study: optuna.Study
+
+
+def read(run: Path) -> Record:
+    """Read the journal of the run folder `run`, without writing to it.
+
+    Raises:
+        RunError: the journal is missing or damaged, or holds no finished trial of a search.
+    """
+    journal = run / "journal.log"
+    studies = _studies(journal)
+    if "search" not in studies:
+        raise RunError(f"{journal}: no study named 'search': this is not the journal of a search")
+    attributes = studies["search"].user_attrs
+    try:
+        tables = {name: frame(study.trials, _objectives(study)) for name, study in studies.items()}
+        objectives = _objectives(studies["search"])
+        metric = _metric(attributes)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
+    if "accuracy" not in objectives:
+        raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
+    if not (tables["search"]["state"] == "COMPLETE").any():
+        raise RunError(f"{journal}: no trial of the search is finished: nothing to report yet")
+    empty = frame([], objectives)
+    return Record(
+        name=run.resolve().name,
+        objectives=objectives,
+        metric=metric,
+        resolution=attributes.get("resolution"),
+        attributes=attributes,
+        search=tables["search"],
+        baseline=tables.get("baseline", empty),
+        final=tables.get("final", empty),
+        study=studies["search"],
+    )
+
+
+def frame(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> pd.DataFrame:
+    """Table of `trials` with the columns `COLUMNS`; a trial's values win over its recorded metrics.
+
+    Raises:
+        ValueError: a finished trial has other than one value per objective, or a metric is not a number.
+    """
+    rows = [_row(trial, objectives) for trial in sorted(trials, key=lambda trial: trial.number)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    numeric = ["seed", "duplicate_of", "copied_from", *METRICS]
+    return table.astype(dict.fromkeys(numeric, "float64"))
+
+
+def finished(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that were evaluated, once per layout: complete, and neither answered from the record nor a repetition."""
+    done = table[(table["state"] == "COMPLETE") & table["duplicate_of"].isna()]
+    return done.drop_duplicates("digest")
+
+
+def _studies(journal: Path) -> dict[str, optuna.Study]:
+    # JournalFileBackend creates the file that it does not find; a report must not.
+    if not journal.is_file():
+        raise RunError(f"{journal}: no such file: a run folder holds journal.log, study.yaml and artifacts/")
+    try:
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        names = [study.study_name for study in storage.get_all_studies()]
+        known = [name for name in ("search", "baseline", "final") if name in names]
+        return {name: optuna.load_study(study_name=name, storage=storage) for name in known}
+    except OSError as error:
+        raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
+
+
+def _objectives(study: optuna.Study) -> tuple[str, ...]:
+    # The final trainings are ranked by nothing else, whatever the search's objectives were.
+    names = ["accuracy"] if study.study_name == "final" else study.user_attrs.get("objectives")
+    if not isinstance(names, list) or len(cast("list[Any]", names)) != len(study.directions):
+        raise ValueError(f"study '{study.study_name}' has {len(study.directions)} directions, objectives {names!r}")
+    unknown = [name for name in cast("list[Any]", names) if name not in ("accuracy", *COSTS)]
+    if unknown:
+        raise ValueError(f"study '{study.study_name}' has the unknown objective {unknown[0]!r}")
+    return tuple(cast("list[str]", names))
+
+
+def _metric(attributes: Mapping[str, Any]) -> Metric:
+    metric: Mapping[str, Any] = attributes.get("metric", {})
+    return Metric(
+        label=str(metric.get("label", "accuracy")),
+        dataset=str(metric.get("dataset", "unnamed data")),
+        benchmark=metric.get("benchmark"),
+        classes=metric.get("classes"),
+    )
+
+
+def _row(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    metrics: Mapping[str, Any] = attributes.get("metrics", {})
+    row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
+    row |= {name: attributes.get(name) for name in LABELS}
+    row |= {name: _number(attributes.get(name)) for name in ("seed", "duplicate_of", "copied_from")}
+    row["repaired"] = len(attributes.get("repaired", []))
+    row |= {name: _number(metrics.get(name)) for name in METRICS}
+    if trial.state.name == "COMPLETE":
+        if len(trial.values) != len(objectives):
+            raise ValueError(f"trial {trial.number} has {len(trial.values)} values for {len(objectives)} objectives")
+        if not isinstance(row["digest"], str):
+            raise ValueError(f"trial {trial.number} names no digest")
+        row["code"] = row["code"] or row["digest"]
+        row |= dict(zip(objectives, trial.values, strict=True))
+    return row
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} where a number belongs")
+    return float(value)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return (text[:160] or type(error).__name__) if text != "None" else type(error).__name__

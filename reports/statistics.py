@@ -1,0 +1,50 @@
+"""What repeated seeds say: mean, sample standard deviation, seed noise, seeds needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean, sample standard deviation (n - 1 in the denominator) and number of values."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+def summarise(values: Iterable[float]) -> Summary:
+    """Summary of the finite values; the mean of none and the deviation of fewer than two are NaN, never zero."""
+    finite = [value for value in values if math.isfinite(value)]
+    mean = fmean(finite) if finite else math.nan
+    sd = stdev(finite) if len(finite) > 1 else math.nan
+    return Summary(mean=mean, sd=sd, n=len(finite))
+
+
+def pooled_sd(groups: Sequence[Summary]) -> float:
+    """Seed noise: the root of the variances' mean, weighted by n - 1; NaN when no group was repeated.
+
+    Pooling assumes that every layout has the same noise; with three seeds each, one layout's own deviation is
+    known only to within a factor of about two, the pooled one much better.
+    """
+    repeated = [group for group in groups if group.n > 1]
+    freedom = sum(group.n - 1 for group in repeated)
+    if freedom == 0:
+        return math.nan
+    return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in repeated) / freedom)
+
+
+def seeds_needed(sd: float, difference: float, *, level: float = 0.05, power: float = 0.8) -> int | None:
+    """Seeds per layout to tell two layouts apart whose true means lie `difference` apart (two-sided z test).
+
+    Source: the normal approximation n = 2 ((z(1 - level/2) + z(power)) sd / difference)^2, at least 2, because one
+    seed shows no noise. None where it is not defined (no known noise, or no difference).
+    """
+    if not math.isfinite(sd) or not math.isfinite(difference) or difference == 0:
+        return None
+    quantiles = NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)
+    return max(2, math.ceil(2 * (quantiles * sd / difference) ** 2))

@@ -1,0 +1,138 @@
+"""The front as a table, for Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.canvas import write_csv
+from reports.front import Anchor, Front, Member
+from reports.quantities import Unit, unit
+from reports.rows import COSTS
+from reports.statistics import Summary
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The front as text: a header, and a row per member and then per anchor, whose rank is empty.
+
+    Accuracies are in percent, test accuracy as mean ± sample standard deviation over the seeds; what is not known is
+    a dash.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    members: int
+    caption: str
+
+
+def table(front: Front, caption: str) -> Table:
+    """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds."""
+    lines: list[Member | Anchor] = [*front.members, *front.anchors]
+    # Activations matter to few; they are in the CSV, and here where they were an objective.
+    wanted = [name for name in ("params", "macs", "activations", "latency_ms") if _shown(name, front)]
+    units = {name: unit(name, [line.costs[name] for line in lines]) for name in wanted}
+    accuracy = unit("accuracy", [])
+    header = ("#", "Layout", *(units[name].label for name in wanted), "Validation (%)", "Test (%)", "Seeds")
+    rows: list[tuple[str, ...]] = []
+    for line in lines:
+        named = isinstance(line, Anchor) and line.name != line.code
+        layout = f"{line.name} ({line.code})" if isinstance(line, Anchor) and named else line.code
+        rank = str(line.rank) if isinstance(line, Member) else ""
+        validation = accuracy.text(line.accuracy) if isinstance(line, Member) else "–"
+        costs = [units[name].text(line.costs[name]) for name in wanted]
+        seeds = str(line.test.n) if line.test.n else "–"
+        rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
+    return Table(header, tuple(rows), len(front.members), caption)
+
+
+def spread(summary: Summary, scale: Unit) -> str:
+    """`84.3 ± 0.5`; without a deviation where there is only one value, a dash where there is none."""
+    if not math.isfinite(summary.mean):
+        return "–"
+    sd = f" ± {scale.text(summary.sd)}" if math.isfinite(summary.sd) else ""
+    return scale.text(summary.mean) + sd
+
+
+def markdown(content: Table) -> str:
+    """GitHub Markdown, with the numbers to the right."""
+    rule = ["---:" if index != 1 else ":---" for index in range(len(content.header))]
+    lines = [content.header, rule, *content.rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells) + f"\n{content.caption}\n"
+
+
+def latex(content: Table) -> str:
+    """A LaTeX table for the package booktabs; a rule separates the anchors."""
+    head = " & ".join(escape_tex(cell) for cell in content.header)
+    body = [" & ".join(escape_tex(cell) for cell in row) + r" \\" for row in content.rows]
+    if content.members < len(body):
+        body.insert(content.members, r"\midrule")
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escape_tex(content.caption)}}}",
+            rf"\begin{{tabular}}{{rl{'r' * (len(content.header) - 2)}}}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def escape_tex(text: str) -> str:
+    """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
+    escaped = "".join(_TEX.get(sign, sign) for sign in text)
+    return re.sub("±", r"$\\pm$", escaped).replace("–", "--").replace("×", r"$\times$")
+
+
+def write(content: Table, front: Front, folder: Path) -> None:
+    """Write front.md, front.tex and front.csv, the last with plain numbers in full precision."""
+    (folder / "front.md").write_text(markdown(content), encoding="utf-8")
+    (folder / "front.tex").write_text(latex(content), encoding="utf-8")
+    header = ["rank", "name", "code", "digest", "trial", *COSTS, "validation_accuracy"]
+    header += ["test_accuracy_mean", "test_accuracy_sd", "seeds"]
+    rows = [_numbers(line) for line in (*front.members, *front.anchors)]
+    write_csv(folder / "front.csv", header, rows)
+
+
+def _numbers(line: Member | Anchor) -> Sequence[object]:
+    member = isinstance(line, Member)
+    return [
+        line.rank if member else None,
+        None if member else line.name,
+        line.code,
+        line.digest,
+        line.trial if member else None,
+        *(_plain(line.costs[name]) for name in COSTS),
+        line.accuracy if member else None,
+        line.test.mean,
+        line.test.sd,
+        line.test.n,
+    ]
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if math.isfinite(value) and value.is_integer() else value
+
+
+def _shown(name: str, front: Front) -> bool:
+    known = any(math.isfinite(member.costs[name]) for member in front.members)
+    return known and (name != "activations" or name in front.objectives)

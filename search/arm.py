@@ -1,0 +1,320 @@
+"""Arms of a run: who proposes layouts, and what becomes of an answer. Only this process writes the journal."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from optuna.samplers import RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from archspec.errors import SpecError
+from archspec.loader import dump, encode
+from archspec.schema import ArchSpec
+from search.evaluator import Metrics
+from search.journal import unfinished
+from search.pareto import spread
+from search.samplers import make_sampler
+from search.space import Hole, Scalar, Space
+from search.study import StudyConfig
+from search.worker import Order, Report
+
+MAX_FRUITLESS = 200
+MAX_ATTEMPTS = 3
+
+
+class Arm(ABC):
+    """A source of orders."""
+
+    @abstractmethod
+    def next_order(self) -> Order | None:
+        """The next layout to evaluate; None when there is none, or none until an answer comes in."""
+
+    @abstractmethod
+    def finish(self, order: Order, report: Report) -> str:
+        """Note the answer to an order; one line about it for people."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> tuple[int, int]:
+        """Evaluations done, and wanted."""
+
+
+@final
+@dataclass(slots=True)
+class _Flight:
+    """An order under way: the trial that it answers, and later trials that proposed the same layout."""
+
+    trial: Trial
+    twins: list[Trial] = field(default_factory=list[Trial])
+
+
+@final
+class SearchArm(Arm):
+    """Proposals of a sampler, each distinct layout evaluated once.
+
+    Args:
+        study: the Optuna study.
+        config: what was asked.
+        space: the parsed space.
+        root: folder of the run.
+        trials: evaluated trials wanted, duplicates apart.
+        random: draw everything at random: the baseline.
+    """
+
+    def __init__(
+        self, study: Study, config: StudyConfig, space: Space, root: Path, *, trials: int, random: bool = False
+    ) -> None:
+        self.study, self.config, self.space, self.root = study, config, space, root
+        self.wanted, self.random = trials, random
+        self._flights: dict[str, _Flight] = {}
+        self._records: dict[str, FrozenTrial] = {}
+        self._done = 0
+        self._exhausted = False
+        for trial in study.get_trials(deepcopy=False):
+            self._remember(trial)
+        for trial in unfinished(study):
+            self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+        self._sampler = make_sampler(config.sampler, config.seed + len(study.trials))
+        self._random = RandomSampler(seed=config.seed + len(study.trials))
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self._done, self.wanted
+
+    def next_order(self) -> Order | None:
+        if self._exhausted or self._done + len(self._flights) >= self.wanted:
+            return None
+        for _ in range(MAX_FRUITLESS):
+            trial = self._ask()
+            order = self._place(trial)
+            if order is not None:
+                return order
+        self._exhausted = True
+        return None
+
+    def finish(self, order: Order, report: Report) -> str:
+        flight = self._flights.pop(order.digest)
+        number = flight.trial.number
+        if report.kind == "done" and report.metrics is not None:
+            values = _values(self.config.objectives, report.metrics)
+            if all(math.isfinite(value) for value in values):
+                self._complete(flight.trial, report.metrics, values)
+                for twin in flight.twins:
+                    self._copy(twin, number, report.metrics, values)
+                return f"trial {number}: {_describe(self.config.objectives, values)}  {encode_order(order)}"
+            report = Report("failed", f"objectives are not finite: {_describe(self.config.objectives, values)}")
+        for trial in (flight.trial, *flight.twins):
+            trial.set_user_attr("failure", report.text)
+        if report.kind == "interrupted":
+            self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
+        else:
+            self.study.tell(flight.trial, state=TrialState.FAIL)
+            self._remember(self.study.trials[number])
+        for twin in flight.twins:
+            self.study.tell(twin, state=TrialState.FAIL)
+        return f"trial {number} {report.kind}: {report.text}"
+
+    def _ask(self) -> Trial:
+        waiting = any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))
+        start_up = self.random or self._done < self.config.sampler.startup
+        self.study.sampler = self._random if start_up else self._sampler
+        trial = self.study.ask()
+        if not waiting:
+            trial.set_user_attr("arm", "random" if start_up else "model")
+        return trial
+
+    def _place(self, trial: Trial) -> Order | None:
+        """Turn a proposal into an order, or answer it at once."""
+        try:
+            layout = self.space.fill(lambda hole: suggest_option(trial, hole))
+            spec = self.config.evaluator.prepare(layout.spec)
+        except SpecError as error:
+            trial.set_user_attr("failure", f"impossible layout: {error}")
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
+        if layout.repaired:
+            attrs["repaired"] = list(layout.repaired)
+        for key, value in attrs.items():
+            trial.set_user_attr(key, value)
+        if spec.digest in self._flights:
+            self._flights[spec.digest].twins.append(trial)
+            return None
+        record = self._records.get(spec.digest)
+        if record is not None:
+            self._answer_from(record, trial)
+            return None
+        self._flights[spec.digest] = _Flight(trial)
+        write_spec(spec, self.root)
+        return Order(spec.canonical(), spec.digest, self.config.seed, f"search-seed{self.config.seed}")
+
+    def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
+        if record.state == TrialState.COMPLETE:
+            self._copy(trial, record.number, record.user_attrs["metrics"], list(record.values))
+            return
+        trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
+        self.study.tell(trial, state=TrialState.FAIL)
+
+    def _complete(self, trial: Trial, metrics: Metrics, values: list[float]) -> None:
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("audited", True)
+        self.study.tell(trial, values)
+        self._remember(self.study.trials[trial.number])
+
+    def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("duplicate_of", number)
+        self.study.tell(trial, values)
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        attrs = trial.user_attrs
+        if "digest" not in attrs or "duplicate_of" in attrs:
+            return
+        if trial.state == TrialState.COMPLETE:
+            self._done += 1
+            self._records[attrs["digest"]] = trial
+        elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
+            self._records.setdefault(attrs["digest"], trial)
+
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> None:
+        """Record a trial as failed and queue its parameters again, unless it keeps killing its worker."""
+        attempt = int(attrs.get("attempt", 1))
+        again = attempt < MAX_ATTEMPTS or "worker died" not in reason
+        # A RUNNING trial of another process has no Trial object: its attributes are set by rebuilding one.
+        trial = Trial(self.study, self.study.trials[number]._trial_id)  # noqa: SLF001
+        trial.set_user_attr("failure", reason)
+        if again:
+            trial.set_user_attr("requeued", True)
+        self.study.tell(number, state=TrialState.FAIL)
+        if again:
+            user_attrs = {"attempt": attempt + ("worker died" in reason), "requeued_from": number}
+            user_attrs |= {"arm": attrs["arm"]} if "arm" in attrs else {}
+            self.study.enqueue_trial(params, user_attrs=user_attrs)
+        else:
+            self._remember(self.study.trials[number])
+
+
+@final
+class FinalArm(Arm):
+    """Finalists and anchors, each re-trained with fresh seeds and scored on the test split.
+
+    Args:
+        study: the Optuna study `final`, which receives finished evaluations only.
+        config: what was asked.
+        finalists: canonical specs of the front, in order.
+        anchors: specs to compare with, by name.
+        root: folder of the run.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        config: StudyConfig,
+        finalists: Sequence[ArchSpec],
+        anchors: dict[str, ArchSpec],
+        root: Path,
+    ) -> None:
+        self.study, self.config, self.root = study, config, root
+        self._roles: dict[str, dict[str, str]] = {}
+        self._orders: list[Order] = []
+        known = {(t.user_attrs["digest"], t.user_attrs["seed"]) for t in study.get_trials(deepcopy=False)}
+        specs = [(spec, {"role": "front"}) for spec in finalists]
+        specs += [(spec, {"role": "anchor", "anchor": name}) for name, spec in anchors.items()]
+        self._total = 0
+        for seed in (config.seed + 1 + index for index in range(config.final.seeds)):
+            for spec, role in specs:
+                if self._roles.setdefault(spec.digest, role) is not role and role["role"] == "anchor":
+                    continue  # an anchor that is on the front is trained once
+                self._total += 1
+                if (spec.digest, seed) not in known:
+                    write_spec(spec, root)
+                    self._orders.append(Order(spec.canonical(), spec.digest, seed, f"final-seed{seed}", final=True))
+        self._orders.reverse()
+        self._left = len(self._orders)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self._total - self._left, self._total
+
+    def next_order(self) -> Order | None:
+        return self._orders.pop() if self._orders else None
+
+    def finish(self, order: Order, report: Report) -> str:
+        self._left -= 1
+        attrs: dict[str, Any] = {"digest": order.digest, "seed": order.seed, "code": encode_order(order)}
+        attrs |= self._roles[order.digest]
+        if report.kind == "done" and report.metrics is not None:
+            attrs |= {"metrics": report.metrics, "audited": True}
+            value = float(report.metrics["accuracy"])
+            self.study.add_trial(create_trial(value=value, user_attrs=attrs))
+            test = report.metrics.get("test_accuracy", math.nan)
+            return f"finalist, seed {order.seed}: test accuracy {test:.4f}  {attrs['code']}"
+        if report.kind == "failed":
+            attrs["failure"] = report.text
+            self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))
+        return f"finalist, seed {order.seed}, {report.kind}: {report.text}"
+
+
+def copy_start_up(source: Study, target: Study, count: int) -> None:
+    """Give a new baseline the trials that the search itself drew uniformly at random, up to `count`."""
+    if target.get_trials(deepcopy=False):
+        return
+    drawn = [
+        trial
+        for trial in source.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trial.user_attrs.get("arm") == "random" and "duplicate_of" not in trial.user_attrs
+    ]
+    for trial in drawn[:count]:
+        attrs = {**trial.user_attrs, "copied_from": trial.number}
+        target.add_trial(
+            create_trial(
+                params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs
+            )
+        )
+
+
+def front_specs(study: Study, config: StudyConfig, space: Space) -> list[ArchSpec]:
+    """The specs of the study's Pareto front by ascending cost, thinned to `final.members`."""
+    trials = sorted(study.best_trials, key=lambda trial: tuple(reversed(trial.values)))
+    distinct = {trial.user_attrs["digest"]: trial for trial in trials if "digest" in trial.user_attrs}
+    chosen = spread(list(distinct.values()), config.final.members)
+    return [config.evaluator.prepare(space.fill(lambda hole, t=trial: t.params[hole.path]).spec) for trial in chosen]
+
+
+def suggest_option(trial: Trial, hole: Hole) -> Scalar:
+    """Ask `trial` for the value of a hole: integers in a range as such, everything else as a category."""
+    low, high = hole.options[0], hole.options[-1]
+    if hole.ordered and isinstance(low, int) and isinstance(high, int):
+        step = hole.options[1] - low if len(hole.options) > 1 and isinstance(hole.options[1], int) else 1
+        return trial.suggest_int(hole.path, low, high, step=step)
+    return trial.suggest_categorical(hole.path, hole.options)
+
+
+def write_spec(spec: ArchSpec, root: Path) -> None:
+    """Write the canonical spec beside its evaluations."""
+    path = root / "artifacts" / spec.digest / "spec.yaml"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dump(spec), encoding="utf-8")
+
+
+def encode_order(order: Order) -> str:
+    """Compact label of an order's layout."""
+    return encode(ArchSpec.model_validate(order.spec))
+
+
+def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
+    return [float(metrics[name]) for name in objectives]
+
+
+def _describe(objectives: Sequence[str], values: Sequence[float]) -> str:
+    return ", ".join(
+        f"{name} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{name} {value:,.0f}"
+        for name, value in zip(objectives, values, strict=True)
+    )

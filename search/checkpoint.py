@@ -1,0 +1,62 @@
+"""Checkpoints: written whole or not at all, and never continued by a run they do not belong to."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import RunError
+
+VERSION = 1
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace `path` by `state` in one step: a reader, or a kill at any moment, meets the old file or the new one."""
+    import torch
+
+    partial = path.with_name(path.name + ".tmp")
+    with partial.open("wb") as file:
+        torch.save({"version": VERSION, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state at `path` on the CPU, or None where there is no file.
+
+    Raises RunError, naming the file and leaving it as it is, when it is damaged (unreadable, or a checksum differs)
+    or when its entries differ from `identity`, which says whose run it is.
+    """
+    import torch
+
+    if not path.exists():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise ValueError(f"checksum of {broken} differs")
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or "version" not in state:
+            raise ValueError("not a checkpoint of a training run")
+    except Exception as error:  # whatever the unpickler meets in a damaged file, the answer is the same
+        raise damaged(path, error) from error
+    found: dict[str, Any] = state
+    for name, wanted in {"version": VERSION, **identity}.items():
+        if found.get(name) != wanted:
+            raise RunError(
+                f"{path}: checkpoint of another run ({name} is {found.get(name)}, asked for {wanted}); "
+                "the file is kept: move it away to train anew"
+            )
+    return found
+
+
+def damaged(path: Path, error: Exception) -> RunError:
+    """The error that names a checkpoint which cannot be used."""
+    reason = str(error).strip().splitlines()
+    return RunError(
+        f"{path}: damaged checkpoint ({type(error).__name__}: {reason[0] if reason else 'no message'}); "
+        "the file is kept: move it away to train anew"
+    )

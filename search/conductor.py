@@ -1,0 +1,171 @@
+"""Runs a study: hands orders to workers, notes answers, survives interruption."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, final
+
+import yaml
+from optuna.storages import JournalStorage
+from optuna.study import Study
+
+from archspec import __version__
+from archspec.errors import RunError, SpecError
+from archspec.loader import load
+from search.arm import Arm, FinalArm, SearchArm, copy_start_up, front_specs
+from search.journal import lock_run, open_storage, open_study
+from search.pool import Pool
+from search.screen import Screen
+from search.space import Space
+from search.study import EXTENDABLE, StudyConfig
+from search.worker import Order, Report
+
+MAX_FAILURES_FIRST = 5
+
+
+def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float | None = None) -> bool:
+    """Run or continue a study until its budget is spent.
+
+    Args:
+        config: what is asked.
+        runs: folder of all runs; this one is `runs / config.name`.
+        workers: processes on this machine.
+        timeout: seconds after which no further trial is started; None for no limit.
+
+    Returns:
+        whether it came to its end (False: interrupted, to be continued).
+
+    Raises:
+        SpecError: the run exists with another configuration, or another process works on it.
+        RunError: a damaged journal, or no layout can be evaluated at all.
+    """
+    root = runs / config.name
+    space = config.open_space()
+    with lock_run(root):
+        _record(config, root)
+        storage = open_storage(root)
+        evaluators = {False: config.evaluator.model_dump(mode="json"), True: config.final_evaluator().model_dump(mode="json")}
+        with Pool(workers, evaluators, root) as pool, Screen(config, root) as screen:
+            conductor = _Conductor(pool, screen, timeout)
+            return _run_arms(conductor, config, space, storage, root)
+
+
+def _run_arms(conductor: _Conductor, config: StudyConfig, space: Space, storage: JournalStorage, root: Path) -> bool:
+    search = _study(storage, "search", config)
+    arm = SearchArm(search, config, space, root, trials=config.trials)
+    if not conductor.run(arm, search):
+        return False
+    if config.baseline:
+        baseline = _study(storage, "baseline", config)
+        copy_start_up(search, baseline, config.baseline)
+        if not conductor.run(SearchArm(baseline, config, space, root, trials=config.baseline, random=True), search):
+            return False
+    if config.final.seeds and search.best_trials:
+        final_study = open_study(storage, "final", ["maximize"], _attrs(config))
+        anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
+        specs = front_specs(search, config, space)
+        return conductor.run(FinalArm(final_study, config, specs, anchors, root), search)
+    return True
+
+
+@final
+class _Conductor:
+    """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
+
+    def __init__(self, pool: Pool, screen: Screen, timeout: float | None) -> None:
+        self.pool, self.screen = pool, screen
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.stopping = False
+
+    def run(self, arm: Arm, search: Study) -> bool:
+        """Bring one arm to its end; False when interrupted or out of time."""
+        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        failures, successes = 0, 0
+        try:
+            while True:
+                late = self.deadline is not None and time.monotonic() > self.deadline
+                while not (self.stopping or late) and self.pool.idle and (order := arm.next_order()):
+                    self.pool.submit(order)
+                if not self.pool.busy:
+                    done, wanted = arm.progress
+                    return not self.stopping and not (late and done < wanted)
+                for order, report in self.pool.reports(timeout=0.5):
+                    failures += report.kind == "failed"
+                    successes += report.kind == "done"
+                    self._note(arm, order, report, search)
+                    if failures >= MAX_FAILURES_FIRST and not successes:
+                        raise RunError(f"the first {failures} layouts all failed; the last one: {report.text}")
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _note(self, arm: Arm, order: Order, report: Report, search: Study) -> None:
+        if report.kind == "progress":
+            self.screen.show_progress(order, report.text)
+            return
+        line = arm.finish(order, report)
+        self.screen.show_answer(line, arm.progress, order, search)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        self.screen.say("stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)")
+        self.pool.stop()
+
+
+def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
+    directions = ["maximize" if objective == "accuracy" else "minimize" for objective in config.objectives]
+    return open_study(storage, name, directions, _attrs(config) | {"objectives": list(config.objectives)})
+
+
+def _attrs(config: StudyConfig) -> dict[str, Any]:
+    spec = config.evaluator.prepare(config.open_space().fill(lambda hole: hole.options[0]).spec)
+    return {
+        "metric": config.evaluator.metric,
+        "resolution": spec.resolution,
+        "sampler": config.sampler.model_dump(),
+        "seed": config.seed,
+        "archspec": __version__,
+    }
+
+
+def _record(config: StudyConfig, root: Path) -> None:
+    """Write what is asked to `study.yaml`, or check that the run was asked the same.
+
+    Raises:
+        SpecError: a field differs that may not change when a run is continued.
+    """
+    path = root / "study.yaml"
+    asked = config.model_dump(mode="json")
+    if path.exists():
+        try:
+            recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            differing = [key for key in asked if key not in EXTENDABLE and recorded.get(key) != asked[key]]
+        except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        if differing:
+            key = differing[0]
+            change = _first_difference(recorded.get(key), asked[key], key)
+            rule = f"the run was started with another {change}; continue it with the same, or give this one another --name"
+            raise SpecError(rule, source=str(path))
+    partial = path.with_suffix(".yaml.tmp")
+    partial.write_text(config.dump(), encoding="utf-8")
+    partial.replace(path)
+
+
+def _first_difference(old: Any, new: Any, path: str) -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            if old.get(key) != new.get(key):
+                return _first_difference(old.get(key), new.get(key), f"{path}.{key}")
+    if isinstance(old, Sequence) and isinstance(new, Sequence) and not isinstance(old, str) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a != b:
+                return _first_difference(a, b, f"{path}[{index}]")
+    return f"{path} ({old!r:.60}, now {new!r:.60})"

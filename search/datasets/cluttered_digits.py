@@ -1,0 +1,59 @@
+"""Handwritten digits in clutter: the default, on which layouts differ."""
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field, model_validator
+
+from search.data import Dataset, Splits
+from search.sources import CLASSES, load_sources
+
+MEMORY = 4 * 2**30  # bytes of composed images at most
+
+
+@final
+class ClutteredDigits(Dataset):
+    """Real digits at random place and scale among fragments of others on textured ground, composed from a seed.
+
+    Train, validation and test scenes are made of disjoint source images (digits and fragments).
+    """
+
+    type: Literal["cluttered_digits"] = "cluttered_digits"
+    resolution: Annotated[int, Field(ge=64, le=1024, strict=True, description="image side in pixels")] = 64
+    train: int = Field(2000, ge=100, le=1_000_000, strict=True, description="training scenes")
+    validation: int = Field(1000, ge=100, le=1_000_000, strict=True, description="validation scenes")
+    test: int = Field(2000, ge=100, le=1_000_000, strict=True, description="test scenes")
+    fragments: int = Field(5, ge=0, le=50, strict=True, description="pieces of other digits in each scene")
+    smallest: float = Field(0.34, ge=0.05, le=1, description="smallest digit over image side")
+    largest: float = Field(0.5, ge=0.05, le=0.85, description="largest digit over image side")
+    seed: int = Field(0, ge=0, le=2**63, strict=True, description="seed of the composition")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ClutteredDigits":
+        if self.smallest > self.largest:
+            raise ValueError(f"smallest {self.smallest} must not exceed largest {self.largest}")
+        size = 3 * self.resolution**2 * (self.train + self.validation + self.test)
+        if size > MEMORY:
+            raise ValueError(f"the scenes would take {size / 2**30:.1f} GiB of memory, more than {MEMORY // 2**30} GiB")
+        return self
+
+    @property
+    def classes(self) -> int:
+        return CLASSES
+
+    def load(self) -> Splits:
+        import numpy as np
+        import torch
+
+        from search.composition import Scene, compose
+        from search.tensors import TensorSplit
+
+        scene = Scene(self.resolution, self.smallest, self.largest, self.fragments)
+        splits: list[TensorSplit] = []
+        for number, (sources, count) in enumerate(
+            zip(load_sources(), (self.train, self.validation, self.test), strict=True)
+        ):
+            rng = np.random.default_rng([self.seed, number])  # a split does not depend on the size of another
+            images, labels = compose(sources, count, scene, rng)
+            pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
+            splits.append(TensorSplit(pixels, targets, mean=0.3, std=0.2, reach=self.resolution // 16))
+        return Splits(*splits)

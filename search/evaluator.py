@@ -1,0 +1,110 @@
+"""What turns a layout into metrics. An evaluator is one file in `search/evaluators/`; the file's name is its tag.
+
+An evaluator is configuration; `open` gives the session that a worker process keeps, with the data in memory.
+Other packages add theirs through the entry-point group `archspec.evaluators`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+
+import search.evaluators
+from archspec.schema import ArchSpec
+from search.discovery import find_class, parse_config
+
+Metrics = dict[str, float | int]
+GROUP = "archspec.evaluators"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One evaluation: a layout, a seed, and where its files go.
+
+    Attributes:
+        spec: the layout at the resolution of the data.
+        seed: of initial weights, order of data, and everything drawn in training.
+        folder: for curve, checkpoint and result.
+        root: the run's folder, for what all tasks share.
+        final: whether this is the re-training of a finalist, which is scored on the test split too.
+    """
+
+    spec: ArchSpec
+    seed: int
+    folder: Path
+    root: Path
+    final: bool = False
+
+
+class Session(ABC):
+    """An evaluator at work in one process."""
+
+    @abstractmethod
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+        """Evaluate one layout.
+
+        Args:
+            task: what to evaluate.
+            stop: asked often; when true, save what can be continued and raise `Interrupted`.
+            progress: told a few words now and then.
+
+        Raises:
+            RunError: this layout cannot be evaluated; the search goes on without it.
+        """
+
+
+class Evaluator(BaseModel, ABC):
+    """Configuration of an evaluator; a final subclass narrows `type` to its tag."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    type: Any
+
+    @property
+    @abstractmethod
+    def metrics(self) -> frozenset[str]:
+        """Names of the metrics that `evaluate` returns for every task."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> dict[str, str | None]:
+        """The quality metric for reports: name, label, dataset, benchmark."""
+
+    @abstractmethod
+    def prepare(self, spec: ArchSpec) -> ArchSpec:
+        """`spec` as this evaluator sees it (at the resolution of its data).
+
+        Raises:
+            FieldError: the spec does not fit, such as a head with another number of classes.
+        """
+
+    @abstractmethod
+    def open(self) -> Session:
+        """Load what evaluation needs; slow, once per process."""
+
+    def finalist(self, changes: dict[str, Any]) -> Evaluator:
+        """This evaluator with the changes that a study makes for its finalists.
+
+        Raises:
+            FieldError: a change that this evaluator does not know.
+        """
+        return self.model_validate({**self.model_dump(), **changes})
+
+
+def parse_evaluator(raw: object) -> Evaluator:
+    """An evaluator from its tag, or from a mapping with `type`.
+
+    Raises:
+        FieldError: the first field that breaks a rule.
+    """
+    return parse_config(raw, "evaluator", lambda tag: find_class(tag, Evaluator, search.evaluators, GROUP))
+
+
+AnyEvaluator = Annotated[SerializeAsAny[Evaluator], BeforeValidator(parse_evaluator)]
+"""Type of a pydantic field that holds whichever evaluator its `type` names."""

@@ -1,0 +1,106 @@
+"""Accuracy by training: every layout trained from scratch on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from pydantic import Field
+
+from archspec.cost import measure
+from archspec.errors import FieldError
+from archspec.schema import ArchSpec
+from search.data import AnyDataset, parse_dataset
+from search.evaluator import Evaluator, Metrics, Session, Task
+from search.recipe import Recipe
+
+if TYPE_CHECKING:
+    from search.train import EpochRecord
+
+
+@final
+class Train(Evaluator):
+    """Train on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
+
+    type: Literal["train"] = "train"
+    data: AnyDataset = Field(
+        default_factory=lambda: parse_dataset("cluttered_digits"), description="the data set: its name, or its options"
+    )
+    recipe: Recipe = Field(default_factory=Recipe, description="how to train")
+    init: Literal["vit", "fan_out"] = Field("fan_out", description="initial weights; see archspec.build")
+    zero_init_residual: bool = Field(True, description="start every residual branch at zero (less seed noise)")
+    latency_rounds: int = Field(7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        return frozenset({"accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"})
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        data = self.data
+        return {"name": "accuracy", "label": data.metric_label, "dataset": data.type, "benchmark": data.benchmark}
+
+    def prepare(self, spec: ArchSpec) -> ArchSpec:
+        spec = spec.at(self.data.resolution)
+        classes = getattr(spec.head, "classes", None)
+        if classes != self.data.classes:
+            raise FieldError("head", f"must have the data set's {self.data.classes} classes, not {classes}")
+        if spec.channels != 3:
+            raise FieldError("channels", f"must be 3, as the images of {self.data.type} have, not {spec.channels}")
+        return spec
+
+    def finalist(self, changes: dict[str, Any]) -> Evaluator:
+        recipe = self.recipe.model_dump() | changes
+        return self.model_validate({**self.model_dump(), "recipe": recipe})
+
+    def open(self) -> Session:
+        return TrainSession(self)
+
+
+@final
+class TrainSession(Session):
+    """Keeps the splits in memory; one network at a time."""
+
+    def __init__(self, config: Train) -> None:
+        from search.train import default_device
+
+        self.config = config
+        self.device = default_device()
+        self.data = config.data.load()
+
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+        from archspec.audit import audit
+        from archspec.builder import build
+        from search.latency import measure_latency
+        from search.seeding import mix, seed_everything
+        from search.train import evaluate, train
+
+        config, spec = self.config, task.spec
+        seed_everything(mix(task.seed, "init"))
+        network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual)
+
+        def show(record: EpochRecord) -> None:
+            progress(f"epoch {record.epoch}/{config.recipe.epochs}, accuracy {record.val_accuracy:.3f}")
+
+        result = train(
+            network,
+            self.data,
+            config.recipe,
+            seed=task.seed,
+            folder=task.folder,
+            fingerprint=spec.digest,
+            device=self.device,
+            stop=stop,
+            progress=show,
+        )
+        metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
+        if task.final:
+            batch = 4 * config.recipe.batch_size
+            score = evaluate(network, self.data.test, device=self.device, batch_size=batch, workers=config.recipe.workers)
+            metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
+        metrics |= measure_latency(network, spec, task.root, rounds=config.latency_rounds)
+        cost = measure(spec)
+        if not task.final:
+            audit(spec, model=network.cpu())
+        names = ("params", "macs", "activations", "saved_bytes")
+        return {**metrics, **{name: getattr(cost, name) for name in names}}

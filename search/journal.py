@@ -1,0 +1,86 @@
+"""The run's only store: Optuna studies in one journal file, written by one process at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from archspec.errors import RunError, SpecError
+
+
+def lock_run(root: Path) -> FileLock:
+    """The lock of a run, held; the system drops it when the process ends, however it ends.
+
+    Raises:
+        SpecError: another process holds it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SpecError("another archspec process is at work on this run", source=str(root)) from None
+    return lock
+
+
+def open_storage(root: Path) -> JournalStorage:
+    """The journal of a run whose lock is held; a line that a killed process left unfinished is moved aside.
+
+    Raises:
+        RunError: the journal is damaged; it is left as it is.
+    """
+    path = root / "journal.log"
+    if path.exists():
+        _cut_torn_line(path)
+        _check_lines(path)
+    # A killed process may have left the backend's own lock; the run's lock says that nobody holds it.
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (KeyError, ValueError, TypeError, AssertionError) as error:
+        raise RunError(f"{path}: damaged: {type(error).__name__}: {error}; kept as it is") from None
+
+
+def open_study(storage: JournalStorage, name: str, directions: list[str], attrs: dict[str, Any]) -> Study:
+    """The study called `name`, created with `attrs` if it does not exist."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    for key, value in attrs.items():
+        if study.user_attrs.get(key) != value:
+            study.set_user_attr(key, value)
+    return study
+
+
+def unfinished(study: Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that a stopped or killed process left running."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _cut_torn_line(path: Path) -> None:
+    data = path.read_bytes()
+    if not data or data.endswith(b"\n"):
+        return
+    whole = data.rfind(b"\n") + 1
+    with path.with_suffix(".torn").open("ab") as file:
+        file.write(data[whole:] + b"\n")
+    with path.open("r+b") as file:
+        file.truncate(whole)
+
+
+def _check_lines(path: Path) -> None:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = None
+            if not isinstance(entry, dict) or "op_code" not in entry:
+                raise RunError(f"{path}:{number}: damaged: not an entry of an Optuna journal; kept as it is")

@@ -1,0 +1,46 @@
+"""scikit-learn's bundled handwritten digits (UCI optdigits, 1,797 real images of 8x8 pixels), split once and for all."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from archspec.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIDE = 8
+CLASSES = 10
+
+
+class Digits(NamedTuple):
+    """Source images (N, 8, 8) float32 of ink from 0 to 1, and labels (N,) int64."""
+
+    ink: "NDArray[np.float32]"
+    labels: "NDArray[np.int64]"
+
+
+def load_sources() -> tuple[Digits, Digits, Digits]:
+    """Train, validation and test sources: 60, 20 and 20 % of each class, disjoint, the same on every machine.
+
+    Raises:
+        RunError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise RunError(
+            "the bundled digits need scikit-learn, which is not installed: pip install 'archspec-vision[data]'"
+        ) from error
+    import numpy as np
+
+    ink, labels = load_digits(return_X_y=True)
+    everything = Digits(np.asarray(ink, np.float32).reshape(-1, SIDE, SIDE) / 16, np.asarray(labels, np.int64))
+    rng = np.random.default_rng(0)
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for label in range(CLASSES):
+        members = rng.permutation(np.flatnonzero(everything.labels == label)).tolist()
+        first, second = round(0.6 * len(members)), round(0.8 * len(members))
+        for part, share in zip(parts, (members[:first], members[first:second], members[second:]), strict=True):
+            part.extend(share)
+    train, validation, test = (Digits(everything.ink[part], everything.labels[part]) for part in parts)
+    return train, validation, test

@@ -1,0 +1,177 @@
+"""What a search is asked to do: a frozen configuration, read from a study file or a bare space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, final
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from archspec.diagnosis import explain
+from archspec.document import Document, read_document
+from archspec.errors import FieldError, SpecError
+from archspec.loader import find_document, parse
+from archspec.paths import format_path, parse_path
+from archspec.schema import ArchSpec
+from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
+from search.space import Space, find_space_document, has_holes, parse_space, spaces
+
+SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc")
+OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")
+Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
+EXTENDABLE = ("trials", "baseline", "final")
+"""What may change when a run is continued; everything else would mix two experiments."""
+
+
+@final
+class SamplerSpec(BaseModel):
+    """How layouts are proposed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc"] = Field("tpe", description="tpe is multivariate TPE")
+    startup: int = Field(10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes")
+    population: int = Field(20, ge=2, le=10_000, description="population of nsga2 and nsga3")
+
+
+@final
+class FinalSpec(BaseModel):
+    """Re-training of the front with fresh seeds, scored on the test split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seeds: int = Field(3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
+    members: int = Field(12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends")
+    anchors: tuple[str, ...] = Field((), description="presets trained beside the front, as points of comparison")
+    changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
+
+
+def _sampler(raw: Any) -> Any:
+    return {"type": raw} if isinstance(raw, str) else raw
+
+
+@final
+class StudyConfig(BaseModel):
+    """A search: a space, an evaluator, objectives, a sampler and a budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/")
+    space: dict[str, Any] = Field(description="the space: a file, the name of a shipped space, or the space itself")
+    evaluator: AnyEvaluator = Field(default_factory=lambda: parse_evaluator("train"), description="how layouts are scored")
+    objectives: tuple[Objective, ...] = Field(
+        ("accuracy", "macs"), min_length=1, max_length=4, description="accuracy is maximised, every cost minimised"
+    )
+    sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(default_factory=SamplerSpec)
+    trials: int = Field(100, ge=1, le=1_000_000, description="trained trials in all")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler and training")
+    baseline: int = Field(0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none")
+    final: FinalSpec = Field(default_factory=FinalSpec)
+
+    @model_validator(mode="after")
+    def _check(self) -> StudyConfig:
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives must differ, not {', '.join(self.objectives)}")
+        missing = set(self.objectives) - self.evaluator.metrics
+        if missing:
+            raise ValueError(f"evaluator {self.evaluator.type} does not give {', '.join(sorted(missing))}")
+        return self
+
+    def open_space(self) -> Space:
+        """The parsed space."""
+        return parse_space(Document(self.space, f"space of {self.name}"))
+
+    def final_evaluator(self) -> Evaluator:
+        """The evaluator of the finalists."""
+        return self.evaluator.finalist(self.final.changes)
+
+    def dump(self) -> str:
+        """Canonical YAML: what `runs/<name>/study.yaml` holds."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
+    """The study that `source` names, with the command line's options over it.
+
+    Args:
+        source: a study file, a space file, the name of a shipped space, or a run (its folder, or its name).
+        runs: the folder of all runs.
+        asked: options given on the command line.
+
+    Raises:
+        SpecError: nothing of these, or a rule is broken.
+    """
+    recorded = next((f for f in (Path(source) / "study.yaml", runs / source / "study.yaml") if f.is_file()), None)
+    if source in spaces():
+        data = {"space": source, "name": source}
+        return parse_study(Document({**data, **asked}, source))
+    document = read_document(recorded or Path(source))
+    if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
+        space = parse_space(document)
+        data = {"space": space.template, "name": space.name.replace(" ", "-")}
+        return parse_study(Document({**data, **asked}, document.source, _shift(document)))
+    if isinstance(document.data, dict):
+        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
+    return parse_study(document)
+
+
+def parse_study(document: Document) -> StudyConfig:
+    """The study in a document.
+
+    Raises:
+        SpecError: a rule is broken; a space file is named relative to the study file.
+    """
+    if not isinstance(document.data, dict):
+        raise SpecError("a study must be a mapping", source=document.source, line=1)
+    data = dict(cast("dict[str, Any]", document.data))
+    if "space" not in data:
+        raise SpecError("field space is required", source=document.source, line=document.line(()))
+    space = _open_space(data["space"], document)
+    data["space"] = space.template
+    try:
+        config = StudyConfig.model_validate(data)
+        _check_fit(config, space)
+        for name in config.final.anchors:
+            config.evaluator.prepare(parse(find_document(name)))
+        config.final_evaluator()
+    except ValidationError as error:
+        raise _explain(error, document) from None
+    except FieldError as error:
+        raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
+    return config
+
+
+def _open_space(raw: Any, document: Document) -> Space:
+    if isinstance(raw, dict):
+        lines = {place[1:]: line for place, line in document.lines.items() if place[:1] == ("space",)}
+        return parse_space(Document(raw, document.source, lines))
+    if not isinstance(raw, str):
+        rule = f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}"
+        raise SpecError(rule, field="space", source=document.source, line=document.line(("space",)))
+    beside = Path(document.source).parent / raw
+    return parse_space(find_space_document(str(beside) if beside.is_file() else raw))
+
+
+def _check_fit(config: StudyConfig, space: Space) -> None:
+    layout = space.fill(lambda hole: hole.options[0])
+    config.evaluator.prepare(layout.spec)
+
+
+def _explain(error: ValidationError, document: Document) -> SpecError:
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        place = tuple(first["loc"]) + (parse_path(cause.field) if cause.field else ())
+        field, line = format_path(place), document.line(place)
+        return SpecError(cause.rule, field=field, source=document.source, line=line)
+    return explain(error, document, {(): set(StudyConfig.model_fields)})
+
+
+def _shift(document: Document) -> dict[tuple[str | int, ...], int]:
+    return {("space", *place): line for place, line in document.lines.items()}
+
+
+def prepared(config: StudyConfig, spec: ArchSpec) -> ArchSpec:
+    """`spec` as the study's evaluator sees it."""
+    return config.evaluator.prepare(spec)

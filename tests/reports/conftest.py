@@ -1,0 +1,246 @@
+"""Synthetic runs: folders as a search leaves them, without any training."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState, create_trial
+
+from archspec.cost import measure
+from archspec.loader import dump, encode, parse_code
+from archspec.schema import ArchSpec
+
+SIDE = 64
+DEPTHS = IntDistribution(1, 3)
+WIDTHS = ((8, 12, 16), (16, 24, 32), (24, 32, 48), (32, 48, 64), (48, 64, 96))
+BLOCKS = (("HR",), ("HR", "CFFN"), ("HR", "CFFN", "T"), ("CFFN", "T"), ("T",))
+
+
+@dataclass
+class Plan:
+    """What a synthetic run contains."""
+
+    trials: int = 30
+    baseline: int = 24
+    startup: int = 8
+    seeds: int = 3
+    objectives: tuple[str, ...] = ("accuracy", "macs")
+    final: bool = True
+    latency: bool = True
+    benchmark: str | None = None
+    noise: float = 0.02
+    spread: float = 1.0
+    dataset: str = "cluttered_digits"
+    failures: tuple[str, ...] = ("the loss is not finite in epoch 3", "out of memory in epoch 1", "killed")
+    duplicates: int = 2
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def write_run(run: Path, plan: Plan, seed: int = 0) -> Path:
+    """Write journal.log, study.yaml and artifacts/ under `run`."""
+    run.mkdir(parents=True)
+    (run / "study.yaml").write_text(f"name: {run.name}\nspace: five_stage_tiny\ntrials: {plan.trials}\n")
+    storage = JournalStorage(JournalFileBackend(str(run / "journal.log")))
+    generator = random.Random(seed)
+    search = _study(storage, "search", plan)
+    startup = [_trial(run, plan, generator, "random") for _ in range(plan.startup)]
+    found = startup + [_trial(run, plan, generator, "model") for _ in range(plan.trials - plan.startup)]
+    for trial in found:
+        search.add_trial(trial)
+    for reason in plan.failures:
+        search.add_trial(_failed(run, plan, generator, reason))
+    for index in range(plan.duplicates):
+        original = found[3 * index]
+        attributes = original.user_attrs | {"duplicate_of": 3 * index}
+        search.add_trial(_copy(original, attributes))
+    if plan.baseline:
+        _write_baseline(run, plan, storage, generator, startup)
+    if plan.final:
+        _write_final(run, plan, storage, generator, found)
+    return run
+
+
+def _study(storage: JournalStorage, name: str, plan: Plan) -> optuna.Study:
+    objectives = ["accuracy"] if name == "final" else list(plan.objectives)
+    directions = ["maximize" if one == "accuracy" else "minimize" for one in objectives]
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+    metric = {
+        "name": "accuracy",
+        "label": "top-1 accuracy",
+        "dataset": plan.dataset,
+        "benchmark": plan.benchmark,
+    }
+    attributes = {
+        "objectives": objectives,
+        "metric": metric,
+        "resolution": SIDE,
+        "sampler": {"type": "tpe", "seed": 0},
+        "archspec": "0.1.0",
+    }
+    for key, value in (attributes | plan.attributes).items():
+        study.set_user_attr(key, value)
+    return study
+
+
+def _draw(generator: random.Random, lean: float) -> tuple[dict[str, Any], dict[str, BaseDistribution], str]:
+    params: dict[str, Any] = {}
+    kinds: dict[str, BaseDistribution] = {}
+    parts: list[str] = []
+    for index, (blocks, widths) in enumerate(zip(BLOCKS, WIDTHS, strict=True)):
+        place = f"stages[{index}]"
+        if len(blocks) > 1:
+            kinds[f"{place}.block"] = CategoricalDistribution(blocks)
+            params[f"{place}.block"] = generator.choice(blocks)
+        kinds[f"{place}.depth"], kinds[f"{place}.width"] = DEPTHS, CategoricalDistribution(widths)
+        params[f"{place}.depth"] = 1 if generator.random() < lean else generator.randint(1, 3)
+        params[f"{place}.width"] = generator.choice(widths)
+        block = params.get(f"{place}.block", blocks[0])
+        heads = ""
+        if block == "T":
+            kinds[f"{place}.heads"] = CategoricalDistribution((1, 2, 4))
+            params[f"{place}.heads"] = generator.choice((1, 2, 4))
+            heads = f"h{params[f'{place}.heads']}"
+        parts.append(f"{block}{params[f'{place}.depth']}x{params[f'{place}.width']}{heads}")
+    return params, kinds, "-".join(parts)
+
+
+def _spec(run: Path, code: str) -> ArchSpec:
+    spec = ArchSpec.model_validate(parse_code(code) | {"resolution": SIDE, "name": "unnamed"})
+    folder = run / "artifacts" / spec.digest
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.yaml").write_text(dump(spec, "canonical"))
+    return spec
+
+
+def _metrics(plan: Plan, generator: random.Random, spec: ArchSpec) -> dict[str, Any]:
+    cost = measure(spec)
+    skill = 0.34 + 0.16 * math.log10(cost.macs / 1e6) + 0.05 * math.log10(cost.params / 1e4)
+    accuracy = min(0.995, 0.5 + (skill - 0.4) * plan.spread + generator.gauss(0, plan.noise))
+    metrics: dict[str, Any] = {
+        "accuracy": round(accuracy, 4),
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
+        "saved_bytes": cost.saved_bytes,
+        "train_seconds": 8 + cost.macs / 2e6,
+    }
+    if plan.latency:
+        metrics["latency_ms"] = 0.6 + cost.activations / 4e5 + generator.uniform(0, 0.05)
+    return metrics
+
+
+def _trial(run: Path, plan: Plan, generator: random.Random, arm: str) -> optuna.trial.FrozenTrial:
+    params, kinds, code = _draw(generator, 0.0 if arm == "random" else 0.4)
+    spec = _spec(run, code)
+    metrics = _metrics(plan, generator, spec)
+    attributes = {
+        "digest": spec.digest,
+        "code": encode(spec),
+        "seed": 0,
+        "metrics": metrics,
+        "arm": arm,
+        "repaired": ["stages[3].heads"] if generator.random() < 0.1 else [],
+        "audited": True,
+    }
+    values = [metrics[name] for name in plan.objectives]
+    return create_trial(params=params, distributions=kinds, values=values, user_attrs=attributes)
+
+
+def _copy(trial: optuna.trial.FrozenTrial, attributes: dict[str, Any]) -> optuna.trial.FrozenTrial:
+    return create_trial(
+        params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attributes
+    )
+
+
+def _failed(run: Path, plan: Plan, generator: random.Random, reason: str) -> optuna.trial.FrozenTrial:
+    params, kinds, code = _draw(generator, 0.2)
+    spec = _spec(run, code)
+    attributes = {"digest": spec.digest, "code": encode(spec), "seed": 0, "failure": reason, "arm": "model"}
+    return create_trial(state=TrialState.FAIL, params=params, distributions=kinds, user_attrs=attributes)
+
+
+def _write_baseline(
+    run: Path,
+    plan: Plan,
+    storage: JournalStorage,
+    generator: random.Random,
+    startup: Sequence[optuna.trial.FrozenTrial],
+) -> None:
+    study = _study(storage, "baseline", plan)
+    for number, trial in enumerate(startup):
+        study.add_trial(_copy(trial, trial.user_attrs | {"copied_from": number}))
+    for _ in range(plan.baseline - plan.startup):
+        study.add_trial(_trial(run, plan, generator, "random"))
+
+
+def _write_final(
+    run: Path,
+    plan: Plan,
+    storage: JournalStorage,
+    generator: random.Random,
+    found: Sequence[optuna.trial.FrozenTrial],
+) -> None:
+    study = _study(storage, "final", plan)
+    front = [trial for trial in found if not any(_beats(other, trial, plan) for other in found)]
+    jobs = [(trial.user_attrs, "front", None) for trial in front]
+    anchor = _spec(run, "HR1x12-HR1x24-CFFN1x32-T2x48h2-T1x64h2")
+    jobs.append(({"digest": anchor.digest, "code": encode(anchor)}, "anchor", "tiny"))
+    for attributes, role, name in jobs:
+        spec = _spec(run, "-".join(part.split("e")[0] for part in str(attributes["code"]).split("-")))
+        for seed in range(plan.seeds):
+            metrics = _metrics(plan, generator, spec)
+            metrics["test_accuracy"] = round(metrics["accuracy"] + 0.03 + generator.gauss(0, plan.noise / 2), 4)
+            study.add_trial(
+                create_trial(
+                    value=metrics["accuracy"],
+                    user_attrs={
+                        "digest": spec.digest,
+                        "code": encode(spec),
+                        "seed": seed,
+                        "metrics": metrics,
+                        "role": role,
+                        "anchor": name,
+                    },
+                )
+            )
+
+
+def _beats(one: optuna.trial.FrozenTrial, two: optuna.trial.FrozenTrial, plan: Plan) -> bool:
+    signs = [-1 if name == "accuracy" else 1 for name in plan.objectives]
+    first = [sign * value for sign, value in zip(signs, one.values, strict=True)]
+    second = [sign * value for sign, value in zip(signs, two.values, strict=True)]
+    return all(a <= b for a, b in zip(first, second, strict=True)) and first != second
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> Generator[None]:
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    yield
+    optuna.logging.set_verbosity(level)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a synthetic run under a temporary folder; keyword arguments are the fields of `Plan`."""
+
+    def make(name: str = "demo", seed: int = 0, **options: Any) -> Path:
+        return write_run(tmp_path / name, Plan(**options), seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default synthetic run; tests that share it must not change it."""
+    return write_run(tmp_path_factory.mktemp("runs") / "demo", Plan())
