@@ -53,7 +53,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     del version
 
@@ -65,7 +67,9 @@ def flops(
     per_layer: Annotated[bool, typer.Option("--per-layer", help="one row per layer")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="exact integers as JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="exact integers as CSV")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")
+    ] = False,
 ) -> None:
     """Exact params, MACs (one multiply-add = 1), activations and memory for backward, without building the model."""
     from archspec.cost import measure
@@ -92,9 +96,13 @@ def flops(
         for cost in costs:
             passed = audit(loaded, cost.resolution)
             place = "x".join(map(str, cost.resolution))
-            err.print(plain(f"verified at {place}: fvcore counts {passed.cost.macs:,} MACs on the built model, equal to "
-                            f"the integer in all {passed.modules} modules; torch counts {passed.torch_macs:,} "
-                            "for convolutions, linear layers and attention, equal too"))
+            err.print(
+                plain(
+                    f"verified at {place}: fvcore counts {passed.cost.macs:,} MACs on the built model, equal to "
+                    f"the integer in all {passed.modules} modules; torch counts {passed.torch_macs:,} "
+                    "for convolutions, linear layers and attention, equal too"
+                )
+            )
 
 
 @app.command()
@@ -127,7 +135,9 @@ def build(
     screen = console()
     screen.print(part_table(cost))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    screen.print(plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}"))
+    screen.print(
+        plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
+    )
     if out is not None:
         from archspec.weights import save
 
@@ -186,7 +196,9 @@ def presets() -> None:
 
     table = Table(title="presets")
     for name in ("name", "params", "MACs", "at", "status", "description"):
-        table.add_column(name, no_wrap=name != "description", justify="right" if name in ("params", "MACs", "at") else "left")
+        table.add_column(
+            name, no_wrap=name != "description", justify="right" if name in ("params", "MACs", "at") else "left"
+        )
     for name in names():
         spec = load(name)
         cost = measure(spec)
@@ -208,10 +220,17 @@ def schema() -> None:
 
 @app.command()
 def search(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="a study or space file, the name of a shipped space, or a run to continue")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="a study or space file, the name of a shipped space, or a run to continue"
+        ),
+    ],
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
     trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="trained trials in all")] = None,  # noqa: UP045
-    timeout: Annotated[Optional[float], typer.Option("--timeout", min=0, help="seconds after which no trial is started")] = None,  # noqa: UP045
+    timeout: Annotated[
+        Optional[float], typer.Option("--timeout", min=0, help="seconds after which no trial is started")
+    ] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
     sampler: Annotated[Optional[str], typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random or qmc")] = None,  # noqa: UP045
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,

@@ -69,7 +69,9 @@ def layer_table(cost: NetworkCost) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for line in cost.total.lines:
         numbers = (line.params, line.macs, line.activations)
-        table.add_row(line.path, line.operator, size(line.shape), *(f"{n:,}" for n in numbers), _bytes(line.saved_bytes))
+        table.add_row(
+            line.path, line.operator, size(line.shape), *(f"{n:,}" for n in numbers), _bytes(line.saved_bytes)
+        )
     table.add_section()
     numbers = (cost.params, cost.macs, cost.activations)
     table.add_row("total", "", "", *(f"{n:,}" for n in numbers), _bytes(cost.saved_bytes), style="bold")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -17,7 +18,7 @@ from archspec.errors import SpecError
 from archspec.loader import dump, encode
 from archspec.schema import ArchSpec
 from search.evaluator import Metrics
-from search.journal import unfinished
+from search.journal import annotate, unfinished
 from search.pareto import spread
 from search.samplers import make_sampler
 from search.space import Hole, Scalar, Space
@@ -60,6 +61,7 @@ class SearchArm(Arm):
 
     Args:
         study: the Optuna study.
+        storage: where it is kept.
         config: what was asked.
         space: the parsed space.
         root: folder of the run.
@@ -68,9 +70,17 @@ class SearchArm(Arm):
     """
 
     def __init__(
-        self, study: Study, config: StudyConfig, space: Space, root: Path, *, trials: int, random: bool = False
+        self,
+        study: Study,
+        storage: BaseStorage,
+        config: StudyConfig,
+        space: Space,
+        root: Path,
+        *,
+        trials: int,
+        random: bool = False,
     ) -> None:
-        self.study, self.config, self.space, self.root = study, config, space, root
+        self.study, self.storage, self.config, self.space, self.root = study, storage, config, space, root
         self.wanted, self.random = trials, random
         self._flights: dict[str, _Flight] = {}
         self._records: dict[str, FrozenTrial] = {}
@@ -186,11 +196,8 @@ class SearchArm(Arm):
         """Record a trial as failed and queue its parameters again, unless it keeps killing its worker."""
         attempt = int(attrs.get("attempt", 1))
         again = attempt < MAX_ATTEMPTS or "worker died" not in reason
-        # A RUNNING trial of another process has no Trial object: its attributes are set by rebuilding one.
-        trial = Trial(self.study, self.study.trials[number]._trial_id)  # noqa: SLF001
-        trial.set_user_attr("failure", reason)
-        if again:
-            trial.set_user_attr("requeued", True)
+        # A trial of a process that is gone has no Trial object here, so its attributes are set through the storage.
+        annotate(self.storage, self.study, number, {"failure": reason} | ({"requeued": True} if again else {}))
         self.study.tell(number, state=TrialState.FAIL)
         if again:
             user_attrs = {"attempt": attempt + ("worker died" in reason), "requeued_from": number}
@@ -273,9 +280,7 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
     for trial in drawn[:count]:
         attrs = {**trial.user_attrs, "copied_from": trial.number}
         target.add_trial(
-            create_trial(
-                params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs
-            )
+            create_trial(params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs)
         )
 
 

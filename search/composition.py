@@ -14,6 +14,7 @@ CHUNK = 250  # images composed at a time, to bound memory
 PIECE = 4  # side of a fragment, in source pixels
 CLEARING = 0.8  # how far the ink of fragments fades under the digit
 TEXTURE = 0.1  # amplitude of the grating and of the blobs in the ground
+LOW = 0.45
 NOISE = 0.03  # standard deviation of the pixel noise
 TINT = 0.15  # largest relative deviation of a colour channel
 
@@ -53,7 +54,7 @@ def _draw(
     digit = _paint(rows, digits, columns)
     covered = rows.sum(2)[:, :, None] * columns.sum(2)[:, None, :]
     ink = np.maximum(digit, _fragments(pool, count, scene, rng) * (1 - CLEARING * covered))
-    contrast = _uniform(rng, 0.45, 0.8, count)[:, None, None]
+    contrast = _uniform(rng, LOW, 0.8, count)[:, None, None]
     gray = _ground(count, side, rng) + contrast * ink
     tint = 255 * _uniform(rng, 1 - TINT, 1 + TINT, (count, 3, 1, 1))
     return (gray.clip(0, 1)[:, None] * tint).clip(0, 255).astype(np.uint8)

@@ -48,7 +48,10 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     with lock_run(root):
         _record(config, root)
         storage = open_storage(root)
-        evaluators = {False: config.evaluator.model_dump(mode="json"), True: config.final_evaluator().model_dump(mode="json")}
+        evaluators = {
+            False: config.evaluator.model_dump(mode="json"),
+            True: config.final_evaluator().model_dump(mode="json"),
+        }
         with Pool(workers, evaluators, root) as pool, Screen(config, root) as screen:
             conductor = _Conductor(pool, screen, timeout)
             return _run_arms(conductor, config, space, storage, root)
@@ -56,16 +59,18 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
 
 def _run_arms(conductor: _Conductor, config: StudyConfig, space: Space, storage: JournalStorage, root: Path) -> bool:
     search = _study(storage, "search", config)
-    arm = SearchArm(search, config, space, root, trials=config.trials)
+    arm = SearchArm(search, storage, config, space, root, trials=config.trials)
     if not conductor.run(arm, search):
         return False
     if config.baseline:
         baseline = _study(storage, "baseline", config)
         copy_start_up(search, baseline, config.baseline)
-        if not conductor.run(SearchArm(baseline, config, space, root, trials=config.baseline, random=True), search):
+        if not conductor.run(
+            SearchArm(baseline, storage, config, space, root, trials=config.baseline, random=True), search
+        ):
             return False
     if config.final.seeds and search.best_trials:
-        final_study = open_study(storage, "final", ["maximize"], _attrs(config))
+        final_study = open_study(storage, "final", ["accuracy"], _attrs(config))
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
         specs = front_specs(search, config, space)
         return conductor.run(FinalArm(final_study, config, specs, anchors, root), search)
@@ -115,13 +120,14 @@ class _Conductor:
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
-        self.screen.say("stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)")
+        self.screen.say(
+            "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
+        )
         self.pool.stop()
 
 
 def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
-    directions = ["maximize" if objective == "accuracy" else "minimize" for objective in config.objectives]
-    return open_study(storage, name, directions, _attrs(config) | {"objectives": list(config.objectives)})
+    return open_study(storage, name, list(config.objectives), _attrs(config) | {"objectives": list(config.objectives)})
 
 
 def _attrs(config: StudyConfig) -> dict[str, Any]:
@@ -152,7 +158,9 @@ def _record(config: StudyConfig, root: Path) -> None:
         if differing:
             key = differing[0]
             change = _first_difference(recorded.get(key), asked[key], key)
-            rule = f"the run was started with another {change}; continue it with the same, or give this one another --name"
+            rule = (
+                f"the run was started with another {change}; continue it with the same, or give this one another --name"
+            )
             raise SpecError(rule, source=str(path))
     partial = path.with_suffix(".yaml.tmp")
     partial.write_text(config.dump(), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -49,9 +49,11 @@ def open_storage(root: Path) -> JournalStorage:
         raise RunError(f"{path}: damaged: {type(error).__name__}: {error}; kept as it is") from None
 
 
-def open_study(storage: JournalStorage, name: str, directions: list[str], attrs: dict[str, Any]) -> Study:
-    """The study called `name`, created with `attrs` if it does not exist."""
+def open_study(storage: JournalStorage, name: str, objectives: list[str], attrs: dict[str, Any]) -> Study:
+    """The study called `name`, created if it does not exist; accuracy is maximised, every other objective minimised."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    maximize, minimize = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+    directions = [maximize if objective == "accuracy" else minimize for objective in objectives]
     study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     for key, value in attrs.items():
         if study.user_attrs.get(key) != value:
@@ -62,6 +64,14 @@ def open_study(storage: JournalStorage, name: str, directions: list[str], attrs:
 def unfinished(study: Study) -> list[optuna.trial.FrozenTrial]:
     """Trials that a stopped or killed process left running."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:
+    """Set user attributes of an unfinished trial by its number."""
+    study_id = storage.get_study_id_from_name(study.study_name)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    for key, value in attrs.items():
+        storage.set_trial_user_attr(trial_id, key, value)
 
 
 def _cut_torn_line(path: Path) -> None:

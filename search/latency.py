@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +41,9 @@ def measure_latency(network: nn.Module, spec: ArchSpec, root: Path, *, rounds: i
     """
     device = next(network.parameters()).device
     image = torch.zeros(1, spec.channels, spec.resolution, spec.resolution, device=device)
-    image = image.to(memory_format=torch.channels_last)
-    reference = build(load(REFERENCE), device=device).eval().to(memory_format=torch.channels_last)
-    network = network.eval().to(memory_format=torch.channels_last)
+    image = image.contiguous(memory_format=torch.channels_last)
+    reference = _channels_last(build(load(REFERENCE), device=device).eval())
+    network = _channels_last(network.eval())
     with torch.inference_mode():
         repeats = [_calibrate(model, image) for model in (network, reference)]
         wall: list[tuple[float, float]] = []
@@ -57,6 +57,10 @@ def measure_latency(network: nn.Module, spec: ArchSpec, root: Path, *, rounds: i
     nominal = _nominal(root / "reference.json", min(theirs for _, theirs in wall), device, spec)
     noisy = device.type == "cpu" and torch.get_num_threads() == 1 and median(cpu) > NOISE
     return {"latency_ms": 1000 * ratio * nominal, "latency_ratio": ratio, "latency_noisy": float(noisy)}
+
+
+def _channels_last(network: nn.Module) -> nn.Module:
+    return cast("Any", network).to(memory_format=torch.channels_last)  # torch's stubs lack this form of `to`
 
 
 def _time(model: Callable[[Tensor], Tensor], image: Tensor, repeats: int) -> tuple[float, float]:

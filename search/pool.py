@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -63,10 +64,8 @@ class Pool:
         if worker is None:
             worker = self._start()
         worker.order = order
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # died while idle: `reports` says that the order is lost
             worker.pipe.send(order)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it died while idle; `reports` notices and says that the order is lost
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """What workers said within `timeout` seconds."""
@@ -88,10 +87,8 @@ class Pool:
         """Ask all workers to save and end what they are doing."""
         for worker in self._workers:
             if worker.order is not None:
-                try:
+                with suppress(BrokenPipeError, ConnectionResetError):
                     worker.pipe.send("stop")
-                except (BrokenPipeError, ConnectionResetError):
-                    continue
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""What a person sees of a running search: a bar, the best front so far, and a line per answer where there is no terminal."""
+"""What a person sees of a running search: a bar, the front so far, and a line per answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class Screen:
         self.config = config
         self.console = Console(stderr=True, highlight=False)
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=self.console
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
         )
         self.task = self.bar.add_task(f"{config.name} in {root}", total=None)
         self.front = Table()

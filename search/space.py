@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
-from itertools import product
+from itertools import combinations, product
 from math import prod
 from pathlib import Path
 from typing import Any, cast, final
@@ -84,11 +84,11 @@ class Space:
         """Number of ways to fill the holes, exactly; layouts that need a repair included."""
         return prod(hole.count() for hole in self.holes)
 
-    def fill(self, choose: Chooser) -> Layout:
+    def fill(self, choose: Chooser, fixed: frozenset[str] = frozenset()) -> Layout:
         """The layout that `choose` picks, hole by hole; an impossible one is repaired.
 
         The repair changes as few holes as possible, then as little as possible, among the holes of the stage that
-        is impossible; it depends on nothing but the choice.
+        is impossible, but none of `fixed`; it depends on nothing but the choice.
 
         Raises:
             SpecError: no repair exists.
@@ -97,7 +97,7 @@ class Space:
         try:
             return Layout(self.decode(params), params)
         except SpecError as error:
-            return self._repair(params, error)
+            return self._repair(params, error, fixed)
 
     def decode(self, params: Params) -> ArchSpec:
         """The spec that exactly these parameters give.
@@ -105,8 +105,9 @@ class Space:
         Raises:
             SpecError: it breaks a rule.
         """
-        filled = _fill(self.template, (), (), params)
-        return parse(Document(filled, self.document.source, self.document.lines))
+        filled = _fill(self.template, (), params)
+        lines = _filled_lines(self.template, (), (), (), params, self.document)
+        return parse(Document(filled, self.document.source, dict(lines)))
 
     def sample(self, rng: random.Random) -> Layout:
         """A layout with every hole filled uniformly at random."""
@@ -129,11 +130,11 @@ class Space:
             stack += reversed(hole.nested.get(params[hole.path], ()))
         return params
 
-    def _repair(self, params: Params, error: SpecError) -> Layout:
+    def _repair(self, params: Params, error: SpecError, fixed: frozenset[str]) -> Layout:
         spec_error = error
         changed = dict(params)
         for _ in range(len(self.holes)):
-            step = self._repair_once(changed, spec_error)
+            step = self._repair_once(changed, spec_error, fixed)
             if step is None:
                 raise error
             changed, spec_error = step
@@ -144,9 +145,11 @@ class Space:
                 return Layout(self.decode(changed), changed, repaired)
         raise error
 
-    def _repair_once(self, params: Params, error: SpecError) -> tuple[Params, SpecError | None] | None:
+    def _repair_once(
+        self, params: Params, error: SpecError, fixed: frozenset[str]
+    ) -> tuple[Params, SpecError | None] | None:
         """The nearest parameters without `error`, and the next error if there is one."""
-        known = {hole.path: hole for hole in _open_holes(self.holes, params)}
+        known = {hole.path: hole for hole in _open_holes(self.holes, params) if hole.path not in fixed}
         stage = error.field.split(".")[0]
         near = [hole for path, hole in known.items() if path.startswith(stage)] or list(known.values())
         for tries, candidate in enumerate(_neighbours(params, near)):
@@ -233,7 +236,9 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
     twice = next((label for index, label in enumerate(labels) if label in labels[:index]), None)
     if twice is not None:
         raise SpecError(f"option {twice!r} occurs twice", field=format_path(name), **_at(document, place))
-    nested = {label: _find_holes(sub, (*place, "choice", label), (*name, str(label)), document) for label, sub in options}
+    nested = {
+        label: _find_holes(sub, (*place, "choice", str(label)), (*name, str(label)), document) for label, sub in options
+    }
     return Hole(format_path(name), tuple(labels), ordered=False, nested={k: v for k, v in nested.items() if v})
 
 
@@ -251,7 +256,9 @@ def _text(entry: Any) -> str:
     if isinstance(entry, list):
         return "+".join(_text(item) for item in cast("list[Any]", entry))
     if isinstance(entry, dict):
-        return ",".join(f"{value}" if key == "type" else f"{key}={value}" for key, value in cast("dict[Any, Any]", entry).items())
+        return ",".join(
+            f"{value}" if key == "type" else f"{key}={value}" for key, value in cast("dict[Any, Any]", entry).items()
+        )
     return str(entry)
 
 
@@ -260,31 +267,54 @@ def _range(value: Any, place: Place, document: Document) -> tuple[Scalar, ...]:
     numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
     field = f"{format_path(place)}.range"
     if len(bounds) not in (2, 3) or len(numbers) != len(bounds):
-        raise SpecError(f"must be [low, high] or [low, high, step], not {value!r:.60}", field=field, **_at(document, place))
+        raise SpecError(
+            f"must be [low, high] or [low, high, step], not {value!r:.60}", field=field, **_at(document, place)
+        )
     low, high, step = (*numbers, 1)[:3]
     if low > high or step <= 0:
-        raise SpecError(f"must go up from low to high by a positive step, not {value!r:.60}", field=field, **_at(document, place))
+        raise SpecError(
+            f"must go up from low to high by a positive step, not {value!r:.60}", field=field, **_at(document, place)
+        )
     steps = int((high - low) / step + 1e-9)
     if steps > 10_000:
         raise SpecError(f"must have at most 10000 values, not {steps + 1}", field=field, **_at(document, place))
     return tuple(low + index * step for index in range(steps + 1))
 
 
-def _fill(data: Any, place: Place, name: Place, params: Params) -> Any:
+def _fill(data: Any, name: Place, params: Params) -> Any:
     if _is_hole(data):
-        kind, value = next(iter(cast("dict[str, Any]", data).items()))
-        chosen = params[format_path(name)]
-        if kind == "range":
-            return chosen
-        sub = dict(_options(value) or [])[chosen]
-        return _fill(sub, (*place, "choice"), (*name, str(chosen)), params)
+        sub, label = _chosen(data, name, params)
+        return _fill(sub, (*name, label), params)
     if isinstance(data, dict):
         entries = cast("dict[Any, Any]", data)
-        return {key: _fill(value, (*place, key), (*name, key), params) for key, value in entries.items()}
+        return {key: _fill(value, (*name, key), params) for key, value in entries.items()}
     if isinstance(data, list):
-        items = cast("list[Any]", data)
-        return [_fill(value, (*place, index), (*name, index), params) for index, value in enumerate(items)]
+        return [_fill(value, (*name, index), params) for index, value in enumerate(cast("list[Any]", data))]
     return data
+
+
+def _filled_lines(
+    data: Any, place: Place, name: Place, filled: Place, params: Params, document: Document
+) -> Iterator[tuple[Place, int]]:
+    """Where in the space file each value of the filled spec comes from: pairs of place in the spec and line."""
+    line = document.line(place)
+    if line is not None:
+        yield filled, line
+    if _is_hole(data):
+        sub, label = _chosen(data, name, params)
+        yield from _filled_lines(sub, (*place, "choice", label), (*name, label), filled, params, document)
+        return
+    entries = enumerate(cast("list[Any]", data)) if isinstance(data, list) else ()
+    entries = cast("dict[Any, Any]", data).items() if isinstance(data, dict) else entries
+    for key, value in entries:
+        yield from _filled_lines(value, (*place, key), (*name, key), (*filled, key), params, document)
+
+
+def _chosen(data: Any, name: Place, params: Params) -> tuple[Any, str]:
+    """What fills a hole, and its label."""
+    kind, value = next(iter(cast("dict[str, Any]", data).items()))
+    chosen = params[format_path(name)]
+    return (chosen if kind == "range" else dict(_options(value) or [])[chosen]), str(chosen)
 
 
 def _open_holes(holes: tuple[Hole, ...], params: Params) -> Iterator[Hole]:
@@ -321,10 +351,9 @@ def _neighbours(params: Params, holes: list[Hole]) -> Iterator[Params]:
 
 
 def _combinations(paths: list[str], count: int) -> Iterator[tuple[str, ...]]:
-    from itertools import combinations
-
-    # Later holes first: heads give way before widths, widths before block kinds.
-    yield from combinations(list(reversed(paths)), count)
+    # What stands deeper gives way first (heads before widths), then what stands later.
+    order = sorted(reversed(paths), key=lambda path: -path.count("."))
+    yield from combinations(order, count)
 
 
 def _nearest(hole: Hole, value: Scalar) -> list[Scalar]:
@@ -336,7 +365,7 @@ def _nearest(hole: Hole, value: Scalar) -> list[Scalar]:
 
 
 def _check_options(space: Space) -> None:
-    """Each option of each hole, the others at their first option, must give a spec, if need be repaired."""
+    """Each option of each hole must give a spec, the others at their first option or, if need be, repaired."""
 
     def first(forced: dict[str, Scalar]) -> Chooser:
         return lambda hole: forced.get(hole.path, hole.options[0])
@@ -347,7 +376,7 @@ def _check_options(space: Space) -> None:
         hole, forced = pending.pop()
         for option in hole.options[:64]:
             inside = {**forced, hole.path: option}
-            space.fill(first(inside))
+            space.fill(first(inside), frozenset(inside))
             pending += [(inner, inside) for inner in hole.nested.get(option, ())]
 
 

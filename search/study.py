@@ -13,7 +13,6 @@ from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path
-from archspec.schema import ArchSpec
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.space import Space, find_space_document, has_holes, parse_space, spaces
 
@@ -31,7 +30,9 @@ class SamplerSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc"] = Field("tpe", description="tpe is multivariate TPE")
-    startup: int = Field(10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes")
+    startup: int = Field(
+        10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
+    )
     population: int = Field(20, ge=2, le=10_000, description="population of nsga2 and nsga3")
 
 
@@ -42,7 +43,9 @@ class FinalSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seeds: int = Field(3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
-    members: int = Field(12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends")
+    members: int = Field(
+        12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
+    )
     anchors: tuple[str, ...] = Field((), description="presets trained beside the front, as points of comparison")
     changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
 
@@ -57,17 +60,23 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/")
+    name: str = Field(
+        "search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+    )
     space: dict[str, Any] = Field(description="the space: a file, the name of a shipped space, or the space itself")
-    evaluator: AnyEvaluator = Field(default_factory=lambda: parse_evaluator("train"), description="how layouts are scored")
+    evaluator: AnyEvaluator = Field(
+        default_factory=lambda: parse_evaluator("train"), description="how layouts are scored"
+    )
     objectives: tuple[Objective, ...] = Field(
         ("accuracy", "macs"), min_length=1, max_length=4, description="accuracy is maximised, every cost minimised"
     )
-    sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(default_factory=SamplerSpec)
+    sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(
+        default_factory=lambda: SamplerSpec.model_validate({})
+    )
     trials: int = Field(100, ge=1, le=1_000_000, description="trained trials in all")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler and training")
     baseline: int = Field(0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none")
-    final: FinalSpec = Field(default_factory=FinalSpec)
+    final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
 
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:
@@ -170,8 +179,3 @@ def _explain(error: ValidationError, document: Document) -> SpecError:
 
 def _shift(document: Document) -> dict[tuple[str | int, ...], int]:
     return {("space", *place): line for place, line in document.lines.items()}
-
-
-def prepared(config: StudyConfig, spec: ArchSpec) -> ArchSpec:
-    """`spec` as the study's evaluator sees it."""
-    return config.evaluator.prepare(spec)

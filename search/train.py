@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archspec.errors import ArchspecError, RunError
+from archspec.errors import RunError
 from search.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.data import Split, Splits
 from search.ema import Ema
+from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 
@@ -33,11 +34,6 @@ class Diverged(RunError):  # noqa: N818
 @final
 class OutOfMemory(RunError):  # noqa: N818
     """The network at this batch size does not fit into the device's memory."""
-
-
-@final
-class Interrupted(ArchspecError):  # noqa: N818
-    """`stop` asked the run to end; the checkpoint of its last whole epoch is there to continue from."""
 
 
 @final

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast, final
 from archspec.errors import ArchspecError, RunError
 from archspec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
+from search.interruption import Interrupted
 
 Kind = Literal["progress", "done", "failed", "interrupted"]
 
@@ -121,9 +122,10 @@ def _answer(
         metrics = sessions[order.final].evaluate(task, _stopper(pipe), lambda text: pipe.send(Report("progress", text)))
         _write_result(folder, order, evaluator, metrics)
         return Report("done", metrics=metrics)
+    except Interrupted as error:
+        return Report("interrupted", str(error))
     except ArchspecError as error:
-        interrupted = type(error).__name__ == "Interrupted"
-        return Report("interrupted" if interrupted else "failed", str(error))
+        return Report("failed", str(error))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # whatever a layout provokes must not end the search

@@ -26,7 +26,7 @@ class Train(Evaluator):
     data: AnyDataset = Field(
         default_factory=lambda: parse_dataset("cluttered_digits"), description="the data set: its name, or its options"
     )
-    recipe: Recipe = Field(default_factory=Recipe, description="how to train")
+    recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}), description="how to train")
     init: Literal["vit", "fan_out"] = Field("fan_out", description="initial weights; see archspec.build")
     zero_init_residual: bool = Field(True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
@@ -96,7 +96,9 @@ class TrainSession(Session):
         metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
         if task.final:
             batch = 4 * config.recipe.batch_size
-            score = evaluate(network, self.data.test, device=self.device, batch_size=batch, workers=config.recipe.workers)
+            score = evaluate(
+                network, self.data.test, device=self.device, batch_size=batch, workers=config.recipe.workers
+            )
             metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
         metrics |= measure_latency(network, spec, task.root, rounds=config.latency_rounds)
         cost = measure(spec)

@@ -1,0 +1,127 @@
+"""Accuracy from a command of the user's own: any training code in any framework."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, Literal, cast, final
+
+from pydantic import Field
+
+from archspec.cost import measure
+from archspec.errors import RunError
+from archspec.schema import ArchSpec
+from search.evaluator import Evaluator, Metrics, Session, Task
+
+POLL_SECONDS = 0.02
+
+
+@final
+class Command(Evaluator):
+    """Run a command per layout; the last line that it prints is a JSON object with at least `accuracy` (0 to 1).
+
+    In the arguments `{spec}` becomes the path of the layout's YAML file, `{folder}` the folder for its files,
+    `{seed}` the seed, `{resolution}` the side of the image and `{split}` `validation` or, for finalists, `test`:
+    then the object must hold `test_accuracy` too. Other numbers in it are recorded beside.
+    """
+
+    type: Literal["command"] = "command"
+    command: tuple[str, ...] = Field(min_length=1, description="program and arguments")
+    resolution: int = Field(
+        224, gt=0, le=16384, strict=True, description="side of the image for which costs are stated"
+    )
+    timeout: float = Field(
+        86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
+    )
+    label: str = Field("accuracy", max_length=60, description="name of the accuracy in reports")
+    benchmark: str | None = Field(None, description="published benchmark that it is comparable with: imagenet1k")
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        return frozenset({"accuracy", "macs", "params", "activations", "saved_bytes"})
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        return {"name": "accuracy", "label": self.label, "dataset": "command", "benchmark": self.benchmark}
+
+    def prepare(self, spec: ArchSpec) -> ArchSpec:
+        return spec.at(self.resolution)
+
+    def finalist(self, changes: dict[str, Any]) -> Evaluator:
+        return self.model_validate({**self.model_dump(), **changes})
+
+    def open(self) -> Session:
+        return CommandSession(self)
+
+
+@final
+class CommandSession(Session):
+    """One command at a time."""
+
+    def __init__(self, config: Command) -> None:
+        self.config = config
+
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+        from search.interruption import Interrupted
+
+        progress("command")
+        output = task.folder / "output.txt"
+        start = time.monotonic()
+        with output.open("wb") as file:
+            try:
+                process = subprocess.Popen(self._arguments(task), stdout=file, stderr=subprocess.STDOUT)
+            except OSError as error:
+                raise RunError(f"command cannot be run: {error}") from None
+            try:
+                while process.poll() is None:
+                    if stop():
+                        raise Interrupted("interrupted while the command ran")
+                    if time.monotonic() - start > self.config.timeout:
+                        raise RunError(f"command took longer than {self.config.timeout:g} s")
+                    time.sleep(POLL_SECONDS)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+        if process.returncode:
+            raise RunError(f"command ended with exit code {process.returncode} (see {output})")
+        metrics = _parse(output.read_text(encoding="utf-8", errors="replace"), f"{output}", task.final)
+        cost = measure(task.spec)
+        metrics.setdefault("train_seconds", time.monotonic() - start)
+        names = ("params", "macs", "activations", "saved_bytes")
+        return {**metrics, **{name: getattr(cost, name) for name in names}}
+
+    def _arguments(self, task: Task) -> list[str]:
+        values = {
+            "spec": str(task.folder.parent / "spec.yaml"),
+            "folder": str(task.folder),
+            "seed": str(task.seed),
+            "resolution": str(self.config.resolution),
+            "split": "test" if task.final else "validation",
+        }
+        pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
+        return [pattern.sub(lambda match: values[match[1]], argument) for argument in self.config.command]
+
+
+def _parse(text: str, place: str, final_: bool) -> Metrics:
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    try:
+        record = json.loads(last)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise RunError(f"the command's last line must be a JSON object, not {last!r:.60} (see {place})")
+    metrics: Metrics = {
+        key: value
+        for key, value in cast("dict[str, Any]", record).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    for name in ("accuracy", "test_accuracy") if final_ else ("accuracy",):
+        value = metrics.get(name, math.nan)
+        if not 0 <= value <= 1:
+            raise RunError(f"{name} must be a number from 0 to 1, not {record.get(name)!r:.40} (see {place})")
+    return metrics
