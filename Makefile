@@ -4,7 +4,7 @@ BIN := .venv/bin
 # -c pins every version, torch's build among them: an open range would fetch gigabytes of CUDA packages.
 STAMP := .venv/.installed
 
-.PHONY: help demo test check format bench contract clean
+.PHONY: help demo test check format bench contract docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -38,3 +38,6 @@ contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for int
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache
+
+docs: $(STAMP) ## regenerate the command-line reference
+	$(BIN)/python -m typer archspec.cli utils docs --name archspec --title "archspec: the command line" > docs/cli.md

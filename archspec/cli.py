@@ -229,7 +229,7 @@ def search(
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
     trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="trained trials in all")] = None,  # noqa: UP045
     timeout: Annotated[
-        Optional[float], typer.Option("--timeout", min=0, help="seconds after which no trial is started")
+        Optional[float], typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
     ] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
     sampler: Annotated[Optional[str], typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random or qmc")] = None,  # noqa: UP045

@@ -173,7 +173,7 @@ class SearchArm(Arm):
 
     def _complete(self, trial: Trial, metrics: Metrics, values: list[float]) -> None:
         trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("audited", True)
+        trial.set_user_attr("audited", "audited_macs" in metrics)
         self.study.tell(trial, values)
         self._remember(self.study.trials[trial.number])
 
@@ -193,16 +193,21 @@ class SearchArm(Arm):
             self._records.setdefault(attrs["digest"], trial)
 
     def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> None:
-        """Record a trial as failed and queue its parameters again, unless it keeps killing its worker."""
-        attempt = int(attrs.get("attempt", 1))
-        again = attempt < MAX_ATTEMPTS or "worker died" not in reason
+        """Record a trial as failed and queue its parameters again, unless it keeps killing its worker.
+
+        A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
+        was queued with count, and otherwise nothing is lost.
+        """
+        queued = attrs.get("queued", params if "digest" in attrs else None)
+        attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
+        again = queued is not None and attempt <= MAX_ATTEMPTS
         # A trial of a process that is gone has no Trial object here, so its attributes are set through the storage.
         annotate(self.storage, self.study, number, {"failure": reason} | ({"requeued": True} if again else {}))
         self.study.tell(number, state=TrialState.FAIL)
         if again:
-            user_attrs = {"attempt": attempt + ("worker died" in reason), "requeued_from": number}
+            user_attrs = {"attempt": attempt, "requeued_from": number, "queued": queued}
             user_attrs |= {"arm": attrs["arm"]} if "arm" in attrs else {}
-            self.study.enqueue_trial(params, user_attrs=user_attrs)
+            self.study.enqueue_trial(queued, user_attrs=user_attrs)
         else:
             self._remember(self.study.trials[number])
 
@@ -257,7 +262,7 @@ class FinalArm(Arm):
         attrs: dict[str, Any] = {"digest": order.digest, "seed": order.seed, "code": encode_order(order)}
         attrs |= self._roles[order.digest]
         if report.kind == "done" and report.metrics is not None:
-            attrs |= {"metrics": report.metrics, "audited": True}
+            attrs["metrics"] = report.metrics
             value = float(report.metrics["accuracy"])
             self.study.add_trial(create_trial(value=value, user_attrs=attrs))
             test = report.metrics.get("test_accuracy", math.nan)

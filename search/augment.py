@@ -1,8 +1,11 @@
 """Random changes to training images, each drawn from a generator of its own."""
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from random import Random
+
     from torch import Generator, Tensor
 
 
@@ -16,3 +19,21 @@ def shift(images: "Tensor", reach: int, generator: "Generator") -> "Tensor":
     columns = (torch.arange(width) + moves[1]).clamp(0, width - 1)
     item = torch.arange(count)[:, None, None]
     return images.permute(0, 2, 3, 1)[item, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def crop_box(width: int, height: int, smallest_area: float, rng: "Random") -> tuple[float, float, float, float]:
+    """A random part (left, top, right, bottom) of an image: its area from `smallest_area` of the whole to all of it.
+
+    The aspect is log-uniform from 3:4 to 4:3, as in the usual ImageNet recipe; where ten tries find no such
+    part, the whole image cut to that range of aspects.
+    """
+    for _ in range(10):
+        area = rng.uniform(smallest_area, 1) * width * height
+        aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        wide, high = math.sqrt(area * aspect), math.sqrt(area / aspect)
+        if wide <= width and high <= height:
+            left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
+            return left, top, left + wide, top + high
+    wide, high = min(width, height * 4 / 3), min(height, width * 4 / 3)
+    left, top = (width - wide) / 2, (height - high) / 2
+    return left, top, left + wide, top + high

@@ -1,6 +1,6 @@
 """Scenes: one handwritten digit among fragments of others, on textured ground."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
+
 CHUNK = 250  # images composed at a time, to bound memory
 PIECE = 4  # side of a fragment, in source pixels
 CLEARING = 0.8  # how far the ink of fragments fades under the digit
-TEXTURE = 0.1  # amplitude of the grating and of the blobs in the ground
-LOW = 0.45
-NOISE = 0.03  # standard deviation of the pixel noise
-TINT = 0.15  # largest relative deviation of a colour channel
+TEXTURE = 0.06  # amplitude of the grating and of the blobs in the ground
+CONTRAST = 0.65, 0.85  # brightness that full ink adds
+NOISE = 0.02  # standard deviation of the pixel noise
+TINT = 0.1  # largest relative deviation of a colour channel
 
 
 class Scene(NamedTuple):
@@ -31,7 +33,7 @@ class Scene(NamedTuple):
 def compose(
     sources: Digits, count: int, scene: Scene, rng: "Generator"
 ) -> "tuple[NDArray[np.uint8], NDArray[np.int64]]":
-    """`count` scenes (N, 3, resolution, resolution) and the labels (N,) of their digits; every source is used equally often."""
+    """`count` scenes (N, 3, resolution, resolution) and the labels (N,) of their digits; sources are used in turn."""
     length = len(sources.labels)
     rounds = [rng.permutation(length) for _ in range(-(-count // length))]
     chosen = np.concatenate(rounds)[:count]
@@ -42,9 +44,7 @@ def compose(
     return images, sources.labels[chosen]
 
 
-def _draw(
-    digits: "NDArray[np.float32]", pool: "NDArray[np.float32]", scene: Scene, rng: "Generator"
-) -> "NDArray[np.uint8]":
+def _draw(digits: "Floats", pool: "Floats", scene: Scene, rng: "Generator") -> "NDArray[np.uint8]":
     count, side = len(digits), scene.resolution
     size = _uniform(rng, scene.smallest, scene.largest, count) * side
     aspect = _uniform(rng, 0.85, 1.15, count)
@@ -54,13 +54,13 @@ def _draw(
     digit = _paint(rows, digits, columns)
     covered = rows.sum(2)[:, :, None] * columns.sum(2)[:, None, :]
     ink = np.maximum(digit, _fragments(pool, count, scene, rng) * (1 - CLEARING * covered))
-    contrast = _uniform(rng, LOW, 0.8, count)[:, None, None]
+    contrast = _uniform(rng, *CONTRAST, count)[:, None, None]
     gray = _ground(count, side, rng) + contrast * ink
     tint = 255 * _uniform(rng, 1 - TINT, 1 + TINT, (count, 3, 1, 1))
     return (gray.clip(0, 1)[:, None] * tint).clip(0, 255).astype(np.uint8)
 
 
-def _fragments(pool: "NDArray[np.float32]", count: int, scene: Scene, rng: "Generator") -> "NDArray[np.float32]":
+def _fragments(pool: "Floats", count: int, scene: Scene, rng: "Generator") -> "Floats":
     """Ink (N, side, side) of pieces of `pool`, as thick as the digits are; pieces may be cut off by the border."""
     shape, side = (count, scene.fragments), scene.resolution
     offset = rng.integers(0, SIDE - PIECE + 1, (2, *shape))
@@ -73,7 +73,7 @@ def _fragments(pool: "NDArray[np.float32]", count: int, scene: Scene, rng: "Gene
     return np.matmul(half, columns.swapaxes(2, 3).reshape(count, -1, side)).clip(0, 1)
 
 
-def _ground(count: int, side: int, rng: "Generator") -> "NDArray[np.float32]":
+def _ground(count: int, side: int, rng: "Generator") -> "Floats":
     """Brightness (N, side, side): a level, an oriented grating, soft blobs and pixel noise."""
     position = (np.arange(side, dtype=np.float32) + 0.5) / side
     angle, phase = _uniform(rng, 0, np.pi, count), _uniform(rng, 0, 2 * np.pi, count)
@@ -92,18 +92,16 @@ def _ground(count: int, side: int, rng: "Generator") -> "NDArray[np.float32]":
     return level + TEXTURE * (0.6 * grating + 0.6 * blobs) + NOISE * noise
 
 
-def _axis(side: int, origin: "NDArray[np.float32]", size: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def _axis(side: int, origin: "Floats", size: "Floats") -> "Floats":
     """Bilinear weights (..., side, 8) that put eight source pixels on `size` pixels from `origin` on."""
     pixel = np.arange(side, dtype=np.float32) + 0.5
     place = (pixel - origin[..., None]) / size[..., None] * SIDE - 0.5
     return np.maximum(0, 1 - np.abs(place[..., None] - np.arange(SIDE, dtype=np.float32)))
 
 
-def _paint(
-    rows: "NDArray[np.float32]", source: "NDArray[np.float32]", columns: "NDArray[np.float32]"
-) -> "NDArray[np.float32]":
+def _paint(rows: "Floats", source: "Floats", columns: "Floats") -> "Floats":
     return np.matmul(np.matmul(rows, source), columns.swapaxes(-1, -2))
 
 
-def _uniform(rng: "Generator", low: float, high: float, shape: int | tuple[int, ...]) -> "NDArray[np.float32]":
+def _uniform(rng: "Generator", low: float, high: float, shape: int | tuple[int, ...]) -> "Floats":
     return (low + (high - low) * rng.random(shape)).astype(np.float32)

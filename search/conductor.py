@@ -34,7 +34,8 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
         config: what is asked.
         runs: folder of all runs; this one is `runs / config.name`.
         workers: processes on this machine.
-        timeout: seconds after which no further trial is started; None for no limit.
+        timeout: seconds after which the search proposes no further layout; its finalists are still trained. None for
+            no limit.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -53,14 +54,21 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
             True: config.final_evaluator().model_dump(mode="json"),
         }
         with Pool(workers, evaluators, root) as pool, Screen(config, root) as screen:
-            conductor = _Conductor(pool, screen, timeout)
-            return _run_arms(conductor, config, space, storage, root)
+            finished = _run_arms(_Conductor(pool, screen), config, space, storage, root, timeout)
+            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
+            return finished
 
 
-def _run_arms(conductor: _Conductor, config: StudyConfig, space: Space, storage: JournalStorage, root: Path) -> bool:
+def _run_arms(
+    conductor: _Conductor,
+    config: StudyConfig,
+    space: Space,
+    storage: JournalStorage,
+    root: Path,
+    timeout: float | None,
+) -> bool:
     search = _study(storage, "search", config)
-    arm = SearchArm(search, storage, config, space, root, trials=config.trials)
-    if not conductor.run(arm, search):
+    if not conductor.run(SearchArm(search, storage, config, space, root, trials=config.trials), search, timeout):
         return False
     if config.baseline:
         baseline = _study(storage, "baseline", config)
@@ -81,23 +89,22 @@ def _run_arms(conductor: _Conductor, config: StudyConfig, space: Space, storage:
 class _Conductor:
     """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
 
-    def __init__(self, pool: Pool, screen: Screen, timeout: float | None) -> None:
+    def __init__(self, pool: Pool, screen: Screen) -> None:
         self.pool, self.screen = pool, screen
-        self.deadline = None if timeout is None else time.monotonic() + timeout
         self.stopping = False
 
-    def run(self, arm: Arm, search: Study) -> bool:
-        """Bring one arm to its end; False when interrupted or out of time."""
+    def run(self, arm: Arm, search: Study, timeout: float | None = None) -> bool:
+        """Bring one arm to its end, or to the end of its time; False when interrupted."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         failures, successes = 0, 0
         try:
             while True:
-                late = self.deadline is not None and time.monotonic() > self.deadline
+                late = deadline is not None and time.monotonic() >= deadline
                 while not (self.stopping or late) and self.pool.idle and (order := arm.next_order()):
                     self.pool.submit(order)
                 if not self.pool.busy:
-                    done, wanted = arm.progress
-                    return not self.stopping and not (late and done < wanted)
+                    return not self.stopping
                 for order, report in self.pool.reports(timeout=0.5):
                     failures += report.kind == "failed"
                     successes += report.kind == "done"

@@ -1,6 +1,6 @@
 """The exponential moving average of a model's weights and buffers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
@@ -50,7 +50,7 @@ class Ema:
         model.load_state_dict(self._mean)
 
     @contextmanager
-    def applied(self, model: "nn.Module") -> "Iterator[None]":
+    def applied(self, model: "nn.Module") -> Generator[None]:
         """Lend the averages to the model, and give it its own state back."""
         own = {name: tensor.clone() for name, tensor in self._live.items()}
         self.copy_to(model)

@@ -15,10 +15,12 @@ from typing import Annotated, Any, final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 import search.evaluators
+from archspec.cost import measure
 from archspec.schema import ArchSpec
 from search.discovery import find_class, parse_config
 
 Metrics = dict[str, float | int]
+COST_METRICS = ("params", "macs", "activations", "saved_bytes")
 GROUP = "archspec.evaluators"
 
 
@@ -88,13 +90,19 @@ class Evaluator(BaseModel, ABC):
     def open(self) -> Session:
         """Load what evaluation needs; slow, once per process."""
 
+    @abstractmethod
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         """This evaluator with the changes that a study makes for its finalists.
 
         Raises:
             FieldError: a change that this evaluator does not know.
         """
-        return self.model_validate({**self.model_dump(), **changes})
+
+
+def cost_metrics(spec: ArchSpec) -> Metrics:
+    """The exact costs of a layout, as metrics."""
+    cost = measure(spec)
+    return {name: getattr(cost, name) for name in COST_METRICS}
 
 
 def parse_evaluator(raw: object) -> Evaluator:

@@ -24,7 +24,8 @@ class _Worker:
 
 @final
 class Pool:
-    """A fixed number of workers on this machine, each with one torch thread when there is more than one.
+    """A fixed number of workers on this machine, each with one torch thread, so that a result does not depend on
+    how many there are.
 
     Args:
         size: number of processes.
@@ -34,7 +35,7 @@ class Pool:
 
     def __init__(self, size: int, evaluators: dict[bool, dict[str, Any]], root: Path) -> None:
         self._size = size
-        self._arguments = (evaluators, root, 1 if size > 1 else 0)
+        self._arguments = (evaluators, root)
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Pool:

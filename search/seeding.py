@@ -36,11 +36,12 @@ def rng_state(device: "torch.device") -> dict[str, Any]:
     import numpy as np
     import torch
 
-    name, keys, *rest = np.random.get_state(legacy=True)
+    name, keys, *counters = np.random.get_state(legacy=True)
+    version, words, gauss = random.getstate()
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
-        "numpy": [str(name), [int(key) for key in keys], *rest],
-        "python": random.getstate(),
+        "numpy": (str(name), torch.from_numpy(np.asarray(keys, np.int64)), *counters),
+        "python": (version, torch.tensor(words), gauss),
     }
     if device.type != "cpu":
         state[device.type] = torch.get_device_module(device).get_rng_state(device)
@@ -53,7 +54,9 @@ def restore_rng(state: dict[str, Any], device: "torch.device") -> None:
     import torch
 
     torch.set_rng_state(state["torch"])
-    np.random.set_state((state["numpy"][0], state["numpy"][1], *state["numpy"][2:]))
-    random.setstate(state["python"])
+    name, keys, *counters = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *counters))
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
     if device.type in state and device.type != "cpu":
         torch.get_device_module(device).set_rng_state(state[device.type], device)

@@ -1,4 +1,4 @@
-"""scikit-learn's bundled handwritten digits (UCI optdigits, 1,797 real images of 8x8 pixels), split once and for all."""
+"""scikit-learn's bundled handwritten digits (UCI optdigits, 1,797 real images of 8x8), split once and for all."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +34,8 @@ def load_sources() -> tuple[Digits, Digits, Digits]:
     import numpy as np
 
     ink, labels = load_digits(return_X_y=True)
-    everything = Digits(np.asarray(ink, np.float32).reshape(-1, SIDE, SIDE) / 16, np.asarray(labels, np.int64))
+    pixels = np.asarray(ink / 16, np.float32).reshape(-1, SIDE, SIDE)
+    everything = Digits(pixels, np.asarray(labels, np.int64))
     rng = np.random.default_rng(0)
     parts: tuple[list[int], list[int], list[int]] = ([], [], [])
     for label in range(CLASSES):

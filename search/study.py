@@ -143,12 +143,21 @@ def parse_study(document: Document) -> StudyConfig:
         _check_fit(config, space)
         for name in config.final.anchors:
             config.evaluator.prepare(parse(find_document(name)))
-        config.final_evaluator()
     except ValidationError as error:
         raise _explain(error, document) from None
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
+    _check_changes(config, document)
     return config
+
+
+def _check_changes(config: StudyConfig, document: Document) -> None:
+    try:
+        config.final_evaluator()
+    except FieldError as error:
+        place = ("final", "changes", *(parse_path(error.field) if error.field else ()))
+        field, line = format_path(place), document.line(place)
+        raise SpecError(error.rule, field=field, source=document.source, line=line) from None
 
 
 def _open_space(raw: Any, document: Document) -> Space:

@@ -1,13 +1,10 @@
 """The training loop: one network, one recipe, one seed; stoppable, and bit-identical when resumed."""
 
-import csv
-import io
 import math
-import os
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -17,9 +14,11 @@ from torch.nn import functional as F
 
 from archspec.errors import RunError
 from search.checkpoint import damaged, load_checkpoint, save_checkpoint
+from search.curve import EpochRecord, write_curve
 from search.data import Split, Splits
 from search.ema import Ema
 from search.interruption import Interrupted
+from search.optimizer import autocast_dtype, make_optimizer, memory_format
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 
@@ -47,19 +46,6 @@ class Score:
 
 @final
 @dataclass(frozen=True)
-class EpochRecord:
-    """One row of `curve.csv`: epoch from 1, its last learning rate, mean training loss, wall seconds."""
-
-    epoch: int
-    lr: float
-    train_loss: float
-    val_accuracy: float
-    val_loss: float
-    seconds: float
-
-
-@final
-@dataclass(frozen=True)
 class TrainResult:
     """What a finished run reports: its last epoch's validation accuracy (not the best one, which would flatter)."""
 
@@ -78,14 +64,14 @@ def default_device() -> torch.device:
 
 def evaluate(model: nn.Module, split: Split, *, device: torch.device, batch_size: int, workers: int = 0) -> Score:
     """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored."""
-    training = model.training
+    training, layout = model.training, memory_format(device)
     model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     with torch.no_grad():
         for images, labels in split.batches(batch_size, seed=0, epoch=0, shuffle=False, workers=workers):
             target = labels.to(device, non_blocking=True)
-            logits: Tensor = model(images.to(device, memory_format=torch.channels_last, non_blocking=True))
+            logits: Tensor = model(images.to(device, memory_format=layout, non_blocking=True))
             correct += (logits.argmax(1) == target).sum()
             loss += F.cross_entropy(logits.float(), target, reduction="sum").double()
     model.train(training)
@@ -106,15 +92,24 @@ def train(
 ) -> TrainResult:
     """Train `model` in place on `data.train`, scored each epoch on `data.validation`; `data.test` is never read.
 
-    `folder` receives `checkpoint.pt` and `curve.csv` after every epoch; where it holds a checkpoint of this run
-    (same fingerprint, seed and recipe) the run continues from it, and ends with the weights of an uninterrupted run, bit
-    for bit on a CPU with the same number of threads. `stop` is asked before every step; `progress` gets new epochs only.
+    `folder` receives `checkpoint.pt` and `curve.csv` after every epoch. Where it holds a checkpoint of this run (same
+    fingerprint, seed and recipe) the run continues from it and ends with the weights of an uninterrupted run: bit for
+    bit on a CPU with the same number of threads. `stop` is asked before every step; `progress` gets new epochs only.
     On return the model holds the averaged weights and is in evaluation mode.
 
-    Raises Diverged, OutOfMemory, Interrupted, and RunError for a checkpoint that is damaged or another run's.
+    Raises:
+        Diverged: the loss is not finite.
+        OutOfMemory: the device's memory does not suffice.
+        Interrupted: `stop` said so; the checkpoint of the last whole epoch is there.
+        RunError: the checkpoint is damaged or another run's; it is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(model.to(device), data, recipe, seed, device, stop)
+    with _memory_of(device, recipe):
+        return _train(_Run(model.to(device), data, recipe, seed, device, stop), folder, fingerprint, progress)
+
+
+def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None]) -> TrainResult:
+    recipe, seed = run.recipe, run.seed
     identity = {"fingerprint": fingerprint, "seed": seed, "recipe": recipe.model_dump_json(exclude={"workers"})}
     path = folder / "checkpoint.pt"
     state = load_checkpoint(path, identity)
@@ -122,16 +117,14 @@ def train(
         seed_everything(mix(seed, "train"))
     else:
         _restore(run, state, path)
-    try:
-        while len(run.curve) < recipe.epochs:
-            record = run.epoch()
-            save_checkpoint(path, {**identity, **run.state_dict()})
-            _write_curve(folder / "curve.csv", run.curve)
-            progress(record)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"out of memory on {device} at batch size {recipe.batch_size}") from error
-    run.ema.copy_to(model)
-    model.eval()
+        write_curve(folder / "curve.csv", run.curve)  # a kill may have come between checkpoint and curve
+    while len(run.curve) < recipe.epochs:
+        record = run.epoch()
+        save_checkpoint(path, {**identity, **run.state_dict()})
+        write_curve(folder / "curve.csv", run.curve)
+        progress(record)
+    run.ema.copy_to(run.model)
+    run.model.eval()
     seconds = sum(record.seconds for record in run.curve)
     return TrainResult(run.curve[-1].val_accuracy, list(run.curve), seconds, len(run.curve))
 
@@ -153,11 +146,10 @@ class _Run:
         dtype = autocast_dtype(self.device) if self.recipe.precision == "auto" else None
         self.autocast = torch.autocast(self.device.type, dtype) if dtype else nullcontext()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
+        self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.ema = Ema(self.model, self.recipe.ema_decay)
-        wanted = self.recipe.channels_last
-        last = self.device.type in ("cpu", "cuda") if wanted == "auto" else wanted
-        self.memory_format = torch.channels_last if last else torch.contiguous_format
+        self.memory_format = memory_format(self.device, self.recipe.channels_last)
 
     def epoch(self) -> EpochRecord:
         """One pass over the training split and one over the validation split."""
@@ -207,7 +199,7 @@ class _Run:
         self.scaler.scale(loss).backward()
         if recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad)
+            nn.utils.clip_grad_norm_(self.parameters, recipe.clip_grad)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.ema.update()
@@ -242,29 +234,13 @@ def _restore(run: _Run, state: dict[str, Any], path: Path) -> None:
         raise damaged(path, error) from error
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels, not vectors (norms, biases, layer scales)."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in trained)
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.lr, fused=fused)
-
-
-def autocast_dtype(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type that `device` computes in natively; None on CPUs and MPS, where autocast gains nothing here."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if device.type == "xpu" else None
-
-
-def _write_curve(path: Path, curve: list[EpochRecord]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in fields(EpochRecord)])
-    writer.writerows(astuple(record) for record in curve)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text.getvalue())
-    os.replace(partial, path)
+@contextmanager
+def _memory_of(device: torch.device, recipe: Recipe) -> Generator[None]:
+    """Turn what torch raises when memory runs out into OutOfMemory; not every device has a class for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and "allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise OutOfMemory(f"out of memory on {device} at batch size {recipe.batch_size}") from error

@@ -58,21 +58,16 @@ class Report:
     metrics: Metrics | None = None
 
 
-def serve(pipe: Connection, evaluators: dict[bool, dict[str, Any]], root: Path, threads: int) -> None:
+def serve(pipe: Connection, evaluators: dict[bool, dict[str, Any]], root: Path) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
         pipe: orders come in, reports go out.
         evaluators: configuration for the search (False) and for finalists (True).
         root: folder of the run.
-        threads: torch's threads in this process; 0 leaves torch's own choice.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the conductor tells us to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if threads:
-        import torch
-
-        torch.set_num_threads(threads)
     sessions: dict[bool, Session] = {}
     try:
         while (message := pipe.recv()) is not None:

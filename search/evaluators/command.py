@@ -12,10 +12,10 @@ from typing import Any, Literal, cast, final
 
 from pydantic import Field
 
-from archspec.cost import measure
 from archspec.errors import RunError
 from archspec.schema import ArchSpec
-from search.evaluator import Evaluator, Metrics, Session, Task
+from search.discovery import parse_config
+from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
 
 POLL_SECONDS = 0.02
 
@@ -42,7 +42,7 @@ class Command(Evaluator):
 
     @property
     def metrics(self) -> frozenset[str]:
-        return frozenset({"accuracy", "macs", "params", "activations", "saved_bytes"})
+        return frozenset({"accuracy", *COST_METRICS})
 
     @property
     def metric(self) -> dict[str, str | None]:
@@ -52,7 +52,7 @@ class Command(Evaluator):
         return spec.at(self.resolution)
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
-        return self.model_validate({**self.model_dump(), **changes})
+        return parse_config({**self.model_dump(), **changes}, "evaluator", lambda tag: Command)
 
     def open(self) -> Session:
         return CommandSession(self)
@@ -90,10 +90,8 @@ class CommandSession(Session):
         if process.returncode:
             raise RunError(f"command ended with exit code {process.returncode} (see {output})")
         metrics = _parse(output.read_text(encoding="utf-8", errors="replace"), f"{output}", task.final)
-        cost = measure(task.spec)
         metrics.setdefault("train_seconds", time.monotonic() - start)
-        names = ("params", "macs", "activations", "saved_bytes")
-        return {**metrics, **{name: getattr(cost, name) for name in names}}
+        return metrics | cost_metrics(task.spec)
 
     def _arguments(self, task: Task) -> list[str]:
         values = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from archspec.cost import measure
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
 from search.data import AnyDataset, parse_dataset
-from search.evaluator import Evaluator, Metrics, Session, Task
+from search.discovery import first_problem
+from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
 from search.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Train(Evaluator):
 
     @property
     def metrics(self) -> frozenset[str]:
-        return frozenset({"accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"})
+        return frozenset({"accuracy", "latency_ms", *COST_METRICS})
 
     @property
     def metric(self) -> dict[str, str | None]:
@@ -50,8 +50,11 @@ class Train(Evaluator):
         return spec
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
-        recipe = self.recipe.model_dump() | changes
-        return self.model_validate({**self.model_dump(), "recipe": recipe})
+        try:
+            recipe = Recipe.model_validate(self.recipe.model_dump() | changes)
+        except ValidationError as error:
+            raise first_problem(error, Recipe) from None
+        return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:
         return TrainSession(self)
@@ -62,8 +65,12 @@ class TrainSession(Session):
     """Keeps the splits in memory; one network at a time."""
 
     def __init__(self, config: Train) -> None:
+        import torch
+
         from search.train import default_device
 
+        # The workers of a run share the machine; one thread each also makes results independent of their number.
+        torch.set_num_threads(1)
         self.config = config
         self.device = default_device()
         self.data = config.data.load()
@@ -101,8 +108,6 @@ class TrainSession(Session):
             )
             metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
         metrics |= measure_latency(network, spec, task.root, rounds=config.latency_rounds)
-        cost = measure(spec)
-        if not task.final:
-            audit(spec, model=network.cpu())
-        names = ("params", "macs", "activations", "saved_bytes")
-        return {**metrics, **{name: getattr(cost, name) for name in names}}
+        if not task.final:  # a finalist's layout was audited when the search trained it
+            metrics["audited_macs"] = audit(spec, model=network.cpu()).cost.macs
+        return metrics | cost_metrics(spec)

@@ -160,7 +160,7 @@ def test_kill_9_five_times_loses_no_finished_trial_and_trains_none_twice(study_f
     assert all("interrupted" in t.user_attrs["failure"] for t in requeued)
     for trial in requeued:
         again = [t for t in trials if t.user_attrs.get("requeued_from") == trial.number]
-        assert [t.params for t in again] == [trial.params]
+        assert [t.user_attrs["queued"] for t in again] == [trial.user_attrs.get("queued", trial.params)]
 
 
 def test_a_killed_worker_costs_one_attempt_and_ctrl_c_saves(study_file, tmp_path):
@@ -226,3 +226,11 @@ def test_every_sampler_runs_and_is_recorded(sampler, study_file, tmp_path):
     study = optuna.load_study(study_name="search", storage=storage)
     assert study.user_attrs["sampler"]["type"] == sampler
     assert len(trained(study.get_trials())) == 8
+
+
+def test_a_timeout_ends_the_search_but_not_what_follows_it(study_file, tmp_path):
+    config = load_study(str(study_file(trials=50, final={"seeds": 1})), tmp_path, {})
+    assert conduct(config, tmp_path / "runs", timeout=1.5)
+    run = tmp_path / "runs" / "toy"
+    assert 0 < len(trained(trials_of(run))) < 50
+    assert trials_of(run, "final")

@@ -1,0 +1,33 @@
+"""The course of a training run, epoch by epoch."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of `curve.csv`: epoch from 1, its last learning rate, mean training loss, wall seconds."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    val_accuracy: float
+    val_loss: float
+    seconds: float
+
+
+def write_curve(path: Path, curve: Sequence[EpochRecord]) -> None:
+    """Replace the CSV file at `path`, one row per epoch under the names of `EpochRecord`'s fields."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in fields(EpochRecord)])
+    writer.writerows(astuple(record) for record in curve)
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(text.getvalue(), encoding="utf-8")
+    os.replace(partial, path)

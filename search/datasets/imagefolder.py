@@ -1,0 +1,54 @@
+"""Images of one's own, in class folders."""
+
+from pathlib import Path
+from typing import Annotated, Literal, final
+
+from pydantic import Field
+
+from search.data import Dataset, Split, Splits
+from search.folders import Files, find_folders, split_files
+from search.images import Framing, ImageSplit
+
+
+@final
+class ImageFolder(Dataset):
+    """A folder of `<class>/**`, or of `train/<class>/**` with `val` and `test`; missing splits are carved out by hash.
+
+    With `train` and `val` alone, as in ImageNet, `val` is the test split and validation is carved out of `train`.
+    """
+
+    type: Literal["imagefolder"] = "imagefolder"
+    path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
+    resolution: Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")] = 224
+    validation: float = Field(
+        0.1, gt=0, le=0.45, description="share of training images for validation, without a folder"
+    )
+    test: float = Field(0.1, gt=0, le=0.45, description="share of training images for the test, without a folder")
+    crop: float = Field(0.875, ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")
+    smallest_area: float = Field(0.08, gt=0, le=1, description="smallest part of an image's area to train on")
+    flip: bool = Field(True, description="mirror half of the training images")
+    protocol: str | None = Field(
+        None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
+    )
+
+    @property
+    def classes(self) -> int:
+        """Number of class folders; SpecError where `path` does not hold such."""
+        return len(find_folders(self._root()).classes)
+
+    @property
+    def benchmark(self) -> str | None:
+        return self.protocol
+
+    def load(self) -> Splits:
+        files = split_files(find_folders(self._root()), self.validation, self.test)
+        train, validation, test = (self._split(part) for part in files)
+        return Splits(train, validation, test)
+
+    def _root(self) -> Path:
+        return Path(self.path).expanduser()
+
+    def _split(self, files: Files) -> Split:
+        labels = [label for label, members in enumerate(files) for _ in members]
+        framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip)
+        return ImageSplit(self._root(), [path for members in files for path in members], labels, framing)

@@ -1,0 +1,80 @@
+"""The docs cannot rot: their commands are generated, their examples are run, their links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archspec.document import parse_document
+from archspec.errors import SpecError
+from archspec.loader import parse
+from search.space import has_holes, parse_space
+from search.study import parse_study
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [(page.name, text) for page in PAGES for text in pattern.findall(page.read_text())]
+
+
+def test_the_command_line_reference_is_generated():
+    command = [sys.executable, "-m", "typer", "archspec.cli", "utils", "docs", "--name", "archspec"]
+    made = subprocess.run(
+        [*command, "--title", "archspec: the command line"], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs" / "cli.md").read_text() == made.stdout, "run `make docs`"
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_every_yaml_example_loads(page, text):
+    document = parse_document(text, page)
+    if "space" in document.data:
+        assert parse_study(document).trials
+    elif has_holes(document.data):
+        assert parse_space(document).count() > 1
+    else:
+        assert parse(document).stages
+
+
+def test_there_are_examples_to_check():
+    assert len(blocks("yaml")) >= 5
+    with pytest.raises(SpecError):
+        parse(parse_document(blocks("yaml")[0][1].replace("stages", "stage"), "broken"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_walk_through_for_a_new_block_works_as_written(tmp_path):
+    source = next(text for page, text in blocks("python") if page == "blocks.md" and "class Gated" in text)
+    (tmp_path / "gated.py").write_text(source)
+    code = f"""
+import blocks
+blocks.__path__.append({str(tmp_path)!r})
+from archspec.audit import audit
+from archspec.document import parse_document
+from archspec.errors import SpecError
+from archspec.json_schema import json_schema
+from archspec.loader import parse
+from search.space import parse_space
+text = "resolution: 32\\nstem: hr_stem\\nstages: [{{block: gated, depth: 2, width: 8, kernel: 7}}]\\n"
+assert audit(parse(parse_document(text, "s"))).cost.macs > 0
+assert "gated" in str(json_schema())
+assert parse_space(parse_document(text.replace("block: gated", "block: {{choice: [HR, gated]}}"), "s")).count() == 2
+try:
+    parse(parse_document(text.replace("7", "6"), "s.yaml"))
+except SpecError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "s.yaml:3: stages[0]: kernel 6 must be odd\n"
