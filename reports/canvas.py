@@ -32,7 +32,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
     "#D55E00",
     "#CC79A7",
 )
-GREY, PALE = "#767676", "#BDBDBD"
+GREY, PALE = "#8A8A8A", "#BDBDBD"
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -107,12 +107,12 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """The sparsest set of plain numbers of which at least four lie between `low` and `high`."""
+    """The sparsest set of plain numbers of which at least three lie between `low` and `high`."""
     inside: list[float] = []
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
         ticks = [step * 10.0**power for power in range(-6, 13) for step in steps]
         inside = [tick for tick in ticks if low <= tick <= high]
-        if len(inside) >= 4:
+        if len(inside) >= 3:
             break
     return inside
 

@@ -29,7 +29,7 @@ MIN_TRIALS = 20
 # short search that not even the width of the first stage shows in the MACs.
 TOP_TRIALS, TOP_SHARE = 10, 0.2
 SHUFFLES = 20
-MAX_SHUFFLED = 1000
+MAX_SHUFFLED = 500
 SHOWN = 12
 
 
@@ -68,14 +68,23 @@ def _importance(study: optuna.Study, objective: str, values: Mapping[int, float]
         return Importance(objective, count, top, {}, {}, reason)
     sign = -1.0 if objective == "accuracy" else 1.0
     losses = {number: sign * value for number, value in values.items()}
-    shares = _shares(study, losses, top / count)
-    chance = dict.fromkeys(shares, 0.0)
+    try:
+        shares, chance = _shares(study, losses, top / count), _chance(study, losses, top / count)
+    except (ArithmeticError, LookupError, ValueError, RuntimeError, AssertionError) as error:
+        reason = f"Optuna cannot tell ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        return Importance(objective, count, top, {}, {}, reason)
+    return Importance(objective, count, top, shares, chance)
+
+
+def _chance(study: optuna.Study, losses: Mapping[int, float], quantile: float) -> dict[str, float]:
+    """Largest share of each parameter when the losses are shuffled among the trials; empty for a long search."""
+    chance: dict[str, float] = {}
     random = np.random.default_rng(0)
-    for _ in range(SHUFFLES if count <= MAX_SHUFFLED else 0):
+    for _ in range(SHUFFLES if len(losses) <= MAX_SHUFFLED else 0):
         shuffled = dict(zip(losses, random.permutation(list(losses.values())), strict=True))
-        for name, share in _shares(study, shuffled, top / count).items():
-            chance[name] = max(chance[name], share)
-    return Importance(objective, count, top, shares, chance if count <= MAX_SHUFFLED else {})
+        for name, share in _shares(study, shuffled, quantile).items():
+            chance[name] = max(chance.get(name, 0.0), share)
+    return chance
 
 
 def _obstacle(study: optuna.Study, objective: str, values: Mapping[int, float]) -> str:

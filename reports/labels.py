@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float64]
+"""Rectangles (n, 4) in pixels: left, bottom, right, top."""
 
 # Up and left first: above and before a rising front lies the empty half of the panel.
 _ANGLES = (135, 90, 180, 45, 315, 270, 0, 225, 112, 158, 68, 292, 338, 22, 202, 248)
-_RADII = (7.0, 11.0, 16.0, 23.0, 31.0)
-_NEAR = 11.0
+_RADII = (2.5, 6.0, 11.0, 18.0, 27.0)
+# Farther away than this, in points, a label needs a line to its point.
+_NEAR = 6.0
+_MARK = 2.6
+# Where a line is sampled on its way from the point to its label.
+_STEPS = np.linspace(0.15, 0.75, 9)
 
 
 @dataclass(frozen=True)
@@ -35,33 +42,25 @@ def draw_labels(axes: Axes, labels: Sequence[Label], obstacles: Sequence[tuple[f
     """
     canvas = axes.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    points = axes.get_figure(root=True)
-    scale = (points.dpi if points else 72.0) / 72.0
-    frame = axes.get_window_extent(canvas.get_renderer())
-    spots = [_pixel(axes, x, y) for x, y in (*obstacles, *((label.x, label.y) for label in labels))]
-    marks = [_around(x, y, 2.6 * scale) for x, y in spots]
-    taken: list[Bbox] = []
+    point = float(axes.figure.dpi) / 72
+    frame = np.array(axes.get_window_extent(canvas.get_renderer()).extents)
+    spots = [*obstacles, *((label.x, label.y) for label in labels)]
+    marks = _around(np.array([axes.transData.transform(spot) for spot in spots]).reshape(-1, 2), _MARK * point)
+    taken = np.empty((0, 4))
     for label in labels:
-        text = axes.text(0, 0, label.text, fontsize=size, fontweight=label.weight)
-        extent = text.get_window_extent(canvas.get_renderer())
-        text.remove()
-        x, y = _pixel(axes, label.x, label.y)
-        options = [
-            _offset(angle, radius * scale, extent.width, extent.height) for radius in _RADII for angle in _ANGLES
-        ]
-        costs = [
-            _cost(_around(x + dx, y + dy, extent.width / 2, extent.height / 2), frame, taken, marks) + 0.3 * index
-            for index, (dx, dy) in enumerate(options)
-        ]
-        best = costs.index(min(costs))
-        dx, dy = options[best]
-        taken.append(_around(x + dx, y + dy, extent.width / 2 + scale, extent.height / 2 + 0.5 * scale))
-        far = _RADII[best // len(_ANGLES)] > _NEAR
+        half = _half_size(axes, label, size, canvas)
+        shifts, radii = _candidates(half, point)
+        spot = np.asarray(axes.transData.transform((label.x, label.y)))
+        boxes = _around(spot + shifts, half)
+        lines = spot + shifts[:, None] * np.where(radii > _NEAR, 1.0, 0.0)[:, None, None] * _STEPS[None, :, None]
+        best = int(np.argmin(_costs(boxes, frame, taken, marks) + _crossings(lines, taken)))
+        marks = np.vstack([marks, _around(lines[best], 0.7 * point)])
+        taken = np.vstack([taken, boxes[best] + np.array([-1.0, -0.5, 1.0, 0.5]) * point])
         line = {"arrowstyle": "-", "color": label.color, "linewidth": 0.4, "shrinkA": 0.5, "shrinkB": 2.5}
         note = axes.annotate(
             label.text,
             (label.x, label.y),
-            xytext=(dx / scale, dy / scale),
+            xytext=(shifts[best, 0] / point, shifts[best, 1] / point),
             textcoords="offset points",
             ha="center",
             va="center",
@@ -69,36 +68,47 @@ def draw_labels(axes: Axes, labels: Sequence[Label], obstacles: Sequence[tuple[f
             fontweight=label.weight,
             color=label.color,
             zorder=10,
-            arrowprops=line if far else None,
+            arrowprops=line if radii[best] > _NEAR else None,
         )
         note.set_in_layout(False)
 
 
-def _pixel(axes: Axes, x: float, y: float) -> tuple[float, float]:
-    across, up = axes.transData.transform((x, y))
-    return float(across), float(up)
+def _half_size(axes: Axes, label: Label, size: float, canvas: FigureCanvasAgg) -> NDArray[np.float64]:
+    text = axes.text(0, 0, label.text, fontsize=size, fontweight=label.weight)
+    extent = text.get_window_extent(canvas.get_renderer())
+    text.remove()
+    return np.array([extent.width / 2, extent.height / 2])
 
 
-def _around(x: float, y: float, half_width: float, half_height: float | None = None) -> Bbox:
-    half_height = half_width if half_height is None else half_height
-    return Bbox([[x - half_width, y - half_height], [x + half_width, y + half_height]])
+def _candidates(half: NDArray[np.float64], point: float) -> tuple[Boxes, NDArray[np.float64]]:
+    """Centres (n, 2) in pixels to try, relative to the point, and their radii (n,) in points, best first."""
+    angles = np.radians(np.tile(_ANGLES, len(_RADII)))
+    radii = np.repeat(_RADII, len(_ANGLES))
+    away = np.column_stack([np.cos(angles), np.sin(angles)])
+    return away * (radii[:, None] * point + half), radii
 
 
-def _offset(angle: float, radius: float, width: float, height: float) -> tuple[float, float]:
-    """Centre of a text of that size whose near edge lies `radius` from the point in direction `angle`."""
-    across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    return across * (radius + width / 2 - 3), up * (radius + height / 2 - 3)
+def _costs(boxes: Boxes, frame: Boxes, taken: Boxes, marks: Boxes) -> NDArray[np.float64]:
+    """Pixels of other labels and outside the axes (dear) and of points that each box covers; earlier ones win ties."""
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    outside = area - _shared(boxes, frame[None]).sum(axis=1)
+    covered = 20 * _shared(boxes, taken).sum(axis=1) + 4 * _shared(boxes, marks).sum(axis=1)
+    return covered + 20 * outside + 0.3 * np.arange(len(boxes))
 
 
-def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], marks: Sequence[Bbox]) -> float:
-    """Pixels of other labels (dear), of points, and outside the axes that `box` covers."""
-    outside = box.width * box.height - _shared(box, frame)
-    return (
-        20 * sum(_shared(box, other) for other in taken) + 4 * sum(_shared(box, mark) for mark in marks) + 20 * outside
-    )
+def _crossings(lines: NDArray[np.float64], taken: Boxes) -> NDArray[np.float64]:
+    """Cost (n,) of running the lines (n, steps, 2) through labels that stand already."""
+    points = lines[:, :, None]
+    inside = (points > taken[:, :2]) & (points < taken[:, 2:])
+    return 400.0 * inside.all(axis=3).sum(axis=(1, 2))
 
 
-def _shared(one: Bbox, two: Bbox) -> float:
-    width = min(one.x1, two.x1) - max(one.x0, two.x0)
-    height = min(one.y1, two.y1) - max(one.y0, two.y0)
-    return max(width, 0.0) * max(height, 0.0)
+def _shared(one: Boxes, two: Boxes) -> Boxes:
+    """Area (n, m) that each of `one` (n, 4) shares with each of `two` (m, 4)."""
+    low = np.maximum(one[:, None, :2], two[None, :, :2])
+    high = np.minimum(one[:, None, 2:], two[None, :, 2:])
+    return np.maximum(high - low, 0.0).prod(axis=2)
+
+
+def _around(centres: Boxes, half: NDArray[np.float64] | float) -> Boxes:
+    return np.hstack([centres - half, centres + half])

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +16,6 @@ from matplotlib.patches import Patch, Rectangle
 from archspec.cost import measure
 from archspec.schema import ArchSpec
 from blocks.catalog import tag
-from blocks.component import Block
 from reports.canvas import BLUE, COLUMN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, save, sheet, write_csv
 
 # Kinds get their colours by the order of their names among all kinds shown, the usual three always the same.
@@ -53,11 +51,10 @@ class Layout:
 
 def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
     """The layout of `spec` at its own resolution."""
-    blocks = [cast("tuple[Block, ...]", stage.blocks) for stage in spec.stages]
     sides = [math.isqrt(stage.shape[1] * stage.shape[2]) for stage in measure(spec).stages]
     stages = tuple(
-        Stage(tuple(tag(type(block)) for block in own), stage.width, side)
-        for stage, own, side in zip(spec.stages, blocks, sides, strict=True)
+        Stage(tuple(tag(type(block)) for block in stage.blocks), stage.width, side)
+        for stage, side in zip(spec.stages, sides, strict=True)
     )
     return Layout(rank, title, stages)
 
@@ -65,8 +62,8 @@ def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
 def draw(layouts: Sequence[Layout]) -> Figure:
     """The layouts below one another, with equal stages in one column.
 
-    Each block is a slab: its breadth grows with the square root of the channels, its height with the logarithm of
-    the map's side, so that halving the resolution takes off the same height everywhere.
+    A stage's breadth grows with its depth and channels, its height with the logarithm of its maps' side, so that
+    halving the resolution takes off the same height everywhere; each slab is one block.
     """
     shown = choose(layouts)
     columns = max(len(one.stages) for one in shown)
@@ -79,9 +76,9 @@ def draw(layouts: Sequence[Layout]) -> Figure:
     height = 0.5 / max(_height(stage) for one in shown for stage in one.stages)
     kinds = _colors(shown)
     for column in range(columns):
-        sides = sorted({one.stages[column].side for one in shown if column < len(one.stages)})
-        maps = "/".join(map(str, sides[:3])) + ("/…" if len(sides) > 3 else "")
-        axes.text(column + 0.5, -0.17, f"stage {column} · {maps} px", fontsize=6, ha="center", color="#666666")
+        sides = {one.stages[column].side for one in shown if column < len(one.stages)}
+        head = f"stage {column} · {sides.pop()} px" if len(sides) == 1 else f"stage {column}"
+        axes.text(column + 0.5, -0.17, head, fontsize=6, ha="center", color="#666666")
     for row, one in enumerate(shown):
         axes.text(0.02, row + 0.1, one.title, fontsize=6.5, va="center", fontweight="bold", color="#333333")
         axes.plot([0.5, len(one.stages) - 0.5], [row + 0.49, row + 0.49], color="#999999", linewidth=0.8, zorder=0)
@@ -124,13 +121,16 @@ def _draw_stage(
     slab = breadth / len(stage.kinds)
     for index, kind in enumerate(stage.kinds):
         place = (left + index * slab, low - height)
-        axes.add_patch(Rectangle(place, slab, height, facecolor=kinds[kind], edgecolor="white", linewidth=0.3))
+        axes.add_patch(
+            Rectangle(place, slab, height, facecolor=kinds[kind], edgecolor="white", linewidth=min(0.3, 20 * slab))
+        )
     axes.add_patch(Rectangle((left, low - height), breadth, height, fill=False, edgecolor="#333333", linewidth=0.5))
     axes.text(center[0], center[1] + 0.35, stage.label, fontsize=5.8, ha="center", va="center", color="#222222")
 
 
 def _breadth(stage: Stage) -> float:
-    return len(stage.kinds) * math.sqrt(stage.width)
+    # The power keeps one block of 16 channels visible beside 25 blocks of 448.
+    return (len(stage.kinds) * math.sqrt(stage.width)) ** 0.6
 
 
 def _height(stage: Stage) -> float:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from archspec.errors import RunError
 from archspec.loader import dump, load
@@ -21,38 +13,12 @@ from archspec.schema import ArchSpec
 from reports import importances, layouts, progress, table, tradeoff, tradeoff_figure
 from reports.canvas import style
 from reports.front import Front, Member, front
+from reports.html import Findings, objectives, render
 from reports.quantities import title, unit
 from reports.rows import Record, read
-from reports.summary import budget, summary
 
 ENTRIES = ("index.html", "front.md", "front.csv", "front.tex", "front", "figures")
 GENERATOR = '<meta name="generator" content="archspec report">'
-PACKAGES = ("archspec-vision", "torch", "optuna", "numpy", "pandas", "matplotlib")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure in the page: its files' name, what it shows, and the SVG as a data URI (also for narrow screens)."""
-
-    name: str
-    alt: str
-    caption: str
-    image: str
-    small: str = ""
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything that a report states, computed before anything is written."""
-
-    record: Record
-    front: Front
-    specs: Mapping[int, ArchSpec]
-    table: table.Table
-    tradeoff: tradeoff.Tradeoff
-    progress: progress.Progress
-    importances: tuple[importances.Importance, ...]
-    layouts: tuple[layouts.Layout, ...]
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
@@ -83,7 +49,7 @@ def compute(run: Path) -> Findings:
     """Everything that the report of `run` states."""
     record = read(run)
     members = front(record)
-    specs = {member.rank: load(run / "artifacts" / member.digest / "spec.yaml") for member in members.members}
+    specs = {member.rank: _load_spec(run, member) for member in members.members}
     return Findings(
         record=record,
         front=members,
@@ -99,6 +65,14 @@ def compute(run: Path) -> Findings:
     )
 
 
+def _load_spec(run: Path, member: Member) -> ArchSpec:
+    path = run / "artifacts" / member.digest / "spec.yaml"
+    spec = load(path)
+    if spec.digest != member.digest:
+        raise RunError(f"{path}: is another spec (digest {spec.digest}) than trial {member.trial} trained")
+    return spec
+
+
 def _write(found: Findings, run: Path, folder: Path) -> None:
     figures = folder / "figures"
     figures.mkdir()
@@ -109,7 +83,7 @@ def _write(found: Findings, run: Path, folder: Path) -> None:
         importances.write(found.importances, figures)
     table.write(found.table, found.front, folder)
     links = _write_specs(found, folder / "front")
-    (folder / "index.html").write_text(_render(found, run, figures, links), encoding="utf-8")
+    (folder / "index.html").write_text(render(found, run, figures, links), encoding="utf-8")
 
 
 def _write_specs(found: Findings, folder: Path) -> list[str]:
@@ -129,108 +103,15 @@ def _write_specs(found: Findings, folder: Path) -> list[str]:
     return names
 
 
-def _render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> str:
-    record = found.record
-    counts = summary(record, found.front)
-    study = run / "study.yaml"
-    environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
-    )
-    hrefs = [f"front/{quote(name)}" for name in links]
-    rows = [(row, hrefs[i] if i < len(hrefs) else "") for i, row in enumerate(found.table.rows)]
-    return environment.get_template("page.html.j2").render(
-        name=record.name,
-        metric=record.metric,
-        resolution=record.resolution,
-        objectives=_objectives(record),
-        counts=counts,
-        members=len(found.front.members),
-        budget=budget(counts.training),
-        notes=found.tradeoff.notes,
-        table=found.table,
-        rows=rows,
-        progress_note=found.progress.note,
-        missing=[f"{title(one.objective)}: {one.reason}." for one in found.importances if one.reason],
-        command=str(
-            record.attributes.get("command") or f"archspec search study.yaml\narchspec report runs/{record.name}"
-        ),
-        versions=_versions(record),
-        study=study.read_text(encoding="utf-8", errors="replace") if study.is_file() else "",
-        **{picture.name: picture for picture in _pictures(found, figures)},
-        **({} if (figures / "importances.svg").exists() else {"importances": None}),
-    )
-
-
-def _pictures(found: Findings, figures: Path) -> list[Picture]:
-    corners = ", ".join(_corner(found, index) for index in range(len(found.record.objectives)))
-    pictures = [
-        Picture(
-            "tradeoff",
-            "Accuracy against cost of all trials, with the front",
-            "Hollow: trials of the search, validation accuracy, one seed; dashed, those that no other trial beats on "
-            "this cost and accuracy. Solid: the members of the front over the study's objectives, re-trained, test "
-            "accuracy, mean and sample standard deviation over seeds; the line joins those that no other member beats "
-            "in this panel. Validation points were selected for being high, so compare test with test only.",
-            _inline(figures / "tradeoff.svg"),
-            _inline(figures / "tradeoff-column.svg"),
-        ),
-        Picture(
-            "layouts",
-            "Stages of every member of the front",
-            "One row per member, cheapest first. Each block is a slab whose breadth grows with the square root of its "
-            "channels and whose height grows with the logarithm of the map's side. Labels: kind, blocks × channels."
-            + ("" if len(found.layouts) <= layouts.MAX_ROWS else f" {layouts.MAX_ROWS} of {len(found.layouts)} shown."),
-            _inline(figures / "layouts.svg"),
-        ),
-        Picture(
-            "hypervolume",
-            "Hypervolume of the search after each trained layout",
-            "Share of a box that the front covers. The box is fixed by rule: accuracy from chance (0 where the number "
-            "of classes is not recorded) to 1; log10 of each cost from the cheapest trial of either arm to a tenth of "
-            f"the span beyond the dearest. Here: {corners}.",
-            _inline(figures / "hypervolume.svg"),
-        ),
-    ]
-    if (figures / "importances.svg").exists():
-        known = next(one for one in found.importances if not one.reason)
-        pictures.append(
-            Picture(
-                "importances",
-                "Importance of each parameter of the space per objective",
-                f"PED-ANOVA, one objective at a time: what sets the best {known.top} of {known.trials} distinct "
-                "layouts apart. A bar that stays below its tick is no longer than chance made it when the values were "
-                "shuffled among the trials. At most twelve parameters are drawn; the CSV has all.",
-                _inline(figures / "importances.svg"),
-            )
-        )
-    return pictures
-
-
-def _corner(found: Findings, index: int) -> str:
-    """The reference and the best corner of the hypervolume's box in one objective."""
-    scale = found.progress.scale
-    name, ends = scale.objectives[index], (scale.best[index], scale.reference[index])
-    units = unit(name, ends)
-    low, high = sorted(ends)
-    return f"{units.title} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
-
-
-def _inline(path: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def _objectives(record: Record) -> str:
-    names = [title(name) if name == "macs" else title(name).lower() for name in record.objectives if name != "accuracy"]
-    return "maximising accuracy" + (f", minimising {' and '.join(names)}" if names else "")
-
-
 def _caption(record: Record, members: Front) -> str:
-    seeds = {member.test.n for member in members.members if member.test.n}
-    count = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}" if seeds else "no"
-    return (
-        f"Pareto front of {record.name} on {record.metric.dataset}: {_objectives(record)} (validation, one seed); "
-        f"test accuracy of {count} final trainings each, mean ± sample standard deviation."
-    )
+    counts = [member.test.n for member in members.members if member.test.n]
+    head = f"Pareto front of {record.name} on {record.metric.dataset}: {objectives(record)} (validation, one seed)"
+    if not counts:
+        return f"{head}; not re-trained yet."
+    if max(counts) == 1:
+        return f"{head}; test accuracy of one final training."
+    seeds = f"{max(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"{head}; test accuracy of {seeds} final trainings, mean ± sample standard deviation."
 
 
 def _layout_title(member: Member, members: Front) -> str:
@@ -241,19 +122,6 @@ def _layout_title(member: Member, members: Front) -> str:
     score = tested if member.test.n else f"validation {accuracy.text(member.accuracy)} %"
     name = "" if cost == "latency_ms" else f" {title(cost)}"
     return f"{member.rank}   {score}   {scale.text(member.costs[cost])} {scale.sign}{name}"
-
-
-def _versions(record: Record) -> list[tuple[str, str]]:
-    found = [
-        ("searched with archspec", str(record.attributes.get("archspec", "unknown"))),
-        ("Python", platform.python_version()),
-    ]
-    for package in PACKAGES:
-        try:
-            found.append((package, version(package)))
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _check_target(folder: Path, *, own: bool) -> None:

@@ -26,8 +26,8 @@ MARGIN = 0.1
 class Scale:
     """The box in which hypervolumes of both arms are measured, fixed by rule before either is looked at.
 
-    `best` and `reference` give, per objective, the corners: accuracy from chance (0 where the number of classes is
-    not recorded) to 1; a cost from the cheapest trial of either arm to `MARGIN` beyond the dearest, in log10.
+    `best` and `reference` give, per objective, the corners: accuracy from 0 to 1; a cost from the cheapest trial of
+    either arm to `MARGIN` of the span beyond the dearest, in log10.
     """
 
     objectives: tuple[str, ...]
@@ -60,7 +60,7 @@ def progress(record: Record) -> Progress:
     Layouts count in order of trial number, each once; failed trials and answers from the record do not count.
     """
     search, baseline = finished(record.search), finished(record.baseline)
-    scale = scale_of(pd.concat([search, baseline]) if len(baseline) else search, record)
+    scale = scale_of(pd.concat([search, baseline]) if len(baseline) else search, record.objectives)
     arms = [_arm("search", search, scale)]
     if len(baseline):
         arms.append(_arm("random baseline", baseline, scale))
@@ -70,21 +70,21 @@ def progress(record: Record) -> Progress:
     return Progress(scale, tuple(arms), startup, _note(arms, startup))
 
 
-def scale_of(table: pd.DataFrame, record: Record) -> Scale:
+def scale_of(table: pd.DataFrame, objectives: tuple[str, ...]) -> Scale:
     """The box for the rows of `table`, which holds both arms."""
     best: list[float] = []
     reference: list[float] = []
-    for name in record.objectives:
+    for name in objectives:
         if name == "accuracy":
             best.append(1.0)
-            reference.append(1 / record.metric.classes if record.metric.classes else 0.0)
+            reference.append(0.0)
         else:
             low, high = float(table[name].min()), float(table[name].max())
             # Where all layouts cost the same, any span does.
             span = math.log10(high / low) if high > low > 0 else 1.0
             best.append(low)
             reference.append(high * 10 ** (MARGIN * span))
-    return Scale(record.objectives, tuple(best), tuple(reference))
+    return Scale(objectives, tuple(best), tuple(reference))
 
 
 def unit_losses(table: pd.DataFrame, scale: Scale) -> Points:
@@ -104,7 +104,15 @@ def draw(info: Progress) -> Figure:
     figure = sheet(COLUMN, 2.5)
     axes = figure.subplots()
     if info.startup:
-        axes.axvspan(0.5, info.startup + 0.5, color="#EFEFEF", linewidth=0, zorder=0, label="random start-up")
+        axes.axvspan(
+            0.5,
+            info.startup + 0.5,
+            facecolor="#EFEFEF",
+            edgecolor="#D0D0D0",
+            linewidth=0.5,
+            zorder=0,
+            label="random start-up",
+        )
     looks: dict[str, dict[str, Any]] = {
         "search": {"color": BLUE, "linestyle": "-", "linewidth": 1.5},
         "random baseline": {"color": VERMILLION, "linestyle": (0, (4, 1.5)), "linewidth": 1.3},

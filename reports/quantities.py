@@ -11,6 +11,7 @@ _TITLES = {
     "macs": "MACs",
     "params": "Parameters",
     "activations": "Activations",
+    "saved_bytes": "Saved for backward",
     "latency_ms": "Latency",
 }
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -49,6 +50,7 @@ def unit(name: str, values: Iterable[float]) -> Unit:
     else:
         middle = known[len(known) // 2] if known else 1.0
         divisor, sign = next(((size, prefix) for size, prefix in _PREFIXES if middle >= size), (1.0, ""))
+        sign += "B" if name == "saved_bytes" else ""
     smallest = known[0] / divisor if known else 1.0
     decimals = min(3, max(0, 2 - math.floor(math.log10(smallest)))) if sign else 0
     return Unit(_TITLES[name], sign, divisor, decimals)
@@ -57,6 +59,11 @@ def unit(name: str, values: Iterable[float]) -> Unit:
 def title(name: str) -> str:
     """Name of a quantity for people."""
     return _TITLES[name]
+
+
+def in_text(name: str) -> str:
+    """Name of a quantity inside a sentence."""
+    return _TITLES[name] if name == "macs" else _TITLES[name].lower()
 
 
 def seconds(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from optuna.trial import FrozenTrial
 
 from archspec.errors import RunError
 
-COSTS = ("macs", "params", "activations", "latency_ms")
-METRICS = ("accuracy", "test_accuracy", *COSTS, "saved_bytes", "train_seconds")
+COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
+METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
+# No count or duration comes near; beyond it, axes overflow.
+LARGEST = 1e18
 LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
-COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", *METRICS)
+COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *METRICS)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,6 @@ class Metric:
     label: str
     dataset: str
     benchmark: str | None
-    classes: int | None
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Record:
 
     `search`, `baseline` and `final` are tables with the columns `COLUMNS`, in order of trial number; a study that the
     journal lacks is an empty table. Accuracies are fractions, costs are counts, latency is in milliseconds, missing
-    numbers are NaN. `study` is the search as Optuna has it, for the parameters and their distributions.
+    numbers are NaN. `latency` says what was timed. `study` is the search as Optuna has it, for the parameters and
+    their distributions.
     """
 
     name: str
     objectives: tuple[str, ...]
     metric: Metric
     resolution: int | None
+    latency: str
     attributes: Mapping[str, Any]
     search: pd.DataFrame
     baseline: pd.DataFrame
@@ -67,7 +71,7 @@ def read(run: Path) -> Record:
         tables = {name: frame(study.trials, _objectives(study)) for name, study in studies.items()}
         objectives = _objectives(studies["search"])
         metric = _metric(attributes)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
     if "accuracy" not in objectives:
         raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
@@ -79,6 +83,7 @@ def read(run: Path) -> Record:
         objectives=objectives,
         metric=metric,
         resolution=attributes.get("resolution"),
+        latency=_latency(run / "reference.json"),
         attributes=attributes,
         search=tables["search"],
         baseline=tables.get("baseline", empty),
@@ -116,7 +121,7 @@ def _studies(journal: Path) -> dict[str, optuna.Study]:
         return {name: optuna.load_study(study_name=name, storage=storage) for name in known}
     except OSError as error:
         raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError) as error:
         raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
 
 
@@ -137,34 +142,48 @@ def _metric(attributes: Mapping[str, Any]) -> Metric:
         label=str(metric.get("label", "accuracy")),
         dataset=str(metric.get("dataset", "unnamed data")),
         benchmark=metric.get("benchmark"),
-        classes=metric.get("classes"),
     )
+
+
+def _latency(path: Path) -> str:
+    """What was timed, from the record of the reference that the search keeps beside the journal."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        threads = f"{said['threads']} thread{'' if said['threads'] == 1 else 's'}"
+        return f"{said['device']}, {threads}, batch 1, {said['resolution']} px"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "as the search measured it"
 
 
 def _row(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
     attributes = trial.user_attrs
     metrics: Mapping[str, Any] = attributes.get("metrics", {})
     row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
-    row |= {name: attributes.get(name) for name in LABELS}
+    row |= {name: None if attributes.get(name) is None else str(attributes[name]) for name in LABELS}
     row |= {name: _number(attributes.get(name)) for name in ("seed", "duplicate_of", "copied_from")}
     row["repaired"] = len(attributes.get("repaired", []))
+    row["requeued"] = bool(attributes.get("requeued", False))
     row |= {name: _number(metrics.get(name)) for name in METRICS}
     if trial.state.name == "COMPLETE":
         if len(trial.values) != len(objectives):
             raise ValueError(f"trial {trial.number} has {len(trial.values)} values for {len(objectives)} objectives")
-        if not isinstance(row["digest"], str):
+        if not row["digest"]:
             raise ValueError(f"trial {trial.number} names no digest")
         row["code"] = row["code"] or row["digest"]
         row |= dict(zip(objectives, trial.values, strict=True))
+        for name in objectives:
+            if not abs(row[name]) < LARGEST or (name != "accuracy" and row[name] <= 0):
+                raise ValueError(f"trial {trial.number} has {name} {row[name]:g}: it must be finite, a cost positive")
     return row
 
 
 def _number(value: object) -> float:
+    """A recorded number; what is missing or not finite (or beyond `LARGEST`) counts as not measured."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{value!r} where a number belongs")
-    return float(value)
+    return float(value) if abs(value) < LARGEST else math.nan
 
 
 def _one_line(error: BaseException) -> str:

@@ -31,6 +31,7 @@ class Summary:
 
     trained: int
     failed: int
+    requeued: int
     duplicates: int
     repaired: int
     unfinished: int
@@ -47,7 +48,8 @@ def summary(record: Record, front: Front) -> Summary:
     tables = {"search": search, "baseline": record.baseline, "final": record.final}
     return Summary(
         trained=len(finished(search)),
-        failed=int((states == "FAIL").sum()),
+        failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
+        requeued=int(((states == "FAIL") & search["requeued"]).sum()),
         duplicates=int((states == "COMPLETE").sum()) - len(finished(search)),
         repaired=int((search["repaired"] > 0).sum()),
         unfinished=int(states.isin(["RUNNING", "WAITING"]).sum()),
@@ -65,6 +67,9 @@ def _sampler(record: Record) -> str:
         return str(settings or "unknown")
     known = dict(cast("Mapping[str, object]", settings))
     name = str(known.pop("type", "unknown"))
+    if not name.startswith("nsga"):
+        known.pop("population", None)
+    known["seed"] = record.attributes.get("seed")
     rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)
     return f"{name} ({rest})" if rest else name
 
@@ -102,7 +107,7 @@ def _noise(front: Front) -> list[str]:
     least = gaps.index(min(gaps))
     seeds = seeds_needed(sd, gaps[least])
     one, two = (member.rank for member in pairs[least])
-    needs = f"takes about {seeds} seeds each" if seeds else "is beyond any number of seeds"
+    needs = f"takes about {seeds} seeds each" if seeds and seeds <= 1000 else "takes more than 1000 seeds each"
     sentences.append(
         f"The closest neighbours, members {one} and {two}, differ by {100 * gaps[least]:.2f} points; to tell such a "
         f"difference from noise {needs} (5 % level, 80 % power)."
@@ -111,5 +116,5 @@ def _noise(front: Front) -> list[str]:
 
 
 def budget(training: Mapping[str, float]) -> str:
-    """Seconds of training for people: `search 12.5 min, final 3.0 min`."""
-    return ", ".join(f"{name} {seconds(value)}" for name, value in training.items())
+    """Seconds of training for people, studies that spent none left out: `search 12.5 min, final 3.0 min`."""
+    return ", ".join(f"{name} {seconds(value)}" for name, value in training.items() if value)

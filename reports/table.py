@@ -39,8 +39,7 @@ class Table:
 def table(front: Front, caption: str) -> Table:
     """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds."""
     lines: list[Member | Anchor] = [*front.members, *front.anchors]
-    # Activations matter to few; they are in the CSV, and here where they were an objective.
-    wanted = [name for name in ("params", "macs", "activations", "latency_ms") if _shown(name, front)]
+    wanted = [name for name in ("params", "macs", "activations", "saved_bytes", "latency_ms") if _shown(name, front)]
     units = {name: unit(name, [line.costs[name] for line in lines]) for name in wanted}
     accuracy = unit("accuracy", [])
     header = ("#", "Layout", *(units[name].label for name in wanted), "Validation (%)", "Test (%)", "Seeds")
@@ -134,5 +133,6 @@ def _plain(value: float) -> float | int:
 
 
 def _shown(name: str, front: Front) -> bool:
+    # What matters to few is always in the CSV, and here where it was an objective.
     known = any(math.isfinite(member.costs[name]) for member in front.members)
-    return known and (name != "activations" or name in front.objectives)
+    return known and (name in ("params", "macs", "latency_ms") or name in front.objectives)

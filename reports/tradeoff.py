@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -73,7 +73,7 @@ def tradeoff(record: Record, front: Front) -> Tradeoff:
     if record.metric.benchmark == "imagenet1k":
         points += _published()
     wanted = [*PANELS, *(name for name in record.objectives if name in COSTS and name not in PANELS)]
-    panels = [panel for name in wanted if (panel := _panel(name, points, _latency_label(record))) is not None]
+    panels = [panel for name in wanted if (panel := _panel(name, points, record.latency)) is not None]
     return Tradeoff(record.metric.label, tuple(panels), tuple(points), tuple(_notes(record, front, panels)))
 
 
@@ -103,10 +103,10 @@ def _published() -> list[Point]:
 
 
 def _panel(cost: str, points: Sequence[Point], latency: str) -> Panel | None:
-    known = tuple(point for point in points if math.isfinite(point.costs.get(cost, math.nan)))
+    known = tuple(point for point in points if 0 < point.costs.get(cost, math.nan) < math.inf)
     if not any(point.kind == "search" for point in known):
         return None
-    scale = unit(cost, [point.costs[cost] for point in known if point.kind != "published"])
+    scale = unit(cost, [point.costs[cost] for point in known])
     x = tuple(point.costs[cost] / scale.divisor for point in known)
     return Panel(
         cost=cost,
@@ -126,24 +126,21 @@ def _front(points: Sequence[Point], x: Sequence[float], kind: Kind) -> tuple[int
     return tuple(sorted((index for index, kept in zip(own, keep, strict=True) if kept), key=lambda index: x[index]))
 
 
-def _latency_label(record: Record) -> str:
-    """What was measured, in the words of the study's attribute `latency` (a text, or settings by name)."""
-    said = record.attributes.get("latency")
-    if isinstance(said, Mapping):
-        said = ", ".join(f"{name} {value}" for name, value in cast("Mapping[str, object]", said).items())
-    return str(said) if said else "as the search measured it"
-
-
 def _notes(record: Record, front: Front, panels: Sequence[Panel]) -> list[str]:
     notes: list[str] = []
     if all(panel.cost != "latency_ms" for panel in panels):
         notes.append("Inference time was not measured in this run, so its panel is missing.")
-    elif record.metric.benchmark == "imagenet1k":
-        notes.append("Published rows are missing from the inference-time panel: they were timed on other hardware.")
+    elif noisy := int((finished(record.search)["latency_noisy"] > 0).sum()):
+        notes.append(f"{noisy} of the search's inference times were taken while something else kept the machine busy.")
+    if record.metric.benchmark == "imagenet1k":
+        notes.append(
+            "Published rows are Table II of HIRI-ViT: top-1 on ImageNet-1K's validation set, each by its authors' "
+            "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
+        )
     if not any(member.test.n for member in front.members):
         notes.append("No member of the front has been re-trained yet, so there is no test accuracy to show.")
     elif lacking := [str(member.rank) for member in front.members if not member.test.n]:
-        notes.append(f"Not re-trained yet: member {', '.join(lacking)}.")
+        notes.append(f"Members without final trainings: {', '.join(lacking)}.")
     if front.former:
         notes.append(f"{len(front.former)} re-trained layouts have left the front since and are not drawn.")
     return notes

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,10 @@ from matplotlib.lines import Line2D
 
 from reports.canvas import BLUE, COLUMN, GREEN, GREY, PAGE, PALE, PURPLE, VERMILLION, log_axis, save, sheet, write_csv
 from reports.labels import Label, draw_labels
-from reports.tradeoff import Kind, Panel, Tradeoff
+from reports.tradeoff import Panel, Tradeoff
+
+# More ranks than this in one panel would hide what they name.
+MAX_LABELS = 12
 
 _RANDOM: dict[str, Any] = {"marker": "x", "color": PALE, "markersize": 3.2, "markeredgewidth": 0.7}
 _SEARCH: dict[str, Any] = {
@@ -46,7 +49,7 @@ _PUBLISHED: dict[str, Any] = {
 def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
     """The panels side by side over two columns of a page, or `stacked` in one column."""
     count = len(info.panels)
-    figure = sheet(COLUMN, 2.35 * count + 0.7) if stacked else sheet(PAGE, 3.05)
+    figure = sheet(COLUMN, 2.35 * count + 0.7) if stacked else sheet(PAGE / 3 * max(3, count), 3.05)
     grid = (
         figure.subplots(count, 1, squeeze=False) if stacked else figure.subplots(1, count, squeeze=False, sharey=True)
     )
@@ -55,12 +58,16 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         _draw_points(place, panel)
         _limit(place, panel)
         place.set_xlabel(panel.label)
-        place.set_title(f"({'abcd'[index]})", loc="left", fontweight="bold")
+        place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
         if stacked or index == 0:
             place.set_ylabel(f"{info.metric} (%)")
     handles = _legend(info)
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=1 if stacked else min(3, len(handles)), handlelength=2.6
+        handles=handles,
+        loc="outside lower center",
+        ncols=1 if stacked else min(3, len(handles)),
+        handlelength=2.6,
+        columnspacing=1.5,
     )
     # Labels need the final layout, which must then stay.
     figure.draw_without_rendering()
@@ -93,12 +100,13 @@ def _draw_points(axes: Axes, panel: Panel) -> None:
     for kind, marker, order in (("published", _PUBLISHED, 2), ("random", _RANDOM, 3), ("search", _SEARCH, 4)):
         x, y = _coordinates(panel, kind)
         axes.plot(x, y, linestyle="none", zorder=order, rasterized=rasterized, **marker)
+    axes.plot(*_at(panel, _family(panel)), color=PURPLE, linewidth=1.0, zorder=2)
     line = panel.search_front
     axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **_FRONT)
     axes.plot(*_at(panel, panel.test_front), color=VERMILLION, linewidth=1.4, zorder=6)
     for kind, marker in (("anchor", _ANCHOR), ("member", _MEMBER)):
         chosen = [index for index, point in enumerate(panel.points) if point.kind == kind]
-        bars = [0.0 if math.isnan(panel.points[index].sd) else panel.points[index].sd for index in chosen]
+        bars = [panel.points[index].sd for index in chosen]
         axes.errorbar(
             *_at(panel, chosen),
             yerr=bars,
@@ -123,23 +131,40 @@ def _limit(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_labels(axes: Axes, panel: Panel) -> None:
-    colors: dict[Kind, str] = {"member": VERMILLION, "anchor": "#00724F"}
     labels = [
-        Label(x, point.accuracy, point.label, colors[point.kind], "bold" if point.kind == "member" else "normal")
-        for x, point in zip(panel.x, panel.points, strict=True)
-        if point.kind in colors
+        Label(panel.x[index], point.accuracy, point.label.split(" @")[0], color, weight)
+        for kind, color, weight in (("member", VERMILLION, "bold"), ("anchor", "#00724F", "normal"))
+        for index, point in enumerate(panel.points)
+        if point.kind == kind and (kind != "member" or index in _labelled(panel))
     ]
-    own = [
-        Label(x, point.accuracy, point.label.split(" @")[0], "#8A4F75")
-        for x, point in zip(panel.x, panel.points, strict=True)
-        if point.kind == "published" and point.label.startswith("HIRI-ViT") and point.label.endswith("@448")
+    labels += [
+        Label(panel.x[index], panel.points[index].accuracy, panel.points[index].label.split(" @")[0], "#8A4F75")
+        for index in _family(panel)
     ]
     obstacles = [(x, point.accuracy) for x, point in zip(panel.x, panel.points, strict=True)]
     for x, point in zip(panel.x, panel.points, strict=True):
         if point.n > 1:
             obstacles += [(x, point.accuracy + point.sd * share) for share in (-1, -0.5, 0.5, 1)]
     obstacles += _along(panel, panel.search_front) + _along(panel, panel.test_front)
-    draw_labels(axes, labels + own, obstacles, size=6.5)
+    draw_labels(axes, labels, obstacles, size=6.5)
+
+
+def _labelled(panel: Panel) -> set[int]:
+    """Members that get their rank beside them: all, or of a large front those on the panel's line, evenly chosen."""
+    members = [index for index, point in enumerate(panel.points) if point.kind == "member"]
+    if len(members) <= MAX_LABELS:
+        return set(members)
+    line = panel.test_front
+    if len(line) <= MAX_LABELS:
+        return set(line)
+    return {line[round(step * (len(line) - 1) / (MAX_LABELS - 1))] for step in range(MAX_LABELS)}
+
+
+def _family(panel: Panel) -> list[int]:
+    """HIRI-ViT's own published rows at 448, small to large."""
+    own = [index for index, point in enumerate(panel.points) if point.kind == "published"]
+    own = [index for index in own if re.fullmatch(r"HIRI-ViT-. @448", panel.points[index].label)]
+    return sorted(own, key=lambda index: panel.x[index])
 
 
 def _along(panel: Panel, line: Sequence[int]) -> list[tuple[float, float]]:
@@ -168,7 +193,7 @@ def _at(panel: Panel, chosen: Sequence[int]) -> tuple[list[float], list[float]]:
 def _legend(info: Tradeoff) -> list[Line2D]:
     kinds = {point.kind for point in info.points}
     several = [point.n for point in info.points if point.kind in ("member", "anchor")]
-    spread = f"test, mean ± sd, {_seeds(several)}"
+    spread = f"test, mean ± sd, {_seeds(several)}" if max(several, default=0) > 1 else "test, 1 seed"
     none: dict[str, Any] = {"linestyle": "none"}
     entries: list[tuple[bool, Line2D]] = [
         (True, Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH)),
@@ -179,7 +204,10 @@ def _legend(info: Tradeoff) -> list[Line2D]:
         ("random" in kinds, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
         ("member" in kinds, Line2D([], [], label=f"front re-trained ({spread})", linewidth=1.4, **_MEMBER)),
         ("anchor" in kinds, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
-        ("published" in kinds, Line2D([], [], label="published (HIRI-ViT Table II)", **none, **_PUBLISHED)),
+        (
+            "published" in kinds,
+            Line2D([], [], label="published (Table II; line: HIRI-ViT at 448)", **none, **_PUBLISHED),
+        ),
     ]
     return [line for shown, line in entries if shown]
 

@@ -1,0 +1,46 @@
+"""Units and rounding."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from reports.quantities import in_text, seconds, title, unit
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "label", "texts"),
+    [
+        ("macs", [4.529e9, 16.123e9], "MACs (G)", ["4.53", "16.12"]),
+        ("macs", [1_906_448, 4_848_928], "MACs (M)", ["1.91", "4.85"]),
+        ("params", [34_729_000], "Parameters (M)", ["34.7"]),
+        ("params", [179_560, 677_328], "Parameters (k)", ["180", "677"]),
+        ("params", [940, 999], "Parameters", ["940", "999"]),
+        ("macs", [2e6, 3e8, 4e9], "MACs (M)", ["2.00", "300.00", "4000.00"]),
+        ("latency_ms", [0.0123, math.nan], "Latency (ms)", ["0.012", "–"]),
+        ("latency_ms", [12.0], "Latency (ms)", ["12.0"]),
+        ("saved_bytes", [5e6], "Saved for backward (MB)", ["5.00"]),
+        ("accuracy", [0.843], "Accuracy (%)", ["84.3"]),
+    ],
+)
+def test_unit(name: str, values: list[float], label: str, texts: list[str]) -> None:
+    scale = unit(name, values)
+    assert scale.label == label
+    assert [scale.text(value) for value in values] == texts
+
+
+def test_unit_of_nothing_still_reads() -> None:
+    assert unit("macs", [math.nan]).text(math.nan) == "–"
+    assert unit("latency_ms", []).label == "Latency (ms)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(41.2, "41 s"), (119.9, "120 s"), (750, "12.5 min"), (11_520, "3.2 h"), (0, "0 s")]
+)
+def test_seconds(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_names() -> None:
+    assert (title("params"), in_text("params"), in_text("macs")) == ("Parameters", "parameters", "MACs")
