@@ -229,8 +229,8 @@ def search(
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
     trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="trained trials in all")] = None,  # noqa: UP045
     timeout: Annotated[
-        Optional[float], typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
-    ] = None,  # noqa: UP045
+        float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
+    ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
     sampler: Annotated[Optional[str], typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random or qmc")] = None,  # noqa: UP045
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
@@ -282,7 +282,8 @@ def _describe(file: str) -> str:
     from archspec.cost import measure
     from archspec.loader import find_document, parse
     from archspec.screen import short
-    from search.space import has_holes, parse_space
+    from search.holes import has_holes
+    from search.space import parse_space
     from search.study import parse_study
 
     document = find_document(file)

@@ -16,7 +16,8 @@ from optuna.study import Study
 from archspec import __version__
 from archspec.errors import RunError, SpecError
 from archspec.loader import load
-from search.arm import Arm, FinalArm, SearchArm, copy_start_up, front_specs
+from search.arm import Arm, SearchArm, copy_start_up
+from search.finalists import FinalArm, front_specs
 from search.journal import lock_run, open_storage, open_study
 from search.pool import Pool
 from search.screen import Screen

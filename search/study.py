@@ -14,7 +14,8 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
-from search.space import Space, find_space_document, has_holes, parse_space, spaces
+from search.holes import has_holes
+from search.space import Space, find_space_document, parse_space, spaces
 
 SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc")
 OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")

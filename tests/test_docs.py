@@ -10,7 +10,8 @@ import pytest
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
-from search.space import has_holes, parse_space
+from search.holes import has_holes
+from search.space import parse_space
 from search.study import parse_study
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.schema import ArchSpec
 from search.arm import suggest_option
-from search.space import Space, has_holes, load_space, parse_space, spaces
+from search.holes import has_holes
+from search.space import Space, load_space, parse_space, spaces
 
 BASE = """
 resolution: 64
