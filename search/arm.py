@@ -198,9 +198,9 @@ class SearchArm(Arm):
         A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
         was queued with count, and otherwise nothing is lost.
         """
-        queued = attrs.get("queued", params if "digest" in attrs else None)
+        queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
         attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
-        again = queued is not None and attempt <= MAX_ATTEMPTS
+        again = bool(queued) and attempt <= MAX_ATTEMPTS
         # A trial of a process that is gone has no Trial object here, so its attributes are set through the storage.
         annotate(self.storage, self.study, number, {"failure": reason} | ({"requeued": True} if again else {}))
         self.study.tell(number, state=TrialState.FAIL)

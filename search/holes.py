@@ -206,7 +206,7 @@ def neighbours(params: Params, holes: list[Hole]) -> Iterator[Params]:
 
 def _combinations(paths: list[str], count: int) -> Iterator[tuple[str, ...]]:
     # What stands deeper gives way first (heads before widths), then what stands later.
-    order = sorted(reversed(paths), key=lambda path: -path.count("."))
+    order = sorted(paths, key=lambda path: path.count("."))[::-1]
     yield from combinations(order, count)
 
 

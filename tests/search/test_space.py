@@ -52,14 +52,9 @@ def test_parameters_are_dotted_paths_and_hold_only_open_holes():
     [("[1, 3]", (1, 2, 3)), ("[4, 16, 4]", (4, 8, 12, 16)), ("[4, 15, 4]", (4, 8, 12)), ("[2, 3, 0.5]", (2, 2.5, 3))],
 )
 def test_ranges_include_both_ends(text, options):
-    made = parse_space(
-        parse_document(
-            BASE.replace("depth: 1", "depth: 1, expansion: {range: %s}" % text)
-            % {"depth": 1, "width": 8, "block": "CFFN", "width2": 12},
-            "space.yaml",
-        )
-    )
-    assert made.holes[0].options == options
+    template = BASE.replace("depth: 1", "depth: 1, expansion: " + "{range: " + text + "}")
+    values = {"depth": 1, "width": 8, "block": "CFFN", "width2": 12}
+    assert parse_space(parse_document(template % values, "space.yaml")).holes[0].options == options
 
 
 def test_a_choice_may_hold_lists_of_blocks():
@@ -109,7 +104,8 @@ def test_shipped_spaces_give_valid_specs(name):
 def test_shipped_spaces_hold_hiri_vit_s_and_a_trillion_layouts():
     assert load_space("five_stage").count() > 10**12
     hiri = {
-        "stem.width": 32, "stages[0].block": "HR", "stages[0].depth": 2, "stages[0].width": 32, "stages[0].expansion": 4,
+        "stem.width": 32,
+        "stages[0].block": "HR", "stages[0].depth": 2, "stages[0].width": 32, "stages[0].expansion": 4,
         "stages[1].block": "HR", "stages[1].depth": 2, "stages[1].width": 64, "stages[1].expansion": 4,
         "stages[2].block": "CFFN", "stages[2].depth": 2, "stages[2].width": 128, "stages[2].expansion": 6,
         "stages[3].block": "T", "stages[3].block.T.heads": 5, "stages[3].depth": 9, "stages[3].width": 320,
@@ -159,7 +155,7 @@ def test_a_plain_spec_has_no_holes():
         ),
         (
             {"block": "{choice: {CFFN: CFFN, T: {type: T, hads: {choice: [1]}}}}"},
-            "space.yaml:6: stages[1].block.hads: unknown field (did you mean heads?)",
+            "space.yaml:6: stages[1].block.hads: T has no option 'hads' (did you mean heads?)",
         ),
         (
             {"block": "{type: T, heads: {choice: [5, 7]}}"},
