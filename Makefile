@@ -2,18 +2,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # -c pins every version, torch's build among them: an open range would fetch gigabytes of CUDA packages.
-STAMP := .venv/.installed
+# Without --no-compile, pip would compile every module of torch, most of which nobody here imports.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
+USER_STAMP := .venv/.user
+STAMP := .venv/.dev
 
 .PHONY: help demo test check format bench contract docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-$(STAMP): pyproject.toml constraints.txt
+$(USER_STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) '.[data]'
 	@touch $@
 
-demo: $(STAMP) ## search layouts on real digits, re-train the front, write the report (under 6 minutes on 2 cores)
+$(STAMP): $(USER_STAMP)
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+demo: $(USER_STAMP) ## search layouts on real digits, re-train the front, write the report (under 6 minutes on 2 cores)
 	$(BIN)/archspec search docs/demo.yaml --workers 2
 	$(BIN)/archspec report runs/demo
 

@@ -161,7 +161,9 @@ def _record(config: StudyConfig, root: Path) -> None:
         try:
             recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
             differing = [key for key in asked if key not in EXTENDABLE and recorded.get(key) != asked[key]]
-        except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
+            if recorded["final"]["changes"] != asked["final"]["changes"]:
+                differing.append("final")
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
         if differing:
             key = differing[0]

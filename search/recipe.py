@@ -13,8 +13,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training split")
-    batch_size: int = Field(64, ge=4, le=65_536, description="images per step; at least four, for batch norm")
-    lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
+    batch_size: int = Field(48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
+    lr: float = Field(4e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
     weight_decay: float = Field(0.05, ge=0, le=10, description="decoupled decay of matrices and kernels only")
     warmup_epochs: float = Field(1, ge=0, le=1000, description="epochs of linear warm-up; a fraction is allowed")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="probability spread over all classes")

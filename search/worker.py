@@ -68,7 +68,7 @@ def serve(pipe: Connection, evaluators: dict[bool, dict[str, Any]], root: Path) 
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the conductor tells us to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sessions: dict[bool, Session] = {}
+    sessions: dict[str, Session] = {}
     try:
         while (message := pipe.recv()) is not None:
             if isinstance(message, Order):
@@ -99,7 +99,7 @@ def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | Non
 def _answer(
     order: Order,
     evaluators: dict[bool, dict[str, Any]],
-    sessions: dict[bool, Session],
+    sessions: dict[str, Session],
     root: Path,
     pipe: Connection,
 ) -> Report:
@@ -111,10 +111,11 @@ def _answer(
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
         _log(folder, "started")
-        if order.final not in sessions:
-            sessions[order.final] = evaluator.open()
+        key = evaluator.model_dump_json()  # finalists trained like the search share its data in memory
+        if key not in sessions:
+            sessions[key] = evaluator.open()
         task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
-        metrics = sessions[order.final].evaluate(task, _stopper(pipe), lambda text: pipe.send(Report("progress", text)))
+        metrics = sessions[key].evaluate(task, _stopper(pipe), lambda text: pipe.send(Report("progress", text)))
         _write_result(folder, order, evaluator, metrics)
         return Report("done", metrics=metrics)
     except Interrupted as error:

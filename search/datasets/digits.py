@@ -13,7 +13,7 @@ class PlainDigits(Dataset):
     """scikit-learn's 8x8 digits, enlarged bilinearly; saturates quickly (about 99 %), good for a first check."""
 
     type: Literal["digits"] = "digits"
-    resolution: Annotated[int, Field(ge=8, le=256, strict=True, description="image side in pixels")] = 32
+    resolution: Annotated[int, Field(ge=8, le=256, strict=True, description="image side in pixels")] = 64
 
     @property
     def classes(self) -> int:

@@ -95,7 +95,7 @@ class TrainSession(Session):
             config.recipe,
             seed=task.seed,
             folder=task.folder,
-            fingerprint=spec.digest,
+            fingerprint=f"{spec.digest} {config.model_dump_json(exclude={'recipe', 'latency_rounds'})}",
             device=self.device,
             stop=stop,
             progress=show,

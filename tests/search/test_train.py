@@ -12,7 +12,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from archspec.builder import build
 from archspec.errors import ArchspecError, RunError
+from archspec.loader import load
 from search.checkpoint import load_checkpoint, save_checkpoint
 from search.data import Batch, Split, Splits, batch_indices, parse_dataset
 from search.ema import Ema
@@ -148,14 +150,12 @@ class TestResuming:
         for ours, theirs in zip(result.curve, expected.curve, strict=True):
             assert (ours.lr, ours.train_loss, ours.val_loss) == (theirs.lr, theirs.train_loss, theirs.val_loss)
 
-    def test_in_bits_with_real_data_and_augmentation(self, tmp_path: Path):
+    def test_in_bits_with_the_tiny_preset_and_augmentation(self, tmp_path: Path):
         data = parse_dataset({"type": "cluttered_digits", "train": 100, "validation": 100, "test": 100}).load()
 
         def small() -> nn.Module:
             seed_everything(3)
-            return nn.Sequential(
-                nn.Conv2d(3, 4, 5, 4, 2), nn.BatchNorm2d(4), nn.Dropout(0.1), nn.Flatten(), nn.Linear(1024, 10)
-            )
+            return build(load("tiny"), init="fan_out", zero_init_residual=True)
 
         whole, parts, fresh = small(), small(), small()
         run(whole, tmp_path / "whole", data=data)
