@@ -26,13 +26,17 @@ from archspec.schema import ArchSpec, Resolution
 from archspec.tree import resolve
 from blocks.layers.layer import Line
 
+# fmt: off
 FREE_OPERATORS = frozenset(
-    f"aten::{name}"
-    for name in (
-        "add add_ sub rsub mul mul_ div div_ neg gelu silu hardswish sigmoid softmax avg_pool2d max_pool2d mean sum "
-        "pad constant_pad_nd bernoulli_ bernoulli clone expand repeat_interleave empty new_empty feature_dropout"
-    ).split()
+    {
+        "aten::add", "aten::add_", "aten::sub", "aten::rsub", "aten::mul", "aten::mul_", "aten::div", "aten::div_",
+        "aten::neg", "aten::gelu", "aten::silu", "aten::hardswish", "aten::sigmoid", "aten::softmax",
+        "aten::avg_pool2d", "aten::max_pool2d", "aten::mean", "aten::sum", "aten::pad", "aten::constant_pad_nd",
+        "aten::bernoulli_", "aten::bernoulli", "aten::clone", "aten::expand", "aten::repeat_interleave",
+        "aten::empty", "aten::new_empty", "aten::feature_dropout",
+    }
 )
+# fmt: on
 """Operators without counted multiply-adds, by fvcore's rules (docs/counting.md); it also ignores reshapes."""
 
 MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention"})
@@ -63,10 +67,18 @@ class Count:
 @final
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """A passed audit: the cost that fvcore and torch confirm."""
+    """A passed audit: the cost that fvcore and torch confirm.
+
+    Attributes:
+        cost: what was confirmed.
+        modules: modules that fvcore counted.
+        operators: operators of these modules that do multiply, each equal to the integer.
+        torch_macs: what torch's own counter confirms: convolutions, linear layers and attention.
+    """
 
     cost: NetworkCost
     modules: int
+    operators: int
     torch_macs: int
 
 
@@ -86,7 +98,8 @@ def audit(spec: ArchSpec, resolution: Resolution | None = None, *, model: nn.Mod
     model = model or build(at).eval()
     counted = count(model, torch.zeros(1, at.channels, height, width))
     compare(cost, counted)
-    return Audit(cost, len(counted.macs), _check_torch(at, cost, (height, width)))
+    operators = sum(len(counts) for counts in counted.macs.values())
+    return Audit(cost, len(counted.macs), operators, _check_torch(at, cost, (height, width)))
 
 
 def count(model: nn.Module, images: Tensor) -> Count:
@@ -97,7 +110,8 @@ def count(model: nn.Module, images: Tensor) -> Count:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        flops = FlopCountAnalysis(model, images).set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
+        flops = FlopCountAnalysis(model, images)
+        flops.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
         flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         activations = ActivationCountAnalysis(model, images)
         activations.set_op_handle("aten::scaled_dot_product_attention", _attention_activations)
@@ -117,7 +131,7 @@ def compare(cost: NetworkCost, counted: Count) -> None:
     if cost.params != counted.params:
         raise AuditError(f"{cost.name}: params: computed {cost.params:,}, the model has {counted.params:,}")
     expected = _by_module(cost.total.lines)
-    for name in sorted(expected.keys() | counted.macs.keys(), key=lambda name: (-name.count("."), name)):
+    for name in sorted(expected.keys() | counted.macs.keys(), key=lambda name: (-_depth(name), name)):
         ours, theirs = expected.get(name, Counter()), counted.macs.get(name, Counter())
         for operator in sorted(ours.keys() | theirs.keys()):
             if ours[operator] != theirs[operator]:
@@ -162,12 +176,17 @@ def _by_module(lines: Iterable[Line]) -> dict[str, Counter[str]]:
     return out
 
 
+def _depth(module: str) -> int:
+    """How far inside the model a module stands; the model itself is "" and 0."""
+    return module.count(".") + 1 if module else 0
+
+
 def _whole(counts: Counter[str], batch: int) -> Counter[str]:
     return Counter({name: int(value) // batch for name, value in counts.items() if value})
 
 
 def _check_rules(flops: FlopCountAnalysis, modules: Iterable[str]) -> None:
-    for name in sorted(modules, key=lambda name: -name.count(".")):
+    for name in sorted(modules, key=lambda name: -_depth(name)):
         for operator in flops.unsupported_ops(name):
             if operator not in FREE_OPERATORS:
                 raise AuditError(f"module {name or '(whole)'}: operator {operator} has no counting rule")

@@ -42,16 +42,14 @@ class Cost:
     @classmethod
     def total(cls, name: str, lines: tuple[Line, ...]) -> Cost:
         """The sum of `lines`."""
-        return cls(
-            name=name,
-            shape=lines[-1].shape,
-            lines=lines,
-            params=sum(line.params for line in lines),
-            macs=sum(line.macs for line in lines),
-            paper_macs=sum(line.macs for line in lines if line.operator in PAPER_OPERATORS),
-            activations=sum(line.activations for line in lines),
-            saved_bytes=sum(line.saved_bytes for line in lines),
-        )
+        params = macs = paper_macs = activations = saved_bytes = 0
+        for line in lines:
+            params += line.params
+            macs += line.macs
+            paper_macs += line.macs if line.operator in PAPER_OPERATORS else 0
+            activations += line.activations
+            saved_bytes += line.saved_bytes
+        return cls(name, lines[-1].shape, lines, params, macs, paper_macs, activations, saved_bytes)
 
     @property
     def by_operator(self) -> dict[str, int]:

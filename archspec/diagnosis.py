@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.document import Document
 from archspec.errors import SpecError
-from archspec.forms import COLUMNS
-from archspec.paths import Place, format_path, parse_path, suggest
-from blocks.catalog import parts, tag
+from archspec.forms import COLUMNS, STAGE_FIELDS
+from archspec.paths import Place, format_path, suggest
+from archspec.wording import either, plural, show
+from blocks.catalog import find, find_part, parts, tag
+from blocks.component import Block, Downsample, Head, Stem
 
 _RULES = {
-    "missing": "field {key} is required",
-    "greater_than": "must be greater than {gt}, not {value}",
-    "greater_than_equal": "must be at least {ge}, not {value}",
-    "less_than": "must be less than {lt}, not {value}",
-    "less_than_equal": "must be at most {le}, not {value}",
-    "int_type": "must be a whole number, not {value}",
-    "int_parsing": "must be a whole number, not {value}",
-    "int_from_float": "must be a whole number, not {value}",
-    "float_type": "must be a number, not {value}",
-    "float_parsing": "must be a number, not {value}",
+    "missing": "is required",
+    "greater_than": "must be greater than {gt:g}, not {value}",
+    "greater_than_equal": "must be at least {ge:g}, not {value}",
+    "less_than": "must be less than {lt:g}, not {value}",
+    "less_than_equal": "must be at most {le:g}, not {value}",
     "finite_number": "must be a finite number, not {value}",
-    "string_type": "must be text, not {value}",
-    "bool_type": "must be true or false, not {value}",
-    "bool_parsing": "must be true or false, not {value}",
     "literal_error": "must be {expected}, not {value}",
-    "tuple_type": "must be a list, not {value}",
-    "list_type": "must be a list, not {value}",
-    "dict_type": "must be a mapping, not {value}",
-    "model_type": "must be a mapping, not {value}",
-    "model_attributes_type": "must be a mapping, not {value}",
-    "too_short": "must have at least {min_length} entries, not {actual_length}",
-    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "string_too_long": "must be at most {max_length} characters long",
+    "string_pattern_mismatch": "must match {pattern}, not {value}",
+    "int_parsing_size": "must be a smaller number, not {value}",
 }
+_TYPES: dict[str, tuple[type, str]] = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "string": (str, "text"),
+    "bool": (bool, "true or false"),
+    "tuple": (tuple, "a list"),
+    "list": (list, "a list"),
+    "dict": (dict, "a mapping"),
+    "model": (dict, "a mapping"),
+}
+"""What an error type such as `int_type` or `int_parsing` asks for, by its first word."""
 
 
 def explain(error: ValidationError, document: Document, known: dict[Place, set[str]] | None = None) -> SpecError:
@@ -47,83 +48,137 @@ def explain(error: ValidationError, document: Document, known: dict[Place, set[s
         document: where the data came from.
         known: the field names that are known at a place, for hints on misspelt keys.
     """
-    problems = sorted(error.errors(include_url=False), key=_rank)
-    problem = problems[0]
-    context = cast("dict[str, Any]", problem.get("ctx") or {})
-    place = _strip_tags(problem["loc"])
-    if problem["type"] == "field" and context.get("field"):
-        place = (*place, *parse_path(context["field"]))
-    rule = _rule(problem, place, context, known or {})
-    if problem["type"] == "missing":
-        place = place[:-1]
-    place = written_place(place, document)
+    found = [(written_place(place, document), rule, kind) for place, rule, kind in _problems(error, known or {})]
+    # Misspelt keys first, since they often cause the missing ones; then in the order of the document.
+    place, rule, _ = min(found, key=lambda one: (one[2] != "extra_forbidden", document.line(one[0]) or 0))
     return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+
+
+def first_problem(error: ValidationError) -> tuple[Place, str]:
+    """Where the first problem of `error` stands in canonical form, and its rule."""
+    place, rule, _ = _problems(error, {})[0]
+    return place, rule
+
+
+def _problems(error: ValidationError, known: dict[Place, set[str]]) -> list[tuple[Place, str, str]]:
+    """Canonical place, rule and pydantic's type of each problem."""
+    found: list[tuple[Place, str, str]] = []
+    for problem in error.errors(include_url=False):
+        context: dict[str, Any] = problem.get("ctx") or {}
+        place = _strip_tags(problem["loc"])
+        if problem["type"] == "field":
+            place = (*place, *context.get("place", ()))
+        found.append((place, _rule(problem, place, context, known), problem["type"]))
+    # A list whose only entry is broken is also reported as too short: the inner problem is the cause.
+    places = {place for place, _, _ in found}
+    return [one for one in found if not any(one[0] == other[: len(one[0])] for other in places - {one[0]})]
 
 
 def written_place(place: Place, document: Document) -> Place:
     """Where the user wrote what canonically stands at `place`: in row form, in column form, or around it."""
-    for candidate in _candidates(place):
-        if candidate in document.lines:
-            return candidate
-    return place
+    data = document.data
+    return next((candidate for candidate in _candidates(place, data) if _get(data, candidate) is not _NOTHING), place)
 
 
-def _candidates(place: Place) -> list[Place]:
-    if len(place) < 3 or place[0] != "stages" or not isinstance(place[1], int):
-        return [place]
-    index, key, rest = place[1], place[2], place[3:]
-    columns = {row: column for column, row in COLUMNS.items()}
-    out = [place]
-    if key == "blocks" and rest:
-        tail = rest[1:]
-        out += [("stages", index, "block", *rest), ("stages", index, "block", *tail)] if tail else []
-        out += [("stages", index, *tail)] if tail else [("stages", index, "block", *rest)]
-        if tail:
-            out.append((columns.get(str(tail[0]), str(tail[0])), index))
-        out += [("stages", index, "block"), ("blocks", index, *rest), ("blocks", index)]
-    out.append((columns.get(str(key), str(key)), index, *rest))
-    out.append((columns.get(str(key), str(key)), index))
-    out += [("stages", index), ("widths", index)]
-    return out
+def _candidates(place: Place, data: Any) -> list[Place]:
+    match place:
+        case ("stages", int(index), "blocks", int(block), *rest):
+            out = [place]
+            for entry in (("stages", index, "block"), ("blocks", index)):
+                pattern = _get(data, entry)
+                inside = (*entry, block % len(pattern)) if isinstance(pattern, list) and pattern else entry
+                out += [(*inside, *rest), inside] if not rest else [(*inside, *rest)]
+            if rest:
+                out += [("stages", index, *rest), (_column(rest[0]), index, *rest[1:])]
+            return [*out, ("stages", index, "block", block), ("stages", index, "block"), ("blocks", index)]
+        case ("stages", int(index), key, *rest):
+            other = ("stages", index, "block") if key == "blocks" else place
+            return [place, other, (_column(key), index, *rest), (_column(key), index), ("stages", index, key)]
+        case ("stages", int(index)):
+            return [place, ("blocks", index)]
+        case _:
+            return [place]
 
 
-def _rank(problem: ErrorDetails) -> tuple[int, int]:
-    """Misspelt keys first, since they often cause the missing ones; then in the order of the document."""
-    return (0 if problem["type"] == "extra_forbidden" else 1, 0)
+def _column(key: str | int) -> str | int:
+    return next((column for column, field in COLUMNS.items() if field == key), key)
+
+
+_NOTHING = object()
+KINDS: tuple[type[BaseModel], ...] = (Stem, Block, Downsample, Head)
+
+
+def _get(data: Any, place: Place) -> Any:
+    for step in place:
+        if isinstance(data, dict) and step in data:
+            data = cast("dict[Any, Any]", data)[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(cast("list[Any]", data)):
+            data = cast("list[Any]", data)[step]
+        else:
+            return _NOTHING
+    return data
 
 
 def _strip_tags(loc: tuple[int | str, ...]) -> Place:
-    """Pydantic's location without the tags that its unions insert."""
-    tags = {tag(part) for part in parts()}
-    keep: list[int | str] = []
-    for step in loc:
-        after_part = bool(keep) and (isinstance(keep[-1], int) or keep[-1] in ("stem", "head", "downsample"))
-        if not (after_part and step in tags):
-            keep.append(step)
-    return tuple(keep)
+    """Pydantic's location without the tag that the union of a part's kind inserts behind the part."""
+    match loc:
+        case ("stem" | "head" as part, _, *rest):
+            return (part, *rest)
+        case ("stages", int(index), "downsample", _, *rest):
+            return ("stages", index, "downsample", *rest)
+        case ("stages", int(index), "blocks", int(block), _, *rest):
+            return ("stages", index, "blocks", block, *rest)
+        case (*steps, "[key]"):
+            return tuple(steps[:-1])
+        case _:
+            return loc
 
 
 def _rule(problem: ErrorDetails, place: Place, context: dict[str, Any], known: dict[Place, set[str]]) -> str:
     kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
-        names = known.get(tuple("*" if isinstance(step, int) else step for step in place[:-1]), set())
-        return f"unknown field{suggest(str(place[-1]), names | _part_fields(problem))}"
+        return _unknown_field(problem["loc"], place, known)
+    if kind.startswith("union_tag"):
+        return _unknown_part(place, value)
+    if kind == "invalid_key":
+        return f"a field must be text, not {show(place[-1])}"
+    if kind in ("too_short", "too_long"):
+        least, most = context.get("min_length"), context.get("max_length")
+        bound = f"at least {plural(least, 'entry')}" if kind == "too_short" and least else f"at most {most} entries"
+        return f"must have {bound}, not {context.get('actual_length')}"
     if kind == "value_error":
         return str(context.get("error", problem["msg"]))
-    template = _RULES.get(kind)
-    if template is None:
-        return problem["msg"]
-    key = place[-1] if place else ""
-    return template.format(**{"value": _show(value), "key": key, **context})
+    if kind in _RULES:
+        return _RULES[kind].format(value=show(value), **context)
+    wanted, name = _TYPES.get(kind.split("_")[0], (None, ""))
+    return f"must be {name}, not {show(value, wanted)}" if wanted else problem["msg"]
 
 
-def _part_fields(problem: ErrorDetails) -> set[str]:
-    for part in parts():
-        if tag(part) in problem["loc"][-2:]:
-            return set(part.model_fields)
-    return set()
+def _unknown_field(loc: tuple[int | str, ...], place: Place, known: dict[Place, set[str]]) -> str:
+    key = str(place[-1])
+    part = find_part(loc[-2]) if len(loc) > len(place) else None
+    if part is not None:
+        return f"{tag(part)} has no option {show(key)}{suggest(key, set(part.model_fields) - {'type'})}"
+    names = known.get(tuple("*" if isinstance(step, int) else step for step in place[:-1]), set())
+    options = {option for block in find(Block) for option in block.model_fields} - {"type"}
+    if "stages" in names and key in options.union(STAGE_FIELDS):
+        return "unknown field: it belongs into the stages"
+    return f"unknown field{suggest(key, names)}"
 
 
-def _show(value: Any) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _unknown_part(place: Place, value: Any) -> str:
+    where = str(place[-1])
+    kind = next((kind for kind in KINDS if kind.__name__.lower() == where), Block)
+    noun, choices = kind.__name__.lower(), either(tag(part) for part in parts() if issubclass(part, kind))
+    name: Any = cast("dict[Any, Any]", value).get("type", _NOTHING) if isinstance(value, dict) else value
+    if name is _NOTHING and show(value) == show({}):
+        return f"needs a type: {choices}"
+    name = value if name is _NOTHING else name
+    if not isinstance(name, str):
+        return f"must name a {noun} ({choices}){' or be null' if kind in (Head, Downsample) else ''}, not {show(name)}"
+    other = find_part(name)
+    if other is not None:
+        base = next(base.__name__.lower() for base in other.__mro__ if base in KINDS)
+        return f"{name} is a {base}, not a {noun}: must be {choices}"
+    near = suggest(name, [tag(part) for part in parts() if issubclass(part, kind)])
+    return f"unknown {noun} {show(name)}{near or f': must be {choices}'}"

@@ -6,27 +6,36 @@ occurs twice is refused, because YAML would silently keep the last one.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import yaml
 
 from archspec.errors import SpecError
-
-Place = tuple[str | int, ...]
-"""Where a value stands: mapping keys and list indices from the top."""
+from archspec.paths import Place, format_path
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
 MAX_DEPTH = 40
+MAX_DIGITS = 400
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-_WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?(0|[1-9]([0-9_]*[0-9])?)")
+_FLOAT = re.compile(r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
+_PAIR = re.compile(r"(?<!\\)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""What YAML counts as the end of a line."""
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", "+.inf", ".Inf", ".INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
 
 
 @final
@@ -51,16 +60,18 @@ def read_document(path: Path) -> Document:
     Raises:
         SpecError: no readable file, not UTF-8, or anything that `parse_document` refuses.
     """
-    if path.is_dir():
-        raise SpecError("is a folder, not a file", source=str(path))
+    source = str(path) if str(path).isprintable() else repr(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError("no such file", source=str(path)) from None
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}", source=str(path)) from None
-    return parse_document(raw, str(path))
+        raise SpecError("no such file", source=source) from None
+    except IsADirectoryError:
+        raise SpecError("is a folder, not a file", source=source) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SpecError(f"cannot be read: {reason}", source=source) from None
+    return parse_document(raw, source)
 
 
 def parse_document(raw: bytes | str, source: str) -> Document:
@@ -71,20 +82,16 @@ def parse_document(raw: bytes | str, source: str) -> Document:
     """
     if len(raw) > MAX_BYTES:
         raise SpecError(f"must be at most {MAX_BYTES} bytes", source=source)
-    try:
-        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-    except UnicodeDecodeError as error:
-        raise SpecError(f"must be UTF-8 text; byte {error.start} is not", source=source) from None
+    text = _decode(raw, source)
     if source.endswith(".json"):
-        text = text.replace("\t", " ")  # JSON may indent with tabs, YAML may not
+        # JSON may indent with tabs and write one character as two surrogates; YAML may not.
+        text = _PAIR.sub(lambda match: json.loads(f'"{match[0]}"'), text.replace("\t", " "))
     reader = _Reader(source)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         data = reader.read(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        rule = f"malformed YAML: {error.problem or error.context}"
-        raise SpecError(rule, source=source, line=mark.line + 1 if mark else None) from None
+        raise _malformed(error, text, source) from None
     except yaml.YAMLError as error:
         raise SpecError(f"malformed YAML: {str(error).splitlines()[0]}", source=source) from None
     return Document(data, source, reader.lines)
@@ -94,9 +101,54 @@ def parse_scalar(text: str) -> Any:
     """A plain YAML scalar: null, boolean, integer, float (`1e-3` too), else the string itself."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text) and len(text) < 4000:
-        return int(text)
+    if len(text) > MAX_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return int(re.sub("_+", "", text))
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _decode(raw: bytes | str, source: str) -> str:
+    if isinstance(raw, bytes):
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise SpecError("must be UTF-8 text, not UTF-16", source=source, line=1)
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            rule = f"must be UTF-8 text; byte 0x{raw[error.start]:02x} at position {error.start} is not"
+            raise SpecError(rule, source=source, line=line) from None
+    else:
+        text = raw
+    odd = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if odd is not None:
+        rule = f"must be text; it holds the control character U+{ord(odd[0]):04X}"
+        raise SpecError(rule, source=source, line=text.count("\n", 0, odd.start()) + 1)
+    return text
+
+
+def _malformed(error: yaml.MarkedYAMLError, text: str, source: str) -> SpecError:
+    """Where the parser gave up, or where that began, as far as this is what the user has to mend."""
+    context, problem = error.context or "", error.problem or "not understood"
+    lines = _BREAK.split(text.rstrip())
+    begin, end = (min(mark.line + 1, len(lines)) if mark else 1 for mark in (error.context_mark, error.problem_mark))
+    over = error.problem_mark is not None and error.problem_mark.index >= len(text.rstrip())
+    opened = "quoted text" if "quoted" in context else "bracket" if "flow" in context else ""
+    if "simple key" in context:
+        rule, end = "malformed YAML: a key needs a colon and a space behind it", begin
+    elif "flow node" in context and over:
+        rule = "malformed YAML: a bracket is still open at the end"
+    elif opened and (begin < end or over):
+        at = "by the end" if over else f"by line {end}"
+        rule, end = f"malformed YAML: the {opened} that opens here is not closed {at}", begin
+    elif re.match(r" *\t", lines[end - 1]):
+        rule = "malformed YAML: a tab cannot indent; use spaces"
+    elif problem.startswith("mapping values are not allowed"):
+        rule = "malformed YAML: a second colon in one value; quote the value, or mind the indentation"
+    else:
+        hint = "; is the indentation right?" if problem == "did not find expected key" else ""
+        rule = f"malformed YAML{f' {context}' if context.startswith('while parsing') else ''}: {problem}{hint}"
+    return SpecError(rule, source=source, line=end)
 
 
 @final
@@ -107,6 +159,7 @@ class _Reader:
         self.source = source
         self.lines: dict[Place, int] = {}
         self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: set[str] = set()
         self._count = 0
 
     def read(self, events: Iterator[Any]) -> Any:
@@ -117,7 +170,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self._error("holds more than one YAML document", event)
+                    self._refuse("holds more than one YAML document", event)
             elif isinstance(event, yaml.NodeEvent):
                 data = self._value(event, events, ())
         return data
@@ -127,11 +180,12 @@ class _Reader:
         before = self._count
         self._count += 1
         if len(place) > MAX_DEPTH:
-            raise self._error(f"must be nested at most {MAX_DEPTH} deep", event)
+            self._refuse(f"must be nested at most {MAX_DEPTH} deep", event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        if event.tag is not None and not (event.tag == "!" and isinstance(event, yaml.ScalarEvent)):
-            raise self._error(f"tag {event.tag} is not allowed", event)
+        self._check_tag(event)
+        if event.anchor is not None:
+            self._open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             value = parse_scalar(event.value) if event.implicit[0] else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -140,6 +194,7 @@ class _Reader:
             value = self._mapping(events, place)
         self._check_count(event)
         if event.anchor is not None:
+            self._open.discard(event.anchor)
             self._anchors[event.anchor] = (value, self._count - before)
         return value
 
@@ -152,20 +207,33 @@ class _Reader:
     def _mapping(self, events: Iterator[Any], place: Place) -> dict[Any, Any]:
         values: dict[Any, Any] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent):
-                raise self._error("a key must be a plain word", event)
-            key: Hashable = parse_scalar(event.value) if event.implicit[0] else event.value
-            if not isinstance(key, str | int) or isinstance(key, bool):
-                key = event.value
+            key = self._key(event)
+            inner = (*place, key)
             if key in values:
-                raise self._error(f"key {key!r} occurs twice", event)
-            values[key] = self._value(next(events), events, (*place, key))
-            self.lines[(*place, key)] = event.start_mark.line + 1
+                self._refuse(f"occurs twice, first at line {self.lines[inner]}", event, inner)
+            values[key] = self._value(next(events), events, inner)
+            self.lines[inner] = event.start_mark.line + 1
         return values
 
+    def _key(self, event: Any) -> str | int:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._refuse("a key must be a plain word", event)
+        self._check_tag(event)
+        if event.implicit[0] and event.value == "<<":
+            self._refuse("merge keys (<<) are not supported; write the fields out", event)
+        key = parse_scalar(event.value) if event.implicit[0] else event.value
+        return key if isinstance(key, int) and not isinstance(key, bool) else event.value
+
+    def _check_tag(self, event: Any) -> None:
+        if event.tag is not None and not (event.tag == "!" and isinstance(event, yaml.ScalarEvent)):
+            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self._refuse(f"tag {tag:.60} is not allowed; a file holds plain data only", event)
+
     def _alias(self, event: Any) -> Any:
+        if event.anchor in self._open:
+            self._refuse(f"alias *{event.anchor:.40} stands inside what it repeats", event)
         if event.anchor not in self._anchors:
-            raise self._error(f"alias *{event.anchor} stands for nothing before it", event)
+            self._refuse(f"alias *{event.anchor:.40} repeats nothing: no &{event.anchor:.40} before it", event)
         value, size = self._anchors[event.anchor]
         self._count += size
         self._check_count(event)
@@ -173,7 +241,7 @@ class _Reader:
 
     def _check_count(self, event: Any) -> None:
         if self._count > MAX_VALUES:
-            raise self._error(f"must hold at most {MAX_VALUES} values, aliases expanded", event)
+            self._refuse(f"must hold at most {MAX_VALUES} values, aliases expanded", event)
 
-    def _error(self, rule: str, event: Any) -> SpecError:
-        return SpecError(rule, source=self.source, line=event.start_mark.line + 1)
+    def _refuse(self, rule: str, event: Any, place: Place = ()) -> NoReturn:
+        raise SpecError(rule, field=format_path(place), source=self.source, line=event.start_mark.line + 1)

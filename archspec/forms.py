@@ -1,7 +1,8 @@
 """The forms in which people write a spec, and the one canonical form in which archspec keeps it.
 
 Row form: one mapping per stage, with `block`, `depth` and the blocks' options beside the width. Column form:
-parallel lists over stages (`blocks`, `depths`, `widths`, `heads`, `expansions`, `downsamples`). Canonical: each
+parallel lists over stages (`blocks`, `depths`, `widths`, `heads`, `expansions`, `downsamples`,
+`resizes`). Canonical: each
 stage lists every block with its own options.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from archspec.document import parse_scalar
 from archspec.errors import FieldError
-from archspec.paths import suggest
-from blocks.catalog import Part, parts, tag
+from archspec.paths import PlaceError, suggest
+from archspec.wording import either, show
+from blocks.catalog import Part, find, find_part, tag
 from blocks.component import Block
 
 COLUMNS = {
@@ -22,8 +25,11 @@ COLUMNS = {
     "heads": "heads",
     "expansions": "expansion",
     "downsamples": "downsample",
+    "resizes": "resize",
 }
 STAGE_FIELDS = ("block", "depth", "width", "downsample", "resize", "blocks")
+"""The fields of a stage itself; an option of a block with one of these names can only stand in the block's entry."""
+
 ALWAYS = ("name", "resolution", "stem", "stages", "head")
 TOP_DEFAULTS: dict[str, Any] = {"description": "", "status": "own", "channels": 3, "drop_path": 0, "variants": {}}
 SHOWN = ("heads", "expansion")
@@ -32,7 +38,7 @@ SHOWN = ("heads", "expansion")
 MAX_DEPTH = 512
 
 
-def expand(data: dict[str, Any]) -> dict[str, Any]:
+def expand(data: dict[Any, Any]) -> dict[Any, Any]:
     """Row or column form to canonical form; what is already canonical passes unchanged.
 
     Values of a wrong type are left for the schema to refuse.
@@ -45,13 +51,28 @@ def expand(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(stages, list):
         rows = cast("list[Any]", stages)
         data["stages"] = [
-            _expand_stage(cast("dict[str, Any]", row), index) if isinstance(row, dict) else row
+            _expand_stage(cast("dict[Any, Any]", row), index) if isinstance(row, dict) else row
             for index, row in enumerate(rows)
         ]
     for key in ("stem", "head"):
-        if isinstance(data.get(key), str):
-            data[key] = {"type": data[key]}
+        if key in data:
+            data[key] = _with_options(data[key], {})
+    if isinstance(data.get("variants"), dict):
+        data["variants"] = _by_resolution(cast("dict[Any, Any]", data["variants"]))
     return data
+
+
+def _by_resolution(variants: dict[Any, Any]) -> dict[int, Any]:
+    """Variants with their keys as numbers: JSON writes them as text."""
+    out: dict[int, Any] = {}
+    for key, value in variants.items():
+        number = parse_scalar(key) if isinstance(key, str) else key
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise PlaceError(("variants", key), f"must stand under a resolution such as 384, not {show(key)}")
+        if number in out:
+            raise PlaceError(("variants", key), f"resolution {number} occurs twice")
+        out[number] = value
+    return out
 
 
 def compact(data: dict[str, Any]) -> dict[str, Any]:
@@ -67,130 +88,150 @@ def compact(data: dict[str, Any]) -> dict[str, Any]:
 def columnize(data: dict[str, Any]) -> dict[str, Any]:
     """Canonical form to column form, where options other than heads and expansion stay with their block."""
     out = compact(data)
-    rows = out.pop("stages")
-    for column, field in COLUMNS.items():
-        values = [row.get(field) for row in rows]
-        if any(value is not None for value in values):
-            out[column] = values
+    rows: list[dict[str, Any]] = out["stages"]
+    columns = {column: [row.get(field) for row in rows] for column, field in COLUMNS.items()}
     for index, row in enumerate(rows):
         extra = {key: value for key, value in row.items() if key not in COLUMNS.values()}
-        if "resize" in extra:
-            raise FieldError(f"stages[{index}].resize", "has no place in column form")
         if extra:
-            out["blocks"][index] = _fold(out["blocks"][index], extra)
-    return out
+            columns["blocks"][index] = _fold(columns["blocks"][index], extra)
+    # Without this column the later stages would have the default transition.
+    kept = {
+        key: values for key, values in columns.items() if key == "downsamples" or any(v is not None for v in values)
+    }
+    position = list(out).index("stages")
+    items = list(out.items())
+    return dict([*items[:position], *kept.items(), *items[position + 1 :]])
 
 
 def _fold(entry: Any, extra: dict[str, Any]) -> Any:
     if isinstance(entry, list):
         return [_fold(item, extra) for item in cast("list[Any]", entry)]
-    block = {"type": entry} if isinstance(entry, str) else entry
-    known = _fields(block["type"])
-    return {**block, **{key: value for key, value in extra.items() if key in known}}
+    folded = _with_options(entry, extra)
+    return folded["type"] if len(folded) == 1 else folded
 
 
-def _rows_from_columns(data: dict[str, Any]) -> dict[str, Any]:
+def _rows_from_columns(data: dict[Any, Any]) -> dict[Any, Any]:
     if "stages" in data:
         clash = next(key for key in COLUMNS if key in data)
-        raise FieldError(clash, "cannot stand beside stages: a spec is in row form or in column form")
-    columns = {key: data[key] for key in COLUMNS if key in data}
+        raise FieldError(clash, "cannot stand beside stages: a spec has rows (stages) or columns (blocks, widths, ...)")
+    for key in data:
+        if key not in COLUMNS and key not in ALWAYS and key not in TOP_DEFAULTS:
+            raise PlaceError((key,), f"unknown field{suggest(str(key), (*COLUMNS, *ALWAYS, *TOP_DEFAULTS))}")
+    columns: dict[str, list[Any]] = {key: data[key] for key in COLUMNS if key in data}
     for key, values in columns.items():
-        if not isinstance(values, list):
-            raise FieldError(key, f"must be a list with one entry per stage, not {values!r:.40}")
+        if not isinstance(values, list):  # pyright: ignore[reportUnnecessaryIsInstance]  (user data)
+            raise FieldError(key, f"must be a list with one entry per stage, not {show(values)}")
     missing = next((key for key in ("blocks", "widths") if key not in columns), None)
     if missing:
         raise FieldError(next(iter(columns)), f"column form also needs {missing}")
     count = len(columns["blocks"])
     for key, values in columns.items():
         if len(values) != count:
-            raise FieldError(key, f"has {len(values)} entries where blocks has {count}: one entry per stage")
-    rows = [
-        {COLUMNS[key]: values[index] for key, values in columns.items() if values[index] is not None}
-        for index in range(count)
-    ]
-    return {**{key: value for key, value in data.items() if key not in COLUMNS}, "stages": rows}
+            raise FieldError(key, f"must have one entry per stage: {len(values)} stand here, {count} in blocks")
+    rows = [{COLUMNS[key]: values[index] for key, values in columns.items()} for index in range(count)]
+    # An empty entry means that the stage has nothing to say, but it says that a stage has no transition.
+    stages = [{key: value for key, value in row.items() if value is not None or key == "downsample"} for row in rows]
+    return {**{key: value for key, value in data.items() if key not in COLUMNS}, "stages": stages}
 
 
-def _expand_stage(row: dict[str, Any], index: int) -> dict[str, Any]:
-    place = f"stages[{index}]"
+def _expand_stage(row: dict[Any, Any], index: int) -> dict[Any, Any]:
     out = {key: row[key] for key in ("width", "resize") if key in row}
-    downsample = row.get("downsample", "conv" if index else None)
-    out["downsample"] = {"type": downsample} if isinstance(downsample, str) else downsample
+    out["downsample"] = _with_options(row.get("downsample", "conv" if index else None), {})
+    place = ("stages", index)
     if "blocks" in row:
-        clash = next((key for key in row if key not in ("width", "resize", "downsample", "blocks")), None)
-        if clash is not None:
-            raise FieldError(f"{place}.{clash}", "cannot stand beside blocks, whose entries carry their own options")
-        out["blocks"] = row["blocks"]
+        for key in row:
+            if key not in ("width", "resize", "downsample", "blocks"):
+                hint = "" if key in STAGE_FIELDS else suggest(str(key), STAGE_FIELDS)
+                rule = f"unknown field{hint}" if hint else "cannot stand beside blocks, which carry their own options"
+                raise PlaceError((*place, key), rule)
+        entries = row["blocks"]
+        out["blocks"] = [_with_options(entry, {}) for entry in entries] if isinstance(entries, list) else entries
         return out
     if "block" not in row:
-        raise FieldError(place, f"field block is required{suggest_key(row, STAGE_FIELDS)}")
+        near = _misspelt(row, "block")
+        rule = "unknown field (did you mean block?)" if near else f"is required: {either(map(tag, find(Block)))}"
+        raise PlaceError((*place, near or "block"), rule)
     entry = row["block"]
     entries = cast("list[Any]", entry) if isinstance(entry, list) else [entry]
     options = {key: value for key, value in row.items() if key not in STAGE_FIELDS}
+    _check_options(options, entries, index)
     blocks = [_with_options(item, options) for item in entries]
-    _check_options(options, blocks, place)
-    out["blocks"] = blocks * _depth(row, len(blocks), place)
+    out["blocks"] = blocks * _depth(row, len(blocks), index)
     return out
 
 
-def _depth(row: dict[str, Any], pattern: int, place: str) -> int:
+def _misspelt(row: dict[Any, Any], wanted: str) -> str | None:
+    """The key of `row` that looks like a misspelling of `wanted`."""
+    return next((str(key) for key in row if key not in STAGE_FIELDS and suggest(str(key), [wanted])), None)
+
+
+def _depth(row: dict[Any, Any], pattern: int, index: int) -> int:
     depth = row.get("depth", 1)
-    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth * max(pattern, 1) <= MAX_DEPTH:
-        raise FieldError(f"{place}.depth", f"must be a whole number from 1 to {MAX_DEPTH}, not {depth!r:.40}")
+    place = ("stages", index, "depth")
+    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MAX_DEPTH:
+        raise PlaceError(place, f"must be a whole number from 1 to {MAX_DEPTH}, not {show(depth, int)}")
+    if depth * pattern > MAX_DEPTH:
+        rule = f"{depth} times {pattern} blocks are {depth * pattern}; a stage holds at most {MAX_DEPTH}"
+        raise PlaceError(place, rule)
     return depth
 
 
-def _with_options(entry: Any, options: dict[str, Any]) -> Any:
+def _with_options(entry: Any, options: dict[Any, Any]) -> Any:
+    """A part as a mapping with its tag in the usual spelling, and those of `options` that it knows and lacks."""
     if isinstance(entry, str):
         entry = {"type": entry}
     if not isinstance(entry, dict):
         return entry
-    block = cast("dict[str, Any]", entry)
-    fields = _fields(block.get("type"))
-    return {**{key: value for key, value in options.items() if key in fields}, **block}
+    given = cast("dict[Any, Any]", entry)
+    part = find_part(given.get("type"))
+    if part is None:
+        return given
+    known = {key: value for key, value in options.items() if key in part.model_fields}
+    return {"type": "", **known, **given} | {"type": tag(part)}
 
 
-def _check_options(options: dict[str, Any], blocks: Sequence[Any], place: str) -> None:
-    tags = [block.get("type") for block in blocks if isinstance(block, dict)]
-    known = set[str]().union(*(_fields(name) for name in tags)) - {"type"}
-    if not known:
+def _check_options(options: dict[Any, Any], entries: Sequence[Any], index: int) -> None:
+    """Each option beside a stage's width must go to one of its blocks."""
+    blocks: list[dict[Any, Any]] = [_with_options(entry, {}) for entry in entries if isinstance(entry, str | dict)]
+    classes = [find_part(block.get("type")) for block in blocks]
+    known = {key for part in classes if part for key in part.model_fields} - {"type"}
+    if None in classes or not known:
         return  # an unknown block: the schema names it
     for key, value in options.items():
-        if key not in known and value is not None:
-            hint = suggest(str(key), [*known, *STAGE_FIELDS])
-            raise FieldError(f"{place}.{key}", f"{' and '.join(sorted(set(tags)))} has no option {key}{hint}")
+        if key not in known and not (value is None and any(key in part.model_fields for part in find(Block))):
+            hint = suggest(str(key), STAGE_FIELDS)
+            names = sorted({str(block["type"]) for block in blocks})
+            verb = "has" if len(names) == 1 else "have"
+            missing = f"{' and '.join(names)} {verb} no option {show(key)}{suggest(str(key), known)}"
+            rule = f"unknown field{hint}" if hint else missing
+            raise PlaceError(("stages", index, key), rule)
+        if key in known and all(key in block for block, part in zip(blocks, classes, strict=True) if _has(part, key)):
+            raise PlaceError(("stages", index, key), f"goes to no block: every one sets its own {key}")
 
 
-def _fields(name: Any) -> set[str]:
-    part = _part(name)
-    return set(part.model_fields) if part else set()
-
-
-def _part(name: Any) -> type[Part] | None:
-    wanted = name.lower() if isinstance(name, str) else None
-    return next((part for part in parts() if tag(part).lower() == wanted), None)
+def _has(part: type[Part] | None, key: Any) -> bool:
+    return part is not None and key in part.model_fields
 
 
 def _trim(data: Any) -> Any:
     """A part without the options that stand at their defaults; a bare tag where nothing is left."""
     if data is None:
         return None
-    part = _part(data["type"])
-    block = part is not None and issubclass(part, Block)
-    defaults = {key: field.default for key, field in part.model_fields.items()} if part else {}
-    out = {
-        key: value
-        for key, value in data.items()
-        if key == "type" or key not in defaults or value != defaults[key] or (block and key in SHOWN)
-    }
+    part = find_part(data["type"])
+    shown = SHOWN if part is not None and issubclass(part, Block) else ()
+    out = {key: value for key, value in data.items() if key == "type" or key in shown or not _is_default(data, key)}
     return out["type"] if len(out) == 1 else out
+
+
+def _is_default(part: dict[str, Any], key: str) -> bool:
+    known = find_part(part["type"])
+    return known is not None and bool(known.model_fields[key].get_default(call_default_factory=True) == part[key])
 
 
 def _compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = stage["blocks"]
-    options = dict.fromkeys(key for block in blocks for key in block if key != "type")
     shared: dict[str, Any] = {}
-    for key in options:
+    for key in dict.fromkeys(key for block in blocks for key in block if key != "type" and key not in STAGE_FIELDS):
         values = [block[key] for block in blocks if key in block]
         if all(value == values[0] for value in values):
             shared[key] = values[0]
@@ -200,21 +241,11 @@ def _compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
     if uniform:
         row["depth"] = len(blocks)
     row["width"] = stage["width"]
-    for key, value in shared.items():
-        defaults = [part.model_fields[key].default for part in map(_part, {b["type"] for b in blocks if key in b}) if part]
-        if key in SHOWN or any(value != default for default in defaults):
-            row[key] = value
-    downsample = _trim(stage.get("downsample"))
+    plain = {key for key in shared if all(_is_default(block, key) for block in blocks if key in block)}
+    row |= {key: value for key, value in shared.items() if key in SHOWN or key not in plain}
+    downsample = _trim(stage["downsample"])
     if downsample is not None or index:
         row["downsample"] = downsample
-    if stage.get("resize") is not None:
+    if stage["resize"] is not None:
         row["resize"] = stage["resize"]
     return row
-
-
-def suggest_key(row: dict[str, Any], known: Sequence[str]) -> str:
-    """A hint when a key of `row` looks like a misspelling of one of `known`."""
-    for key in row:
-        if key not in known and (hint := suggest(str(key), known)):
-            return hint
-    return ""

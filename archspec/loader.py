@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from archspec.diagnosis import explain, written_place
-from archspec.document import Document, Place, parse_document, read_document
+from archspec.document import MAX_BYTES, Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
-from archspec.forms import COLUMNS, STAGE_FIELDS, columnize, compact
-from archspec.paths import format_path, parse_path, suggest
-from archspec.schema import ArchSpec, StageSpec
+from archspec.forms import COLUMNS, columnize, compact
+from archspec.paths import Place, format_path, place_of, suggest
+from archspec.schema import ArchSpec
 from archspec.tree import trace
+from archspec.wording import show
+from archspec.writer import write_yaml
 from blocks.catalog import find, tag
 from blocks.component import Block
 
-MAX_PARAMS = 10**11
+MAX_PARAMS = 10**9
+"""Ten times the largest preset; what is larger is a typing error, which would fill the memory once it is built."""
 
 _CODE_STAGE = re.compile(
-    r"(?P<block>[A-Za-z_]+)(?P<depth>\d+)x(?P<width>\d+)(?:h(?P<heads>\d+))?(?:e(?P<expansion>\d+(?:\.\d+)?))?"
+    r"(?P<block>[A-Za-z_]+)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
+    r"(?:e(?P<expansion>[0-9]{1,9}(?:\.[0-9]{1,9})?))?"
 )
 
 
@@ -45,16 +50,19 @@ def find_document(source: str | Path) -> Document:
     """The document that `source` names; see `load`."""
     text = str(source)
     if text == "-":
-        return parse_document(sys.stdin.buffer.read(), "<stdin>")
+        return parse_document(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
     if isinstance(source, Path) or Path(text).suffix.lower() in (".yaml", ".yml", ".json") or "/" in text:
+        if Path(text).stem in presets() and not os.path.exists(text):
+            rule = f"no such file; the preset is called {Path(text).stem}, without folder and ending"
+            raise SpecError(rule, source=text)
         return read_document(Path(source))
     if text in presets():
         return parse_document((files("archspec") / "presets" / f"{text}.yaml").read_bytes(), text)
     if "-" in text or _CODE_STAGE.fullmatch(text):
         stages = text.split("-")
         if _CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
-            return Document(parse_code(text), text)
-    if Path(text).exists():
+            return Document(parse_code(text), f"{text:.80}")
+    if os.path.exists(text):  # unlike Path.exists, it takes any text
         return read_document(Path(text))
     raise SpecError(f"{text!r:.80} is no file, preset{suggest(text, presets())} or short code such as HR2x32-T2x64h2")
 
@@ -72,11 +80,13 @@ def parse(document: Document) -> ArchSpec:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
-        raise SpecError("a spec must be a mapping", source=document.source, line=1)
+        rule = "is empty" if document.data is None else f"must be a mapping, not {show(document.data)}"
+        raise SpecError(f"{rule}: a spec needs at least stem and stages", source=document.source, line=1)
     try:
         spec = ArchSpec.model_validate(document.data)
     except ValidationError as error:
-        raise explain(error, document, _known_fields()) from None
+        columns = () if "stages" in document.data else COLUMNS
+        raise explain(error, document, {(): {*ArchSpec.model_fields, *columns}}) from None
     for resolution in (spec.resolution, *spec.variants):
         _check_shapes(spec, resolution, document)
     return spec
@@ -103,7 +113,7 @@ def parse_code(code: str) -> dict[str, Any]:
             row["downsample"] = "irds_b" if block == "T" else "irds_a"
         rows.append(row)
     stem = {"type": "hr_stem", "width": rows[0]["width"]}
-    return {"name": code, "stem": stem, "stages": rows, "head": {"type": "classifier"}}
+    return {"name": code[:200], "stem": stem, "stages": rows, "head": {"type": "classifier"}}
 
 
 def encode(spec: ArchSpec) -> str:
@@ -112,8 +122,9 @@ def encode(spec: ArchSpec) -> str:
     for stage in spec.stages:
         runs: list[tuple[str, int]] = []
         for block in stage.blocks:
-            heads = f"h{block.heads}" if hasattr(block, "heads") else ""
-            label = f"{tag(type(block))}{{}}x{stage.width}{heads}e{getattr(block, 'expansion', 1):g}"
+            marks = {"h": getattr(block, "heads", None), "e": getattr(block, "expansion", None)}
+            options = "".join(f"{mark}{value:g}" for mark, value in marks.items() if isinstance(value, int | float))
+            label = f"{tag(type(block))}{{}}x{stage.width}{options}"
             if runs and runs[-1][0] == label:
                 runs[-1] = (label, runs[-1][1] + 1)
             else:
@@ -123,60 +134,29 @@ def encode(spec: ArchSpec) -> str:
 
 
 def dump(spec: ArchSpec, form: str = "rows") -> str:
-    """`spec` as YAML in `rows`, `columns` or `canonical` form; loads to the same digest.
-
-    Raises:
-        FieldError: the column form cannot say it.
-    """
+    """`spec` as YAML in `rows`, `columns` or `canonical` form; loads to the same digest."""
     data = spec.canonical()
     data["variants"] = {int(key): value for key, value in data["variants"].items()}
-    shaped = {"rows": compact, "columns": columnize, "canonical": dict}[form](data)
-    return yaml.dump(_plain(shaped), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    shapes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
+    shapes = {"rows": compact, "columns": columnize, "canonical": dict}
+    return write_yaml(shapes[form](data))
 
 
 def _check_shapes(spec: ArchSpec, resolution: int, document: Document) -> None:
+    variant: Place = ("variants", resolution) if resolution in spec.variants else ()
     try:
         params = sum(line.params for line in trace(spec, resolution).lines)
     except FieldError as error:
-        place = written_place(parse_path(error.field), document)
-        rule = f"at resolution {resolution}, {error.rule}"
-        raise SpecError(rule, field=format_path(place), source=document.source, line=document.line(place)) from None
+        place = written_place(place_of(error), document)
+        rule = f"{format_path(place)}: {error.rule}" if variant else error.rule
+        raise _error(rule, variant or place, document) from None
     if params > MAX_PARAMS:
         index = max(range(len(spec.stages)), key=lambda i: spec.stages[i].width ** 2 * spec.stages[i].depth)
-        place = written_place(("stages", index, "width"), document)
-        rule = f"the model would have {params:.1e} parameters, more than {MAX_PARAMS:.0e}: is a width or depth mistyped?"
-        raise SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+        place = variant or written_place(("stages", index, "width"), document)
+        size = f"{params:.1e} parameters, more than {MAX_PARAMS:.0e}"
+        rule = f"the model would have {size}: is a width or depth mistyped?"
+        raise _error(rule, place, document)
 
 
-def _known_fields() -> dict[Place, set[str]]:
-    options = set[str]().union(*(set(block.model_fields) for block in find(Block))) - {"type"}
-    top = set(ArchSpec.model_fields) | set(COLUMNS)
-    return {(): top, ("stages", "*"): set(StageSpec.model_fields) | set(STAGE_FIELDS) | options}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block style outside, flow style for leaves, so that a stage is one line."""
-
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
-        del flow_style
-        values = cast("dict[Any, Any]", mapping).values()
-        nested = any(isinstance(value, dict | list) and "stages" in mapping for value in values)
-        deep = any(isinstance(value, dict) and any(isinstance(v, dict) for v in value.values()) for value in values)
-        return super().represent_mapping(tag, mapping, flow_style=not (nested or deep or "name" in mapping))
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
-        del flow_style
-        rows = any(isinstance(item, dict) and "width" in item for item in sequence)
-        return super().represent_sequence(tag, sequence, flow_style=not rows)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _plain(value: Any) -> Any:
-    """Whole floats as integers, so that `expansion: 4` is dumped as it was written."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in cast("list[Any]", value)]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+def _error(rule: str, place: Place, document: Document) -> SpecError:
+    return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))

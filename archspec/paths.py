@@ -9,15 +9,28 @@ from typing import Any, cast
 from archspec.errors import FieldError
 
 Place = tuple[str | int, ...]
+"""Where a value stands: mapping keys and list indices from the top."""
 
-_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d{1,6})\]")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_STEP = re.compile(rf"\.?({_WORD.pattern})|\[([0-9]{{1,6}})\]")
+
+
+class PlaceError(FieldError):
+    """A rule broken at a place whose keys may be any text."""
+
+    def __init__(self, place: Place, rule: str) -> None:
+        self.place = place
+        super().__init__(format_path(place), rule)
 
 
 def format_path(place: Iterable[str | int]) -> str:
-    """`("stages", 3, "heads")` as `stages[3].heads`."""
+    """`("stages", 3, "heads")` as `stages[3].heads`; a key that is no word is quoted: `variants[224]['a b']`."""
     out = ""
     for step in place:
-        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else step
+        if isinstance(step, str) and _WORD.fullmatch(step):
+            out += f".{step[:80]}" if out else step[:80]
+        else:
+            out += f"[{step!r:.80}]"
     return out
 
 
@@ -29,37 +42,44 @@ def parse_path(path: str) -> Place:
     """
     place: list[str | int] = []
     position = 0
-    while position < len(path):
+    while position < len(path) or not place:
         match = _STEP.match(path, position)
-        if match is None or (path[position] == "." and position == 0):
+        dotted = path[position : position + 1] == "."
+        if match is None or (match[1] is not None and dotted != (position > 0)):
             raise FieldError(path, "is not a dotted path such as stages[3].width")
         place.append(match[1] if match[1] is not None else int(match[2]))
         position = match.end()
-    if not place:
-        raise FieldError(path, "is not a dotted path such as stages[3].width")
     return tuple(place)
 
 
-def patch(data: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `data` with the values at dotted paths replaced.
+def place_of(error: FieldError) -> Place:
+    """Where a rule is broken; the top where `error` names no place that could be found."""
+    if isinstance(error, PlaceError):
+        return error.place
+    try:
+        return parse_path(error.field)
+    except FieldError:
+        return ()
+
+
+def put(data: dict[str, Any], path: str, value: Any) -> None:
+    """Replace the value at a dotted path of `data` by a copy of `value`.
 
     Raises:
         FieldError: a path that does not exist, with the nearest one that does.
     """
-    data = deepcopy(data)
-    for path, value in changes.items():
-        *above, last = parse_path(path)
-        node: Any = data
-        for depth, step in enumerate(above):
-            node = _step(node, step, above[:depth])
-        _step(node, last, above)
-        node[last] = value
-    return data
+    *above, last = parse_path(path)
+    node: Any = data
+    for depth, step in enumerate(above):
+        node = _step(node, step, above[:depth])
+    _step(node, last, above)
+    node[last] = deepcopy(value)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)`, or nothing where no known word is near."""
-    near = get_close_matches(word.lower(), lowered := {name.lower(): name for name in known}, n=1, cutoff=0.5)
+    lowered = {name.lower(): name for name in known}
+    near = get_close_matches(word[:100].lower(), lowered, n=1, cutoff=0.5)
     return f" (did you mean {lowered[near[0]]}?)" if near else ""
 
 
@@ -69,10 +89,11 @@ def _step(node: Any, step: str | int, above: Sequence[str | int]) -> Any:
         items = cast("list[Any]", node)
         if isinstance(step, int) and step < len(items):
             return items[step]
-        raise FieldError(path, f"does not exist: {format_path(above)} has {len(items)} entries")
+        entries = "1 entry" if len(items) == 1 else f"{len(items)} entries"
+        raise FieldError(path, f"does not exist: {format_path(above)} has {entries}")
     if isinstance(node, dict):
         known = cast("dict[Any, Any]", node)
         if step in known:
             return known[step]
         raise FieldError(path, f"does not exist{suggest(str(step), [str(key) for key in known])}")
-    raise FieldError(path, f"does not exist: {format_path(above)} is {node!r}")
+    raise FieldError(path, f"does not exist: {format_path(above)} is {node!r:.40}")

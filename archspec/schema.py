@@ -4,44 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property, reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, final
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, final
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from archspec.diagnosis import first_problem
 from archspec.errors import FieldError
 from archspec.forms import expand
-from archspec.paths import patch, suggest
-from blocks.catalog import P, find, tag
+from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.wording import either
+from blocks.catalog import P, find, find_part, tag
 from blocks.component import Block, Downsample, Head, Stem, Width
 
 Resolution = int | tuple[int, int]
 """Side of a square image, or (height, width)."""
 
 MAX_RESOLUTION = 16384
+MAX_BLOCKS = 1024
+"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
+VARIABLE = ("stem", "stages", "head", "drop_path")
+"""What variants may change."""
+
+
+def _type_of(value: Any) -> Any:
+    """The `type` of a part, which picks the class that validates it."""
+    if isinstance(value, dict):
+        value = cast("dict[Any, Any]", value).get("type")
+        part = find_part(value)
+        return tag(part) if part else value if isinstance(value, str) else None
+    return getattr(value, "type", None)
 
 
 def _union(kind: type[P]) -> Any:
-    """The union of all parts of one kind, chosen by `type` whatever its case."""
-    tags = {tag(part).lower(): tag(part) for part in find(kind)}
+    """The union of all parts of one kind, chosen by `type`."""
+    members = tuple(Annotated[part, Tag(tag(part))] for part in find(kind))
+    return Annotated[Union[members], Discriminator(_type_of)]  # noqa: UP007  (a union of however many there are)
 
-    def choose(value: Any) -> str | None:
-        name = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else getattr(value, "type", None)
-        if isinstance(name, str) and name.lower() in tags:
-            return tags[name.lower()]
-        if name is None:
-            raise PydanticCustomError("part", "must name a {kind} by its type", {"kind": kind.__name__.lower()})
-        context = {"kind": kind.__name__.lower(), "name": f"{name!r:.40}", "hint": suggest(str(name), tags.values())}
-        raise PydanticCustomError("part", "unknown {kind} {name}{hint}", context)
 
-    members = [Annotated[part, Tag(tag(part))] for part in find(kind)]
-    return Annotated[reduce(or_, members), Discriminator(choose)]
+def broken(place: Place, rule: str) -> PydanticCustomError:
+    """A rule broken at `place` below the model that is being validated; see `archspec.diagnosis`."""
+    return PydanticCustomError("field", "{rule}", {"rule": rule, "place": place})
 
 
 if TYPE_CHECKING:
-    AnyStem, AnyBlock, AnyDownsample, AnyHead = Stem, Block, Downsample, Head
+    AnyStem = Stem
+    AnyBlock = Block
+    AnyDownsample = Downsample
+    AnyHead = Head
 else:
     AnyStem, AnyBlock, AnyDownsample, AnyHead = map(_union, (Stem, Block, Downsample, Head))
 
@@ -57,7 +68,7 @@ class StageSpec(BaseModel):
     resize: int | None = Field(
         None, gt=0, le=4096, strict=True, description="side to which the map is bilinearly resized before the blocks"
     )
-    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=1024, description="blocks in order")
+    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks in order")
 
     @property
     def depth(self) -> int:
@@ -66,8 +77,13 @@ class StageSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_blocks(self) -> StageSpec:
-        for block in dict.fromkeys(self.blocks):
-            block.check(self.width)
+        for index, block in enumerate(self.blocks):
+            if index and block == self.blocks[index - 1]:
+                continue
+            try:
+                block.check(self.width)
+            except FieldError as error:
+                raise broken(("blocks", index, *place_of(error)), error.rule) from None
         return self
 
 
@@ -92,7 +108,9 @@ class ArchSpec(BaseModel):
     stem: AnyStem
     stages: tuple[StageSpec, ...] = Field(min_length=1, max_length=32, description="stages in order")
     head: AnyHead | None = Field(None, description="head on the last map; null for a bare backbone")
-    drop_path: float = Field(0, ge=0, lt=1, description="stochastic depth rate of the last block, linear from 0")
+    drop_path: float = Field(
+        0, ge=0, lt=1, strict=True, description="stochastic depth rate of the last block, rising linearly from 0"
+    )
     variants: dict[int, dict[str, Any]] = Field(
         default_factory=dict[int, dict[str, Any]],
         description="changes by dotted path that the architecture makes at given resolutions",
@@ -104,32 +122,54 @@ class ArchSpec(BaseModel):
         if not isinstance(data, dict):
             return data
         try:
-            return expand(cast("dict[str, Any]", data))
+            return expand(cast("dict[Any, Any]", data))
         except FieldError as error:
-            raise PydanticCustomError("field", "{rule}", {"rule": error.rule, "field": error.field}) from None
+            raise broken(place_of(error), error.rule) from None
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
-        widths = [stage.width for stage in self.stages]
+        widths, depths = [stage.width for stage in self.stages], [stage.depth for stage in self.stages]
+        if sum(depths) > MAX_BLOCKS:
+            rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
+            raise broken(("stages", depths.index(max(depths)), "depth"), rule)
         for index, stage in enumerate(self.stages):
             before = widths[max(index - 1, 0)]
             if stage.downsample is None and stage.width != before:
-                field = f"stages[{index}].downsample"
-                rule = f"null keeps the width {before} of the stage before, not {stage.width}"
-                raise PydanticCustomError("field", "{rule}", {"rule": rule, "field": field})
+                rule = f"null keeps the width {before} of the stage before, which is not {stage.width}"
+                raise broken(("stages", index, "downsample"), rule)
         for resolution in self.variants:
             self._check_variant(resolution)
         return self
 
     def _check_variant(self, resolution: int) -> None:
-        place = f"variants.{resolution}"
+        place = ("variants", resolution)
+        if not 0 < resolution <= MAX_RESOLUTION:
+            raise broken(place, f"must be a resolution from 1 to {MAX_RESOLUTION}")
         try:
-            self.at(resolution)
-        except FieldError as error:
-            raise PydanticCustomError("field", "{rule}", {"rule": str(error), "field": place}) from None
-        except ValueError as error:
-            rule = f"gives no valid spec: {str(error).splitlines()[2 if 'validation error' in str(error) else 0]}"
-            raise PydanticCustomError("field", "{rule}", {"rule": rule, "field": place}) from None
+            ArchSpec.model_validate(self._changed(resolution))
+        except PlaceError as error:
+            raise broken((*place, *error.place), error.rule) from None
+        except ValidationError as error:
+            problem, rule = first_problem(error)
+            paths = list(self.variants[resolution])
+            culprit = next((path for path in paths if parse_path(path)[:2] == problem[:2]), paths[0])
+            raise broken((*place, culprit), f"gives no possible spec: {format_path(problem)}: {rule}") from None
+
+    def _changed(self, resolution: int) -> dict[str, Any]:
+        """The data of the variant at `resolution`.
+
+        Raises:
+            PlaceError: a path that cannot be followed.
+        """
+        data = {**self.canonical(), "variants": {}, "resolution": resolution}
+        for path, value in self.variants[resolution].items():
+            try:
+                for target in _targets(data, path):
+                    put(data, target, value)
+            except FieldError as error:
+                where = "" if error.field == path else f"{error.field} "
+                raise PlaceError((path,), f"{where}{error.rule}") from None
+        return data
 
     def canonical(self) -> dict[str, Any]:
         """Plain data in canonical form, every option explicit."""
@@ -141,10 +181,37 @@ class ArchSpec(BaseModel):
         data = self.model_dump(mode="json", exclude={"name", "description", "status"})
         return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
+    def __copy__(self) -> ArchSpec:
+        """A copy that computes its own digest: `model_copy` may change it."""
+        copy = super().__copy__()
+        vars(copy).pop("digest", None)
+        return copy
+
     def at(self, resolution: int) -> ArchSpec:
         """The spec for images of one resolution: the variant of that resolution where one is declared."""
-        changes = self.variants.get(resolution)
-        if not changes:
-            return self if resolution == self.resolution else self.model_copy(update={"resolution": resolution})
-        data = self.canonical() | {"variants": {}, "resolution": resolution}
-        return ArchSpec.model_validate(patch(data, changes))
+        if self.variants.get(resolution):
+            return ArchSpec.model_validate(self._changed(resolution))
+        return self if resolution == self.resolution else self.model_copy(update={"resolution": resolution})
+
+
+def _targets(data: dict[str, Any], path: str) -> list[str]:
+    """The paths in canonical form that `path` means: an option of a stage is that of all its blocks that know it.
+
+    Raises:
+        FieldError: malformed, or nothing that a variant may change.
+    """
+    place = parse_path(path)
+    if place[0] not in VARIABLE:
+        hint = suggest(str(place[0]), VARIABLE)
+        raise FieldError(path, f"a variant may change only {either(VARIABLE)}{hint}")
+    stages: list[dict[str, Any]] = data["stages"]
+    match place:
+        case ("stages", int(index), str(option)) if index < len(stages) and option not in stages[index]:
+            blocks: list[dict[str, Any]] = stages[index]["blocks"]
+            known = [f"stages[{index}].blocks[{i}].{option}" for i, block in enumerate(blocks) if option in block]
+            if not known:
+                options = {*stages[index], *(key for block in blocks for key in block)}
+                raise FieldError(path, f"does not exist{suggest(option, options)}")
+            return known
+        case _:
+            return [path]

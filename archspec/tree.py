@@ -64,14 +64,35 @@ def trace(spec: ArchSpec, resolution: Resolution | None = None, *, training: boo
     spec, (height, width) = resolve(spec, resolution)
     tree = plant(spec)
     meter = Meter(training=training)
-    x = _enter(meter, "stem", tree.stem, Value.new((spec.channels, height, width)), "stem")
-    for index, stage in enumerate(tree.stages):
-        for name, part in stage.parts:
-            field = f"stages[{index}].{name}"
-            x = _enter(meter, f"stages.{index}.{name}", part, x, field)
-    if tree.head is not None:
-        _enter(meter, "head", tree.head, x, "head")
+    try:
+        x = _enter(meter, "stem", tree.stem, Value.new((spec.channels, height, width)), reducing=True)
+        for index, stage in enumerate(tree.stages):
+            for name, part in stage.parts:
+                x = _enter(meter, f"stages.{index}.{name}", part, x, reducing=name == "downsample")
+        if tree.head is not None:
+            _enter(meter, "head", tree.head, x)
+    except FieldError as error:
+        size = str(height) if height == width else f"{height}x{width}"
+        field, layer = _split(meter.path)
+        raise FieldError(field, f"at resolution {size}{layer}: {error.rule}") from None
     return meter
+
+
+def _enter(meter: Meter, name: str, layer: Layer, x: Value, *, reducing: bool = False) -> Value:
+    meter.reducing = reducing
+    return meter.enter(name, layer, x)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The field of a spec that a module's dotted name belongs to, and the layer inside it."""
+    steps = path.split(".")
+    if steps[0] != "stages":
+        field, rest = steps[0], steps[1:]
+    elif steps[2:3] == ["blocks"] and len(steps) > 3:
+        field, rest = f"stages[{steps[1]}].blocks[{steps[3]}]", steps[4:]
+    else:
+        field, rest = f"stages[{steps[1]}].{steps[2]}", steps[3:]
+    return field, f", layer {'.'.join(rest)}" if rest else ""
 
 
 def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tuple[int, int]]:
@@ -82,14 +103,6 @@ def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tu
         return spec.at(resolution), (resolution, resolution)
     height, width = resolution
     return (spec.at(height) if height == width else spec), (height, width)
-
-
-def _enter(meter: Meter, name: str, layer: Layer, x: Value, field: str) -> Value:
-    try:
-        return meter.enter(name, layer, x)
-    except FieldError as error:
-        size = "x".join(map(str, x.shape[1:]))
-        raise FieldError(field, f"on a map of {size}: {error.rule}") from None
 
 
 def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequence:

@@ -16,7 +16,7 @@ from archspec.errors import SpecError
 from blocks.component import Block, Downsample, Head, Stem
 
 Part = Stem | Block | Downsample | Head
-P = TypeVar("P", Stem, Block, Downsample, Head)
+P = TypeVar("P", bound=Part)
 GROUP = "archspec.blocks"
 
 
@@ -25,9 +25,28 @@ def tag(part: type[Part]) -> str:
     return str(part.model_fields["type"].default)
 
 
-@cache
 def parts() -> tuple[type[Part], ...]:
     """All parts, sorted by tag.
+
+    Raises:
+        SpecError: see `_by_tag`.
+    """
+    return tuple(sorted(_by_tag().values(), key=tag))
+
+
+def find(kind: type[P]) -> tuple[type[P], ...]:
+    """All parts of one kind, sorted by tag."""
+    return tuple(part for part in parts() if issubclass(part, kind))
+
+
+def find_part(name: object) -> type[Part] | None:
+    """The part with the tag `name`, whatever its case; None where there is none."""
+    return _by_tag().get(name.lower()) if isinstance(name, str) else None
+
+
+@cache
+def _by_tag() -> dict[str, type[Part]]:
+    """All parts by their tag in lower case.
 
     Raises:
         SpecError: two parts share a tag, or an entry point does not name a part.
@@ -43,12 +62,7 @@ def parts() -> tuple[type[Part], ...]:
         other = by_tag.setdefault(tag(part).lower(), part)
         if other is not part:
             raise SpecError(f"type {tag(part)} is defined by both {other.__module__} and {part.__module__}")
-    return tuple(sorted(by_tag.values(), key=tag))
-
-
-def find(kind: type[P]) -> tuple[type[P], ...]:
-    """All parts of one kind, sorted by tag."""
-    return tuple(part for part in parts() if issubclass(part, kind))
+    return by_tag
 
 
 def _parts_of(module_name: str) -> list[type[Part]]:

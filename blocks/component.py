@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blocks.layers.layer import Layer
 
-PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+"""Strict: YAML's `"4"` and `true` are no numbers. An option that is a tuple needs `Field(strict=False)`."""
 
 Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", strict=True)]
 
@@ -41,7 +42,7 @@ class Block(BaseModel, ABC):
         """Layers on a map of `width` channels."""
 
     def check(self, width: int) -> None:
-        """Raise ValueError where the options do not fit `width` channels."""
+        """Raise FieldError, which names the option, or ValueError where the options do not fit `width` channels."""
         del width
 
 

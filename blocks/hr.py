@@ -26,8 +26,6 @@ class HR(Block):
 
     def layers(self, width: int) -> Layer:
         hidden = hidden_width(width, self.expansion)
-        low = chain(
-            down=dwconv(width, 3, stride=2), norm=batch_norm(width), mlp=mlp(width, hidden), repeat=Repeat(2)
-        )
+        low = chain(down=dwconv(width, 3, stride=2), norm=batch_norm(width), mlp=mlp(width, hidden), repeat=Repeat(2))
         body = chain(norm=norm(self.norm, width), mix=add(high=dwconv(width, 3), low=low))
         return residual(body, self.drop_path)

@@ -24,7 +24,9 @@ class T(Block):
     type: Literal["T"] = "T"
     heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
     expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
-    sr: int = Field(1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention")
+    sr: int = Field(
+        1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention"
+    )
     ffn: Literal["conv", "plain"] = Field("conv", description="feed-forward with or without a depthwise convolution")
     norm_attention: NormKind = Field("ln", description="norm before the attention")
     norm_ffn: NormKind = Field("bn", description="norm before the feed-forward")

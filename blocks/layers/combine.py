@@ -71,8 +71,9 @@ class Sum(Layer):
         outs = [meter.enter(name, branch, x) for name, branch in self.branches]
         first = outs[0].shape
         for (name, _), out in zip(self.branches, outs, strict=True):
-            if out.shape[0] != first[0] or any(a < b for a, b in zip(out.shape, first, strict=True)):
-                raise FieldError(name, f"branch of shape {out.shape} cannot be added to one of shape {first}")
+            fits = len(out.shape) == len(first) and out.shape[0] == first[0]
+            if not fits or any(a < b for a, b in zip(out.shape, first, strict=True)):
+                raise FieldError("", f"branch {name} of shape {out.shape} cannot be added to one of shape {first}")
         return meter.count("add", Value.new(first))
 
     def module(self) -> nn.Module:

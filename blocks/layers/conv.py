@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Meter, Value, window_output
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class Conv(Layer):
         return self.kernel // 2 if self.padding is None else self.padding
 
     def trace(self, x: Value, meter: Meter) -> Value:
-        height, width = (window_output(n, self.kernel, self.stride, self.pad) for n in x.shape[1:])
+        _, rows, columns = x.shape
+        if meter.reducing and self.stride > 1 and min(rows, columns) == 1:
+            # Padding would keep one position for ever, but there is nothing left to reduce.
+            raise FieldError("", f"stride {self.stride} empties a map of {rows}x{columns}")
+        height = window_output(rows, self.kernel, self.stride, self.pad)
+        width = window_output(columns, self.kernel, self.stride, self.pad)
         out = Value.new((self.width_out, height, width))
         weights = self.kernel**2 * self.width_in // self.groups * self.width_out
         return meter.count(

@@ -69,10 +69,17 @@ class Line:
 
 @final
 class Meter:
-    """Collects the lines of a walk over layers; knows where the walk stands and what is already saved."""
+    """Collects the lines of a walk over layers; knows where the walk stands and what is already saved.
+
+    Attributes:
+        training: count as in training.
+        reducing: whether the walk is inside a stem or downsampling, where a stride must find positions to reduce.
+        lines: what was recorded, in order.
+    """
 
     def __init__(self, *, training: bool = False) -> None:
         self.training = training
+        self.reducing = False
         self.lines: list[Line] = []
         self._path: list[str] = []
         self._saved: set[Storage] = set()
@@ -83,7 +90,7 @@ class Meter:
         return ".".join(self._path)
 
     def enter(self, name: str, layer: Layer, value: Value) -> Value:
-        """Trace `layer` as the part called `name` of the current layer."""
+        """Trace `layer` as the part called `name` of the current layer; after an error `path` still names it."""
         self._path.append(name)
         value = layer.trace(value, self)
         self._path.pop()
@@ -157,5 +164,5 @@ def window_output(size: int, kernel: int, stride: int, padding: int) -> int:
     """
     out = (size + 2 * padding - kernel) // stride + 1
     if size + 2 * padding < kernel or out < 1:
-        raise FieldError("", f"a {kernel}x{kernel} window at stride {stride} empties a map of size {size}")
+        raise FieldError("", f"a {kernel}x{kernel} window at stride {stride} empties a side of {size}")
     return out

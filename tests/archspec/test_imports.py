@@ -1,0 +1,42 @@
+"""What reads and costs a spec never imports torch, and the public names are lazy."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = "{'torch', 'fvcore', 'numpy', 'optuna', 'pandas', 'matplotlib'}"
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "import archspec.loader as l; l.dump(l.load('hiri-vit-s'), 'columns')",
+        "from archspec.loader import load; from archspec.cost import measure; measure(load('hiri-vit-s'), 224)",
+        "from archspec.json_schema import json_schema; json_schema()",
+        "import archspec.diagnosis",
+        "from archspec.loader import load\ntry: load('HR0x8')\nexcept Exception as error: assert 'depth' in str(error)",
+        "from archspec.generator import random_spec; import random; random_spec(random.Random(0))",
+        "from archspec.tree import plant; from archspec.loader import load; list(plant(load('tiny')).walk())",
+        "import archspec; archspec.measure(archspec.load('tiny'))",
+        "import blocks.catalog as c; c.parts()",
+    ],
+)
+def test_reading_and_costing_import_nothing_heavy(work):
+    assert run(f"{work}\nimport sys; print({HEAVY} & set(sys.modules))") == "set()"
+
+
+def test_importing_archspec_is_free_and_its_names_are_there():
+    code = "import sys, archspec; print([m for m in sys.modules if m.startswith(('archspec.', 'pydantic', 'yaml'))])"
+    assert run(code) == "[]"
+    names = run("import archspec; print(all(getattr(archspec, name) is not None for name in archspec.__all__))")
+    assert names == "True"
+
+
+def test_layers_import_torch_only_to_make_a_module():
+    code = "import sys; from blocks.layers.conv import conv; print('torch' in sys.modules); conv(1, 1).module(); "
+    assert run(f"{code} print('torch' in sys.modules)").split() == ["False", "True"]

@@ -1,0 +1,68 @@
+"""The layer tree of a spec: names, drop-path schedule, what happens where a map is emptied."""
+
+import pytest
+
+from archspec.document import parse_document
+from archspec.errors import FieldError
+from archspec.loader import load, parse
+from archspec.tree import drop_path_rates, plant, resolve, trace
+
+
+def spec_of(text: str):
+    return parse(parse_document(text, "spec.yaml"))
+
+
+def test_stochastic_depth_rises_linearly_and_a_block_may_say_otherwise():
+    spec = spec_of(
+        "stem: hr_stem\ndrop_path: 0.4\nstages:\n  - {block: HR, depth: 2, width: 8}\n"
+        "  - {block: [CFFN, {type: T, drop_path: 0}, CFFN], width: 8}\n"
+    )
+    assert drop_path_rates(spec) == pytest.approx([0, 0.1, 0.2, 0, 0.4])
+    assert drop_path_rates(spec_of("stem: hr_stem\ndrop_path: 0.4\nstages: [{block: HR, width: 8}]\n")) == [0]
+
+
+def test_names_of_layers_are_those_of_the_lines():
+    spec = load("tiny")
+    names = [name for name, _ in plant(spec).walk()]
+    assert len(names) == len(set(names))
+    assert {line.path for line in trace(spec).lines} <= set(names)
+    assert "stages.3.blocks.0.mha.body.attention.qkv" in names
+    assert "stem.mix.low.conv1" in names
+    assert "head.fc" in names
+
+
+def test_a_variant_applies_to_square_images_of_its_resolution():
+    spec = load("hiri-vit-s")
+    assert resolve(spec, None) == (spec, (448, 448))
+    assert resolve(spec, 224)[0].stages[2].downsample.stride == 1
+    assert resolve(spec, (224, 224))[0].stages[2].downsample.stride == 1
+    assert resolve(spec, (224, 448))[0].stages[2].downsample.stride == 2
+
+
+@pytest.mark.parametrize(
+    ("resolution", "field", "rule"),
+    [
+        (1, "stem", "at resolution 1, layer entry.conv: stride 2 empties a map of 1x1"),
+        (4, "stages[1].downsample", "at resolution 4, layer mix.branch.expand: stride 2 empties a map of 1x1"),
+        ((8, 4), "stages[1].downsample", "at resolution 8x4, layer mix.branch.expand: stride 2 empties a map of 2x1"),
+        (16, "stages[1].blocks[1]", "at resolution 16, layer mha.body.attention.reduce: a 4x4 window at stride 4 emp"),
+    ],
+)
+def test_where_a_map_is_emptied(resolution, field, rule):
+    spec = spec_of(
+        "resolution: 64\nstem: hr_stem\nstages:\n  - {block: HR, width: 8}\n"
+        "  - {block: [CFFN, {type: T, sr: 4}], width: 8, downsample: irds_a}\n"
+    )
+    with pytest.raises(FieldError) as caught:
+        trace(spec, resolution)
+    assert caught.value.field == field
+    assert caught.value.rule.startswith(rule)
+
+
+def test_blocks_may_stride_on_a_single_position_but_transitions_may_not():
+    # HR's branch of half resolution works on a map of 1x1, whose crop is exact.
+    assert trace(spec_of("resolution: 4\nstem: hr_stem\nstages: [{block: HR, width: 8}]\n")).lines[-1].shape == (
+        8,
+        1,
+        1,
+    )

@@ -1,0 +1,92 @@
+"""Combinators: sequence, sum, residual, and the names they give."""
+
+import pytest
+import torch
+
+from archspec.errors import FieldError
+from blocks.layers.activation import gelu
+from blocks.layers.combine import add, chain, residual, seq
+from blocks.layers.conv import conv, dwconv
+from blocks.layers.feed_forward import conv_mlp, hidden_width, mlp
+from blocks.layers.layer import Meter, Value
+from blocks.layers.norm import batch_norm
+from blocks.layers.pool import GlobalPool
+from blocks.layers.resize import Repeat
+from blocks.layers.shortcut import shortcut
+
+
+def test_names_number_what_occurs_twice():
+    layers = seq(conv(3, 4), batch_norm(4), gelu(), conv(4, 4), gelu(), dwconv(4))
+    assert [name for name, _ in layers.parts] == ["conv1", "norm", "act1", "conv2", "act2", "dwconv"]
+    assert list(dict(layers.module().named_children())) == [name for name, _ in layers.parts]
+
+
+def test_a_sum_crops_to_its_first_branch(agree):
+    layer = add(high=dwconv(4), low=seq(dwconv(4, 3, stride=2), Repeat(2)))
+    assert agree(layer, (4, 5, 7)).shape == (4, 5, 7)
+    module = layer.module()
+    x = torch.randn(1, 4, 5, 7)
+    assert torch.allclose(module(x), module.high(x) + module.low(x)[:, :, :5, :7])
+
+
+@pytest.mark.parametrize("second", [conv(4, 5), seq(dwconv(4, 3, stride=2)), GlobalPool()])
+def test_branches_that_do_not_fit_are_refused(second):
+    with pytest.raises(FieldError, match=r"branch second of shape .* cannot be added to one of shape \(4, 6, 6\)"):
+        add(first=dwconv(4), second=second).trace(Value.new((4, 6, 6)), Meter())
+
+
+def test_a_residual_must_keep_the_shape():
+    with pytest.raises(FieldError, match=r"a residual branch must keep the shape \(4, 6, 6\), not give \(5, 6, 6\)"):
+        residual(conv(4, 5)).trace(Value.new((4, 6, 6)), Meter())
+
+
+def test_layer_scale_adds_its_parameters_and_keeps_the_branch(agree):
+    plain, scaled = (agree(residual(conv(4, 4), scale=s, width=4), (4, 3, 3)) for s in (None, 0.1))
+    assert (scaled.params - plain.params, scaled.macs) == (4, plain.macs)
+    assert scaled.saved_bytes - plain.saved_bytes == 4 * 36
+    module = residual(conv(4, 4), scale=0.1, width=4).module()
+    x = torch.randn(2, 4, 3, 3)
+    assert torch.allclose(module(x), x + 0.1 * module.body(x), atol=1e-6)
+
+
+def test_stochastic_depth_keeps_one_number_for_each_image(agree):
+    found = agree(residual(conv(4, 4), 0.5), (4, 3, 3))
+    assert found.saved_bytes == 4 * (36 + 1)
+
+
+@pytest.mark.parametrize(("width", "expansion", "hidden"), [(8, 4, 32), (3, 0.1, 1), (5, 1.5, 8), (7, 2.5, 18)])
+def test_hidden_widths_are_rounded_and_never_zero(width, expansion, hidden):
+    assert hidden_width(width, expansion) == hidden
+
+
+def test_feed_forwards(agree):
+    # HIRI-ViT equations 2 and 3 on a map of 5x4, 6 -> 12 -> 6.
+    assert agree(mlp(6, 12), (6, 5, 4)).macs == {"conv": 2 * 6 * 12 * 20}
+    assert agree(conv_mlp(6, 12), (6, 5, 4)).macs == {"conv": 2 * 6 * 12 * 20 + 12 * 9 * 20}
+    assert agree(conv_mlp(6, 12), (6, 5, 4)).params == agree(mlp(6, 12), (6, 5, 4)).params + 12 * 10
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 7), (9, 2)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["pool", "conv2", "conv3"])
+def test_every_shortcut_gives_the_branchs_size(agree, kind, stride, size):
+    out = agree(shortcut(kind, 3, 4, stride), (3, *size)).shape
+    assert out == (4, *(-(-n // stride) for n in size))
+    assert out == conv(3, 4, 3, stride).trace(Value.new((3, *size)), Meter()).shape
+
+
+def test_there_may_be_no_shortcut():
+    assert shortcut("none", 3, 4, 2) is None
+
+
+def test_tails_are_the_last_layers_with_weights():
+    body = chain(norm=batch_norm(4), mix=add(high=dwconv(4), low=seq(mlp(4, 8), Repeat(2))))
+    assert body.tails() == ("mix.high", "mix.low.seq.fc2")
+    assert residual(body).tails() == ("body.mix.high", "body.mix.low.seq.fc2")
+    assert chain(a=conv(3, 3), b=gelu()).tails() == ("a",)
+    assert chain(a=gelu()).tails() == ()
+
+
+def test_layers_are_plain_data():
+    assert residual(mlp(4, 8), 0.1) == residual(mlp(4, 8), 0.1)
+    assert hash(mlp(4, 8)) != hash(mlp(4, 9))

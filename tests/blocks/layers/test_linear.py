@@ -1,0 +1,65 @@
+"""Linear layers, and attention made of them."""
+
+import pytest
+import torch
+
+from archspec.errors import FieldError
+from blocks.layers.attention import Attention
+from blocks.layers.layer import Meter, Value
+from blocks.layers.linear import Linear
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_is_elements_times_outputs(agree, bias):
+    found = agree(Linear(6, 4, bias=bias), (6,))
+    assert (found.shape, found.params, found.macs) == ((4,), 24 + 4 * bias, {"linear": 24})
+    assert (found.activations, found.saved_bytes) == (4, 24)
+
+
+@pytest.mark.parametrize(("height", "width", "heads"), [(4, 5, 2), (1, 1, 1), (3, 7, 8), (2, 1, 4)])
+def test_attention_is_its_projections_and_two_matmuls(agree, height, width, heads):
+    c, n = 8, height * width
+    found = agree(Attention(c, heads), (c, height, width))
+    assert found.shape == (c, height, width)
+    assert found.params == 3 * c * c + 3 * c + c * c + c
+    assert found.macs == {"linear": 4 * c * c * n, "scaled_dot_product_attention": 2 * c * n * n}
+    assert found.activations == 3 * c * n + heads * n * n + c * n + c * n
+    # Tokens, queries with keys and values, output, and the logarithm of each row's sum.
+    assert found.saved_bytes == 4 * (c * n + 3 * c * n + c * n + heads * n)
+
+
+@pytest.mark.parametrize(("height", "width", "r"), [(4, 6, 2), (5, 7, 2), (8, 8, 8), (9, 4, 3)])
+def test_spatial_reduction_shrinks_keys_and_values(agree, height, width, r):
+    c, n, m = 6, height * width, (height // r) * (width // r)
+    found = agree(Attention(c, 2, r), (c, height, width))
+    assert found.macs == {
+        "linear": (c * c + c * c) * n + 2 * c * c * m,
+        "conv": c * c * r * r * m,
+        "layer_norm": 5 * c * m,
+        "scaled_dot_product_attention": 2 * c * n * m,
+    }
+
+
+def test_a_reduction_beyond_the_map_is_refused():
+    with pytest.raises(FieldError, match="a 8x8 window at stride 8 empties a side of 7"):
+        Attention(6, 2, 8).trace(Value.new((6, 7, 9)), Meter())
+
+
+@pytest.mark.parametrize("r", [1, 2])
+def test_attention_is_the_textbook_formula(r):
+    torch.manual_seed(0)
+    layer = Attention(6, 3, r).module()
+    x = torch.randn(2, 6, 4, 4)
+    tokens = x.flatten(2).transpose(1, 2)
+    if r == 1:
+        q, k, v = layer.qkv(tokens).chunk(3, dim=-1)
+    else:
+        q = layer.q(tokens)
+        k, v = layer.kv(layer.norm(layer.reduce(x)).flatten(2).transpose(1, 2)).chunk(2, dim=-1)
+    heads = []
+    for index in range(3):
+        part = slice(2 * index, 2 * index + 2)
+        weights = (q[..., part] @ k[..., part].transpose(1, 2) / 2**0.5).softmax(-1)
+        heads.append(weights @ v[..., part])
+    expected = layer.proj(torch.cat(heads, -1)).transpose(1, 2).reshape(2, 6, 4, 4)
+    assert torch.allclose(layer(x), expected, atol=1e-6)

@@ -1,0 +1,39 @@
+"""Batch norm and layer norm."""
+
+import pytest
+import torch
+
+from blocks.layers.combine import chain
+from blocks.layers.conv import conv
+from blocks.layers.norm import batch_norm, layer_norm, norm
+
+
+def test_batch_norm_is_two_per_element_in_evaluation_and_five_in_training(agree):
+    found = agree(batch_norm(6), (6, 4, 5))
+    assert (found.shape, found.params, found.macs, found.activations) == ((6, 4, 5), 12, {"batch_norm": 2 * 120}, 0)
+    # The input, and mean and inverse deviation of each channel.
+    assert found.saved_bytes == 4 * (120 + 12)
+    assert agree(batch_norm(6), (6, 4, 5), training=True).macs == {"batch_norm": 5 * 120}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_layer_norm_is_five_per_element(agree, training):
+    found = agree(layer_norm(6), (6, 4, 5), training=training)
+    assert (found.shape, found.params, found.macs) == ((6, 4, 5), 12, {"layer_norm": 5 * 120})
+    # The input, and mean and inverse deviation of each position.
+    assert found.saved_bytes == 4 * (120 + 2 * 20)
+
+
+def test_layer_norm_is_over_the_channels():
+    x = torch.randn(2, 6, 4, 5)
+    out = layer_norm(6).module()(x)
+    assert torch.allclose(out.mean(1), torch.zeros(2, 4, 5), atol=1e-6)
+    assert torch.allclose(out.std(1, correction=0), torch.ones(2, 4, 5), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["bn", "ln"])
+def test_norms_by_name_share_memory_with_their_neighbours(agree, kind):
+    # Convolution keeps its input, the norm its own, the next convolution the norm's output.
+    found = agree(chain(a=conv(3, 6), b=norm(kind, 6), c=conv(6, 2)), (3, 4, 4))
+    statistics = 12 if kind == "bn" else 32
+    assert found.saved_bytes == 4 * (3 * 16 + 6 * 16 + statistics + 6 * 16)
