@@ -35,9 +35,8 @@ def main() -> None:
     for name, values in (("flops hiri-vit-s", [a for a, _ in times]), ("the same --verify", [b for _, b in times])):
         print(f"  {name:<20} median {statistics.median(values):6.3f}  (min {min(values):.3f}, max {max(values):.3f})")
     ratios = [b / a for a, b in times]
-    print(
-        f"  ratio                median {statistics.median(ratios):6.2f}  (min {min(ratios):.2f}, max {max(ratios):.2f})"
-    )
+    least, most = min(ratios), max(ratios)
+    print(f"  ratio                median {statistics.median(ratios):6.2f}  (min {least:.2f}, max {most:.2f})")
 
 
 if __name__ == "__main__":

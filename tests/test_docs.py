@@ -70,7 +70,8 @@ from search.space import parse_space
 text = "resolution: 32\\nstem: hr_stem\\nstages: [{{block: gated, depth: 2, width: 8, kernel: 7}}]\\n"
 assert audit(parse(parse_document(text, "s"))).cost.macs > 0
 assert "gated" in str(json_schema())
-assert parse_space(parse_document(text.replace("gated, depth: 2", "{{choice: [HR, gated]}}").replace(", kernel: 7", ""), "s")).count() == 2
+space = text.replace("gated, depth: 2", "{{choice: [HR, gated]}}").replace(", kernel: 7", "")
+assert parse_space(parse_document(space, "s")).count() == 2
 try:
     parse(parse_document(text.replace("7", "6"), "s.yaml"))
 except SpecError as error:

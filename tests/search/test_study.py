@@ -93,7 +93,7 @@ def test_finalists_may_be_trained_with_another_recipe():
         ("space: five_stage\n", "study.yaml: the space does not fit the evaluator: head: must have the data set's"),
         ("space: five_stage_tiny\nfinal: {anchors: [tny]}\n", "'tny' is no file, preset (did you mean tiny?)"),
         ("space: five_stage_tiny\nfinal: {changes: {epoch: 3}}\n", "study.yaml:2: final.changes"),
-        (f"space:{SPACE.replace('HR', 'HRR')}", "study.yaml:5: stages[0].block: unknown block 'HRR' (did you mean HR?)"),
+        (f"space:{SPACE.replace('HR', 'HRR')}", "study.yaml:5: stages[0].block: unknown block 'HRR'"),
     ],
 )  # fmt: skip
 def test_broken_studies_are_refused_with_place_and_rule(text, message):
