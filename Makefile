@@ -27,7 +27,7 @@ demo: $(USER_STAMP) ## search layouts on real digits, re-train the front, write 
 check: $(STAMP) ## format, lint, types, import layers, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 test: check ## every check and every test
