@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 USER_STAMP := .venv/.user
 STAMP := .venv/.dev
 
-.PHONY: help demo test check format bench contract docs clean
+.PHONY: help demo test check format bench contract fuzz docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -45,6 +45,9 @@ contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for int
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache
+
+fuzz: $(STAMP) ## 10,000 mutated spec files: each loads or is refused in one line
+	$(BIN)/python benchmarks/fuzz.py --files 10000
 
 docs: $(STAMP) ## regenerate the command-line reference
 	$(BIN)/python -m typer archspec.cli utils docs --name archspec --title "archspec: the command line" > docs/cli.md

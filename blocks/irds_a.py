@@ -6,12 +6,12 @@ from pydantic import Field
 
 from blocks.component import Downsample
 from blocks.layers.activation import gelu
-from blocks.layers.combine import Sum, chain
+from blocks.layers.combine import chain
 from blocks.layers.conv import conv
 from blocks.layers.feed_forward import hidden_width
 from blocks.layers.layer import Layer
 from blocks.layers.norm import batch_norm
-from blocks.layers.shortcut import ShortcutKind, shortcut
+from blocks.layers.shortcut import ShortcutKind, beside_shortcut
 
 
 @final
@@ -30,6 +30,5 @@ class IRDSa(Downsample):
         hidden = hidden_width(width_in, self.expansion)
         expand = conv(width_in, hidden, 3, self.stride)
         branch = chain(expand=expand, norm=batch_norm(hidden), act=gelu(), reduce=conv(hidden, width_out))
-        other = shortcut(self.shortcut, width_in, width_out, self.stride)
-        branches = (("branch", branch), ("shortcut", other)) if other else (("branch", branch),)
-        return chain(mix=Sum(branches), norm=batch_norm(width_out))
+        mix = beside_shortcut(branch, self.shortcut, width_in, width_out, self.stride)
+        return chain(mix=mix, norm=batch_norm(width_out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -132,15 +133,15 @@ class Space:
     ) -> tuple[Params, SpecError | None] | None:
         """The nearest parameters without `error`, and the next error if there is one."""
         known = {hole.path: hole for hole in open_holes(self.holes, params) if hole.path not in fixed}
-        stage = error.field.split(".")[0]
-        near = [hole for path, hole in known.items() if path.startswith(stage)] or list(known.values())
+        stage = _stage(error.field)
+        near = [hole for path, hole in known.items() if _stage(path) == stage] or list(known.values())
         for tries, candidate in enumerate(neighbours(params, near)):
             if tries >= MAX_REPAIRS:
                 return None
             try:
                 self.decode(candidate)
             except SpecError as other:
-                if other.field.split(".")[0] == stage:
+                if _stage(other.field) == stage:
                     continue
                 return candidate, other
             return candidate, None
@@ -178,6 +179,12 @@ def parse_space(document: Document) -> Space:
         SpecError: a malformed hole, or an option that gives no possible spec.
     """
     return Space(document)
+
+
+def _stage(path: str) -> str:
+    """What a path speaks of: the stage's number, in row form and column form alike, or the first field."""
+    match = re.search(r"\[(\d+)\]", path)
+    return match[1] if match else path.split(".")[0]
 
 
 def _check_options(space: Space) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from blocks.layers.combine import Sequence, chain
+from blocks.layers.combine import Sequence, Sum, add, chain
 from blocks.layers.conv import Conv, Pad, conv
 from blocks.layers.layer import Layer
 from blocks.layers.pool import AvgPool
@@ -25,3 +25,9 @@ def shortcut(kind: ShortcutKind, width_in: int, width_out: int, stride: int) -> 
     if kind == "conv2":
         return chain(pad=Pad(stride), conv=Conv(width_in, width_out, stride, stride, padding=0))
     return Sequence((("pool", AvgPool(stride)), ("conv", conv(width_in, width_out))))
+
+
+def beside_shortcut(branch: Layer, kind: ShortcutKind, width_in: int, width_out: int, stride: int) -> Sum:
+    """The sum of `branch` and the shortcut called `kind`; of the branch alone for `none`."""
+    other = shortcut(kind, width_in, width_out, stride)
+    return add(branch=branch) if other is None else add(branch=branch, shortcut=other)

@@ -86,6 +86,21 @@ def test_repair_reaches_every_stage_and_changes_nothing_else():
     assert (layout.params["stages[0].depth"], layout.params["stages[0].width"]) == (1, 8)
 
 
+def test_a_space_in_column_form_is_repaired_too():
+    text = """
+resolution: 64
+stem: hr_stem
+blocks: [HR, T]
+widths: [8, {choice: [12, 16]}]
+heads: [~, {choice: [4, 3]}]
+depths: [{range: [1, 2]}, 1]
+"""
+    made = parse_space(parse_document(text, "columns.yaml"))
+    layout = made.fill(lambda hole: hole.options[-1])
+    assert layout.repaired == ("heads[1]: 3 -> 4",)
+    assert layout.spec.stages[0].depth == 2
+
+
 def test_an_option_that_is_never_possible_is_refused():
     with pytest.raises(SpecError, match=r"space.yaml:6: stages\[1\]: width 12 must be divisible by heads 5"):
         space(block="{type: T, heads: {choice: [4, 5]}}", width2="{choice: [12, 16]}")
