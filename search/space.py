@@ -184,7 +184,7 @@ def parse_space(document: Document) -> Space:
 def _stage(path: str) -> str:
     """What a path speaks of: the stage's number, in row form and column form alike, or the first field."""
     match = re.search(r"\[(\d+)\]", path)
-    return match[1] if match else path.split(".")[0]
+    return match[1] if match else path.split(".", maxsplit=1)[0]
 
 
 def _check_options(space: Space) -> None:
