@@ -20,6 +20,7 @@ def save(network: Network, spec: ArchSpec, path: Path) -> tuple[Path, Path]:
     Raises:
         SpecError: the folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     weights, written = path.with_suffix(".safetensors"), path.with_suffix(".yaml")
@@ -28,10 +29,10 @@ def save(network: Network, spec: ArchSpec, path: Path) -> tuple[Path, Path]:
         state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
         save_file(state, f"{weights}.tmp", metadata={"archspec_digest": spec.digest})
         Path(f"{written}.tmp").write_text(dump(spec, "canonical"), encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(path)) from None
-    os.replace(f"{weights}.tmp", weights)
-    os.replace(f"{written}.tmp", written)
+        os.replace(f"{weights}.tmp", weights)
+        os.replace(f"{written}.tmp", written)
+    except (OSError, SafetensorError) as error:
+        raise SpecError(f"cannot be written: {error}", source=str(path)) from None
     return weights, written
 
 

@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from archspec.errors import RunError
+from archspec.errors import RunError, SpecError
 
 COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
 METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
@@ -60,7 +60,8 @@ def read(run: Path) -> Record:
     """Read the journal of the run folder `run`, without writing to it.
 
     Raises:
-        RunError: the journal is missing or damaged, or holds no finished trial of a search.
+        SpecError: there is no journal.
+        RunError: the journal is damaged, or holds no finished trial of a search.
     """
     journal = run / "journal.log"
     studies = _studies(journal)
@@ -113,7 +114,8 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
 def _studies(journal: Path) -> dict[str, optuna.Study]:
     # JournalFileBackend creates the file that it does not find; a report must not.
     if not journal.is_file():
-        raise RunError(f"{journal}: no such file: a run folder holds journal.log, study.yaml and artifacts/")
+        rule = "no such file: a run folder holds journal.log, study.yaml and artifacts/"
+        raise SpecError(rule, source=str(journal))
     try:
         storage = JournalStorage(JournalFileBackend(str(journal)))
         names = [study.study_name for study in storage.get_all_studies()]

@@ -20,14 +20,16 @@ def lock_run(root: Path) -> FileLock:
     """The lock of a run, held; the system drops it when the process ends, however it ends.
 
     Raises:
-        SpecError: another process holds it.
+        SpecError: another process holds it, or the folder cannot be written.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / "lock")
     try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / "lock")
         lock.acquire(timeout=0)
     except Timeout:
         raise SpecError("another archspec process is at work on this run", source=str(root)) from None
+    except OSError as error:
+        raise SpecError(f"cannot be written: {error.strerror}", source=str(root)) from None
     return lock
 
 

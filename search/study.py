@@ -12,7 +12,7 @@ from archspec.diagnosis import explain
 from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
-from archspec.paths import format_path, parse_path
+from archspec.paths import format_path, parse_path, suggest
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import has_holes
 from search.space import Space, find_space_document, parse_space, spaces
@@ -116,6 +116,9 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
+    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
+        rule = f"{source!r:.80} is no file, no shipped space{suggest(source, spaces())} and no run in {runs}"
+        raise SpecError(rule)
     document = read_document(recorded or Path(source))
     if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
         space = parse_space(document)

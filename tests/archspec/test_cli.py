@@ -119,6 +119,18 @@ def test_damaged_or_foreign_weights_are_reported(run, tmp_path):
         restore(tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    "arguments", [["build", "tiny", "--out", "{}/x"], ["search", "five_stage_tiny", "--runs", "{}"]]
+)
+def test_a_place_that_cannot_be_written_is_one_line(run, tmp_path, arguments):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder is needed")
+    code, _, err = run(*(argument.format(blocked) for argument in arguments))
+    assert code == 2
+    assert "cannot be written" in err
+    assert err.count("\n") == 1
+
+
 def test_show_prints_both_forms_with_one_digest(run):
     _, out, _ = run("show", "hiri-vit-s")
     digest = load("hiri-vit-s").digest
@@ -169,7 +181,7 @@ def test_schema_is_json(run):
 
 def test_a_report_on_nothing_is_one_line(run, tmp_path):
     code, out, err = run("report", str(tmp_path / "nothing"))
-    assert code != 0
+    assert code == 2
     assert out == ""
     assert err.startswith("archspec: ")
     assert err.count("\n") == 1

@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, create_trial
 
-from archspec.errors import ArchspecError, RunError
+from archspec.errors import ArchspecError, RunError, SpecError
 from reports.page import compute
 from reports.rows import COLUMNS, finished, frame, read
 from reports.summary import summary
@@ -82,7 +82,7 @@ def test_a_row_that_makes_no_sense_is_refused(trial: FrozenTrial, objectives: tu
 
 
 def test_missing_journal_is_named_and_not_created(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"journal\.log: no such file"):
+    with pytest.raises(SpecError, match=r"journal\.log: no such file"):
         read(tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -106,3 +106,7 @@ def test_broken_studies_are_refused_with_place_and_rule(text, message):
 def test_a_missing_study_is_one_line(tmp_path):
     with pytest.raises(SpecError, match="no such file"):
         load_study(str(tmp_path / "none.yaml"), Path(tmp_path), {})
+    with pytest.raises(
+        SpecError, match=r"'five_stge' is no file, no shipped space \(did you mean five_stage\?\) and no run"
+    ):
+        load_study("five_stge", Path(tmp_path), {})
