@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
 from archspec.loader import dump, encode
 from archspec.schema import ArchSpec
 from search.evaluator import Metrics
@@ -100,6 +100,8 @@ class SearchArm(Arm):
     def next_order(self) -> Order | None:
         if self._exhausted or self._done + len(self._flights) >= self.wanted:
             return None
+        if len(self._records) + len(self._flights) >= self.space.count():
+            return None  # every layout is known or under way
         for _ in range(MAX_FRUITLESS):
             trial = self._ask()
             order = self._place(trial)
@@ -119,15 +121,18 @@ class SearchArm(Arm):
                     self._copy(twin, number, report.metrics, values)
                 return f"trial {number}: {_describe(self.config.objectives, values)}  {encode_order(order)}"
             report = Report("failed", f"objectives are not finite: {_describe(self.config.objectives, values)}")
-        for trial in (flight.trial, *flight.twins):
-            trial.set_user_attr("failure", report.text)
-        if report.kind == "interrupted":
+        interrupted = report.kind == "interrupted"
+        for twin in flight.twins:
+            twin.set_user_attr("failure", report.text)
+            if interrupted:  # the layout is queued again below: its failure here says nothing about it
+                twin.set_user_attr("requeued", True)
+            self.study.tell(twin, state=TrialState.FAIL)
+        if interrupted:
             self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
         else:
+            flight.trial.set_user_attr("failure", report.text)
             self.study.tell(flight.trial, state=TrialState.FAIL)
-            self._remember(self.study.trials[number])
-        for twin in flight.twins:
-            self.study.tell(twin, state=TrialState.FAIL)
+            self._remember(self._trial(number))
         return f"trial {number} {report.kind}: {report.text}"
 
     def _ask(self) -> Trial:
@@ -144,7 +149,7 @@ class SearchArm(Arm):
         try:
             layout = self.space.fill(lambda hole: suggest_option(trial, hole))
             spec = self.config.evaluator.prepare(layout.spec)
-        except SpecError as error:
+        except (SpecError, FieldError) as error:
             trial.set_user_attr("failure", f"impossible layout: {error}")
             self.study.tell(trial, state=TrialState.FAIL)
             return None
@@ -175,7 +180,7 @@ class SearchArm(Arm):
         trial.set_user_attr("metrics", metrics)
         trial.set_user_attr("audited", "audited_macs" in metrics)
         self.study.tell(trial, values)
-        self._remember(self.study.trials[trial.number])
+        self._remember(self._trial(trial.number))
 
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
         trial.set_user_attr("metrics", metrics)
@@ -203,13 +208,15 @@ class SearchArm(Arm):
         again = bool(queued) and attempt <= MAX_ATTEMPTS
         # A trial of a process that is gone has no Trial object here, so its attributes are set through the storage.
         annotate(self.storage, self.study, number, {"failure": reason} | ({"requeued": True} if again else {}))
-        self.study.tell(number, state=TrialState.FAIL)
-        if again:
+        if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
             user_attrs = {"attempt": attempt, "requeued_from": number, "queued": queued}
             user_attrs |= {"arm": attrs["arm"]} if "arm" in attrs else {}
             self.study.enqueue_trial(queued, user_attrs=user_attrs)
-        else:
-            self._remember(self.study.trials[number])
+        self.study.tell(number, state=TrialState.FAIL)
+        self._remember(self._trial(number))
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
 
 
 def copy_start_up(source: Study, target: Study, count: int) -> None:

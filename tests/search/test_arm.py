@@ -1,0 +1,73 @@
+"""The search arm alone: what becomes of proposals and answers."""
+
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from search.arm import SearchArm
+from search.journal import open_study
+from search.study import load_study
+from search.worker import Order, Report
+
+
+def make_arm(study_file, tmp_path, storage, **changes):
+    config = load_study(str(study_file(**changes)), tmp_path, {})
+    study = open_study(storage, "search", list(config.objectives), {})
+    return SearchArm(study, storage, config, config.open_space(), tmp_path, trials=config.trials)
+
+
+def orders(arm: SearchArm) -> list[Order]:
+    out: list[Order] = []
+    while order := arm.next_order():
+        out.append(order)
+    return out
+
+
+SMALL = {
+    "resolution": 32,
+    "stem": "hr_stem",
+    "head": {"type": "classifier", "classes": 10},
+    "stages": [{"block": "HR", "depth": {"range": [1, 4]}, "width": 8}],
+}
+
+
+def test_an_interrupted_layout_is_proposed_again_whatever_else_proposed_it(study_file, tmp_path):
+    storage = InMemoryStorage()
+    arm = make_arm(study_file, tmp_path, storage, space=SMALL, trials=9)
+    first = orders(arm)
+    assert len({order.digest for order in first}) == len(first) == 4
+    twins = [trial for trial in arm.study.trials if trial.state == TrialState.RUNNING]
+    assert len(twins) > 4  # some layouts were proposed twice while they were under way
+    for order in first:
+        arm.finish(order, Report("interrupted", "interrupted"))
+    again = make_arm(study_file, tmp_path, storage, space=SMALL, trials=9)
+    assert {order.digest for order in orders(again)} == {order.digest for order in first}
+
+
+def test_a_failed_layout_is_not_tried_again(study_file, tmp_path):
+    storage = InMemoryStorage()
+    arm = make_arm(study_file, tmp_path, storage, space=SMALL, trials=9)
+    for order in orders(arm):
+        arm.finish(order, Report("failed", "the loss is nan"))
+    assert orders(make_arm(study_file, tmp_path, storage, space=SMALL, trials=9)) == []
+    reasons = {trial.user_attrs["failure"] for trial in arm.study.trials}
+    assert reasons == {"the loss is nan"}
+
+
+def test_a_layout_that_kills_its_worker_is_given_up_after_three_attempts(study_file, tmp_path):
+    storage = InMemoryStorage()
+    arm = make_arm(study_file, tmp_path, storage, space=SMALL, trials=1)
+    seen: list[str] = []
+    for _ in range(3):
+        (order,) = orders(arm)
+        seen.append(order.digest)
+        arm.finish(order, Report("interrupted", "the worker died with signal 9"))
+    assert len(set(seen)) == 1
+    assert orders(arm)[0].digest != seen[0]
+
+
+def test_metrics_that_are_no_numbers_are_a_failure(study_file, tmp_path):
+    arm = make_arm(study_file, tmp_path, InMemoryStorage(), space=SMALL, trials=2)
+    order = arm.next_order()
+    line = arm.finish(order, Report("done", metrics={"accuracy": float("nan"), "macs": 1}))
+    assert "failed: objectives are not finite: accuracy nan" in line
+    assert arm.progress == (0, 2)
