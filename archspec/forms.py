@@ -51,15 +51,20 @@ def expand(data: dict[Any, Any]) -> dict[Any, Any]:
     if isinstance(stages, list):
         rows = cast("list[Any]", stages)
         data["stages"] = [
-            _expand_stage(cast("dict[Any, Any]", row), index) if isinstance(row, dict) else row
+            expand_stage(cast("dict[Any, Any]", row), index) if isinstance(row, dict) else row
             for index, row in enumerate(rows)
         ]
     for key in ("stem", "head"):
         if key in data:
-            data[key] = _with_options(data[key], {})
+            data[key] = expand_part(data[key])
     if isinstance(data.get("variants"), dict):
         data["variants"] = _by_resolution(cast("dict[Any, Any]", data["variants"]))
     return data
+
+
+def expand_part(entry: Any) -> Any:
+    """A stem or head, which may be a bare tag, as a mapping."""
+    return _with_options(entry, {})
 
 
 def _by_resolution(variants: dict[Any, Any]) -> dict[int, Any]:
@@ -128,13 +133,22 @@ def _rows_from_columns(data: dict[Any, Any]) -> dict[Any, Any]:
     for key, values in columns.items():
         if len(values) != count:
             raise FieldError(key, f"must have one entry per stage: {len(values)} stand here, {count} in blocks")
-    rows = [{COLUMNS[key]: values[index] for key, values in columns.items()} for index in range(count)]
-    # An empty entry means that the stage has nothing to say, but it says that a stage has no transition.
-    stages = [{key: value for key, value in row.items() if value is not None or key == "downsample"} for row in rows]
+    stages = [row_from_columns({key: values[index] for key, values in columns.items()}) for index in range(count)]
     return {**{key: value for key, value in data.items() if key not in COLUMNS}, "stages": stages}
 
 
-def _expand_stage(row: dict[Any, Any], index: int) -> dict[Any, Any]:
+def row_from_columns(entries: dict[str, Any]) -> dict[str, Any]:
+    """The row of one stage from its entry in each column."""
+    # An empty entry means that the stage has nothing to say, but it says that a stage has no transition.
+    return {COLUMNS[key]: entry for key, entry in entries.items() if entry is not None or key == "downsamples"}
+
+
+def expand_stage(row: dict[Any, Any], index: int) -> dict[Any, Any]:
+    """One stage in row form to canonical form; see `expand`.
+
+    Raises:
+        FieldError: options that no block has, a depth out of range.
+    """
     out = {key: row[key] for key in ("width", "resize") if key in row}
     out["downsample"] = _with_options(row.get("downsample", "conv" if index else None), {})
     place = ("stages", index)

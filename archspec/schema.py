@@ -162,13 +162,7 @@ class ArchSpec(BaseModel):
             PlaceError: a path that cannot be followed.
         """
         data = {**self.canonical(), "variants": {}, "resolution": resolution}
-        for path, value in self.variants[resolution].items():
-            try:
-                for target in _targets(data, path):
-                    put(data, target, value)
-            except FieldError as error:
-                where = "" if error.field == path else f"{error.field} "
-                raise PlaceError((path,), f"{where}{error.rule}") from None
+        change(data, self.variants[resolution])
         return data
 
     def canonical(self) -> dict[str, Any]:
@@ -192,6 +186,21 @@ class ArchSpec(BaseModel):
         if self.variants.get(resolution):
             return ArchSpec.model_validate(self._changed(resolution))
         return self if resolution == self.resolution else self.model_copy(update={"resolution": resolution})
+
+
+def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Make the changes of a variant, by dotted path, to data in canonical form.
+
+    Raises:
+        PlaceError: a path that cannot be followed.
+    """
+    for path, value in changes.items():
+        try:
+            for target in _targets(data, path):
+                put(data, target, value)
+        except FieldError as error:
+            where = "" if error.field == path else f"{error.field} "
+            raise PlaceError((path,), f"{where}{error.rule}") from None
 
 
 def _targets(data: dict[str, Any], path: str) -> list[str]:

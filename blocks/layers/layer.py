@@ -71,18 +71,22 @@ class Line:
 class Meter:
     """Collects the lines of a walk over layers; knows where the walk stands and what is already saved.
 
+    Args:
+        training: count as in training.
+        kept: values whose memory is saved for backward before the walk begins.
+
     Attributes:
         training: count as in training.
         reducing: whether the walk is inside a stem or downsampling, where a stride must find positions to reduce.
         lines: what was recorded, in order.
     """
 
-    def __init__(self, *, training: bool = False) -> None:
+    def __init__(self, *, training: bool = False, kept: tuple[Value, ...] = ()) -> None:
         self.training = training
         self.reducing = False
         self.lines: list[Line] = []
         self._path: list[str] = []
-        self._saved: set[Storage] = set()
+        self._saved = {value.storage for value in kept}
 
     @property
     def path(self) -> str:
@@ -95,6 +99,10 @@ class Meter:
         value = layer.trace(value, self)
         self._path.pop()
         return value
+
+    def keeps(self, value: Value) -> bool:
+        """Whether the memory of `value` is saved for backward."""
+        return value.storage in self._saved
 
     def count(
         self,
