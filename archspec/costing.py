@@ -9,23 +9,18 @@ depends on the width of the first stage and is stated there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, cast, final
+from typing import cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost import Cost
-from archspec.errors import FieldError, SpecError
-from archspec.schema import MAX_BLOCKS, StageSpec
-from blocks.component import Block, Head, Stem
-from blocks.layers.layer import Layer, Meter, Shape, Storage, Value
-from blocks.layers.resize import Resize
+from archspec.border import METRICS, Menu, MetricName, State, Step, Tracer
+from archspec.errors import SpecError
+from archspec.schema import MAX_BLOCKS
 
-MetricName = Literal["params", "macs", "activations", "saved_bytes"]
-METRICS: tuple[MetricName, ...] = ("params", "macs", "activations", "saved_bytes")
 BLOCK = 8192
 """Layouts that are priced together; their intermediate sums stay in the cache of a core."""
 FOLDED = 16_384
@@ -44,28 +39,6 @@ class Metric:
 
     def __str__(self) -> str:
         return self.name if self.resolution is None else f"{self.name}@{self.resolution}"
-
-
-@final
-@dataclass(frozen=True)
-class Menu:
-    """What may stand in each place of a spec at one resolution. None where an option gives no possible part.
-
-    Attributes:
-        channels: channels of the image.
-        resolution: side of the image.
-        drop_path: the spec's stochastic depth rate.
-        stems: options of the stem.
-        stages: options of each stage.
-        heads: options of the head: a tuple of one head, or of none for a bare backbone.
-    """
-
-    channels: int
-    resolution: int
-    drop_path: float
-    stems: Sequence[Stem | None]
-    stages: Sequence[Sequence[StageSpec | None]]
-    heads: Sequence[tuple[Head, ...] | None]
 
 
 @final
@@ -119,15 +92,12 @@ class Chain:
         Raises:
             IndexError: an option that does not exist.
         """
-        options = np.array(self.options)
-        if choices.ndim != 2 or choices.shape[1] != len(options):
-            raise IndexError(f"choices must have shape [layouts, {len(options)}], not {list(choices.shape)}")
-        if len(choices) and ((choices.min(0) < 0) | (choices.max(0) >= options)).any():
-            raise IndexError(f"choices must lie within the options {options.tolist()} of the components")
+        if choices.ndim != 2 or choices.shape[1] != len(self.components):
+            raise IndexError(f"choices must have shape [layouts, {len(self.components)}], not {list(choices.shape)}")
         totals = np.empty((len(choices), len(self.metrics)), np.int64)
         for start in range(0, len(choices), BLOCK):
             part = slice(start, start + BLOCK)
-            self._price(choices[part], totals[part])
+            self._price(choices[part].T.astype(np.intp, order="C"), totals[part])
         return totals
 
     def restrict(self, options: Sequence[Sequence[int] | None]) -> Chain:
@@ -141,13 +111,16 @@ class Chain:
         parts = tuple(Component(p.name, np.ascontiguousarray(p.costs[..., columns]), p.after) for p in self.components)
         return Chain(tuple(metrics), parts)
 
-    def _price(self, choices: NDArray[np.integer], totals: Ints) -> None:
+    def _price(self, columns: NDArray[np.intp], totals: Ints) -> None:
+        # A negative option is a huge one without a sign.
+        if (columns.view(np.uintp).max(1) >= np.array(self.options, np.uintp)).any():
+            raise IndexError(f"choices must lie within the options {list(self.options)} of the components")
         offset: NDArray[np.intp] | None = None
         for step in self._steps:
-            row = choices[:, step.columns[0]].astype(np.intp)
+            row = columns[step.columns[0]]
             for column, options in zip(step.columns[1:], step.options[1:], strict=True):
                 row *= options
-                row += choices[:, column]
+                row += columns[column]
             if offset is None:
                 step.costs.take(row, axis=0, mode="clip", out=totals)
             else:
@@ -224,52 +197,32 @@ def tabulate(menus: Sequence[Mapping[int, Menu]], metrics: Sequence[Metric]) -> 
     _check_depth(menus)
     resolutions = sorted({resolution for menu in menus for resolution in menu})
     columns = [(resolutions.index(metric.resolution or 0), METRICS.index(metric.name)) for metric in metrics]
-    tracers = [_Tracer([menu.get(resolution) for menu in menus]) for resolution in resolutions]
+    tracers = [Tracer([menu.get(resolution) for menu in menus]) for resolution in resolutions]
     names = ["stem", *(f"stages.{index}" for index in range(len(menus[0][0].stages))), "head"]
     count = len(menus)
     components = [
         Component("global", np.zeros((1, count, len(metrics)), np.int64), np.arange(count, dtype=np.int32)[None])
     ]
-    states: list[tuple[_State, ...]] = [tuple((index, None) for _ in tracers) for index in range(count)]
+    states: list[tuple[State, ...]] = [tuple((index, None) for _ in tracers) for index in range(count)]
     for place, name in enumerate(names):
         component, states = _component(name, place - 1, states, tracers, columns)
         components.append(component)
     return Chain(tuple(metrics), tuple(components))
 
 
-_State = tuple[int, Hashable]
-"""The option of what belongs to no part, and the border there."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Border:
-    """What a component needs to know of what came before: the map, its memory, whether that is kept for backward,
-    and whether a block came before, since stochastic depth begins with the second one."""
-
-    shape: Shape
-    elements: int
-    kept: bool
-    begun: bool
-
-
-_Step = tuple[tuple[int, ...], Hashable]
-"""Costs in the order of METRICS, and the border after."""
-
-
 def _component(
-    name: str, place: int, states: list[tuple[_State, ...]], tracers: list[_Tracer], columns: list[tuple[int, int]]
-) -> tuple[Component, list[tuple[_State, ...]]]:
+    name: str, place: int, states: list[tuple[State, ...]], tracers: list[Tracer], columns: list[tuple[int, int]]
+) -> tuple[Component, list[tuple[State, ...]]]:
     """The table of one component, entered in `states` (one border per resolution), and the states after it."""
     options = max(tracer.count(place) for tracer in tracers)
     costs = np.zeros((len(states), options, len(columns)), np.int64)
     after = np.full((len(states), options), -1, np.int32)
-    reached: dict[tuple[_State, ...], int] = {}
+    reached: dict[tuple[State, ...], int] = {}
     for row, state in enumerate(states):
         for option in range(options):
             steps = [tracer.step(place, part, option) for tracer, part in zip(tracers, state, strict=True)]
             if None not in steps:
-                possible = cast("list[_Step]", steps)
+                possible = cast("list[Step]", steps)
                 # What came before no longer matters after the head.
                 parts = zip(state, possible, strict=True)
                 following = tuple((0 if name == "head" else part[0], step[1]) for part, step in parts)
@@ -278,100 +231,6 @@ def _component(
     if not reached:
         raise SpecError(f"no option of {name} is possible")
     return Component(name, costs, after), list(reached)
-
-
-@final
-class _Tracer:
-    """Walks components at one resolution, each distinct block at each border once."""
-
-    def __init__(self, menus: list[Menu | None]) -> None:
-        self.menus = menus
-        self._blocks: dict[tuple[Block, int, _Border], tuple[tuple[int, ...], _Border]] = {}
-        self._steps: dict[tuple[int, int, Hashable, int], _Step | None] = {}
-
-    def count(self, place: int) -> int:
-        """Number of options of the component at `place`: -1 the stem, then the stages, then the head."""
-        menu = next(menu for menu in self.menus if menu is not None)
-        options = (*menu.stages, menu.heads)
-        return len(menu.stems) if place < 0 else len(options[place])
-
-    def step(self, place: int, state: _State, option: int) -> _Step | None:
-        """Costs of an option entered in `state`, and the border after it; None where it is impossible."""
-        key = (place, state[0], state[1], option)
-        if key not in self._steps:
-            try:
-                self._steps[key] = self._walk(place, state[1], option, self.menus[state[0]])
-            except FieldError:
-                self._steps[key] = None
-        return self._steps[key]
-
-    def _walk(self, place: int, border: Hashable, option: int, menu: Menu | None) -> _Step | None:
-        if menu is None:
-            return None
-        if place < 0:
-            return None if menu.stems[option] is None else ((0,) * len(METRICS), option)
-        if place == len(menu.stages):
-            head = menu.heads[option]
-            return None if head is None else self._finish(head, border)
-        stage = menu.stages[place][option]
-        return None if stage is None else self._stage(stage, border, menu)
-
-    def _finish(self, head: tuple[Head, ...], border: Hashable) -> _Step:
-        assert isinstance(border, _Border)
-        costs = (0,) * len(METRICS)
-        for part in head:
-            costs, _ = _trace(part.layers(border.shape[0]), border, reducing=False)
-        return costs, None
-
-    def _stage(self, stage: StageSpec, border: Hashable, menu: Menu) -> _Step | None:
-        """A stage; the first one with the stem, of which `border` is the option."""
-        total = [0] * len(METRICS)
-        if isinstance(border, int):
-            stem = menu.stems[border]
-            assert stem is not None
-            side, channels = menu.resolution, menu.channels
-            image = _Border((channels, side, side), channels * side * side, kept=False, begun=False)
-            costs, border = _trace(stem.layers(channels, stage.width), image, reducing=True)
-            total = list(costs)
-        assert isinstance(border, _Border)
-        if stage.downsample is None and border.shape[0] != stage.width:
-            return None
-        transitions = (
-            [] if stage.downsample is None else [(stage.downsample.layers(border.shape[0], stage.width), True)]
-        )
-        transitions += [] if stage.resize is None else [(Resize(stage.resize), False)]
-        for layer, reducing in transitions:
-            costs, border = _trace(layer, border, reducing=reducing)
-            total = [a + b for a, b in zip(total, costs, strict=True)]
-        for block in stage.blocks:
-            costs, border = self._block(block, stage.width, border, menu.drop_path)
-            total = [a + b for a, b in zip(total, costs, strict=True)]
-        return tuple(total), border
-
-    def _block(self, block: Block, width: int, border: _Border, drop_path: float) -> tuple[tuple[int, ...], _Border]:
-        if block.drop_path is None:
-            # Costs depend on whether the rate is zero, which it is for the first block of the linear schedule only.
-            block = block.model_copy(update={"drop_path": drop_path if border.begun else 0.0})
-        key = (block, width, border)
-        if key not in self._blocks:
-            costs, after = _trace(block.layers(width), border, reducing=False)
-            self._blocks[key] = costs, _Border(after.shape, after.elements, after.kept, begun=True)
-        return self._blocks[key]
-
-
-def _trace(layer: Layer, border: _Border, *, reducing: bool) -> tuple[tuple[int, ...], _Border]:
-    """Costs of a layer in the order of METRICS, and the border after it.
-
-    Raises:
-        FieldError: the shape does not fit.
-    """
-    x = Value(border.shape, Storage(border.elements))
-    meter = Meter(kept=(x,) if border.kept else ())
-    meter.reducing = reducing
-    y = meter.enter("", layer, x)
-    cost = Cost.total("", tuple(meter.lines)) if meter.lines else None
-    costs = (0,) * len(METRICS) if cost is None else tuple(int(getattr(cost, name)) for name in METRICS)
-    return costs, _Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
 
 
 def _restrict(part: Component, keep: Sequence[int]) -> Component:

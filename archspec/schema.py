@@ -189,7 +189,7 @@ class ArchSpec(BaseModel):
 
 
 def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Make the changes of a variant, by dotted path, to data in canonical form.
+    """Make the changes of a variant, by dotted path, to (a part of) a spec's data in canonical form.
 
     Raises:
         PlaceError: a path that cannot be followed.
@@ -213,7 +213,7 @@ def _targets(data: dict[str, Any], path: str) -> list[str]:
     if place[0] not in VARIABLE:
         hint = suggest(str(place[0]), VARIABLE)
         raise FieldError(path, f"a variant may change only {either(VARIABLE)}{hint}")
-    stages: list[dict[str, Any]] = data["stages"]
+    stages: list[dict[str, Any]] = data.get("stages", [])
     match place:
         case ("stages", int(index), str(option)) if index < len(stages) and option not in stages[index]:
             blocks: list[dict[str, Any]] = stages[index]["blocks"]

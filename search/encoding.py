@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from archspec.costing import Chain, Menu, Metric, tabulate
+from archspec.border import Menu
+from archspec.costing import Chain, Metric, tabulate
 from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, expand_part, expand_stage, row_from_columns
 from archspec.loader import MAX_PARAMS

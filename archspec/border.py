@@ -1,0 +1,192 @@
+"""What a component of a layout costs at its border, traced once per distinct block.
+
+A border is all that a component needs to know of what came before it. The numbers come from the same walk over the
+same layers as those of `archspec.cost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal, final
+
+from archspec.cost import Cost
+from archspec.errors import FieldError
+from archspec.schema import StageSpec
+from blocks.component import Block, Head, Stem
+from blocks.layers.layer import Layer, Meter, Shape, Storage, Value
+from blocks.layers.resize import Resize
+
+MetricName = Literal["params", "macs", "activations", "saved_bytes"]
+METRICS: tuple[MetricName, ...] = ("params", "macs", "activations", "saved_bytes")
+NOTHING = (0,) * len(METRICS)
+
+
+@final
+@dataclass(frozen=True)
+class Menu:
+    """What may stand in each place of a spec at one resolution. None where an option gives no possible part.
+
+    Attributes:
+        channels: channels of the image.
+        resolution: side of the image.
+        drop_path: the spec's stochastic depth rate.
+        stems: options of the stem.
+        stages: options of each stage.
+        heads: options of the head: a tuple of one head, or of none for a bare backbone.
+    """
+
+    channels: int
+    resolution: int
+    drop_path: float
+    stems: Sequence[Stem | None]
+    stages: Sequence[Sequence[StageSpec | None]]
+    heads: Sequence[tuple[Head, ...] | None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Where one component ends and the next one begins.
+
+    Attributes:
+        shape: the map.
+        elements: size of the memory behind it.
+        kept: whether that memory is saved for backward already.
+        begun: whether a block came before: stochastic depth begins with the second one.
+    """
+
+    shape: Shape
+    elements: int
+    kept: bool
+    begun: bool
+
+
+State = tuple[int, Hashable]
+"""The option of what belongs to no part, and the border there: for the first stage, the option of the stem."""
+Costs = tuple[int, ...]
+"""In the order of METRICS."""
+Step = tuple[Costs, Hashable]
+"""The costs of a component, and the border after it."""
+
+
+@final
+class Tracer:
+    """Walks components at one resolution.
+
+    Args:
+        menus: for each option of what belongs to no part, what may stand where.
+    """
+
+    def __init__(self, menus: Sequence[Menu | None]) -> None:
+        self.menus = menus
+        self._known: dict[Hashable, tuple[Costs, Border]] = {}
+        self._steps: dict[tuple[int, int, Hashable, int], Step | None] = {}
+
+    def count(self, place: int) -> int:
+        """Number of options of the component at `place`: -1 the stem, then the stages, then the head."""
+        menu = next(menu for menu in self.menus if menu is not None)
+        options = (*menu.stages, menu.heads)
+        return len(menu.stems) if place < 0 else len(options[place])
+
+    def step(self, place: int, state: State, option: int) -> Step | None:
+        """Costs of an option entered in `state`, and the border after it; None where it is impossible."""
+        key = (place, *state, option)
+        if key not in self._steps:
+            try:
+                self._steps[key] = self._walk(place, state[1], option, self.menus[state[0]])
+            except FieldError:
+                self._steps[key] = None
+        return self._steps[key]
+
+    def _walk(self, place: int, border: Hashable, option: int, menu: Menu | None) -> Step | None:
+        if menu is None:
+            return None
+        if place < 0:
+            return None if menu.stems[option] is None else (NOTHING, option)
+        if place == len(menu.stages):
+            head = menu.heads[option]
+            return None if head is None else self._head(head, border)
+        stage = menu.stages[place][option]
+        return None if stage is None else self._stage(stage, border, menu)
+
+    def _head(self, head: tuple[Head, ...], border: Hashable) -> Step:
+        assert isinstance(border, Border)
+        costs = NOTHING
+        for part in head:
+            costs, _ = _trace(part.layers(border.shape[0]), border)
+        return costs, None
+
+    def _stage(self, stage: StageSpec, border: Hashable, menu: Menu) -> Step | None:
+        """A stage; the first one with the stem, of which `border` is the option."""
+        total = NOTHING
+        if isinstance(border, int):
+            stem = menu.stems[border]
+            assert stem is not None
+            total, border = self._stem(stem, stage.width, menu)
+        assert isinstance(border, Border)
+        before = border.shape[0]
+        if stage.downsample is None and stage.width != before:
+            return None
+        if stage.downsample is not None:
+            key = (stage.downsample, stage.width, border)
+            if key not in self._known:
+                layer = stage.downsample.layers(before, stage.width)
+                self._known[key] = _trace(layer, border, reducing=True)
+            costs, border = self._known[key]
+            total = _add(total, costs)
+        if stage.resize is not None:
+            costs, border = _trace(Resize(stage.resize), border)
+            total = _add(total, costs)
+        for block, run in groupby(stage.blocks):
+            costs, border = self._run(block, len(list(run)), stage.width, border, menu.drop_path)
+            total = _add(total, costs)
+        return total, border
+
+    def _stem(self, stem: Stem, width: int, menu: Menu) -> tuple[Costs, Border]:
+        key = (stem, width, menu.channels, menu.resolution)
+        if key not in self._known:
+            shape = (menu.channels, menu.resolution, menu.resolution)
+            image = Border(shape, shape[0] * shape[1] * shape[2], kept=False, begun=False)
+            self._known[key] = _trace(stem.layers(menu.channels, width), image, reducing=True)
+        return self._known[key]
+
+    def _run(self, block: Block, depth: int, width: int, border: Border, drop_path: float) -> tuple[Costs, Border]:
+        """`depth` equal blocks; once a block leaves the border as it was, the others cost the same."""
+        total = NOTHING
+        for index in range(depth):
+            costs, after = self._block(block, width, border, drop_path)
+            if after == border:
+                return _add(total, tuple((depth - index) * cost for cost in costs)), border
+            total, border = _add(total, costs), after
+        return total, border
+
+    def _block(self, block: Block, width: int, border: Border, drop_path: float) -> tuple[Costs, Border]:
+        key = (block, width, border, drop_path)
+        if key not in self._known:
+            if block.drop_path is None:
+                # Costs depend on whether the rate is zero, as it is for the first block of the linear schedule only.
+                block = block.model_copy(update={"drop_path": drop_path if border.begun else 0.0})
+            costs, after = _trace(block.layers(width), border)
+            self._known[key] = costs, Border(after.shape, after.elements, after.kept, begun=True)
+        return self._known[key]
+
+
+def _trace(layer: Layer, border: Border, *, reducing: bool = False) -> tuple[Costs, Border]:
+    """Costs of a layer, and the border after it.
+
+    Raises:
+        FieldError: the shape does not fit.
+    """
+    x = Value(border.shape, Storage(border.elements))
+    meter = Meter(kept=(x,) if border.kept else ())
+    meter.reducing = reducing
+    y = meter.enter("", layer, x)
+    cost = Cost.total("", tuple(meter.lines)) if meter.lines else None
+    costs = NOTHING if cost is None else tuple(int(getattr(cost, name)) for name in METRICS)
+    return costs, Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
+
+
+def _add(a: Costs, b: Costs) -> Costs:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
