@@ -33,9 +33,9 @@ COLUMNS = (
     """
 resolution: 64
 stem: conv_stem
-blocks: [CFFN, {choice: {CFFN: CFFN, T: {type: T, heads: {choice: [1, 5]}}}}, T]
+blocks: [CFFN, {choice: {CFFN: CFFN, T: {type: T, heads: {choice: [1, 8]}}}}, T]
 depths: [1, {range: [1, 3]}, 1]
-widths: {choice: [[8, 16, 32], [8, 24, 36]]}
+widths: {choice: [[8, 16, 32], [8, 20, 36]]}
 heads: [~, ~, 4]
 downsamples: [~, irds_a, {choice: [irds_b, conv]}]
 """
