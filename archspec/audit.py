@@ -1,21 +1,18 @@
 """The built model, counted by others: fvcore on CPU, and torch's own counter on the meta device.
 
-fvcore is the auditor that must agree with `archspec.cost` for every module and operator, to the integer. It skips
-`scaled_dot_product_attention`, for which a handle counts the two matmuls. An operator that neither has a counting
-rule nor is known to be free is an error, never a zero.
+fvcore is the auditor that must agree with `archspec.cost` for every module and operator, to the integer. An operator
+that neither has a counting rule nor is known to be free is an error, never a zero; the rules are in
+`blocks.measuring.count`.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
-from typing import Any, cast, final
+from typing import final
 
 import torch
-from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,21 +20,10 @@ from archspec.builder import build
 from archspec.cost import NetworkCost, measure
 from archspec.errors import AuditError
 from archspec.schema import ArchSpec, Resolution
-from archspec.tree import resolve
-from blocks.layers.layer import Line
-
-# fmt: off
-FREE_OPERATORS = frozenset(
-    {
-        "aten::add", "aten::add_", "aten::sub", "aten::rsub", "aten::mul", "aten::mul_", "aten::div", "aten::div_",
-        "aten::neg", "aten::gelu", "aten::silu", "aten::hardswish", "aten::sigmoid", "aten::softmax",
-        "aten::avg_pool2d", "aten::max_pool2d", "aten::mean", "aten::sum", "aten::pad", "aten::constant_pad_nd",
-        "aten::bernoulli_", "aten::bernoulli", "aten::clone", "aten::expand", "aten::repeat_interleave",
-        "aten::empty", "aten::new_empty", "aten::feature_dropout",
-    }
-)
-# fmt: on
-"""Operators without counted multiply-adds, by fvcore's rules (docs/counting.md); it also ignores reshapes."""
+from archspec.tree import plant, resolve
+from blocks.layers.layer import Line, Shape
+from blocks.layers.opaque import Opaque
+from blocks.measuring.count import depth, kept_storages, per_image, tally
 
 MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention"})
 """What torch's own counter counts, at 2 per multiply-add."""
@@ -73,7 +59,7 @@ class Audit:
         cost: what was confirmed.
         modules: modules that fvcore counted.
         operators: operators of these modules that do multiply, each equal to the integer.
-        torch_macs: what torch's own counter confirms: convolutions, linear layers and attention.
+        torch_macs: what torch's own counter confirms: convolutions, linear layers and attention, opaque modules apart.
     """
 
     cost: NetworkCost
@@ -108,17 +94,11 @@ def count(model: nn.Module, images: Tensor) -> Count:
     Raises:
         AuditError: an operator without a rule.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        flops = FlopCountAnalysis(model, images)
-        flops.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
-        flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        activations = ActivationCountAnalysis(model, images)
-        activations.set_op_handle("aten::scaled_dot_product_attention", _attention_activations)
-        activations.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        macs = {name: _whole(counts, len(images)) for name, counts in flops.by_module_and_operator().items()}
-        _check_rules(flops, macs)
-        outputs = int(activations.total()) // len(images)
+    counted = tally(model, images)
+    for name, operator in counted.uncounted:
+        raise AuditError(f"module {name or '(whole)'}: operator {operator} has no counting rule")
+    macs = {name: per_image(counts, len(images)) for name, counts in counted.macs.items()}
+    outputs = int(counted.activations[""].total()) // len(images)
     return Count(sum(parameter.numel() for parameter in model.parameters()), macs, outputs)
 
 
@@ -131,7 +111,7 @@ def compare(cost: NetworkCost, counted: Count) -> None:
     if cost.params != counted.params:
         raise AuditError(f"{cost.name}: params: computed {cost.params:,}, the model has {counted.params:,}")
     expected = _by_module(cost.total.lines)
-    for name in sorted(expected.keys() | counted.macs.keys(), key=lambda name: (-_depth(name), name)):
+    for name in sorted(expected.keys() | counted.macs.keys(), key=lambda name: (-depth(name), name)):
         ours, theirs = expected.get(name, Counter()), counted.macs.get(name, Counter())
         for operator in sorted(ours.keys() | theirs.keys()):
             if ours[operator] != theirs[operator]:
@@ -145,21 +125,7 @@ def compare(cost: NetworkCost, counted: Count) -> None:
 
 def saved_bytes(model: nn.Module, images: Tensor) -> int:
     """Bytes that autograd keeps for the backward pass of `model` on `images`, parameters and buffers apart."""
-    own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
-    # Storages are held until the sum is taken, so that an address cannot be used twice.
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage
-        return tensor
-
-    def unpack(tensor: Tensor) -> Tensor:
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-        out = model(images)
+    out, kept = kept_storages(model, images)
     total = sum(storage.nbytes() for storage in kept.values())
     del out
     return total
@@ -171,49 +137,36 @@ def _by_module(lines: Iterable[Line]) -> dict[str, Counter[str]]:
         if line.macs == 0:
             continue
         steps = line.path.split(".")
-        for depth in range(len(steps) + 1):
-            out.setdefault(".".join(steps[:depth]), Counter())[line.operator] += line.macs
+        for count in range(len(steps) + 1):
+            out.setdefault(".".join(steps[:count]), Counter())[line.operator] += line.macs
     return out
-
-
-def _depth(module: str) -> int:
-    """How far inside the model a module stands; the model itself is "" and 0."""
-    return module.count(".") + 1 if module else 0
-
-
-def _whole(counts: Counter[str], batch: int) -> Counter[str]:
-    return Counter({name: int(value) // batch for name, value in counts.items() if value})
-
-
-def _check_rules(flops: FlopCountAnalysis, modules: Iterable[str]) -> None:
-    for name in sorted(modules, key=lambda name: -_depth(name)):
-        for operator in flops.unsupported_ops(name):
-            if operator not in FREE_OPERATORS:
-                raise AuditError(f"module {name or '(whole)'}: operator {operator} has no counting rule")
 
 
 def _check_torch(spec: ArchSpec, cost: NetworkCost, size: tuple[int, int]) -> int:
     model = build(spec, device="meta").eval()
+    # What a module of a third party computes need not run on the meta device, and is fvcore's to count.
+    opaque = [name for name, layer in plant(spec).walk() if isinstance(layer, Opaque)]
+    shapes = {line.path: line.shape for line in cost.total.lines}
+    for name in opaque:
+        model.set_submodule(name, _Blank(shapes[name]))
     with FlopCounterMode(display=False) as mode, torch.no_grad():
         model(torch.empty(1, spec.channels, *size, device="meta"))
     theirs = mode.get_total_flops() // 2
-    ours = sum(line.macs for line in cost.total.lines if line.operator in MATMUL_OPERATORS)
+    inside = tuple(f"{name}." for name in opaque)
+    lines = (line for line in cost.total.lines if line.operator in MATMUL_OPERATORS)
+    ours = sum(line.macs for line in lines if not f"{line.path}.".startswith(inside))
     if ours != theirs:
         raise AuditError(f"{cost.name}: convolutions, linear layers and attention: computed {ours:,}, torch {theirs:,}")
     return theirs
 
 
-def _attention_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
-    """fvcore handle: the two matmuls of attention on (N, heads, L, d) queries and (N, heads, M, d) keys."""
-    del outputs
-    query, key = _shape(inputs[0]), _shape(inputs[1])
-    return Counter({"scaled_dot_product_attention": 2 * prod(query) * key[-2]})
+@final
+class _Blank(nn.Module):
+    """Stands for a module where only the shape (C, H, W) of its output matters."""
 
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
 
-def _attention_activations(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
-    query, key = _shape(inputs[0]), _shape(inputs[1])
-    return Counter({"scaled_dot_product_attention": prod(query[:-1]) * key[-2] + prod(_shape(outputs[0]))})
-
-
-def _shape(value: Any) -> list[int]:
-    return cast("list[int]", value.type().sizes())
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_empty((len(x), *self.shape))

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Literal, final
 
 from archspec.cost import Cost
-from archspec.errors import FieldError
+from archspec.errors import FieldError, SpecError, UncountedError
 from archspec.schema import StageSpec
 from blocks.component import Block, Head, Stem
 from blocks.layers.layer import Layer, Meter, Shape, Storage, Value
@@ -91,11 +91,17 @@ class Tracer:
         return len(menu.stems) if place < 0 else len(options[place])
 
     def step(self, place: int, state: State, option: int) -> Step | None:
-        """Costs of an option entered in `state`, and the border after it; None where it is impossible."""
+        """Costs of an option entered in `state`, and the border after it; None where it is impossible.
+
+        Raises:
+            SpecError: a block of a third party has an operator that cannot be counted.
+        """
         key = (place, *state, option)
         if key not in self._steps:
             try:
                 self._steps[key] = self._walk(place, state[1], option, self.menus[state[0]])
+            except UncountedError as error:
+                raise SpecError(error.rule) from None
             except FieldError:
                 self._steps[key] = None
         return self._steps[key]
@@ -169,6 +175,8 @@ class Tracer:
                 # Costs depend on whether the rate is zero, as it is for the first block of the linear schedule only.
                 block = block.model_copy(update={"drop_path": drop_path if border.begun else 0.0})
             costs, after = _trace(block.layers(width), border)
+            if after.shape != border.shape:
+                raise FieldError("", f"a block must keep the shape {border.shape}, not give {after.shape}")
             self._known[key] = costs, Border(after.shape, after.elements, after.kept, begun=True)
         return self._known[key]
 

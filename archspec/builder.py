@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from archspec.cost import measure
 from archspec.schema import ArchSpec
 from archspec.tree import Tree, plant
+from blocks.layers.opaque import Opaque
 
 Init = Literal["vit", "fan_out", "skip"]
 
@@ -69,8 +70,10 @@ def build(
             itself takes images of any size.
         init: `vit` draws weights from a normal of deviation 0.02 truncated at 2 deviations and zeroes biases, as
             timm's ViTs do; `fan_out` draws convolutions from a normal of deviation sqrt(2 / fan out), as ResNets
-            do, and the rest as `vit`; `skip` leaves weights as the memory was, to be loaded.
-        zero_init_residual: start every residual branch at zero, by zeroing its last layer with weights.
+            do, and the rest as `vit`; `skip` leaves weights as the memory was, to be loaded. Opaque modules have
+            initialised themselves, and keep their weights in all three.
+        zero_init_residual: start every residual branch at zero, by zeroing its last layer with weights, unless that is
+            inside an opaque module.
         device: where the parameters live; torch's default device when None.
         dtype: of the parameters; torch's default when None.
 
@@ -84,13 +87,30 @@ def build(
         network = Network(tree, _feature_info(spec))
     if dtype is not None:
         network = network.to(dtype)
-    network = network.to_empty(device=target) if target.type != "meta" else network
+    finished = _materialise(network, tree, target)
     if init != "skip" and target.type != "meta":
+        initialise = _initialise_fan_out if init == "fan_out" else _initialise
         with torch.no_grad():
-            network.apply(_initialise_fan_out if init == "fan_out" else _initialise)
+            network.apply(lambda module: None if module in finished else initialise(module))
             if zero_init_residual:
                 _zero_residuals(network, tree)
     return network
+
+
+def _materialise(network: Network, tree: Tree, target: torch.device) -> set[nn.Module]:
+    """Move a network that was built on the meta device to `target`, its weights uninitialised.
+
+    Returns the modules that initialised themselves, whose weights are kept.
+    """
+    opaque = [network.get_submodule(name) for name, layer in tree.walk() if isinstance(layer, Opaque)]
+    finished = {part for module in opaque for part in module.modules()}
+    for module in opaque:
+        module.to(target)
+    if target.type != "meta":
+        for module in network.modules():
+            if module not in finished:
+                module.to_empty(device=target, recurse=False)
+    return finished
 
 
 def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:

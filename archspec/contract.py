@@ -83,10 +83,10 @@ def check_forms(spec: ArchSpec, resolution: Resolution | None = None) -> None:
 def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     """The shape rule of each layer gives the size of its module's output; `feature_info` is true."""
     cost, network, images = _prepare(spec, resolution)
-    outputs: dict[str, Tensor] = {}
+    outputs: dict[str, object] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+    def keep(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
             outputs[name] = output
 
         return hook
@@ -97,7 +97,10 @@ def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
         maps = network.eval().forward_features(images)
         network.head(maps[-1])
     for line in cost.total.lines:
-        shape = tuple(outputs[line.path].shape[1:])
+        output = outputs[line.path]
+        if not isinstance(output, Tensor):
+            continue  # inside an opaque module, parts may return what they like
+        shape = tuple(output.shape[1:])
         # Attention's projections see tokens (L, C) where the layer tree has a map (C, H, W).
         same = prod(shape) == prod(line.shape) if len(shape) == 2 else shape == line.shape
         if not same:

@@ -16,7 +16,10 @@ from archspec.schema import ArchSpec, Resolution
 from archspec.tree import resolve, trace
 from blocks.layers.layer import Line, Shape
 
-PAPER_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", "layer_norm"})
+PAPER_OPERATORS = frozenset(
+    {"conv", "linear", "scaled_dot_product_attention", "layer_norm", "matmul", "bmm", "mm", "addmm", "einsum"}
+)
+"""Of these the last ones occur in opaque modules only: linear layers and attention, written out."""
 
 
 @final

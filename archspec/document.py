@@ -20,7 +20,7 @@ from archspec.paths import Place, format_path
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
-MAX_DEPTH = 40
+MAX_NESTING = 40
 MAX_DIGITS = 400
 
 _INT = re.compile(r"[-+]?(0|[1-9]([0-9_]*[0-9])?)")
@@ -179,8 +179,8 @@ class _Reader:
         self.lines[place] = event.start_mark.line + 1
         before = self._count
         self._count += 1
-        if len(place) > MAX_DEPTH:
-            self._refuse(f"must be nested at most {MAX_DEPTH} deep", event)
+        if len(place) > MAX_NESTING:
+            self._refuse(f"must be nested at most {MAX_NESTING} deep", event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         self._check_tag(event)

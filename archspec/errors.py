@@ -42,6 +42,10 @@ class FieldError(ValueError):
         super().__init__(f"{field}: {rule}" if field else rule)
 
 
+class UncountedError(FieldError):
+    """An operator of a module that is not made of layers has no counting rule, whatever the map."""
+
+
 class AuditError(ArchspecError):
     """The cost of a spec and the count of its built model disagree, or an operator has no counting rule."""
 

@@ -35,7 +35,7 @@ TOP_DEFAULTS: dict[str, Any] = {"description": "", "status": "own", "channels": 
 SHOWN = ("heads", "expansion")
 """Options that the compact forms state even at their defaults."""
 
-MAX_DEPTH = 512
+MAX_STAGE_DEPTH = 512
 
 
 def expand(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -182,10 +182,10 @@ def _misspelt(row: dict[Any, Any], wanted: str) -> str | None:
 def _depth(row: dict[Any, Any], pattern: int, index: int) -> int:
     depth = row.get("depth", 1)
     place = ("stages", index, "depth")
-    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MAX_DEPTH:
-        raise PlaceError(place, f"must be a whole number from 1 to {MAX_DEPTH}, not {show(depth, int)}")
-    if depth * pattern > MAX_DEPTH:
-        rule = f"{depth} times {pattern} blocks are {depth * pattern}; a stage holds at most {MAX_DEPTH}"
+    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MAX_STAGE_DEPTH:
+        raise PlaceError(place, f"must be a whole number from 1 to {MAX_STAGE_DEPTH}, not {show(depth, int)}")
+    if depth * pattern > MAX_STAGE_DEPTH:
+        rule = f"{depth} times {pattern} blocks are {depth * pattern}; a stage holds at most {MAX_STAGE_DEPTH}"
         raise PlaceError(place, rule)
     return depth
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from archspec.errors import FieldError
+from archspec.errors import FieldError, UncountedError
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import trace
 from blocks.catalog import P, Part, find, parts, tag
@@ -38,7 +38,7 @@ def random_spec(rng: random.Random, using: type[Part] | None = None) -> ArchSpec
         using: a part that must occur, such as a block of your own.
 
     Raises:
-        FieldError: `using` is not in the catalogue, or fits in no spec that could be drawn.
+        FieldError: `using` is not in the catalogue, or fits in no spec that could be drawn; a part cannot be counted.
     """
     if using is not None and using not in parts():
         raise FieldError("", f"{using.__name__} is not in the catalogue: see docs/blocks.md on entry points")
@@ -50,6 +50,8 @@ def random_spec(rng: random.Random, using: type[Part] | None = None) -> ArchSpec
             params = sum(line.params for line in trace(spec).lines)
             for resolution in spec.variants:
                 trace(spec, resolution)
+        except UncountedError:
+            raise
         except (ValidationError, FieldError):
             continue
         if params <= MAX_PARAMS and (using is None or using in parts_of(spec)):

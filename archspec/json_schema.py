@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.forms import COLUMNS, MAX_DEPTH
+from archspec.forms import COLUMNS, MAX_STAGE_DEPTH
 from archspec.schema import MAX_RESOLUTION, VARIABLE, ArchSpec, StageSpec
 from blocks.catalog import P, Part, find, tag
 from blocks.component import Block, Downsample, Head, Stem
@@ -89,7 +89,12 @@ def _stage(definitions: Schema) -> Schema:
     own = StageSpec.model_json_schema()["properties"]
     properties: Schema = {
         "block": {**_ref("blocks"), "description": "a block, or a list that is repeated `depth` times"},
-        "depth": {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH, "description": "how often the block repeats"},
+        "depth": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_STAGE_DEPTH,
+            "description": "how often the block repeats",
+        },
         "width": own["width"],
         "downsample": {
             "anyOf": [_ref("downsample"), _NULL],

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from archspec.errors import FieldError
+from archspec.errors import FieldError, UncountedError
 from archspec.schema import ArchSpec, Resolution, StageSpec
 from blocks.layers.combine import Parts, Sequence
-from blocks.layers.layer import Layer, Meter, Value
+from blocks.layers.layer import Layer, Meter, Value, Visit
 from blocks.layers.resize import Resize
 
 
@@ -55,15 +55,25 @@ def drop_path_rates(spec: ArchSpec) -> list[float]:
     return [rate if block.drop_path is None else block.drop_path for block, rate in zip(blocks, schedule, strict=True)]
 
 
-def trace(spec: ArchSpec, resolution: Resolution | None = None, *, training: bool = False) -> Meter:
+def trace(
+    spec: ArchSpec, resolution: Resolution | None = None, *, training: bool = False, visits: list[Visit] | None = None
+) -> Meter:
     """Walk the layers of `spec` on one image and return the meter with its lines.
 
+    Args:
+        spec: the backbone.
+        resolution: side of the image, or (height, width); the spec's own when None. A declared variant applies.
+        training: count as in training.
+        visits: a list that takes every layer with the shapes of its input and output.
+
     Raises:
-        FieldError: a map is emptied, or shapes do not fit; the field names the part of the spec.
+        FieldError: a map is emptied, or shapes do not fit, or an operator of an opaque module has no counting rule
+            (`UncountedError`); the field names the part of the spec.
     """
     spec, (height, width) = resolve(spec, resolution)
     tree = plant(spec)
     meter = Meter(training=training)
+    meter.visits = visits
     try:
         x = _enter(meter, "stem", tree.stem, Value.new((spec.channels, height, width)), reducing=True)
         for index, stage in enumerate(tree.stages):
@@ -74,7 +84,8 @@ def trace(spec: ArchSpec, resolution: Resolution | None = None, *, training: boo
     except FieldError as error:
         size = str(height) if height == width else f"{height}x{width}"
         field, layer = _split(meter.path)
-        raise FieldError(field, f"at resolution {size}{layer}: {error.rule}") from None
+        kind = UncountedError if isinstance(error, UncountedError) else FieldError
+        raise kind(field, f"at resolution {size}{layer}: {error.rule}") from None
     return meter
 
 
@@ -115,4 +126,4 @@ def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequenc
         (str(index), block.model_copy(update={"drop_path": rate}).layers(stage.width))
         for index, (block, rate) in enumerate(zip(stage.blocks, rates, strict=True))
     )
-    return Sequence((*parts, ("blocks", Sequence(blocks))))
+    return Sequence((*parts, ("blocks", Sequence(blocks, keeps_shape=True))))

@@ -23,9 +23,10 @@ def prefix(name: str, tails: tuple[str, ...]) -> tuple[str, ...]:
 @final
 @dataclass(frozen=True, slots=True)
 class Sequence(Layer):
-    """Named parts, one after the other."""
+    """Named parts, one after the other; where it `keeps_shape`, so must each of them."""
 
     parts: Parts
+    keeps_shape: bool = False
 
     @property
     def kind(self) -> str:
@@ -36,7 +37,10 @@ class Sequence(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         for name, part in self.parts:
-            x = meter.enter(name, part, x)
+            out = meter.enter(name, part, x)
+            if self.keeps_shape and out.shape != x.shape:
+                raise FieldError("", f"block {name} must keep the shape {x.shape}, not give {out.shape}")
+            x = out
         return x
 
     def module(self) -> nn.Module:

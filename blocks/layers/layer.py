@@ -7,7 +7,7 @@ saved for backward are those that PyTorch's CPU kernels keep in float32.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, final
 
@@ -68,6 +68,17 @@ class Line:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One layer on a walk: its module's dotted name, and the shapes of its input and output."""
+
+    path: str
+    layer: Layer
+    before: Shape
+    after: Shape
+
+
+@final
 class Meter:
     """Collects the lines of a walk over layers; knows where the walk stands and what is already saved.
 
@@ -79,12 +90,14 @@ class Meter:
         training: count as in training.
         reducing: whether the walk is inside a stem or downsampling, where a stride must find positions to reduce.
         lines: what was recorded, in order.
+        visits: where this is a list, every layer is added to it when its walk ends, inner ones before outer ones.
     """
 
     def __init__(self, *, training: bool = False, kept: tuple[Value, ...] = ()) -> None:
         self.training = training
         self.reducing = False
         self.lines: list[Line] = []
+        self.visits: list[Visit] | None = None
         self._path: list[str] = []
         self._saved = {value.storage for value in kept}
 
@@ -96,9 +109,11 @@ class Meter:
     def enter(self, name: str, layer: Layer, value: Value) -> Value:
         """Trace `layer` as the part called `name` of the current layer; after an error `path` still names it."""
         self._path.append(name)
-        value = layer.trace(value, self)
+        out = layer.trace(value, self)
+        if self.visits is not None:
+            self.visits.append(Visit(self.path, layer, value.shape, out.shape))
         self._path.pop()
-        return value
+        return out
 
     def keeps(self, value: Value) -> bool:
         """Whether the memory of `value` is saved for backward."""
@@ -133,6 +148,11 @@ class Meter:
                 saved += value.storage.elements * FLOAT_BYTES
         self.lines.append(Line(self.path, operator, out.shape, params, macs, activations, saved))
         return out
+
+    def record(self, line: Line) -> None:
+        """Add a line that was measured elsewhere; its path begins at the current layer."""
+        path = ".".join(step for step in (self.path, line.path) if step)
+        self.lines.append(replace(line, path=path))
 
 
 class Layer(ABC):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archspec.document import MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse_document, parse_scalar, read_document
+from archspec.document import MAX_BYTES, MAX_NESTING, MAX_VALUES, parse_document, parse_scalar, read_document
 from archspec.errors import SpecError
 
 
@@ -102,9 +102,9 @@ def test_aliases_repeat_and_are_counted():
 
 
 def test_bounds_on_size_and_depth():
-    deep = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+    deep = "[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1)
     assert parse_document(deep, "x").data
-    assert refuse(f"[{deep}]") == f"x.yaml:1: must be nested at most {MAX_DEPTH} deep"
+    assert refuse(f"[{deep}]") == f"x.yaml:1: must be nested at most {MAX_NESTING} deep"
     assert refuse(b"#" * (MAX_BYTES + 1)) == f"x.yaml: must be at most {MAX_BYTES} bytes"
     assert "nested" in refuse("- " * 100_000)
 

@@ -1,0 +1,173 @@
+"""What fvcore counts on a module by archspec's rules (docs/counting.md), and what autograd keeps for backward.
+
+fvcore skips `scaled_dot_product_attention`, for which a handle counts the two matmuls, miscounts a matmul that
+broadcasts, and rounds most einsums; the handles here are exact. An operator that neither has a counting rule nor is
+known to be free is reported, never taken for a zero.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast, final
+
+import torch
+from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+from torch import Tensor, nn
+
+# fmt: off
+FREE_OPERATORS = frozenset(
+    {
+        # Elementwise
+        "aten::add", "aten::add_", "aten::sub", "aten::rsub", "aten::mul", "aten::mul_", "aten::div", "aten::div_",
+        "aten::neg", "aten::abs", "aten::exp", "aten::log", "aten::erf", "aten::sqrt", "aten::rsqrt", "aten::pow",
+        "aten::sin", "aten::cos", "aten::where", "aten::maximum", "aten::minimum", "aten::lt", "aten::le", "aten::ne",
+        # Activations
+        "aten::gelu", "aten::silu", "aten::silu_", "aten::hardswish", "aten::hardswish_", "aten::sigmoid",
+        "aten::softmax", "aten::log_softmax", "aten::tanh", "aten::relu6", "aten::hardtanh", "aten::leaky_relu",
+        "aten::elu", "aten::mish", "aten::softplus", "aten::hardsigmoid", "aten::prelu",
+        # Reductions
+        "aten::avg_pool2d", "aten::max_pool2d", "aten::mean", "aten::sum", "aten::amax",
+        # Memory
+        "aten::pad", "aten::constant_pad_nd", "aten::clone", "aten::expand", "aten::expand_as", "aten::repeat",
+        "aten::repeat_interleave", "aten::empty", "aten::new_empty", "aten::new_ones", "aten::ones_like",
+        "aten::flip", "aten::masked_fill_", "aten::pixel_shuffle", "aten::pixel_unshuffle", "aten::channel_shuffle",
+        "aten::unflatten", "aten::movedim", "aten::tile", "aten::view_as", "aten::reshape_as", "aten::swapaxes",
+        "aten::meshgrid", "aten::tensor_split", "aten::index_select", "aten::alias", "aten::lift_fresh",
+        # Random numbers
+        "aten::bernoulli_", "aten::bernoulli", "aten::feature_dropout", "aten::dropout_", "aten::rand",
+    }
+)
+# fmt: on
+"""Operators without counted multiply-adds, by fvcore's rules; it also ignores reshapes and more of their kind."""
+
+ATTENTION = "aten::scaled_dot_product_attention"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What fvcore counts on a batch, by the dotted name of the submodule ("" is the whole module) and operator.
+
+    Attributes:
+        macs: multiply-adds of the batch; what a submodule does counts for all modules that own it.
+        activations: output elements of convolutions, linear layers and matmuls.
+        uncounted: modules and operators without a rule, innermost modules first.
+    """
+
+    macs: dict[str, Counter[str]]
+    activations: dict[str, Counter[str]]
+    uncounted: tuple[tuple[str, str], ...]
+
+
+def tally(module: nn.Module, images: Tensor) -> Tally:
+    """fvcore's count of `module` on `images` (N, C, H, W), in the module's own mode."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flops, activations = FlopCountAnalysis(module, images), ActivationCountAnalysis(module, images)
+        flops.set_op_handle(ATTENTION, _attention_macs)
+        flops.set_op_handle("aten::matmul", _matmul_macs)
+        flops.set_op_handle("aten::einsum", _einsum_macs)
+        activations.set_op_handle(ATTENTION, _attention_activations)
+        for analysis in (flops, activations):
+            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        macs, outputs = flops.by_module_and_operator(), activations.by_module_and_operator()
+        missing = tuple(
+            (name, operator)
+            for name in sorted(macs, key=lambda name: -depth(name))
+            for operator in (*flops.unsupported_ops(name), *(key for key in macs[name] if key.startswith("aten::")))
+            if operator not in FREE_OPERATORS
+        )
+    return Tally(macs, outputs, missing)
+
+
+def per_image(counts: Counter[str], batch: int) -> Counter[str]:
+    """Counts of a batch as those of one image, without zeros."""
+    return Counter({name: int(value) // batch for name, value in counts.items() if value})
+
+
+def depth(module: str) -> int:
+    """How far inside the model a module stands; the model itself is "" and 0."""
+    return module.count(".") + 1 if module else 0
+
+
+def kept_storages(module: nn.Module, images: Tensor) -> tuple[Tensor, dict[int, torch.UntypedStorage]]:
+    """The output of `module` on `images`, and the memory that autograd keeps for backward, by its address.
+
+    The module's own parameters and buffers are left out. While the result is held, no address is used twice.
+    """
+    own = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    def unpack(tensor: Tensor) -> Tensor:
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        out = module(images)
+    return out, kept
+
+
+def einsum_macs(equation: str, shapes: list[list[int]], out: list[int]) -> int | None:
+    """Multiply-adds of an einsum of operands of `shapes` with a result of shape `out`; None where no rule applies.
+
+    The rule: one operand is only moved or summed; two without a summed index are an elementwise product, which is
+    free; two that both have every summed index are a matmul, a multiply-add per result and summed position.
+    """
+    operands, arrow, result = equation.replace(" ", "").partition("->")
+    terms = operands.split(",")
+    if len(terms) == 1:
+        return 0
+    letters = [term.replace("...", "") for term in terms]
+    known = arrow and len(terms) == 2 and all(len(set(term)) == len(term) for term in letters)
+    summed = set("".join(letters)) - set(result)
+    if (
+        not known
+        or summed != set(letters[0]) & set(letters[1]) - set(result)
+        or ("..." in operands) > ("..." in result)
+    ):
+        return None
+    if not summed:
+        return 0
+    sizes = [_size_of(letter, term, shape) for letter in summed for term, shape in zip(terms, shapes, strict=True)]
+    # An index of size 1 broadcasts, so the sizes of an index in both operands may differ.
+    return prod(out) * prod(max(pair) for pair in zip(sizes[::2], sizes[1::2], strict=True))
+
+
+def _size_of(letter: str, term: str, shape: list[int]) -> int:
+    head, _, tail = term.partition("...")
+    return shape[head.index(letter)] if letter in head else shape[tail.index(letter) - len(tail)]
+
+
+def _einsum_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    equation = str(inputs[0].toIValue())
+    shapes = [_shape(value) for value in inputs[1].node().inputs()]
+    macs = einsum_macs(equation, shapes, _shape(outputs[0]))
+    # A handle cannot refuse, but the name of what it counts tells.
+    return Counter({f"aten::einsum({equation})": 1} if macs is None else {"einsum": macs})
+
+
+def _matmul_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    return Counter({"matmul": prod(_shape(outputs[0])) * _shape(inputs[0])[-1]})
+
+
+def _attention_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """fvcore handle: the two matmuls of attention on (N, heads, L, d) queries and (N, heads, M, d) keys."""
+    query, key, out = _shape(inputs[0]), _shape(inputs[1]), _shape(outputs[0])
+    return Counter({"scaled_dot_product_attention": prod(out[:-1]) * key[-2] * (query[-1] + out[-1])})
+
+
+def _attention_activations(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    key, out = _shape(inputs[1]), _shape(outputs[0])
+    return Counter({"scaled_dot_product_attention": prod(out[:-1]) * key[-2] + prod(out)})
+
+
+def _shape(value: Any) -> list[int]:
+    return cast("list[int]", value.type().sizes())
