@@ -12,6 +12,8 @@ from typing import Annotated, NoReturn, Optional
 import typer
 
 from archspec import __version__
+from archspec.cli_options import BudgetOption, JsonOption, ResOption, resolutions
+from archspec.cli_population import edf, space
 from archspec.errors import ArchspecError, SpecError
 
 app = typer.Typer(
@@ -25,10 +27,6 @@ app = typer.Typer(
 SpecArgument = Annotated[
     str,
     typer.Argument(metavar="SPEC", help="a YAML or JSON file, - for standard input, a preset's name, or a short code"),
-]
-ResOption = Annotated[
-    Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
-    typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH; may be given more than once"),
 ]
 
 
@@ -70,14 +68,22 @@ def flops(
     verify: Annotated[
         bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")
     ] = False,
+    symbolic: Annotated[
+        bool, typer.Option("--symbolic", help="as polynomials in the side of the image; what each field changes")
+    ] = False,
 ) -> None:
     """Exact params, MACs (one multiply-add = 1), activations and memory for backward, without building the model."""
+    if symbolic:
+        if as_csv or verify:
+            raise SpecError("goes with --res, --per-layer and --json only", field="--symbolic")
+        _flops_symbolic(spec, res, per_layer=per_layer, as_json=as_json)
+        return
     from archspec.cost import measure
     from archspec.loader import load
     from archspec.screen import console, cost_csv, cost_record, layer_table, part_table, plain, resolution_table
 
     loaded = load(_existing(spec))
-    costs = [measure(loaded, size) for size in _resolutions(res) or [loaded.resolution]]
+    costs = [measure(loaded, size) for size in resolutions(res) or [loaded.resolution]]
     out = console()
     if as_json:
         records = [cost_record(cost, layers=per_layer) for cost in costs]
@@ -103,6 +109,63 @@ def flops(
                     "for convolutions, linear layers and attention, equal too"
                 )
             )
+
+
+@app.command()
+def lint(
+    spec: SpecArgument = "spec.yaml",
+    res: Annotated[
+        str | None, typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with code 1 if there is any finding")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="findings as JSON")] = False,
+) -> None:
+    """What looks wrong in a spec that is valid: warnings with numbers, file and line. They leave the exit code at 0."""
+    from archspec.lint import lint as find
+    from archspec.lint import record, written
+    from archspec.loader import find_document, parse
+    from archspec.wording import plural
+
+    document = find_document(_existing(spec))
+    loaded = parse(document)
+    size = resolutions([res])[0] if res is not None else loaded.resolution
+    findings = find(loaded, size)
+    if as_json:
+        typer.echo(json.dumps([record(finding, document) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(written(finding, document))
+        place = size if isinstance(size, int) else f"{size[0]}x{size[1]}"
+        typer.echo(f"{document.source}: {plural(len(findings), 'finding')} at {place}", err=True)
+    if strict and findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def fix(
+    spec: SpecArgument = "spec.yaml",
+    budget: BudgetOption = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="FILE", help="write the edited spec to FILE instead of printing it"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes."""
+    from archspec.loader import dump, load
+    from search.fix import fix as find
+    from search.fix import read_budget, record, report, write
+
+    found = find(load(_existing(spec)), read_budget(budget or []))
+    if out is not None:
+        write(found, out)
+    if as_json:
+        typer.echo(json.dumps(record(found), indent=2))
+        return
+    mark = "# " if out is None else ""  # what is printed without --out is a spec
+    for line in report(found):
+        typer.echo(f"{mark}{line}")
+    typer.echo(dump(found.spec) if out is None else f"wrote {out}", nl=out is not None)
 
 
 @app.command()
@@ -247,6 +310,10 @@ def search(
         raise typer.Exit(130)
 
 
+app.command()(space)
+app.command()(edf)
+
+
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run: runs/NAME")],
@@ -258,24 +325,27 @@ def report(
     typer.echo(str(write_report(run, out)))
 
 
+def _flops_symbolic(spec: str, res: list[str] | None, *, per_layer: bool, as_json: bool) -> None:
+    from archspec.loader import load
+    from archspec.screen import console
+    from archspec.screen_symbolic import examine, one_side, print_symbolic, symbolic_record
+
+    loaded = load(_existing(spec))
+    sides = [one_side(size) for size in resolutions(res)]
+    results = [examine(loaded, side) for side in sides or [None]]
+    if as_json:
+        records = [symbolic_record(result) for result in results]
+        typer.echo(json.dumps(records[0] if len(records) == 1 else records, indent=2))
+        return
+    for result in results:
+        print_symbolic(console(), loaded, result, per_part=per_layer)
+
+
 def _existing(spec: str) -> str:
     if spec == "spec.yaml" and not Path(spec).exists():
         rule = "no such file; name a spec, a preset (see `archspec presets`) or a short code"
         raise SpecError(rule, source=spec)
     return spec
-
-
-def _resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:
-    from archspec.schema import MAX_RESOLUTION
-
-    out: list[int | tuple[int, int]] = []
-    for text in texts or []:
-        sides = text.lower().split("x")
-        if len(sides) > 2 or not all(s.isascii() and s.isdigit() and 0 < int(s) <= MAX_RESOLUTION for s in sides):
-            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r}"
-            raise SpecError(rule, field="--res")
-        out.append(int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1])))
-    return out
 
 
 def _describe(file: str) -> str:

@@ -7,9 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
-from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
@@ -17,11 +16,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from archspec.errors import FieldError, SpecError
 from archspec.loader import dump, encode
 from archspec.schema import ArchSpec
+from search.confined import ConfinedSampler
 from search.evaluator import Metrics
-from search.holes import Hole, Scalar
+from search.exact_sampler import ExactSampler, make_exact
+from search.holes import Hole, Scalar, steps_by
 from search.journal import annotate, unfinished
-from search.samplers import make_sampler
-from search.space import Space
+from search.samplers import confine, make_sampler, make_start_up
+from search.space import Layout, Space
 from search.study import StudyConfig
 from search.worker import Order, Report
 
@@ -90,8 +91,14 @@ class SearchArm(Arm):
             self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
-        self._sampler = make_sampler(config.sampler, config.seed + len(study.trials))
-        self._random = RandomSampler(seed=config.seed + len(study.trials))
+        seed = config.seed + len(study.trials)
+        self._inside = config.confinement
+        self._random = make_start_up(seed, self._inside)
+        exact = config.sampler.type == "exact"
+        self._sampler = make_exact(config, space) if exact else make_sampler(config.sampler, seed)
+        if self._inside is not None:
+            self._sampler = confine(config.sampler, self._sampler, self._inside, seed, config.seed)
+        self._layouts = space.count() if self._inside is None else self._inside.count()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -100,7 +107,7 @@ class SearchArm(Arm):
     def next_order(self) -> Order | None:
         if self._exhausted or self._done + len(self._flights) >= self.wanted:
             return None
-        if len(self._records) + len(self._flights) >= self.space.count():
+        if len(self._records) + len(self._flights) >= self._layouts:
             return None  # every layout is known or under way
         for _ in range(MAX_FRUITLESS):
             trial = self._ask()
@@ -144,18 +151,35 @@ class SearchArm(Arm):
             trial.set_user_attr("arm", "random" if start_up else "model")
         return trial
 
+    def _fill(self, trial: Trial) -> Layout:
+        """The layout that a trial proposes, or the nearest one that is possible and inside the budget."""
+
+        def choose(hole: Hole) -> Scalar:
+            return suggest_option(trial, hole)
+
+        if self._inside is None:
+            return self.space.fill(choose)
+        layout = self._inside.admit(self.space.choose(choose))
+        sampler = self.study.sampler
+        moved = sampler.moved(trial.number, layout.params) if isinstance(sampler, ConfinedSampler) else ()
+        if moved:
+            trial.set_user_attr("moved", list(moved))
+        return layout
+
     def _place(self, trial: Trial) -> Order | None:
         """Turn a proposal into an order, or answer it at once."""
         try:
-            layout = self.space.fill(lambda hole: suggest_option(trial, hole))
+            layout = self._fill(trial)
             spec = self.config.evaluator.prepare(layout.spec)
         except (SpecError, FieldError) as error:
             trial.set_user_attr("failure", f"impossible layout: {error}")
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
+        if isinstance(self.study.sampler, ExactSampler):
+            attrs |= self.study.sampler.notes(trial.number)
         if layout.repaired:
-            attrs["repaired"] = list(layout.repaired)
+            attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
         for key, value in attrs.items():
             trial.set_user_attr(key, value)
         if spec.digest in self._flights:
@@ -237,11 +261,11 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
 
 def suggest_option(trial: Trial, hole: Hole) -> Scalar:
     """Ask `trial` for the value of a hole: integers in a range as such, everything else as a category."""
-    low, high = hole.options[0], hole.options[-1]
-    if hole.ordered and isinstance(low, int) and isinstance(high, int):
-        step = hole.options[1] - low if len(hole.options) > 1 and isinstance(hole.options[1], int) else 1
-        return trial.suggest_int(hole.path, low, high, step=step)
-    return trial.suggest_categorical(hole.path, hole.options)
+    step = steps_by(hole)
+    if step is None:
+        return trial.suggest_categorical(hole.path, hole.options)
+    low, high = cast("tuple[int, int]", (hole.options[0], hole.options[-1]))
+    return trial.suggest_int(hole.path, low, high, step=step)
 
 
 def write_spec(spec: ArchSpec, root: Path) -> None:

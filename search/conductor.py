@@ -160,6 +160,7 @@ def _record(config: StudyConfig, root: Path) -> None:
     if path.exists():
         try:
             recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            recorded.setdefault("budget", {})  # runs of a version that knew no budgets
             differing = [key for key in asked if key not in EXTENDABLE and recorded.get(key) != asked[key]]
             if recorded["final"]["changes"] != asked["final"]["changes"]:
                 differing.append("final")

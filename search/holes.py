@@ -46,6 +46,14 @@ class Hole:
         return sum(prod(hole.count() for hole in self.nested.get(option, ())) for option in self.options)
 
 
+def steps_by(hole: Hole) -> int | None:
+    """The step of a range of integers; None for any other hole."""
+    if not hole.ordered or not all(isinstance(option, int) for option in hole.options):
+        return None
+    low, *more = cast("tuple[int, ...]", hole.options)
+    return more[0] - low if more else 1
+
+
 def has_holes(data: Any) -> bool:
     """Whether plain data holds a `choice` or `range`."""
     if _is_hole(data):

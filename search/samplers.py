@@ -7,7 +7,35 @@ import warnings
 from optuna.samplers import BaseSampler, RandomSampler
 
 from archspec.errors import SpecError
+from search.confined import GeneticSampler, QuasiRandomSampler, UniformSampler
+from search.confinement import Confinement
+from search.seeding import mix
 from search.study import SamplerSpec
+
+
+def make_start_up(seed: int, confinement: Confinement | None = None) -> BaseSampler:
+    """The sampler of start-up trials and of the random baseline: uniform, inside the budget if there is one."""
+    return RandomSampler(seed=seed) if confinement is None else UniformSampler(confinement, mix(seed, "start-up"))
+
+
+def confine(spec: SamplerSpec, inner: BaseSampler, confinement: Confinement, seed: int, study_seed: int) -> BaseSampler:
+    """The sampler that proposes as `inner` does, but inside a budget.
+
+    Proposals of the samplers that model the objectives are not confined here: moving the parameters themselves would
+    tell the model of trials that it did not propose. They are repaired when they are placed, and the trial says so.
+
+    Args:
+        spec: names `inner`.
+        inner: as `make_sampler` gives it.
+        confinement: the budget.
+        seed: of this process.
+        study_seed: of the study, the same whenever it is continued.
+    """
+    if spec.type == "random":
+        return UniformSampler(confinement, seed)
+    if spec.type == "qmc":
+        return QuasiRandomSampler(confinement, study_seed)
+    return GeneticSampler(confinement, inner, seed) if spec.type in ("nsga2", "nsga3") else inner
 
 
 def make_sampler(spec: SamplerSpec, seed: int) -> BaseSampler:

@@ -35,11 +35,12 @@ MAX_REPAIRS = 20_000
 @final
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A filled space: the spec, the parameters that give it, and what had to be repaired to make it possible."""
+    """A filled space: the spec, the parameters that give it, what was changed of those asked for, and why."""
 
     spec: ArchSpec
     params: Params
     repaired: tuple[str, ...] = ()
+    reason: str = ""
 
 
 Chooser = Callable[[Hole], Scalar]
@@ -76,7 +77,7 @@ class Space:
         Raises:
             SpecError: no repair exists.
         """
-        params = self._choose(choose)
+        params = self.choose(choose)
         try:
             return Layout(self.decode(params), params)
         except SpecError as error:
@@ -104,7 +105,8 @@ class Space:
             except SpecError:
                 continue
 
-    def _choose(self, choose: Chooser) -> Params:
+    def choose(self, choose: Chooser) -> Params:
+        """The parameters that `choose` picks, hole by hole, those inside chosen options included; possible or not."""
         params: Params = {}
         stack = list(reversed(self.holes))
         while stack:
@@ -125,7 +127,7 @@ class Space:
                 repaired = tuple(
                     f"{path}: {params[path]} -> {changed[path]}" for path in params if params[path] != changed[path]
                 )
-                return Layout(self.decode(changed), changed, repaired)
+                return Layout(self.decode(changed), changed, repaired, "impossible")
         raise error
 
     def _repair_once(

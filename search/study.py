@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from archspec.costing import METRICS, MetricName
 from archspec.diagnosis import explain
 from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
-from archspec.paths import format_path, parse_path, suggest
+from archspec.paths import format_path, parse_path, place_of, suggest
+from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import has_holes
+from search.limits import Box, format_budget, parse_budget, settle
 from search.space import Space, find_space_document, parse_space, spaces
 
-SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc")
+SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact")
 OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")
 Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
 EXTENDABLE = ("trials", "baseline", "final")
@@ -30,7 +35,9 @@ class SamplerSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc"] = Field("tpe", description="tpe is multivariate TPE")
+    type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact"] = Field(
+        "tpe", description="tpe is multivariate TPE; exact solves an additive surrogate over the whole space"
+    )
     startup: int = Field(
         10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
     )
@@ -55,9 +62,13 @@ def _sampler(raw: Any) -> Any:
     return {"type": raw} if isinstance(raw, str) else raw
 
 
+def _budget(raw: Any) -> dict[str, str]:
+    return format_budget(parse_budget(raw))
+
+
 @final
 class StudyConfig(BaseModel):
-    """A search: a space, an evaluator, objectives, a sampler and a budget."""
+    """A search: a space, an evaluator, objectives, a sampler, and what it may spend."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,6 +85,9 @@ class StudyConfig(BaseModel):
     sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(
         default_factory=lambda: SamplerSpec.model_validate({})
     )
+    budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
+        default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
+    )
     trials: int = Field(100, ge=1, le=1_000_000, description="trained trials in all")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler and training")
     baseline: int = Field(0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none")
@@ -86,11 +100,28 @@ class StudyConfig(BaseModel):
         missing = set(self.objectives) - self.evaluator.metrics
         if missing:
             raise ValueError(f"evaluator {self.evaluator.type} does not give {', '.join(sorted(missing))}")
+        if self.sampler.type == "exact":
+            cost_objective(self.objectives)
         return self
 
     def open_space(self) -> Space:
         """The parsed space."""
         return parse_space(Document(self.space, f"space of {self.name}"))
+
+    @cached_property
+    def box(self) -> Box:
+        """The budget; where it names no resolution, at that of the evaluator, of which the objectives speak too."""
+        layout = self.open_space().fill(lambda hole: hole.options[0])
+        return settle(parse_budget(self.budget), self.evaluator.prepare(layout.spec).resolution)
+
+    @cached_property
+    def confinement(self) -> Confinement | None:
+        """The layouts inside the budget; None without one.
+
+        Raises:
+            SpecError: there are none, or the space cannot be tabulated.
+        """
+        return Confinement(self.open_space(), self.box) if self.budget else None
 
     def final_evaluator(self) -> Evaluator:
         """The evaluator of the finalists."""
@@ -99,6 +130,19 @@ class StudyConfig(BaseModel):
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/study.yaml` holds."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+def cost_objective(objectives: Sequence[str]) -> MetricName:
+    """The cost that `sampler: exact` weighs against accuracy.
+
+    Raises:
+        FieldError: the objectives are not accuracy and one cost that is known before training.
+    """
+    costs: list[MetricName] = [name for name in METRICS if name in objectives]
+    if len(objectives) != 2 or len(costs) != 1 or "accuracy" not in objectives:
+        rule = f"sampler exact needs accuracy and one of {', '.join(METRICS)}, not {', '.join(objectives)}"
+        raise FieldError("objectives", rule)
+    return costs[0]
 
 
 def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
@@ -152,6 +196,7 @@ def parse_study(document: Document) -> StudyConfig:
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
+    _check_budget(config, space, document)
     return config
 
 
@@ -162,6 +207,14 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
         place = ("final", "changes", *(parse_path(error.field) if error.field else ()))
         field, line = format_path(place), document.line(place)
         raise SpecError(error.rule, field=field, source=document.source, line=line) from None
+
+
+def _check_budget(config: StudyConfig, space: Space, document: Document) -> None:
+    try:
+        _ = config.confinement
+    except (FieldError, SpecError) as error:
+        rule = error.rule.replace("no layout", f"no layout of {space.name}", 1)
+        raise SpecError(rule, field="budget", source=document.source, line=document.line(("budget",))) from None
 
 
 def _open_space(raw: Any, document: Document) -> Space:
@@ -184,7 +237,7 @@ def _explain(error: ValidationError, document: Document) -> SpecError:
     first = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, FieldError):
-        place = tuple(first["loc"]) + (parse_path(cause.field) if cause.field else ())
+        place = tuple(first["loc"]) + place_of(cause)
         field, line = format_path(place), document.line(place)
         return SpecError(cause.rule, field=field, source=document.source, line=line)
     return explain(error, document, {(): set(StudyConfig.model_fields)})

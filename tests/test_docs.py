@@ -1,5 +1,6 @@
 """The docs cannot rot: their commands are generated, their examples are run, their links lead somewhere."""
 
+import os
 import re
 import subprocess
 import sys
@@ -80,3 +81,28 @@ except SpecError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "s.yaml:3: stages[0]: kernel 6 must be odd\n"
+
+
+def test_the_walk_through_for_a_torch_module_works_as_written(tmp_path):
+    package, info = tmp_path / "my_package", tmp_path / "my_package-1.0.dist-info"
+    package.mkdir()
+    info.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, word in (("modules", "class AxialAttention"), ("axial", "class Axial(")):
+        source = next(text for page, text in blocks("python") if page == "blocks.md" and word in text)
+        (package / f"{name}.py").write_text(source)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[archspec.blocks]\naxial = my_package.axial:Axial\n")
+    code = """
+from archspec.audit import audit
+from archspec.contract import check_part
+from archspec.document import parse_document
+from archspec.loader import parse
+from blocks.catalog import find_part
+text = "resolution: 64\\nstem: hr_stem\\nstages: [{block: axial, depth: 2, width: 8, heads: 2}]\\n"
+assert audit(parse(parse_document(text, "s"))).cost.macs > 0
+check_part(find_part("axial"), specs=1)
+"""
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "ARCHSPEC_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

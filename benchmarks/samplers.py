@@ -1,0 +1,177 @@
+"""Compare samplers on a table of trained layouts: hypervolume against trained layouts, over seeds; writes its page.
+
+    python benchmarks/samplers.py --write docs
+
+Each run is a real search (`search.arm.SearchArm`, the Optuna samplers as a study gets them, duplicates answered from
+the record), only that the table answers instead of a training. It sees one training of each layout, drawn from its
+seed, and is scored by the mean over the table's seeds. `--keep FILE` keeps finished runs, so that the command can be
+interrupted and repeated. About 15 CPU minutes, nearly all of them in the Gaussian process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from samplers_page import write_page
+from samplers_truth import Truth, measure_truth
+
+SAMPLERS = ("exact", "gp", "tpe", "nsga2", "random")
+STARTUP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One search."""
+
+    space: str
+    table: str
+    sampler: str
+    seed: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one search did.
+
+    Attributes:
+        hypervolume: after 1, 2, ... trained layouts, of all of them, over that of the true front (0 to 1).
+        reported: the same of the layouts alone that the search itself would report as its front.
+        proposals: trials asked for, those answered from the record included.
+        seconds: CPU time in the search: proposing, and noting answers.
+    """
+
+    job: Job
+    hypervolume: list[float]
+    reported: list[float]
+    proposals: int
+    seconds: float
+
+
+@cache
+def truth(space: str, table: str) -> Truth:
+    """The scale of scores, once per process."""
+    return measure_truth(space, table)
+
+
+def search(job: Job) -> Run:
+    """Run one search and score it."""
+    scale = truth(job.space, job.table)
+    with TemporaryDirectory() as folder:
+        digests, seen, proposals, seconds = _trained(job, Path(folder))
+    rows = [scale.row[digest] for digest in digests]
+    quality, reported = scale.histories(rows, np.asarray(seen))
+    return Run(job, quality, reported, proposals, seconds)
+
+
+def _trained(job: Job, folder: Path) -> tuple[list[str], list[float], int, float]:
+    """Digests in order of training, the accuracies that the search saw, trials asked for, CPU seconds."""
+    from optuna.storages import InMemoryStorage
+
+    from archspec.schema import ArchSpec
+    from search.arm import SearchArm
+    from search.evaluator import Task
+    from search.journal import open_study
+    from search.space import load_space
+    from search.study import StudyConfig
+    from search.worker import Report
+
+    space = load_space(job.space)
+    config = StudyConfig.model_validate(
+        {
+            "space": space.template,
+            "evaluator": {"type": "table", "table": job.table, "seed": "drawn"},
+            "objectives": ("accuracy", "macs"),
+            "sampler": {"type": job.sampler, "startup": STARTUP},
+            "trials": job.trials,
+            "seed": job.seed,
+        }
+    )
+    storage = InMemoryStorage()
+    study = open_study(storage, "search", list(config.objectives), {})
+    arm = SearchArm(study, storage, config, space, folder, trials=job.trials)
+    session = config.evaluator.open()
+    digests: list[str] = []
+    seen: list[float] = []
+    seconds = 0.0
+    while True:
+        start = time.process_time()
+        order = arm.next_order()
+        seconds += time.process_time() - start
+        if order is None:
+            break
+        task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, folder)
+        metrics = session.evaluate(task, lambda: False, lambda text: None)
+        start = time.process_time()
+        arm.finish(order, Report("done", metrics=metrics))
+        seconds += time.process_time() - start
+        digests.append(order.digest)
+        seen.append(float(metrics["accuracy"]))
+    return digests, seen, len(study.get_trials(deepcopy=False)), seconds
+
+
+def _kept(path: Path | None) -> Iterator[Run]:
+    if path is None or not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record: dict[str, Any] = json.loads(line)
+        yield Run(Job(**record.pop("job")), **record)
+
+
+def run_all(jobs: list[Job], workers: int, keep: Path | None) -> list[Run]:
+    """Every search, in the order of `jobs`."""
+    done = {run.job: run for run in _kept(keep)}
+    left = [job for job in jobs if job not in done]
+    print(f"{len(jobs)} searches, {len(jobs) - len(left)} known", flush=True)
+    # One thread each: the workers share the machine, and results do not depend on their number.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for count, future in enumerate(as_completed([pool.submit(search, job) for job in left]), 1):
+            run = future.result()
+            done[run.job] = run
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(run)) + "\n")
+            print(
+                f"{count} of {len(left)}: {run.job.sampler}, seed {run.job.seed}: {run.hypervolume[-1]:.4f} after "
+                f"{len(run.hypervolume)} layouts, {run.proposals} proposals, {run.seconds:.1f} CPU s",
+                flush=True,
+            )
+    return [done[job] for job in jobs]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--space", default="five_stage_grid")
+    parser.add_argument("--table", default="five_stage_grid")
+    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--write", type=Path, required=True, help="folder for samplers.md and samplers/")
+    args = parser.parse_args()
+    jobs = [
+        Job(args.space, args.table, sampler, seed, args.trials)
+        for sampler in args.samplers
+        for seed in range(args.seeds)
+    ]
+    runs = run_all(jobs, args.workers, args.keep)
+    page = write_page(args.write, truth(args.space, args.table), [asdict(run) for run in runs], STARTUP)
+    print(page.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""The page of `benchmarks/samplers.py`: every number in it is computed here from the searches and the table."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from samplers_truth import MARGIN, Truth
+
+from reports.canvas import style
+from reports.convergence import band, draw, trials_to_reach
+
+POINTS = (10, 20, 30, 40, 60)
+SHARES = (0.9, 0.95, 0.99)
+BASE = "random"
+
+Floats = NDArray[np.float64]
+Records = Sequence[dict[str, Any]]
+
+
+def write_page(folder: Path, truth: Truth, runs: Records, startup: int) -> Path:
+    """Write samplers.md, samplers/hypervolume.png and samplers/curves.csv under `folder`; the path of the page."""
+    place = folder / "samplers"
+    place.mkdir(parents=True, exist_ok=True)
+    quality, reported = _curves(runs, "hypervolume"), _curves(runs, "reported")
+    with style():
+        figure = draw(quality, BASE, quality="hypervolume (share of the true front's)", startup=startup)
+        figure.savefig(place / "hypervolume.png", metadata={"Software": None})
+    _write_curves(place / "curves.csv", runs)
+    parts = [
+        _head(truth, quality, startup),
+        _table_part(truth),
+        _quality_part(quality, reported),
+        _reach_part(quality),
+        _paired_part(quality, startup),
+        _verdict(quality),
+        _cost_part(runs),
+        _foot(truth, quality),
+    ]
+    path = folder / "samplers.md"
+    path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
+    return path
+
+
+def _curves(runs: Records, key: str) -> dict[str, Floats]:
+    """[seeds, trials] by sampler; a search that ended early stays where it was."""
+    names = list(dict.fromkeys(run["job"]["sampler"] for run in runs))
+    trials = max(run["job"]["trials"] for run in runs)
+    curves: dict[str, Floats] = {}
+    for name in names:
+        own = sorted((run for run in runs if run["job"]["sampler"] == name), key=lambda run: run["job"]["seed"])
+        curves[name] = np.array([run[key] + run[key][-1:] * (trials - len(run[key])) for run in own])
+    return curves
+
+
+def _write_curves(path: Path, runs: Records) -> None:
+    trials = max(run["job"]["trials"] for run in runs)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["sampler", "seed", *range(1, trials + 1)])
+        for run in runs:
+            writer.writerow([run["job"]["sampler"], run["job"]["seed"], *(f"{v:.4f}" for v in run["hypervolume"])])
+
+
+def _head(truth: Truth, quality: dict[str, Floats], startup: int) -> str:
+    seeds, trials = next(iter(quality.values())).shape
+    accuracy, macs = truth.reference
+    return f"""
+# Samplers compared on trained layouts
+
+Written by `python benchmarks/samplers.py --write docs`; no number here is typed by hand.
+
+![Hypervolume against trained layouts](samplers/hypervolume.png)
+
+Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point. Each search may train {trials}
+of the {len(truth.macs)} layouts of `{truth.space}`. The table answers instead of a training, with **one** training of
+the layout, drawn from the search's seed; the score is the hypervolume of the layouts trained so far by their **mean**
+accuracy over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is
+accuracy {accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log
+span beyond the dearest); multiply-adds count by their logarithm. The searches are those of `archspec search` with one
+worker: duplicates are answered from the record and do not count as trained. The first {startup} layouts are drawn at
+random, the same for every sampler with the same seed, so that differences between samplers are paired.
+"""
+
+
+def _table_part(truth: Truth) -> str:
+    spread, sd = truth.spread(), truth.seed_sd()
+    seeds = truth.accuracy.shape[1]
+    own = max(spread.sd**2 - sd**2 / seeds, 0.0) ** 0.5
+    taus = ", ".join(f"{tau:.3f} ({a} and {b})" for (a, b), tau in truth.taus().items())
+    means = ", ".join(f"{mean:.4f}" for mean in truth.accuracy.mean(axis=0))
+    pearson, spearman = truth.cost_correlation()
+    rows = [
+        [
+            f"`{truth.codes[index]}`",
+            f"{truth.macs[index] / 1e6:.3f}",
+            f"{truth.mean[index]:.4f}",
+            f"{truth.accuracy[index].std(ddof=1):.4f}",
+        ]
+        for index in truth.front
+    ]
+    return f"""
+## The table
+
+`search/tables/five_stage_grid.csv`: {len(truth.macs)} layouts × {seeds} seeds, trained by `benchmarks/train_grid.py`.
+
+| | |
+|---|---|
+| mean accuracy, lowest and highest layout | {truth.mean.min():.4f} … {truth.mean.max():.4f} |
+| standard deviation between layouts, of the means | {spread.sd:.4f} |
+| standard deviation between seeds of one layout, pooled | {sd:.4f} |
+| standard deviation between layouts, noise removed | {own:.4f} |
+| mean over layouts, seed by seed | {means} |
+| Kendall's tau between two seeds | {taus} |
+| correlation of log multiply-adds with mean accuracy | {pearson:.3f} (Pearson), {spearman:.3f} (Spearman) |
+| variance of the means that a sum of one effect per option explains | {truth.additive_share():.1%} |
+| variance of the means that is seed noise | {sd**2 / seeds / spread.sd**2:.1%} |
+
+The standard error of a layout's mean is {sd / seeds**0.5:.4f}, so the "true" front is itself an estimate; it is the
+same for every sampler. Its {len(truth.front)} layouts:
+
+{_markdown(["layout", "MACs (M)", "accuracy", "sd"], rows)}
+"""
+
+
+def _quality_part(quality: dict[str, Floats], reported: dict[str, Floats]) -> str:
+    points = _points(quality)
+
+    def cell(values: Floats) -> str:
+        return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+
+    return f"""
+## Hypervolume after so many trained layouts
+
+Mean ± standard deviation over seeds; 1 is the true front.
+
+{_by_point(quality, points, cell)}
+
+The same of the layouts alone that the search would report, which it picks by the accuracies that it saw:
+
+{_by_point(reported, points, cell)}
+"""
+
+
+def _reach_part(quality: dict[str, Floats]) -> str:
+    rows: list[list[str]] = []
+    for name, curves in quality.items():
+        row = [name]
+        for share in SHARES:
+            needed = trials_to_reach(curves, share)
+            middle = float(np.median(needed))
+            shown = f"{middle:g}" if np.isfinite(middle) else f"> {curves.shape[1]}"
+            row.append(f"{shown} ({np.isfinite(needed).sum()} of {len(needed)})")
+        rows.append(row)
+    return f"""
+## Trained layouts until a share of the true front's hypervolume
+
+Median over seeds; in brackets, how many of the seeds got there at all.
+
+{_markdown(["sampler", *(f"{share:.0%}" for share in SHARES)], rows)}
+"""
+
+
+def _paired_part(quality: dict[str, Floats], startup: int) -> str:
+    points = [point for point in _points(quality) if point > startup]
+    parts = [
+        f"""
+## Paired differences
+
+Mean difference over seeds, with its 95 % Student interval; in bold where the interval excludes 0. Of the intervals
+here, one in twenty would exclude 0 by chance alone.
+
+Over `{BASE}`:
+
+{_differences(quality, BASE, points, lambda name: [name, BASE])}
+"""
+    ]
+    if "exact" in quality:
+        parts.append(
+            f"`exact` over each other:\n\n{_differences(quality, 'exact', points, lambda name: ['exact', name])}"
+        )
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def _differences(
+    quality: dict[str, Floats], fixed: str, points: Sequence[int], order: Callable[[str], list[str]]
+) -> str:
+    rows: list[list[str]] = []
+    for name in quality:
+        if name == fixed:
+            continue
+        first, second = order(name)
+        shown = [f"{first} − {second}"]
+        for point in points:
+            mean, low, high = _interval(quality, first, second, point)
+            text = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+            shown.append(f"**{text}**" if low > 0 or high < 0 else text)
+        rows.append(shown)
+    return _markdown(["", *map(str, points)], rows)
+
+
+def _verdict(quality: dict[str, Floats]) -> str:
+    """Where `exact` is behind, said outright."""
+    if "exact" not in quality:
+        return ""
+    worse: list[str] = []
+    behind: list[str] = []
+    for name in quality:
+        for point in _points(quality) if name != "exact" else ():
+            mean, _, high = _interval(quality, "exact", name, point)
+            if high < 0:
+                worse.append(f"{name} at {point} ({mean:+.3f})")
+            elif mean < 0:
+                behind.append(f"{name} at {point} ({mean:+.3f})")
+    lines = [
+        f"`exact` loses to {', '.join(worse)}: there the interval of the difference lies below 0."
+        if worse
+        else "Nowhere among these points does the interval of the difference lie below 0 for `exact`.",
+        f"Its mean is lower, within the interval, than that of {', '.join(behind)}." if behind else "",
+        "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: on a "
+        "space whose options interact more, it has less to offer.",
+    ]
+    return "### Where `exact` loses\n\n" + " ".join(line for line in lines if line)
+
+
+def _cost_part(runs: Records) -> str:
+    rows: list[list[str]] = []
+    for name in dict.fromkeys(run["job"]["sampler"] for run in runs):
+        own = [run for run in runs if run["job"]["sampler"] == name]
+        trained = sum(len(run["hypervolume"]) for run in own)
+        seconds = sum(run["seconds"] for run in own)
+        early = sum(len(run["hypervolume"]) < run["job"]["trials"] for run in own)
+        proposals = sum(run["proposals"] for run in own)
+        rows.append([name, f"{1e3 * seconds / trained:.1f}", f"{proposals / trained:.2f}", str(early)])
+    return f"""
+## What proposing costs
+
+CPU time of the search on one thread, in-memory storage, per trained layout: proposing, checking, noting the answer.
+Where a sampler proposes layouts that are known, a trained layout takes several proposals.
+
+{_markdown(["sampler", "CPU ms per trained layout", "proposals per trained layout", "searches that ended early"], rows)}
+"""
+
+
+def _foot(truth: Truth, quality: dict[str, Floats]) -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("optuna", "numpy", "scipy", "torch"))
+    return f"""
+## Versions
+
+archspec {version("archspec-vision")}, Python {platform.python_version()}, {packages} (torch serves Optuna's Gaussian
+process only; nothing is trained here). Samplers at archspec's defaults; nsga2 has a population of 20, so
+{next(iter(quality.values())).shape[1]} layouts are about three generations. Curves of every seed:
+[samplers/curves.csv](samplers/curves.csv).
+"""
+
+
+def _interval(quality: dict[str, Floats], first: str, second: str, point: int) -> tuple[float, float, float]:
+    at = band((quality[first] - quality[second])[:, point - 1 : point])
+    return float(at.mean[0]), float(at.low[0]), float(at.high[0])
+
+
+def _points(quality: dict[str, Floats]) -> list[int]:
+    trials = next(iter(quality.values())).shape[1]
+    return [point for point in POINTS if point <= trials]
+
+
+def _by_point(curves: dict[str, Floats], points: Sequence[int], cell: Callable[[Floats], str]) -> str:
+    rows = [[name, *(cell(values[:, point - 1]) for point in points)] for name, values in curves.items()]
+    return _markdown(["sampler", *map(str, points)], rows)
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
+    lines.insert(1, "|---" + "|--:" * (len(header) - 1) + "|")
+    return "\n".join(lines)

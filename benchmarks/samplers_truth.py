@@ -1,0 +1,134 @@
+"""What a table of trained layouts says when all of it is known: the scale on which searches are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.cost import measure
+from archspec.loader import encode
+from reports.pareto import hypervolume, hypervolume_history, nondominated
+from reports.statistics import Summary, pooled_sd, summarise
+from search.evaluator import parse_evaluator
+from search.space import load_space
+
+MARGIN = 0.1
+"""The reference's MACs lie this share of the span (of log10 MACs) beyond the dearest layout, as in a report."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All layouts of a space that a table holds.
+
+    Attributes:
+        accuracy: [layouts, seeds], validation accuracy of each training.
+        macs: [layouts].
+        row: index of a layout by its digest.
+        choices: what fills each hole, by layout.
+    """
+
+    space: str
+    table: str
+    accuracy: Floats
+    macs: Floats
+    codes: list[str]
+    row: dict[str, int]
+    choices: list[dict[str, object]]
+
+    @property
+    def mean(self) -> Floats:
+        """The quality of each layout: mean accuracy over seeds."""
+        return self.accuracy.mean(axis=1)
+
+    @property
+    def reference(self) -> tuple[float, float]:
+        """The reference point: lowest quality, and MACs `MARGIN` beyond the dearest."""
+        low, high = self.macs.min(), self.macs.max()
+        return float(self.mean.min()), float(high * (high / low) ** MARGIN)
+
+    @property
+    def front(self) -> list[int]:
+        """The true front, by ascending MACs."""
+        chosen = np.flatnonzero(nondominated(np.column_stack([-self.mean, self.macs])))
+        return sorted(chosen.tolist(), key=lambda index: self.macs[index])
+
+    def losses(self) -> Floats:
+        """Each layout in the box from its best corner (0, 0) to the reference (1, 1); MACs by their logarithm."""
+        accuracy, macs = self.reference
+        best, low = self.mean.max(), self.macs.min()
+        return np.column_stack([(best - self.mean) / (best - accuracy), np.log(self.macs / low) / np.log(macs / low)])
+
+    def histories(self, rows: list[int], seen: Floats) -> tuple[list[float], list[float]]:
+        """Hypervolume over that of the true front after each of `rows`: of all so far, and of those that look best.
+
+        Args:
+            rows: layouts in the order of training.
+            seen: the accuracy that the search saw of each, by which it would choose what it reports.
+        """
+        losses, corner = self.losses(), np.ones(2)
+        whole = hypervolume(losses[self.front], corner)
+        points = losses[rows]
+        looks = np.column_stack([-seen, self.macs[rows]])
+        reported = [
+            hypervolume(points[:count][nondominated(looks[:count])], corner) / whole
+            for count in range(1, len(rows) + 1)
+        ]
+        return (hypervolume_history(points, corner) / whole).tolist(), reported
+
+    def seed_sd(self) -> float:
+        """Standard deviation between trainings of one layout, pooled over layouts."""
+        return pooled_sd([summarise(values) for values in self.accuracy.tolist()])
+
+    def spread(self) -> Summary:
+        """Of the qualities of layouts."""
+        return summarise(self.mean.tolist())
+
+    def taus(self) -> dict[tuple[int, int], float]:
+        """Kendall's rank correlation (tau-b) of the layouts between each two seeds."""
+        from scipy.stats import kendalltau
+
+        pairs = combinations(range(self.accuracy.shape[1]), 2)
+        return {(a, b): float(kendalltau(self.accuracy[:, a], self.accuracy[:, b]).statistic) for a, b in pairs}
+
+    def cost_correlation(self) -> tuple[float, float]:
+        """Pearson's and Spearman's correlation of log MACs with quality."""
+        from scipy.stats import pearsonr, spearmanr
+
+        logs = np.log(self.macs)
+        return float(pearsonr(logs, self.mean).statistic), float(spearmanr(logs, self.mean).statistic)
+
+    def additive_share(self) -> float:
+        """Share of the variance of qualities that a sum of one effect per option explains (R², least squares)."""
+        names = list(self.choices[0])
+        columns = [
+            [float(choice[name] == option) for choice in self.choices]
+            for name in names
+            for option in {choice[name]: None for choice in self.choices}
+        ]
+        design = np.column_stack([np.ones(len(self.macs)), *columns])
+        fitted = design @ np.linalg.lstsq(design, self.mean, rcond=None)[0]
+        return float(1 - ((self.mean - fitted) ** 2).sum() / ((self.mean - self.mean.mean()) ** 2).sum())
+
+
+def measure_truth(space: str, table: str) -> Truth:
+    """Everything that `table` says of the layouts of `space`."""
+    from search.evaluators.table import Lookup
+
+    evaluator = parse_evaluator({"type": "table", "table": table})
+    assert isinstance(evaluator, Lookup)
+    layouts = list(load_space(space).enumerate())
+    specs = [evaluator.prepare(layout.spec) for layout in layouts]
+    return Truth(
+        space,
+        table,
+        np.array([[row.accuracy for row in evaluator.find(spec)] for spec in specs]),
+        np.array([measure(spec).macs for spec in specs], np.float64),
+        [encode(spec) for spec in specs],
+        {spec.digest: index for index, spec in enumerate(specs)},
+        [dict(layout.params) for layout in layouts],
+    )

@@ -1,0 +1,123 @@
+"""Accuracy from a table of trained layouts: a whole search in seconds, for trying and comparing samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from statistics import fmean
+from typing import Any, Literal, final
+
+from pydantic import Field, model_validator
+
+from archspec.errors import FieldError, RunError
+from archspec.loader import encode
+from archspec.schema import ArchSpec
+from search.data import AnyDataset, parse_dataset
+from search.discovery import parse_config
+from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.seeding import mix
+from search.tables import Row, Table, load_table
+
+
+@final
+class Lookup(Evaluator):
+    """Look up what training a layout gave; costs are computed, exactly, as everywhere.
+
+    A search sees one training of each layout, with its noise, as it would if it trained: `seed: study` answers with
+    the row of the study's seed (modulo the number of rows), so finalists, whose seeds follow, get the other rows.
+    `drawn` draws a row per layout from the study's seed, so that repeated studies differ in their noise although the
+    table holds few seeds. `mean` answers without noise as far as the table allows.
+    """
+
+    type: Literal["table"] = "table"
+    table: str = Field(
+        "five_stage_grid",
+        min_length=1,
+        description="name of a shipped table, or a CSV file, relative to where the command runs",
+    )
+    data: AnyDataset = Field(
+        default_factory=lambda: parse_dataset("cluttered_digits"),
+        description="data set that the table's layouts were trained on: it says resolution, classes and label",
+    )
+    seed: Literal["study", "drawn", "mean"] = Field("study", description="which of a layout's rows answers")
+
+    @model_validator(mode="after")
+    def _check(self) -> Lookup:
+        _ = self.content  # reads the file, so that a bad one is refused with the study
+        return self
+
+    @cached_property
+    def content(self) -> Table:
+        """The table.
+
+        Raises:
+            FieldError: no such table.
+            SpecError: a row of it breaks a rule.
+        """
+        return load_table(self.table)
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        return frozenset({"accuracy", *COST_METRICS})
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        data = self.data
+        return {"name": "accuracy", "label": data.metric_label, "dataset": data.type, "benchmark": data.benchmark}
+
+    def prepare(self, spec: ArchSpec) -> ArchSpec:
+        spec = spec.at(self.data.resolution)
+        classes = getattr(spec.head, "classes", None)
+        if classes != self.data.classes:
+            raise FieldError("head", f"must have the data set's {self.data.classes} classes, not {classes}")
+        if spec.digest not in self.content.rows:
+            raise FieldError("", self._lacks(spec))
+        return spec
+
+    def finalist(self, changes: dict[str, Any]) -> Evaluator:
+        return parse_config({**self.model_dump(), **changes}, "evaluator", lambda tag: Lookup)
+
+    def open(self) -> Session:
+        return LookupSession(self)
+
+    def find(self, spec: ArchSpec) -> tuple[Row, ...]:
+        """The rows of a prepared layout, in order of their seeds.
+
+        Raises:
+            RunError: the table lacks it.
+        """
+        rows = self.content.rows.get(spec.digest)
+        if rows is None:
+            raise RunError(self._lacks(spec))
+        return rows
+
+    def _lacks(self, spec: ArchSpec) -> str:
+        return (
+            f"table {self.table} lacks layout {spec.digest} ({encode(spec)} at {spec.resolution}); "
+            f"it holds {len(self.content.rows)} layouts"
+        )
+
+
+@final
+class LookupSession(Session):
+    """Answers at once."""
+
+    def __init__(self, config: Lookup) -> None:
+        self.config = config
+
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+        rows = self._choose(self.config.find(task.spec), task)
+        metrics: Metrics = {"accuracy": fmean(row.accuracy for row in rows)}
+        if task.final:
+            tested = [row.test_accuracy for row in rows if row.test_accuracy is not None]
+            if len(tested) < len(rows):
+                raise RunError(f"table {self.config.table} lacks the test accuracy of layout {task.spec.digest}")
+            metrics["test_accuracy"] = fmean(tested)
+        return metrics | cost_metrics(task.spec)
+
+    def _choose(self, rows: tuple[Row, ...], task: Task) -> tuple[Row, ...]:
+        if self.config.seed == "mean":
+            return rows
+        drawn = self.config.seed == "drawn"
+        number = mix(task.seed, task.spec.digest) if drawn else task.seed
+        return (rows[number % len(rows)],)
