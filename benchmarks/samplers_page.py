@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,9 @@ Written by `python benchmarks/samplers.py --write docs`; no number here is typed
 
 Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point. Each search may train {trials}
 of the {len(truth.macs)} layouts of `{truth.space}`. The table answers instead of a training, with **one** training of
-the layout, drawn from the search's seed; the score is the hypervolume of the layouts trained so far by their **mean**
-accuracy over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is
-accuracy {accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log
+the layout, drawn from the search's seed (less what that training's seed does to all layouts alike, as in a search that
+trains them all with one seed); the score is the hypervolume of the layouts trained so far by their **mean** accuracy
+over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is accuracy {accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log
 span beyond the dearest); multiply-adds count by their logarithm. The searches are those of `archspec search` with one
 worker: duplicates are answered from the record and do not count as trained. The first {startup} layouts are drawn at
 random, the same for every sampler with the same seed, so that differences between samplers are paired.
@@ -90,7 +91,7 @@ random, the same for every sampler with the same seed, so that differences betwe
 
 
 def _table_part(truth: Truth) -> str:
-    spread, sd = truth.spread(), truth.seed_sd()
+    spread, sd = truth.spread(), truth.noise()
     seeds = truth.accuracy.shape[1]
     own = max(spread.sd**2 - sd**2 / seeds, 0.0) ** 0.5
     taus = ", ".join(f"{tau:.3f} ({a} and {b})" for (a, b), tau in truth.taus().items())
@@ -114,13 +115,13 @@ def _table_part(truth: Truth) -> str:
 |---|---|
 | mean accuracy, lowest and highest layout | {truth.mean.min():.4f} … {truth.mean.max():.4f} |
 | standard deviation between layouts, of the means | {spread.sd:.4f} |
-| standard deviation between seeds of one layout, pooled | {sd:.4f} |
-| standard deviation between layouts, noise removed | {own:.4f} |
 | mean over layouts, seed by seed | {means} |
+| standard deviation of one training about its layout's mean, the seeds' means apart | {sd:.4f} |
+| standard deviation between layouts, that noise removed | {own:.4f} |
 | Kendall's tau between two seeds | {taus} |
 | correlation of log multiply-adds with mean accuracy | {pearson:.3f} (Pearson), {spearman:.3f} (Spearman) |
-| variance of the means that a sum of one effect per option explains | {truth.additive_share():.1%} |
-| variance of the means that is seed noise | {sd**2 / seeds / spread.sd**2:.1%} |
+| variance of the means that is such noise | {sd**2 / seeds / spread.sd**2:.1%} |
+| variance of the means that a sum of one effect per option explains (adjusted R²) | {truth.additive_share():.1%} |
 
 The standard error of a layout's mean is {sd / seeds**0.5:.4f}, so the "true" front is itself an estimate; it is the
 same for every sampler. Its {len(truth.front)} layouts:
@@ -131,6 +132,11 @@ same for every sampler. Its {len(truth.front)} layouts:
 
 def _quality_part(quality: dict[str, Floats], reported: dict[str, Floats]) -> str:
     points = _points(quality)
+
+    last = points[-1]
+    ends = {name: float(curves[:, last - 1].mean()) for name, curves in quality.items()}
+    cost = np.mean([end - reported[name][:, last - 1].mean() for name, end in ends.items()])
+    gain = max(ends.values()) - ends[BASE]
 
     def cell(values: Floats) -> str:
         return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
@@ -145,6 +151,9 @@ Mean ± standard deviation over seeds; 1 is the true front.
 The same of the layouts alone that the search would report, which it picks by the accuracies that it saw:
 
 {_by_point(reported, points, cell)}
+
+After {last} layouts, choosing by one noisy training costs {cost:.3f} on average over the samplers; the most that a
+sampler gains over `{BASE}` is {gain:.3f}.
 """
 
 
@@ -223,10 +232,10 @@ def _verdict(quality: dict[str, Floats]) -> str:
         if worse
         else "Nowhere among these points does the interval of the difference lie below 0 for `exact`.",
         f"Its mean is lower, within the interval, than that of {', '.join(behind)}." if behind else "",
-        "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: on a "
-        "space whose options interact more, it has less to offer.",
+        "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: where "
+        "options interact more, it has less to offer.",
     ]
-    return "### Where `exact` loses\n\n" + " ".join(line for line in lines if line)
+    return "### Where `exact` loses\n\n" + fill(" ".join(line for line in lines if line), 120)
 
 
 def _cost_part(runs: Records) -> str:

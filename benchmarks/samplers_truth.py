@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from archspec.cost import measure
 from archspec.loader import encode
 from reports.pareto import hypervolume, hypervolume_history, nondominated
-from reports.statistics import Summary, pooled_sd, summarise
+from reports.statistics import Summary, summarise
 from search.evaluator import parse_evaluator
+from search.seeding import mix
 from search.space import load_space
 
 MARGIN = 0.1
@@ -80,9 +81,25 @@ class Truth:
         ]
         return (hypervolume_history(points, corner) / whole).tolist(), reported
 
-    def seed_sd(self) -> float:
-        """Standard deviation between trainings of one layout, pooled over layouts."""
-        return pooled_sd([summarise(values) for values in self.accuracy.tolist()])
+    def seen(self, digest: str, seed: int) -> float:
+        """What the search with `seed` sees of a layout: the accuracy of one of its trainings.
+
+        Which one is drawn from both: the table's few seeds, each taken for all layouts, would make the noise of
+        repeated searches the same few times over. A real search trains every layout with one seed, so what that seed
+        does to all of them alike moves no layout past another; it is therefore taken out before rows are mixed.
+        """
+        column = mix(seed, digest) % self.accuracy.shape[1]
+        common = self.accuracy[:, column].mean() - self.accuracy.mean()
+        return float(self.accuracy[self.row[digest], column] - common)
+
+    def noise(self) -> float:
+        """Standard deviation of a training's accuracy about its layout's mean, apart from what all share of a seed.
+
+        The residual of the two-way layout (layouts by seeds) without replication.
+        """
+        rows, seeds = self.accuracy.shape
+        residual = self.accuracy - self.mean[:, None] - self.accuracy.mean(axis=0) + self.accuracy.mean()
+        return float(np.sqrt((residual**2).sum() / ((rows - 1) * (seeds - 1))))
 
     def spread(self) -> Summary:
         """Of the qualities of layouts."""
@@ -103,7 +120,7 @@ class Truth:
         return float(pearsonr(logs, self.mean).statistic), float(spearmanr(logs, self.mean).statistic)
 
     def additive_share(self) -> float:
-        """Share of the variance of qualities that a sum of one effect per option explains (R², least squares)."""
+        """Share of the variance of qualities that a sum of one effect per option explains (adjusted R²)."""
         names = list(self.choices[0])
         columns = [
             [float(choice[name] == option) for choice in self.choices]
@@ -111,8 +128,9 @@ class Truth:
             for option in {choice[name]: None for choice in self.choices}
         ]
         design = np.column_stack([np.ones(len(self.macs)), *columns])
-        fitted = design @ np.linalg.lstsq(design, self.mean, rcond=None)[0]
-        return float(1 - ((self.mean - fitted) ** 2).sum() / ((self.mean - self.mean.mean()) ** 2).sum())
+        fitted, _, rank, _ = np.linalg.lstsq(design, self.mean, rcond=None)
+        left = self.mean - design @ fitted
+        return float(1 - (left**2).sum() / (len(left) - rank) / self.mean.var(ddof=1))
 
 
 def measure_truth(space: str, table: str) -> Truth:

@@ -105,7 +105,7 @@ def draw(curves: Mapping[str, Curves], base: str, *, quality: str, startup: int 
     left.set_ylim(math.floor(start * 20) / 20, 1.005)
     left.set_ylabel(quality)
     right.set_ylabel(f"difference from {base}, same seed")
-    for axes, letter, title in ((left, "a", "quality"), (right, "b", f"gain over {base}")):
+    for axes, letter, title in ((left, "a", "found so far"), (right, "b", f"gain over {base}")):
         axes.set_title(f"({letter}) {title}", loc="left", fontweight="bold")
     if startup:
         right.text(

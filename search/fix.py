@@ -113,7 +113,7 @@ def report(result: Fix) -> Iterator[str]:
         yield f"{limit}: {before:,}" + (f" -> {after:,}" if result.changes else " already")
     if result.changes:
         fields = "1 field" if len(result.changes) == 1 else f"{len(result.changes)} fields"
-        yield f"{fields} changed: of {result.layouts:,} layouts around it none inside has fewer or smaller changes"
+        yield f"{fields} changed; of the {result.layouts:,} layouts around it, none inside has fewer or smaller changes"
 
 
 def record(result: Fix) -> dict[str, Any]:

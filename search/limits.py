@@ -88,7 +88,8 @@ def parse_limits(texts: Iterable[str]) -> Box:
             match = _ENTRY.fullmatch(text[:MAX_TEXT])
             limits.append(_limit(_metric(match[1] if match else "macs"), match[2] if match else text))
         except ValueError as error:
-            raise FieldError("", f"{text!r:.60}: {error}") from None
+            rule = str(error)
+            raise FieldError("", rule if rule.startswith(show(text.strip())) else f"{text!r:.60}: {rule}") from None
     return join(limits)
 
 

@@ -119,13 +119,15 @@ class Meeting:
                 yield Batch(points.values, points.counts, None)
                 return
         parts: list[Batch] = []
+        waiting = 0
         size = min(max(BATCH, 4 * self.targets[state].size), 2 * BATCH)
         for number, source in middle:
             for part in self._sums(self.sources[source], number, self.targets[state], traced=traced):
                 parts.append(part)
-                if sum(len(part.counts) for part in parts) >= size:
+                waiting += len(part.counts)
+                if waiting >= size:
                     yield _join(parts)
-                    parts = []
+                    parts, waiting = [], 0
         if parts:
             yield _join(parts)
 

@@ -2,7 +2,8 @@
 
 `search.surrogate` is fitted to the trials so far, and `search.front` solves for the exact front of cost against the
 upper confidence bound. Of it, the layout is taken that promises the largest gain of hypervolume over the front of the
-trials. A gain grows with the score and falls with the cost, so no layout of the space promises more.
+trials, each at the mean of its answer and its prediction. A gain grows with the score and falls with the cost, so no
+layout of the space promises more.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from search.surrogate import Surrogate, add_up, fit_surrogate
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-KAPPA = 0.5
-"""Deviations that are added to a prediction."""
+KAPPA = 1.0
+"""Deviations that are added to a prediction. On simulated studies 0.5 to 2 differ less than one seed from the next."""
 AROUND = 16
 """The most promising layouts of the front whose neighbours are looked at where they are known themselves."""
 
@@ -72,7 +73,8 @@ class Optimizer:
         surrogate = fit_surrogate(self.features, known.choices, known.values)
         scores = surrogate.optimistic(self.kappa)
         layouts = np.concatenate([known.choices, known.pending])
-        values = np.concatenate([known.values, surrogate.predict(known.pending)])
+        settled = (known.values + surrogate.predict(known.choices)) / 2  # the best of noisy answers are lucky ones
+        values = np.concatenate([settled, surrogate.predict(known.pending)])
         costs = self.chain.price(layouts)[:, 0]
         seen = _Seen.of(costs[costs >= 0], values[costs >= 0])
         shut = {row.tobytes() for row in (*layouts, *known.closed)}

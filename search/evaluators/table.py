@@ -15,7 +15,6 @@ from archspec.schema import ArchSpec
 from search.data import AnyDataset, parse_dataset
 from search.discovery import parse_config
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
-from search.seeding import mix
 from search.tables import Row, Table, load_table
 
 
@@ -25,8 +24,7 @@ class Lookup(Evaluator):
 
     A search sees one training of each layout, with its noise, as it would if it trained: `seed: study` answers with
     the row of the study's seed (modulo the number of rows), so finalists, whose seeds follow, get the other rows.
-    `drawn` draws a row per layout from the study's seed, so that repeated studies differ in their noise although the
-    table holds few seeds. `mean` answers without noise as far as the table allows.
+    `mean` answers without noise, as far as the table allows.
     """
 
     type: Literal["table"] = "table"
@@ -39,7 +37,7 @@ class Lookup(Evaluator):
         default_factory=lambda: parse_dataset("cluttered_digits"),
         description="data set that the table's layouts were trained on: it says resolution, classes and label",
     )
-    seed: Literal["study", "drawn", "mean"] = Field("study", description="which of a layout's rows answers")
+    seed: Literal["study", "mean"] = Field("study", description="which of a layout's rows answers")
 
     @model_validator(mode="after")
     def _check(self) -> Lookup:
@@ -118,6 +116,4 @@ class LookupSession(Session):
     def _choose(self, rows: tuple[Row, ...], task: Task) -> tuple[Row, ...]:
         if self.config.seed == "mean":
             return rows
-        drawn = self.config.seed == "drawn"
-        number = mix(task.seed, task.spec.digest) if drawn else task.seed
-        return (rows[number % len(rows)],)
+        return (rows[task.seed % len(rows)],)

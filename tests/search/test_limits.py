@@ -85,7 +85,8 @@ def test_a_text_means_these_integers(text, limit):
 def test_a_text_that_breaks_a_rule_is_refused_with_it(text, rule):
     with pytest.raises(FieldError) as caught:
         parse_limits([text])
-    assert str(caught.value).startswith(f"{text!r}: {rule}"), str(caught.value)
+    message = rule if rule.startswith(repr(text)) else f"{text!r}: {rule}"  # the text once
+    assert str(caught.value).startswith(message), str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from archspec.document import parse_document
 from archspec.errors import SpecError
+from search.conductor import _record
+from search.evaluator import cost_metrics
 from search.study import load_study, parse_study
 
 SPACE = """
@@ -54,6 +58,79 @@ def test_finalists_may_be_trained_with_another_recipe():
     config = study("space: five_stage_tiny\nfinal: {changes: {epochs: 33}}\n")
     assert config.final_evaluator().recipe.epochs == 33
     assert config.evaluator.recipe.epochs != 33
+
+
+def test_a_budget_is_recorded_in_canonical_form_and_loads_to_the_same_limits():
+    config = study("space: five_stage_tiny\nbudget: {macs@64: '<= 5000k', params: 100e3..200k}\n")
+    assert config.budget == {"macs": "<= 5M @ 64", "params": "100k..200k"}
+    again = parse_study(parse_document(config.dump(), "again"))
+    assert again == config
+    assert again.box == config.box
+    assert study("space: five_stage_tiny\n").confinement is None
+
+
+def test_a_budget_without_a_resolution_speaks_of_the_costs_that_the_trials_report():
+    """Not of the space's own resolution: the evaluator trains at that of its data."""
+    text = "space: five_stage_tiny\nevaluator:\n  type: train\n  data: {type: cluttered_digits, resolution: 96}\n"
+    config = study(text + "budget: {macs: <= 5M, macs@64: <= 4M}\n")
+    assert [str(limit) for limit in config.box] == ["macs <= 5M @ 96", "macs <= 4M @ 64"]
+    layout = config.open_space().fill(lambda hole: hole.options[0])
+    (row,) = config.confinement.draw(np.random.default_rng(0))
+    spec = config.evaluator.prepare(config.confinement.encoding.spec(row))
+    assert spec.resolution == config.evaluator.prepare(layout.spec).resolution == 96
+    assert cost_metrics(spec)["macs"] == config.confinement.chain.price(row[None])[0, 0]
+
+
+def test_a_run_started_before_there_were_budgets_is_continued_but_not_with_one(study_file, tmp_path):
+    config = load_study(str(study_file()), tmp_path, {})
+    recorded = config.model_dump(mode="json")
+    del recorded["budget"]
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "study.yaml").write_text(yaml.safe_dump(recorded))
+    _record(config, tmp_path / "toy")
+    assert "budget: {}" in (tmp_path / "toy" / "study.yaml").read_text()
+    with pytest.raises(SpecError, match=r"study.yaml: the run was started with another budget"):
+        _record(load_study(str(study_file(budget={"macs": "<= 600k"})), tmp_path, {}), tmp_path / "toy")
+
+
+BUDGETS = [
+    ("budget: 5G\n", "study.yaml:2: budget: must map metrics to limits, such as {macs: '<= 5G @ 448'}, not '5G'"),
+    ("budget:\n  macs: 5G\n", "study.yaml:3: budget.macs: '5G' is no limit: write '<= 5G', '>= 3M' or '4..5G'"),
+    ("budget:\n  macs: 5000000\n", "study.yaml:3: budget.macs: 5000000 is no limit: write"),
+    ("budget:\n  params: '<= 3M'\n  macs: <= 5g\n", "study.yaml:4: budget.macs: unknown unit 'g' (did you mean G?)"),
+    ("budget:\n  parms: <= 5M\n", "study.yaml:3: budget.parms: unknown metric 'parms' (did you mean params?)"),
+    ("budget:\n  macs@64: <= 5Q\n", "study.yaml:3: budget['macs@64']: unknown unit 'Q'; known: k, M, G or T"),
+    ("budget:\n  flops: <= 5M\n", "study.yaml:3: budget.flops: 'flops' means different things; write macs"),
+    ("budget:\n  macs: 5M..4M\n", "study.yaml:3: budget.macs: 5M..4M is empty"),
+    (
+        "budget:\n  macs@64: <= 5M @ 32\n",
+        "study.yaml:3: budget['macs@64']: speaks of resolution 64 and of 32; state one",
+    ),
+    (
+        "budget:\n  macs: <= 1M\n  macs@64: 2..3M\n",
+        "study.yaml:2: budget: macs <= 1M @ 64 and macs 2M..3M @ 64 exclude each other",
+    ),
+    (
+        "trials: 3\nbudget:\n  macs: <= 1k\n",
+        "study.yaml:3: budget: no layout of five_stage_tiny meets macs <= 1k @ 64: the cheapest has ",
+    ),
+    (
+        "budget: {params: '>= 5M'}\n",
+        "study.yaml:2: budget: no layout of five_stage_tiny meets params >= 5M @ 64: the dearest has ",
+    ),
+    (
+        "budget: {macs: <= 1M, params: '>= 500k'}\n",
+        "study.yaml:2: budget: no layout of five_stage_tiny meets macs <= 1M @ 64 and params >= 500k @ 64, though each",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BUDGETS)
+def test_broken_and_empty_budgets_are_refused_with_place_and_rule(text, message):
+    with pytest.raises(SpecError) as caught:
+        study(f"space: five_stage_tiny\n{text}")
+    assert str(caught.value).startswith(message), str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

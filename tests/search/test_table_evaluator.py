@@ -85,21 +85,6 @@ def test_mean_is_the_mean_over_seeds_whatever_the_seed(table_file):
         assert metrics["test_accuracy"] == pytest.approx(fmean(test for _, _, test in ROWS))
 
 
-def test_drawn_depends_on_seed_and_layout_and_takes_every_row_equally_often(table_file):
-    config = evaluator(table_file(layouts=len(LAYOUTS)), seed="drawn")
-    session = config.open()
-    specs = [config.prepare(layout.spec) for layout in LAYOUTS]
-    drawn = [
-        [session.evaluate(Task(spec, seed, Path(), Path()), never, print)["accuracy"] for spec in specs]
-        for seed in range(5)
-    ]
-    assert drawn[0] != drawn[1]
-    assert drawn[0] == [session.evaluate(Task(spec, 0, Path(), Path()), never, print)["accuracy"] for spec in specs]
-    flat = [accuracy for row in drawn for accuracy in row]
-    for _, accuracy, _ in ROWS:  # 1080 draws: six standard deviations are 93
-        assert abs(flat.count(accuracy) - len(flat) / 3) < 93
-
-
 def test_costs_are_measured_at_the_resolution_of_the_data(table_file):
     layout = LAYOUTS[0]
     config = evaluator(table_file())
