@@ -12,13 +12,17 @@ ResOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
     typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH; may be given more than once"),
 ]
+SideOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--res", metavar="PIXELS", help="side of the images; may be given more than once"),
+]
 BudgetOption = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         "--budget", metavar="LIMIT", help="'<= 5G @ 448', 'params <= 35M', '4..5G'; may be given more than once"
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="exact integers as JSON")]
+JsonOption = Annotated[bool, typer.Option("--json", help="exact numbers as JSON")]
 
 
 def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:

@@ -8,13 +8,13 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli_options import BudgetOption, JsonOption, ResOption, squares
+from archspec.cli_options import BudgetOption, JsonOption, SideOption, squares
 
 
 def space(
     name: Annotated[str, typer.Argument(metavar="SPACE", help="a space file, or the name of a shipped space")],
     budget: BudgetOption = None,
-    res: ResOption = None,
+    res: SideOption = None,
     front: Annotated[bool, typer.Option("--front", help="the layouts with the most parameters for their MACs")] = False,
     sample: Annotated[int, typer.Option("--sample", min=0, metavar="N", help="draw N specs uniformly into --out")] = 0,
     out: Annotated[

@@ -108,7 +108,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = read(args.out)
     known = {(row["digest"], int(row["seed"])) for row in rows}
-    layouts = [(layout.params, evaluator().prepare(layout.spec).digest) for layout in load_space(args.space).enumerate()]
+    space = load_space(args.space)
+    layouts = [(layout.params, evaluator().prepare(layout.spec).digest) for layout in space.enumerate()]
     jobs = [
         Job(params, args.space, seed)
         for seed in range(args.seeds)

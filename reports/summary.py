@@ -27,7 +27,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise."""
+    """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise and about
+    the surrogate of `sampler: exact` (none for the others)."""
 
     trained: int
     failed: int
@@ -39,6 +40,7 @@ class Summary:
     training: Mapping[str, float]
     failures: tuple[Failure, ...]
     noise: tuple[str, ...]
+    surrogate: tuple[str, ...]
 
 
 def summary(record: Record, front: Front) -> Summary:
@@ -57,6 +59,7 @@ def summary(record: Record, front: Front) -> Summary:
         training={name: _seconds(table) for name, table in tables.items() if len(table)},
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
         noise=tuple(_noise(front)),
+        surrogate=tuple(_surrogate(record)),
     )
 
 
@@ -113,6 +116,21 @@ def _noise(front: Front) -> list[str]:
         f"difference from noise {needs} (5 % level, 80 % power)."
     )
     return sentences
+
+
+def _surrogate(record: Record) -> list[str]:
+    """How good the additive surrogate was when it proposed for the last time, as its trial notes."""
+    trials = reversed(record.study.get_trials(deepcopy=False))
+    notes = next((trial.user_attrs["surrogate"] for trial in trials if "surrogate" in trial.user_attrs), {})
+    try:
+        error, kendall, spearman, known = (float(notes[key]) for key in ("loo_rmse", "kendall", "spearman", "trials"))
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [
+        f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the others, "
+        f"a layout's accuracy was off by {100 * error:.2f} points (root mean square); the rank correlation of these "
+        f"predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} (Spearman's rho)."
+    ]
 
 
 def budget(training: Mapping[str, float]) -> str:

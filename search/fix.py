@@ -172,8 +172,8 @@ def _template(spec: ArchSpec) -> dict[str, Any]:
     out = compact(data)
     for index, row in enumerate(out["stages"]):
         if "depth" not in row:
-            row["block"], row["depth"] = _pattern(row["block"])
-        out["stages"][index] = row
+            blocks, depth = _pattern(row.pop("block"))
+            out["stages"][index] = {"block": blocks, "depth": depth, **row}
     for key in ("stem", "head"):
         if out.get(key) is not None:
             out[key] = {option: value for option, value in data[key].items() if value is not None}

@@ -198,6 +198,8 @@ def _limit(metric: Metric, raw: Any) -> Limit:
         low, high = _bound(match, units, text)
     elif match := _RANGE.fullmatch(text):
         low, high = _range(match, units)
+        if low > high and match[8] and not match[4]:
+            raise ValueError(f"{text.strip()} is empty: the {match[8]} counts for both ends")
     else:
         raise ValueError(f"{show(raw.strip())} is no limit: {FORMS}")
     if low is not None and high is not None and low > high:
@@ -217,7 +219,7 @@ def _bound(match: re.Match[str], units: Mapping[str, int], text: str) -> tuple[i
 
 def _range(match: re.Match[str], units: Mapping[str, int]) -> tuple[int, int]:
     first, second = list(match.groups()[:4]), list(match.groups()[4:])
-    if not first[3]:  # 4..5G
+    if not first[3] and not first[2]:  # 4..5G, but not 4e9..5G
         first[3] = second[3]
     return _whole(_number(first, units).__ceil__()), _whole(_number(second, units).__floor__())
 

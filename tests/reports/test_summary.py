@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import create_trial
 
 from reports.front import Front, Member, front
 from reports.rows import read
@@ -42,6 +44,21 @@ def test_requeued_trials_are_interrupted_not_failed(make_run: Callable[..., Path
     found = summary(type(record)(**{**vars(record), "search": search}), front(record))
     assert (found.failed, found.requeued) == (1, 1)
     assert found.failures[0].trials == (30, 31)
+
+
+def test_the_surrogate_is_quoted_as_the_last_proposal_noted_it(demo_run: Path) -> None:
+    record = read(demo_run)
+    assert summary(record, front(record)).surrogate == ()
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for trials, spearman in ((10, 0.1), (11, 0.45)):
+        note = {"loo_rmse": 0.0193, "kendall": 0.31, "spearman": spearman, "trials": trials}
+        study.add_trial(create_trial(values=[0.5, 1.0], user_attrs={"surrogate": note}))
+    found = summary(type(record)(**{**vars(record), "study": study}), front(record))
+    assert found.surrogate == (
+        "The additive surrogate behind the proposals was last fitted to 11 layouts. Predicted from the others, a "
+        "layout's accuracy was off by 1.93 points (root mean square); the rank correlation of these predictions with "
+        "the answers was 0.31 (Kendall's tau b), 0.45 (Spearman's rho).",
+    )
 
 
 def members(*tests: Summary) -> Front:

@@ -61,7 +61,7 @@ def test_finalists_may_be_trained_with_another_recipe():
 
 
 def test_a_budget_is_recorded_in_canonical_form_and_loads_to_the_same_limits():
-    config = study("space: five_stage_tiny\nbudget: {macs@64: '<= 5000k', params: 100e3..200k}\n")
+    config = study("space: five_stage_tiny\nbudget: {macs@64: '<= 5000k', params: 100k..200e3}\n")
     assert config.budget == {"macs": "<= 5M @ 64", "params": "100k..200k"}
     again = parse_study(parse_document(config.dump(), "again"))
     assert again == config
