@@ -39,6 +39,11 @@ format: $(STAMP) ## format and fix what can be fixed
 
 bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/flops_startup.py
+	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/budgets.py
+	$(BIN)/python benchmarks/front.py
+	$(BIN)/python benchmarks/symbolic.py
+	$(BIN)/python benchmarks/samplers.py
 
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000

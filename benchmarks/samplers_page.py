@@ -82,11 +82,12 @@ Written by `python benchmarks/samplers.py --write docs`; no number here is typed
 Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point. Each search may train {trials}
 of the {len(truth.macs)} layouts of `{truth.space}`. The table answers instead of a training, with **one** training of
 the layout, drawn from the search's seed (less what that training's seed does to all layouts alike, as in a search that
-trains them all with one seed); the score is the hypervolume of the layouts trained so far by their **mean** accuracy
-over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is accuracy {accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log
-span beyond the dearest); multiply-adds count by their logarithm. The searches are those of `archspec search` with one
-worker: duplicates are answered from the record and do not count as trained. The first {startup} layouts are drawn at
-random, the same for every sampler with the same seed, so that differences between samplers are paired.
+trains them all with one seed). The score is the hypervolume of the layouts trained so far by their **mean** accuracy
+over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is accuracy
+{accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log span beyond
+the dearest); multiply-adds count by their logarithm. The searches are those of `archspec search` with one worker:
+duplicates are answered from the record and do not count as trained. The first {startup} layouts are drawn at random,
+the same for every sampler with the same seed, so that differences between samplers are paired.
 """
 
 
@@ -123,8 +124,9 @@ def _table_part(truth: Truth) -> str:
 | variance of the means that is such noise | {sd**2 / seeds / spread.sd**2:.1%} |
 | variance of the means that a sum of one effect per option explains (adjusted R²) | {truth.additive_share():.1%} |
 
-The standard error of a layout's mean is {sd / seeds**0.5:.4f}, so the "true" front is itself an estimate; it is the
-same for every sampler. Its {len(truth.front)} layouts:
+The standard error of a layout's mean is {sd / seeds**0.5:.4f}, so the "true" front is itself an estimate, the same for
+every sampler; and the training that a search sees is one of the {seeds} in the mean, so what looked good to it scores a
+little better than fresh trainings would. The {len(truth.front)} layouts of the front:
 
 {_markdown(["layout", "MACs (M)", "accuracy", "sd"], rows)}
 """

@@ -91,6 +91,30 @@ def test_the_nearest_is_what_a_look_at_every_layout_finds(small, box, pick):
     assert expected is None or found.tolist() == expected.tolist()
 
 
+def test_bounds_on_several_limits_and_small_batches_change_nothing(small, monkeypatch):
+    """Neither how soon the relaxation is asked, nor how many beginnings are extended at a time, decides the answer."""
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr("search.repair.FEW", -1)
+    possible = small.prices[small.prices[:, 0] >= 0]
+    found = []
+    for index in range(60):
+        monkeypatch.setattr("search.repair.CHUNK", (1, 50, 1 << 18)[index % 3])
+        monkeypatch.setattr("search.repair.BEAM", (1, 3, 2048)[index % 3])
+        center = possible[rng.integers(len(possible))]
+        ends = [(cost - cost // 40, cost + cost // 40) for cost in center.tolist()]
+        shapes = rng.integers(0, 3, 3)
+        box = tuple(
+            Limit(metric, low if shape < 2 else None, high if shape > 0 else None)
+            for metric, (low, high), shape in zip(METRICS, ends, shapes, strict=True)
+        )
+        row = small.rows[rng.integers(len(small.rows))]
+        far = moves(small.encoding, row)
+        near = nearest(small.chain, box, far)
+        assert near.tolist() == small.nearest(box, row).tolist()
+        found.append(sum(int(table[option]) for table, option in zip(far.changes, near, strict=True)))
+    assert max(found) >= 5
+
+
 def test_the_examples_are_not_all_empty_or_near(small):
     """The costs above hit the space: some boxes need several changes."""
     box = settle(parse_limits(["600k..610k"]), 32)
