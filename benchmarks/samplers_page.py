@@ -79,8 +79,9 @@ Written by `python benchmarks/samplers.py --write docs`; no number here is typed
 
 ![Hypervolume against trained layouts](samplers/hypervolume.png)
 
-Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point. Each search may train {trials}
-of the {len(truth.macs)} layouts of `{truth.space}`. The table answers instead of a training, with **one** training of
+Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
+between searches with the same seed. Each search may train {trials} of the {len(truth.macs)} layouts of
+`{truth.space}`. The table answers instead of a training, with **one** training of
 the layout, drawn from the search's seed (less what that training's seed does to all layouts alike, as in a search that
 trains them all with one seed). The score is the hypervolume of the layouts trained so far by their **mean** accuracy
 over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is accuracy

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from reports.canvas import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, SKY, VERMILLION, sheet
@@ -29,6 +29,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": SKY, "linestyle": "-"},
 )
 _BASE: dict[str, Any] = {"color": GREY, "linestyle": "-"}
+_CENTRE: dict[str, Any] = {"ha": "center", "va": "top"}
 
 
 @dataclass(frozen=True)
@@ -85,47 +86,52 @@ def draw(curves: Mapping[str, Curves], base: str, *, quality: str, startup: int 
         quality: what the curves measure, for the axis.
         startup: leading trials that are the same for all, drawn at random.
     """
-    figure = sheet(PAGE, 2.9)
-    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1)})
-    looks = _assign(list(curves), base)
-    trials = np.arange(1, next(iter(curves.values())).shape[1] + 1)
+    others = [name for name in curves if name != base]
+    looks = {name: _LOOKS[index % len(_LOOKS)] for index, name in enumerate(others)} | {base: _BASE}
+    figure = sheet(PAGE, 3.0)
+    rows = max(1, math.ceil(len(others) / 2))
+    grid = figure.add_gridspec(rows, 3, width_ratios=(2, 1.05, 1.05))
+    left = figure.add_subplot(grid[:, 0])
+    trials = np.arange(1, curves[base].shape[1] + 1)
     apart = slice(max(startup - 1, 0), None)
     _plot(left, trials, band(curves[base]), looks[base], base)
-    for name in reversed([name for name in curves if name != base]):
+    for name in reversed(others):
         _plot(left, trials[apart], band(curves[name][:, apart]), looks[name], name)
-        _plot(right, trials[apart], band((curves[name] - curves[base])[:, apart]), looks[name], name)
-    right.axhline(0, linewidth=1.4, zorder=2, **_BASE)
-    for axes in (left, right):
-        if startup:
-            axes.axvspan(0, startup, facecolor="#F1F1F1", edgecolor="none", zorder=0)
-        axes.set_xlim(0, len(trials))
-        axes.xaxis.set_major_locator(MultipleLocator(10))
-        axes.set_xlabel("trained layouts")
-    start = min(float(values[:, min(4, values.shape[1] - 1)].mean()) for values in curves.values())
-    left.set_ylim(math.floor(start * 20) / 20, 1.005)
+    early = min(4, len(trials) - 1)
+    left.set_ylim(math.floor(20 * float(curves[base][:, early].mean())) / 20, 1.005)
     left.set_ylabel(quality)
-    right.set_ylabel(f"difference from {base}, same seed")
-    for axes, letter, title in ((left, "a", "found so far"), (right, "b", f"gain over {base}")):
-        axes.set_title(f"({letter}) {title}", loc="left", fontweight="bold")
-    if startup:
-        right.text(
-            startup / 2, 0.985, "random\nstart-up", transform=right.get_xaxis_transform(), fontsize=6.5,
-            color="#666666", ha="center", va="top",
-        )  # fmt: skip
+    left.set_title("(a) found so far", loc="left", fontweight="bold")
     handles = {line.get_label(): line for line in left.lines}
     left.legend(handles=[handles[name] for name in curves], loc="lower right", handlelength=2.8)
+    panels: list[Axes] = []
+    for index, name in enumerate(others):
+        place = grid[index // 2, 1 + index % 2]
+        axes = figure.add_subplot(place, sharex=panels[0], sharey=panels[0]) if panels else figure.add_subplot(place)
+        panels.append(axes)
+        axes.axhline(0, linewidth=1.2, zorder=2, **_BASE)
+        _plot(axes, trials[apart], band((curves[name] - curves[base])[:, apart]), looks[name], name)
+        axes.set_title(f"({chr(ord('b') + index)}) {name} − {base}", loc="left", fontweight="bold")
+        axes.tick_params(labelleft=index % 2 == 0, labelbottom=index + 2 >= len(others))
+    for axes in (left, *panels):
+        _frame(axes, len(trials), startup)
+    for axes in (left, *panels[-2:]):
+        axes.set_xlabel("trained layouts")
+    if startup:
+        place = left.get_xaxis_transform()
+        left.text(startup / 2, 0.985, "random\nstart-up", transform=place, fontsize=6.5, color="#666666", **_CENTRE)
     return figure
 
 
-def _assign(names: list[str], base: str) -> dict[str, dict[str, Any]]:
-    others = [name for name in names if name != base]
-    looks = {name: _LOOKS[index % len(_LOOKS)] for index, name in enumerate(others)}
-    return {**looks, base: _BASE}
+def _frame(axes: Axes, trials: int, startup: int) -> None:
+    if startup:
+        axes.axvspan(0, startup, facecolor="#F1F1F1", edgecolor="none", zorder=0)
+    axes.set_xlim(0, trials)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _plot(axes: Axes, trials: NDArray[np.int64], values: Band, look: dict[str, Any], name: str) -> None:
     color = look["color"]
-    axes.fill_between(trials, values.low, values.high, color=color, alpha=0.15, linewidth=0, zorder=3)
+    axes.fill_between(trials, values.low, values.high, color=color, alpha=0.13, linewidth=0, zorder=3)
     for edge in (values.low, values.high):
         axes.plot(trials, edge, color=color, alpha=0.45, linewidth=0.4, zorder=3, label="_edge")
     axes.plot(trials, values.mean, linewidth=1.5, zorder=4, label=name, **look)

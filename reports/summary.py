@@ -127,9 +127,9 @@ def _surrogate(record: Record) -> list[str]:
     except (KeyError, TypeError, ValueError):
         return []
     return [
-        f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the others, "
-        f"a layout's accuracy was off by {100 * error:.2f} points (root mean square); the rank correlation of these "
-        f"predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} (Spearman's rho)."
+        f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the "
+        f"others, a layout's accuracy was off by {100 * error:.2f} points (root mean square); the rank correlation of "
+        f"these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} (Spearman's rho)."
     ]
 
 

@@ -12,6 +12,7 @@ from optuna.trial import TrialState, create_trial
 
 from archspec.schema import ArchSpec
 from search.arm import Arm, encode_order, write_spec
+from search.holes import Params
 from search.space import Space
 from search.study import StudyConfig
 from search.worker import Order, Report
@@ -85,7 +86,9 @@ def front_specs(study: Study, config: StudyConfig, space: Space) -> list[ArchSpe
     trials = sorted(study.best_trials, key=lambda trial: tuple(reversed(trial.values)))
     distinct = {trial.user_attrs["digest"]: trial for trial in trials if "digest" in trial.user_attrs}
     chosen = spread(list(distinct.values()), config.final.members)
-    return [config.evaluator.prepare(space.fill(lambda hole, t=trial: t.params[hole.path]).spec) for trial in chosen]
+    # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
+    placed: list[Params] = [trial.user_attrs.get("placed", trial.params) for trial in chosen]
+    return [config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec) for params in placed]
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -47,14 +47,23 @@ def test_the_figure_shows_each_mean_and_each_paired_difference():
     curves = {"good": base + 0.1, "bad": base - 0.1, "plain": base}
     with style():
         figure = draw(curves, "plain", quality="share", startup=4)
-    left, right = figure.axes
+    left, *panels = figure.axes
     shown = {line.get_label(): np.asarray(line.get_ydata(), float) for line in left.lines}
     np.testing.assert_allclose(shown["plain"], base.mean(axis=0))
     for name in ("good", "bad"):  # until the fourth trial they are all the same
         np.testing.assert_allclose(shown[name], curves[name].mean(axis=0)[3:])
-    gains = {line.get_label(): np.asarray(line.get_ydata(), float) for line in right.lines}
-    np.testing.assert_allclose(gains["good"], [0.1] * 9)
-    np.testing.assert_allclose(gains["bad"], [-0.1] * 9)
-    assert "plain" not in gains
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["good", "bad", "plain"]
     assert left.get_ylabel() == "share"
+    assert [axes.get_title(loc="left") for axes in panels] == ["(b) good − plain", "(c) bad − plain"]
+    for axes, name, gain in zip(panels, ("good", "bad"), (0.1, -0.1), strict=True):
+        gains = {line.get_label(): np.asarray(line.get_ydata(), float) for line in axes.lines}
+        np.testing.assert_allclose(gains[name], [gain] * 9)
+
+
+@pytest.mark.parametrize("names", [("plain",), ("one", "plain"), ("plain", "a", "b", "c")])
+def test_any_number_of_curves_can_be_drawn(names):
+    rng = np.random.default_rng(3)
+    with style():
+        figure = draw({name: rng.random((5, 3)) for name in names}, "plain", quality="share")
+        figure.draw_without_rendering()
+    assert len(figure.axes) == len(names)

@@ -3,7 +3,10 @@
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from archspec.cost import measure
+from archspec.schema import ArchSpec
 from search.arm import SearchArm
+from search.finalists import front_specs
 from search.journal import open_study
 from search.study import load_study
 from search.worker import Order, Report
@@ -71,3 +74,20 @@ def test_metrics_that_are_no_numbers_are_a_failure(study_file, tmp_path):
     line = arm.finish(order, Report("done", metrics={"accuracy": float("nan"), "macs": 1}))
     assert "failed: objectives are not finite: accuracy nan" in line
     assert arm.progress == (0, 2)
+
+
+def test_finalists_are_the_layouts_that_were_evaluated_not_the_proposals_outside_the_budget(study_file, tmp_path):
+    stage = {"block": "HR", "depth": {"range": [1, 4]}, "width": {"choice": [8, 16, 24]}}
+    space = {**SMALL, "stages": [{**stage, "expansion": {"choice": [2, 4, 6]}}]}
+    budget = {"macs": "<= 1.73M"}  # 7 of the 36 layouts
+    sampler = {"type": "tpe", "startup": 2}
+    arm = make_arm(study_file, tmp_path, InMemoryStorage(), space=space, budget=budget, sampler=sampler, trials=6)
+    evaluated: set[str] = set()
+    for count in range(6):
+        order = arm.next_order()
+        assert order is not None
+        evaluated.add(order.digest)
+        macs = measure(ArchSpec.model_validate(order.spec)).macs
+        arm.finish(order, Report("done", metrics={"accuracy": count / 10, "macs": macs}))
+    assert any("repaired" in trial.user_attrs for trial in arm.study.best_trials)
+    assert {spec.digest for spec in front_specs(arm.study, arm.config, arm.space)} <= evaluated
