@@ -237,8 +237,8 @@ def _verdict(quality: dict[str, Floats]) -> str:
         f"Its mean is lower, within the interval, than that of {', '.join(behind)}." if behind else "",
         "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: where "
         "options interact more, it has less to offer. And the comparison favours it a little: its width of confidence, "
-        "the logarithm of cost and the weight of noisy answers were chosen by trying a few settings on this table and on "
-        "two simulated problems; the other samplers run at archspec's defaults, untuned.",
+        "the logarithm of cost and the weight of noisy answers were chosen by trying a few settings on this table and "
+        "on two simulated problems; the other samplers run at archspec's defaults, untuned.",
     ]
     return "### Where `exact` loses\n\n" + fill(" ".join(line for line in lines if line), 120)
 

@@ -94,11 +94,13 @@ def main() -> int:
     torch.set_num_threads(1)
     rng = np.random.default_rng(options.seed)
     race(1_000_000, rng)
-    names = spaces()
-    shares = np.diff(np.linspace(0, options.layouts, len(names) + 1).round().astype(int))
-    for name, share in zip(names, shares.tolist(), strict=True):
-        size = Encoding(load_space(name)).space.count()
-        if not check(name, min(share, size), rng):
+    # The smallest spaces first: what they cannot give, the others do.
+    sizes = sorted((load_space(name).count(), name) for name in spaces())
+    left = options.layouts
+    for index, (size, name) in enumerate(sizes):
+        share = min(size, -(-left // (len(sizes) - index)))
+        left -= share
+        if not check(name, share, rng):
             return 1
     print(f"numpy {np.__version__}, torch {torch.__version__}, fvcore {version('fvcore')}")
     return 0

@@ -39,6 +39,16 @@ def finished_events(run: Path) -> Counter[str]:
     return events
 
 
+def count_events(run: Path) -> int:
+    return sum(len(path.read_text().splitlines()) for path in run.glob("artifacts/*/*/events.jsonl"))
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def test_search_counts_trains_each_layout_once_and_records_everything(study_file, tmp_path):
     config = load_study(str(study_file(trials=15, baseline=8, final={"seeds": 2, "anchors": []})), tmp_path, {})
     assert conduct(config, tmp_path / "runs", workers=2)
@@ -139,8 +149,10 @@ def test_kill_9_five_times_loses_no_finished_trial_and_trains_none_twice(study_f
     rng = random.Random(7)
     finished: set[str] = set()
     for _ in range(5):
+        before = count_events(runs / "toy")
         process = start(study, runs)
-        time.sleep(1.2 + 1.5 * rng.random())
+        wait_until(lambda n=before: count_events(runs / "toy") > n)  # a trial is under way, however busy the machine
+        time.sleep(1.5 * rng.random())
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
