@@ -295,7 +295,9 @@ def search(
         float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
     ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
-    sampler: Annotated[Optional[str], typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random, qmc or exact")] = None,  # noqa: UP045
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random, qmc or exact")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
 ) -> None:

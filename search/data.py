@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 import search.datasets
+from archspec.errors import FieldError
+from archspec.schema import ArchSpec
 from search.discovery import find_class, parse_config, tags
 from search.seeding import torch_generator
 
@@ -73,6 +75,25 @@ class Dataset(BaseModel, ABC):
     def benchmark(self) -> str | None:
         """The published benchmark whose rows may stand beside results on this data set, such as `imagenet1k`."""
         return None
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        """The accuracy on this data set for reports; see `search.evaluator.Evaluator.metric`."""
+        return {"name": "accuracy", "label": self.metric_label, "dataset": self.type, "benchmark": self.benchmark}
+
+    def fit(self, spec: ArchSpec) -> ArchSpec:
+        """`spec` at the resolution of this data set.
+
+        Raises:
+            FieldError: its head has another number of classes, or its images other channels.
+        """
+        spec = spec.at(self.resolution)
+        classes = getattr(spec.head, "classes", None)
+        if classes != self.classes:
+            raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
+        if spec.channels != 3:
+            raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
+        return spec
 
     @abstractmethod
     def load(self) -> Splits:

@@ -60,14 +60,10 @@ class Lookup(Evaluator):
 
     @property
     def metric(self) -> dict[str, str | None]:
-        data = self.data
-        return {"name": "accuracy", "label": data.metric_label, "dataset": data.type, "benchmark": data.benchmark}
+        return self.data.metric
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        spec = spec.at(self.data.resolution)
-        classes = getattr(spec.head, "classes", None)
-        if classes != self.data.classes:
-            raise FieldError("head", f"must have the data set's {self.data.classes} classes, not {classes}")
+        spec = self.data.fit(spec)
         if spec.digest not in self.content.rows:
             raise FieldError("", self._lacks(spec))
         return spec

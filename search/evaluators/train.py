@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from pydantic import Field, ValidationError
 
-from archspec.errors import FieldError
 from archspec.schema import ArchSpec
 from search.data import AnyDataset, parse_dataset
 from search.discovery import first_problem
@@ -37,17 +36,10 @@ class Train(Evaluator):
 
     @property
     def metric(self) -> dict[str, str | None]:
-        data = self.data
-        return {"name": "accuracy", "label": data.metric_label, "dataset": data.type, "benchmark": data.benchmark}
+        return self.data.metric
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        spec = spec.at(self.data.resolution)
-        classes = getattr(spec.head, "classes", None)
-        if classes != self.data.classes:
-            raise FieldError("head", f"must have the data set's {self.data.classes} classes, not {classes}")
-        if spec.channels != 3:
-            raise FieldError("channels", f"must be 3, as the images of {self.data.type} have, not {spec.channels}")
-        return spec
+        return self.data.fit(spec)
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         try:
