@@ -11,6 +11,7 @@ import pytest
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
+from search.case import parse_case
 from search.holes import has_holes
 from search.space import parse_space
 from search.study import parse_study
@@ -37,6 +38,8 @@ def test_every_yaml_example_loads(page, text):
     document = parse_document(text, page)
     if "space" in document.data:
         assert parse_study(document).trials
+    elif "cells" in document.data:
+        assert parse_case(document).cells
     elif has_holes(document.data):
         assert parse_space(document).count() > 1
     else:
