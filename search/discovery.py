@@ -75,7 +75,8 @@ def first_problem(error: ValidationError, kind: type[BaseModel]) -> FieldError:
     if isinstance(cause, FieldError):
         return FieldError(".".join(part for part in (name, cause.field) if part), cause.rule)
     if first["type"] == "extra_forbidden":
-        return FieldError(name, f"unknown field{suggest(name, kind.model_fields)}")
+        hint = suggest(name, kind.model_fields) if len(first["loc"]) == 1 else ""  # fields of `kind`, not of its parts
+        return FieldError(name, f"unknown field{hint}")
     if first["type"] == "missing":
         return FieldError(name, "is required")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -16,9 +16,12 @@ from archspec.errors import RunError
 from search.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.curve import EpochRecord, write_curve
 from search.data import Split, Splits
+from search.distillation import Teacher, distilled
 from search.ema import Ema
 from search.interruption import Interrupted
+from search.mixing import Mixing, soft_labels
 from search.optimizer import autocast_dtype, make_optimizer, memory_format
+from search.policy import Policy
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 
@@ -102,6 +105,7 @@ def train(
         OutOfMemory: the device's memory does not suffice.
         Interrupted: `stop` said so; the checkpoint of the last whole epoch is there.
         RunError: the checkpoint is damaged or another run's; it is kept.
+        FieldError: the recipe distils, and the head does not allow it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _memory_of(device, recipe):
@@ -110,7 +114,7 @@ def train(
 
 def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None]) -> TrainResult:
     recipe, seed = run.recipe, run.seed
-    identity = {"fingerprint": fingerprint, "seed": seed, "recipe": recipe.model_dump_json(exclude={"workers"})}
+    identity = {"fingerprint": fingerprint, "seed": seed, "recipe": recipe.identity()}
     path = folder / "checkpoint.pt"
     state = load_checkpoint(path, identity)
     if state is None:
@@ -149,6 +153,8 @@ class _Run:
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.ema = Ema(self.model, self.recipe.ema_decay)
+        self.teacher = None if self.recipe.distill is None else Teacher(self.model, self.ema)
+        self.policy = Policy(self.recipe, self.seed)
         self.memory_format = memory_format(self.device, self.recipe.channels_last)
 
     def epoch(self) -> EpochRecord:
@@ -167,7 +173,7 @@ class _Run:
             if self.stop():
                 raise Interrupted(f"interrupted in epoch {epoch + 1}; {epoch} epochs are saved")
             lr = recipe.lr_at(epoch * steps + number, steps)
-            losses.append(self._step(images, labels, lr))
+            losses.append(self._step(images, labels, lr, number))
             if number % every == 0 and not math.isfinite(losses[-1].item()):
                 raise Diverged(f"the loss is {losses[-1].item()} in epoch {epoch + 1}, step {number + 1} of {steps}")
         loss = torch.stack(losses).double().mean().item()
@@ -185,16 +191,21 @@ class _Run:
         self.curve.append(EpochRecord(epoch + 1, lr, loss, score.accuracy, score.loss, seconds))
         return self.curve[-1]
 
-    def _step(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
-        """One optimiser step; the loss, still on the device."""
+    def _step(self, images: Tensor, labels: Tensor, lr: float, number: int) -> Tensor:
+        """Step `number` of the epoch under way; the loss, still on the device."""
         recipe = self.recipe
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         images = images.to(self.device, memory_format=self.memory_format, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
+        epoch = len(self.curve)
+        if recipe.augments:  # each operation may leave another memory format
+            images = self.policy.augment(images, epoch, number).contiguous(memory_format=self.memory_format)
+        mixing = self.policy.mixing(images, epoch, number)
+        mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=self.memory_format)
         with self.autocast:
-            logits: Tensor = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+            logits: Tensor = self.model(mixed)
+        loss = self._loss(logits.float(), images, labels, mixing)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if recipe.clip_grad:
@@ -204,6 +215,20 @@ class _Run:
         self.scaler.update()
         self.ema.update()
         return loss.detach()
+
+    def _loss(self, logits: Tensor, images: Tensor, labels: Tensor, mixing: Mixing | None) -> Tensor:
+        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer."""
+        recipe = self.recipe
+        if mixing is None and self.teacher is None:
+            return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        target = soft_labels(labels, logits.shape[1], recipe.label_smoothing)
+        if mixing is not None:
+            target = mixing.labels(target)
+        if self.teacher is not None and recipe.distill is not None:
+            with self.autocast:
+                maps = self.teacher.maps(images)
+            target = distilled(target, maps, mixing, recipe.distill)
+        return F.cross_entropy(logits, target)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs; the learning rate is a function of the epoch."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from pydantic import Field, ValidationError
 
 from archspec.schema import ArchSpec
+from archspec.tree import plant
 from search.data import AnyDataset, parse_dataset
 from search.discovery import first_problem
+from search.distillation import check_head
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
-from search.recipe import Recipe
+from search.recipe import AnyRecipe, Recipe
 
 if TYPE_CHECKING:
     from search.train import EpochRecord
@@ -25,7 +27,9 @@ class Train(Evaluator):
     data: AnyDataset = Field(
         default_factory=lambda: parse_dataset("cluttered_digits"), description="the data set: its name, or its options"
     )
-    recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}), description="how to train")
+    recipe: AnyRecipe = Field(
+        default_factory=lambda: Recipe.model_validate({}), description="how to train: fields, a recipe's name, or both"
+    )
     init: Literal["vit", "fan_out"] = Field("fan_out", description="initial weights; see archspec.build")
     zero_init_residual: bool = Field(True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
@@ -39,7 +43,10 @@ class Train(Evaluator):
         return self.data.metric
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        return self.data.fit(spec)
+        spec = self.data.fit(spec)
+        if self.recipe.distill is not None:
+            check_head(plant(spec).head)
+        return spec
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         try:
