@@ -15,6 +15,9 @@ from archspec import __version__
 from archspec.cli_options import BudgetOption, JsonOption, ResOption, resolutions
 from archspec.cli_population import edf, space
 from archspec.errors import ArchspecError, SpecError
+from archspec.infer_command import infer
+from archspec.paper_command import paper
+from archspec.power_command import power
 
 app = typer.Typer(
     name="archspec",
@@ -314,6 +317,9 @@ def search(
 
 app.command()(space)
 app.command()(edf)
+app.command()(power)
+app.command()(paper)
+app.command()(infer)
 
 
 @app.command()

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
+from typing import Any
+
+from archspec.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,16 @@ def seeds_needed(sd: float, difference: float, *, level: float = 0.05, power: fl
         return None
     quantiles = NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)
     return max(2, math.ceil(2 * (quantiles * sd / difference) ** 2))
+
+
+def scipy_stats(purpose: str) -> Any:
+    """The module scipy.stats, imported only by what needs it: scipy is no dependency of archspec itself.
+
+    Raises:
+        SpecError: scipy is not installed.
+    """
+    try:
+        import scipy.stats
+    except ImportError:
+        raise SpecError(f"{purpose} needs scipy: pip install 'archspec-vision[data]'") from None
+    return scipy.stats
