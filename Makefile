@@ -44,6 +44,7 @@ bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/front.py
 	$(BIN)/python benchmarks/symbolic.py
 	$(BIN)/python benchmarks/samplers.py
+	$(BIN)/python benchmarks/calibration.py
 
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
