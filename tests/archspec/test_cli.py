@@ -9,27 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from archspec.cli import main
 from archspec.cost import measure
 from archspec.loader import load
 from archspec.weights import restore
 
 SPACE = "resolution: 64\nstem: hr_stem\nstages:\n  - {block: HR, width: {choice: [8, 16]}}\nhead: classifier\n"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", *arguments])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
 
 
 def test_flops_prints_the_reconstruction_of_hiri_vit_s(run):

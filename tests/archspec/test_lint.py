@@ -2,13 +2,11 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from archspec.cli import main
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -39,20 +37,6 @@ def found(text: str, rule: str, resolution: int | None = None) -> list[str]:
     document = parse_document(text, "spec.yaml")
     findings = lint(parse(document), resolution)
     return [written(finding, document) for finding in findings if finding.rule == rule]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", *arguments])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
 
 
 def test_presets():

@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from collections import Counter
 from fractions import Fraction
 from itertools import islice
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import archspec.symbolic
-from archspec.cli import main
 from archspec.cost import Cost, NetworkCost, measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -31,20 +29,6 @@ head: {type: classifier, classes: 10}
 
 def spec_of(text: str) -> ArchSpec:
     return parse(parse_document(text, "spec.yaml"))
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", *arguments])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
 
 
 @pytest.mark.parametrize("name", presets())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import sys
 from collections.abc import Callable
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -17,7 +16,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.cli import main
 from archspec.errors import RunError, SpecError
 from reports.canvas import FORMATS, style
 from reports.edf import MAX_POPULATIONS, Edf, Population, edf, population
@@ -224,19 +222,6 @@ def test_a_single_layout_has_a_figure(tmp_path: Path):
     with style():
         write(edf([make(accuracies=(50,))]), tmp_path, "edf")
     assert record(edf([make(accuracies=(50,))]))["populations"][0]["median_interval"] is None
-
-
-@pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
 
 
 def test_the_command_prints_and_draws(run, make_run: Callable[..., Path], tmp_path: Path):

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from archspec.cli import main
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -57,18 +56,6 @@ DIGITS: dict[str, tuple[float, float]] = {
 @pytest.fixture(scope="module")
 def hiri() -> Paper:
     return paper("hiri-vit")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", *arguments])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
 
 
 def small(base: str, family: str = "W") -> Paper:

@@ -6,11 +6,11 @@ import shlex
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from archspec.cli import main
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -193,15 +193,9 @@ def test_the_example_of_the_docs_is_what_the_command_prints(run):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archspec", "fix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
+def run(run):
+    """Runs `archspec fix`."""
+    return partial(run, "fix")
 
 
 def test_the_command_prints_a_spec_with_what_it_did_above(run, tmp_path):

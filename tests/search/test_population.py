@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-import sys
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import yaml
 from rich.console import Console
 
 import archspec
-from archspec.cli import main
 from archspec.cost import measure
 from archspec.costing import Metric
 from archspec.document import Document
@@ -283,20 +281,11 @@ def test_shares_keep_two_digits(share, written):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs `archspec space` over the toy space in this process: (exit code, stdout, stderr)."""
+def run(run, monkeypatch, tmp_path):
+    """Runs `archspec space` over the toy space."""
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(SPACE))
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archspec", "space", *arguments])
-        with pytest.raises(SystemExit) as done:
-            main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return int(done.value.code or 0), out.out, out.err
-
-    return call
+    return partial(run, "space")
 
 
 def test_the_command_states_exact_integers(run, layouts):
