@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn, Optional
 import typer
 
 from archspec import __version__
+from archspec.ablate_command import ablate
 from archspec.cli_options import BudgetOption, JsonOption, ResOption, resolutions
 from archspec.cli_population import edf, space
 from archspec.errors import ArchspecError, SpecError
@@ -315,6 +316,7 @@ def search(
         raise typer.Exit(130)
 
 
+app.command()(ablate)
 app.command()(space)
 app.command()(edf)
 app.command()(power)

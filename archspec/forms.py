@@ -86,7 +86,7 @@ def compact(data: dict[str, Any]) -> dict[str, Any]:
     out["stem"], out["head"] = _trim(data["stem"]), _trim(data["head"])
     if out["head"] is None:
         del out["head"]
-    out["stages"] = [_compact_stage(stage, index) for index, stage in enumerate(data["stages"])]
+    out["stages"] = [compact_stage(stage, index) for index, stage in enumerate(data["stages"])]
     return out
 
 
@@ -242,7 +242,8 @@ def _is_default(part: dict[str, Any], key: str) -> bool:
     return known is not None and bool(known.model_fields[key].get_default(call_default_factory=True) == part[key])
 
 
-def _compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
+def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
+    """One stage in canonical form to row form; see `compact`."""
     blocks: list[dict[str, Any]] = stage["blocks"]
     shared: dict[str, Any] = {}
     for key in dict.fromkeys(key for block in blocks for key in block if key != "type" and key not in STAGE_FIELDS):

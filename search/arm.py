@@ -20,14 +20,16 @@ from search.confined import ConfinedSampler
 from search.evaluator import Metrics
 from search.exact_sampler import ExactSampler, make_exact
 from search.holes import Hole, Scalar, steps_by
-from search.journal import annotate, unfinished
+from search.journal import requeue, unfinished
 from search.samplers import confine, make_sampler, make_start_up
 from search.space import Layout, Space
 from search.study import StudyConfig
 from search.worker import Order, Report
 
+SEARCH, FINAL = "search", "final"
+"""Names of the two evaluator configurations of a search."""
+
 MAX_FRUITLESS = 200
-MAX_ATTEMPTS = 3
 
 
 class Arm(ABC):
@@ -191,7 +193,7 @@ class SearchArm(Arm):
             return None
         self._flights[spec.digest] = _Flight(trial)
         write_spec(spec, self.root)
-        return Order(spec.canonical(), spec.digest, self.config.seed, f"search-seed{self.config.seed}")
+        return Order(spec.canonical(), spec.digest, self.config.seed, f"search-seed{self.config.seed}", SEARCH)
 
     def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
         if record.state == TrialState.COMPLETE:
@@ -228,15 +230,8 @@ class SearchArm(Arm):
         was queued with count, and otherwise nothing is lost.
         """
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
-        attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
-        again = bool(queued) and attempt <= MAX_ATTEMPTS
-        # A trial of a process that is gone has no Trial object here, so its attributes are set through the storage.
-        annotate(self.storage, self.study, number, {"failure": reason} | ({"requeued": True} if again else {}))
-        if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
-            user_attrs = {"attempt": attempt, "requeued_from": number, "queued": queued}
-            user_attrs |= {"arm": attrs["arm"]} if "arm" in attrs else {}
-            self.study.enqueue_trial(queued, user_attrs=user_attrs)
-        self.study.tell(number, state=TrialState.FAIL)
+        kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
+        requeue(self.storage, self.study, number, queued, attrs, kept, reason)
         self._remember(self._trial(number))
 
     def _trial(self, number: int) -> FrozenTrial:

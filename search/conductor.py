@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
@@ -16,11 +17,11 @@ from optuna.study import Study
 from archspec import __version__
 from archspec.errors import RunError, SpecError
 from archspec.loader import load
-from search.arm import Arm, SearchArm, copy_start_up
+from search.arm import FINAL, SEARCH, Arm, SearchArm, copy_start_up
 from search.finalists import FinalArm, front_specs
 from search.journal import lock_run, open_storage, open_study
 from search.pool import Pool
-from search.screen import Screen
+from search.screen import Screen, front_table
 from search.space import Space
 from search.study import EXTENDABLE, StudyConfig
 from search.worker import Order, Report
@@ -51,17 +52,18 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
         _record(config, root)
         storage = open_storage(root)
         evaluators = {
-            False: config.evaluator.model_dump(mode="json"),
-            True: config.final_evaluator().model_dump(mode="json"),
+            SEARCH: config.evaluator.model_dump(mode="json"),
+            FINAL: config.final_evaluator().model_dump(mode="json"),
         }
-        with Pool(workers, evaluators, root) as pool, Screen(config, root) as screen:
-            finished = _run_arms(_Conductor(pool, screen), config, space, storage, root, timeout)
+        summarize = partial(front_table, objectives=config.objectives)
+        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+            finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
             return finished
 
 
 def _run_arms(
-    conductor: _Conductor,
+    conductor: Conductor,
     config: StudyConfig,
     space: Space,
     storage: JournalStorage,
@@ -87,7 +89,7 @@ def _run_arms(
 
 
 @final
-class _Conductor:
+class Conductor:
     """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
 
     def __init__(self, pool: Pool, screen: Screen) -> None:
@@ -168,23 +170,29 @@ def _record(config: StudyConfig, root: Path) -> None:
             raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
         if differing:
             key = differing[0]
-            change = _first_difference(recorded.get(key), asked[key], key)
+            change = first_difference(recorded.get(key), asked[key], key)
             rule = (
                 f"the run was started with another {change}; continue it with the same, or give this one another --name"
             )
             raise SpecError(rule, source=str(path))
-    partial = path.with_suffix(".yaml.tmp")
-    partial.write_text(config.dump(), encoding="utf-8")
-    partial.replace(path)
+    write_asked(path, config.dump())
 
 
-def _first_difference(old: Any, new: Any, path: str) -> str:
+def write_asked(path: Path, text: str) -> None:
+    """Replace the file that says what a run was asked, whole or not at all."""
+    fresh = path.with_suffix(".yaml.tmp")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def first_difference(old: Any, new: Any, path: str) -> str:
+    """The first field below `path` in which two configurations differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
             if old.get(key) != new.get(key):
-                return _first_difference(old.get(key), new.get(key), f"{path}.{key}")
+                return first_difference(old.get(key), new.get(key), f"{path}.{key}")
     if isinstance(old, Sequence) and isinstance(new, Sequence) and not isinstance(old, str) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
             if a != b:
-                return _first_difference(a, b, f"{path}[{index}]")
+                return first_difference(a, b, f"{path}[{index}]")
     return f"{path} ({old!r:.60}, now {new!r:.60})"

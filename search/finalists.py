@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from archspec.schema import ArchSpec
-from search.arm import Arm, encode_order, write_spec
+from search.arm import FINAL, Arm, encode_order, write_spec
 from search.holes import Params
 from search.space import Space
 from search.study import StudyConfig
@@ -54,7 +54,8 @@ class FinalArm(Arm):
                 self._total += 1
                 if (spec.digest, seed) not in known:
                     write_spec(spec, root)
-                    self._orders.append(Order(spec.canonical(), spec.digest, seed, f"final-seed{seed}", final=True))
+                    run = f"final-seed{seed}"
+                    self._orders.append(Order(spec.canonical(), spec.digest, seed, run, FINAL, final=True))
         self._orders.reverse()
         self._left = len(self._orders)
 

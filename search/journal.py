@@ -15,6 +15,9 @@ from optuna.trial import TrialState
 
 from archspec.errors import RunError, SpecError
 
+MAX_ATTEMPTS = 3
+"""Workers that one layout may kill."""
+
 
 def lock_run(root: Path) -> FileLock:
     """The lock of a run, held; the system drops it when the process ends, however it ends.
@@ -74,6 +77,38 @@ def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, A
     trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
     for key, value in attrs.items():
         storage.set_trial_user_attr(trial_id, key, value)
+
+
+def requeue(
+    storage: BaseStorage,
+    study: Study,
+    number: int,
+    queued: dict[str, Any],
+    attrs: dict[str, Any],
+    kept: dict[str, Any],
+    reason: str,
+) -> bool:
+    """Record a running trial as failed, and queue it again unless it keeps killing its worker.
+
+    Args:
+        storage: of the study; a trial of a process that is gone has no Trial object here.
+        study: that the trial belongs to.
+        number: of the trial.
+        queued: the parameters to queue again; nothing is queued where there are none.
+        attrs: the trial's attributes.
+        kept: attributes that the new trial takes over.
+        reason: why the trial ended.
+
+    Returns:
+        whether it was queued again.
+    """
+    attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
+    again = bool(queued) and attempt <= MAX_ATTEMPTS
+    annotate(storage, study, number, {"failure": reason} | ({"requeued": True} if again else {}))
+    if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
+        study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
+    study.tell(number, state=TrialState.FAIL)
+    return again
 
 
 def _cut_torn_line(path: Path) -> None:

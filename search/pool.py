@@ -29,11 +29,11 @@ class Pool:
 
     Args:
         size: number of processes.
-        evaluators: configuration for the search (False) and for finalists (True).
+        evaluators: configurations by the name that orders give.
         root: folder of the run.
     """
 
-    def __init__(self, size: int, evaluators: dict[bool, dict[str, Any]], root: Path) -> None:
+    def __init__(self, size: int, evaluators: dict[str, dict[str, Any]], root: Path) -> None:
         self._size = size
         self._arguments = (evaluators, root)
         self._workers: list[_Worker] = []

@@ -1,8 +1,8 @@
-"""What a person sees of a running search: a bar, the front so far, and a line per answer."""
+"""What a person sees of a run: a bar, what is known so far as a table, and a line per answer."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import final
 
 from optuna.study import Study
@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from search.study import StudyConfig
 from search.worker import Order
 
 MAX_ROWS = 10
@@ -20,10 +19,15 @@ MAX_ROWS = 10
 
 @final
 class Screen:
-    """A live display on a terminal; plain lines elsewhere."""
+    """A live display on a terminal; plain lines elsewhere.
 
-    def __init__(self, config: StudyConfig, root: Path) -> None:
-        self.config = config
+    Args:
+        title: of the bar.
+        summarize: what is known so far, from the study whose answers come in.
+    """
+
+    def __init__(self, title: str, summarize: Callable[[Study], Table]) -> None:
+        self.summarize = summarize
         self.console = Console(stderr=True, highlight=False)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -32,8 +36,8 @@ class Screen:
             TimeElapsedColumn(),
             console=self.console,
         )
-        self.task = self.bar.add_task(f"{config.name} in {root}", total=None)
-        self.front = Table()
+        self.task = self.bar.add_task(title, total=None)
+        self.table = Table()
         self.running: dict[str, str] = {}
         self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self._render)
 
@@ -60,22 +64,24 @@ class Screen:
         self.running.pop(order.digest, None)
         self.bar.update(self.task, completed=done, total=wanted)
         if self.console.is_terminal:
-            self.front = self._front_table(search)
+            self.table = self.summarize(search)
         self.say(f"[{done}/{wanted}] {line}")
 
     def _render(self) -> Group:
         working = [Text(f"  {text}", style="dim") for text in self.running.values()]
-        return Group(self.front, self.bar, *working) if self.front.row_count else Group(self.bar, *working)
+        return Group(self.table, self.bar, *working) if self.table.row_count else Group(self.bar, *working)
 
-    def _front_table(self, search: Study) -> Table:
-        table = Table(title="front so far", title_justify="left")
-        for name in ("trial", *self.config.objectives):
-            table.add_column(name, justify="right")
-        table.add_column("layout", no_wrap=True)
-        trials = sorted(search.best_trials, key=lambda trial: tuple(reversed(trial.values)))
-        for trial in trials[:MAX_ROWS]:
-            values = (f"{value:.4g}" if value < 1000 else f"{value:,.0f}" for value in trial.values)
-            table.add_row(str(trial.number), *values, trial.user_attrs.get("code", ""))
-        if len(trials) > MAX_ROWS:
-            table.caption = f"and {len(trials) - MAX_ROWS} more"
-        return table
+
+def front_table(search: Study, objectives: Sequence[str]) -> Table:
+    """The front so far."""
+    table = Table(title="front so far", title_justify="left")
+    for name in ("trial", *objectives):
+        table.add_column(name, justify="right")
+    table.add_column("layout", no_wrap=True)
+    trials = sorted(search.best_trials, key=lambda trial: tuple(reversed(trial.values)))
+    for trial in trials[:MAX_ROWS]:
+        values = (f"{value:.4g}" if value < 1000 else f"{value:,.0f}" for value in trial.values)
+        table.add_row(str(trial.number), *values, trial.user_attrs.get("code", ""))
+    if len(trials) > MAX_ROWS:
+        table.caption = f"and {len(trials) - MAX_ROWS} more"
+    return table

@@ -34,13 +34,15 @@ class Order:
         spec: canonical data of the layout.
         seed: of the evaluation.
         run: name of its folder under the layout's artifacts: `search-seed0`.
-        final: whether it is a finalist's re-training.
+        evaluator: name of the configuration that evaluates it.
+        final: whether it is scored on the test split too.
     """
 
     spec: dict[str, Any]
     digest: str
     seed: int
     run: str
+    evaluator: str
     final: bool = False
 
     def folder(self, root: Path) -> Path:
@@ -58,12 +60,12 @@ class Report:
     metrics: Metrics | None = None
 
 
-def serve(pipe: Connection, evaluators: dict[bool, dict[str, Any]], root: Path) -> None:
+def serve(pipe: Connection, evaluators: dict[str, dict[str, Any]], root: Path) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
         pipe: orders come in, reports go out.
-        evaluators: configuration for the search (False) and for finalists (True).
+        evaluators: configurations by the name that orders give.
         root: folder of the run.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the conductor tells us to stop
@@ -98,14 +100,14 @@ def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | Non
 
 def _answer(
     order: Order,
-    evaluators: dict[bool, dict[str, Any]],
+    evaluators: dict[str, dict[str, Any]],
     sessions: dict[str, Session],
     root: Path,
     pipe: Connection,
 ) -> Report:
     folder = order.folder(root)
     try:
-        evaluator = parse_evaluator(evaluators[order.final])
+        evaluator = parse_evaluator(evaluators[order.evaluator])
         recorded = read_result(order, root, evaluator)
         if recorded is not None:
             return Report("done", metrics=recorded)
@@ -147,7 +149,7 @@ def _stopper(pipe: Connection) -> Callable[[], bool]:
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
-    record |= {key: value for key, value in asdict(order).items() if key != "spec"}
+    record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
     partial = folder / "result.json.tmp"
     with partial.open("w", encoding="utf-8") as file:
         json.dump(record, file, indent=1)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
+from archspec.errors import SpecError
 from search.data import Dataset, Split, Splits
 from search.folders import Files, find_folders, split_files
 from search.images import Framing, ImageSplit
@@ -27,21 +28,28 @@ class ImageFolder(Dataset):
     crop: float = Field(0.875, ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")
     smallest_area: float = Field(0.08, gt=0, le=1, description="smallest part of an image's area to train on")
     flip: bool = Field(True, description="mirror half of the training images")
+    num_classes: int | None = Field(
+        None, ge=2, le=1_000_000, strict=True, description="number of class folders, to check specs where they are not"
+    )
     protocol: str | None = Field(
         None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
 
     @property
     def classes(self) -> int:
-        """Number of class folders; SpecError where `path` does not hold such."""
-        return len(find_folders(self._root()).classes)
+        """Number of class folders; SpecError where `path` does not hold such, unless `num_classes` says it."""
+        return len(find_folders(self._root()).classes) if self.num_classes is None else self.num_classes
 
     @property
     def benchmark(self) -> str | None:
         return self.protocol
 
     def load(self) -> Splits:
-        files = split_files(find_folders(self._root()), self.validation, self.test)
+        folders = find_folders(self._root())
+        if self.num_classes not in (None, len(folders.classes)):
+            rule = f"must be the number of class folders, {len(folders.classes)}, not {self.num_classes}"
+            raise SpecError(rule, field="num_classes", source=self.path)
+        files = split_files(folders, self.validation, self.test)
         train, validation, test = (self._split(part) for part in files)
         return Splits(train, validation, test)
 

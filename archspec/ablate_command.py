@@ -1,0 +1,101 @@
+"""The command `archspec ablate`: the rows of a plan, their costs, their trainings, and the tables at the end."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from archspec.cli_options import JsonOption
+from archspec.errors import FieldError
+
+if TYPE_CHECKING:
+    from reports.sequential import Look
+    from search.ablation import Ablation
+
+
+def ablate(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="a plan file, or a run of one to continue")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="every row with its costs and their differences; trains nothing")
+    ] = False,
+    seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="trainings of each row")] = None,  # noqa: UP045
+    name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
+    from search.ablation import Ablation, describe
+    from search.ablation_run import conduct_plan
+    from search.plan import load_plan
+
+    asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
+    ablation = Ablation(load_plan(plan, runs, asked))
+    if dry_run:
+        described = describe(ablation)
+        if as_json:
+            typer.echo(json.dumps({**described, "trainings": len(ablation.runs)}, indent=2))
+        else:
+            _print_costs(described, ablation)
+        return
+    looks = _looks(ablation)
+    marks = [(look.seeds, look.p) for look in looks]
+    decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
+    if not conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide):
+        raise typer.Exit(130)
+    from reports.ablation_page import write_ablation
+
+    typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
+
+
+def _pairs(ablation: Ablation) -> list[list[tuple[str, str]]]:
+    """The compared runs of each view; rows that share their trainings with their reference are not compared."""
+    return [
+        [
+            (row.run, table.rows[row.against].run)
+            for row in table.rows
+            if row.against is not None and row.run != table.rows[row.against].run
+        ]
+        for table in ablation.tables
+    ]
+
+
+def _looks(ablation: Ablation) -> tuple[Look, ...]:
+    """The looks of the plan with their boundaries, at the level of the view that compares most."""
+    from reports.sequential import boundaries
+
+    config = ablation.plan.config
+    if config.stop is None:
+        return ()
+    early = [seeds for seeds in config.stop.looks if seeds < config.seeds]
+    if not early:
+        rule = f"must begin below the plan's {config.seeds} seeds, not at {config.stop.looks[0]}"
+        raise ablation.plan.error(FieldError("looks", rule), "stop")
+    most = max(len(pairs) for pairs in _pairs(ablation))
+    return boundaries([*early, config.seeds], comparisons=max(most, 1), spending=config.stop.spending)
+
+
+def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, ...]) -> frozenset[str]:
+    from reports.stopping import stopped
+
+    return stopped([pair for pairs in _pairs(ablation) for pair in pairs], scores, looks, seeds)
+
+
+def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
+    from archspec.screen import console, plain
+    from archspec.wording import plural
+    from reports.ablation_costs import cost_table
+
+    screen = console()
+    for view in described["views"]:
+        screen.print(cost_table(view))
+    for note in described["notes"]:
+        screen.print(plain(note))
+    config, trainings = ablation.plan.config, len(ablation.runs)
+    rows = sum(len(table.rows) for table in ablation.tables)
+    total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
+    screen.print(plain(f"{plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}: {total}"))

@@ -1,0 +1,136 @@
+"""Runs a plan: the rows of its views, trained by the workers of a search and kept in the same kind of journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import yaml
+from optuna.study import Study
+from optuna.trial import TrialState
+from rich.table import Table
+
+from archspec import __version__
+from archspec.errors import RunError, SpecError
+from search.ablation import Ablation, describe
+from search.ablation_arm import AblationArm, Decide, Scores
+from search.conductor import Conductor, first_difference, write_asked
+from search.journal import lock_run, open_storage, open_study
+from search.plan import PlanConfig
+from search.pool import Pool
+from search.screen import Screen
+
+FIXED = ("base", "evaluator", "seed", "score")
+"""What may not change when a plan is continued; views, edits and seeds may be added."""
+
+
+def conduct_plan(
+    ablation: Ablation,
+    runs: Path,
+    *,
+    workers: int = 1,
+    looks: Sequence[tuple[int, float]] = (),
+    decide: Decide | None = None,
+) -> bool:
+    """Train every row of a plan that is not known yet.
+
+    Args:
+        ablation: what is asked.
+        runs: folder of all runs; this one is `runs / name`.
+        workers: processes on this machine.
+        looks: seeds after which rows are looked at, and the p value at which a comparison then is decided.
+        decide: which rows stop at a look; nothing stops without it.
+
+    Returns:
+        whether it came to its end (False: interrupted, to be continued).
+
+    Raises:
+        SpecError: the run exists with another base, or another process works on it; the plan has no evaluator.
+        RunError: a damaged journal, or no row can be trained at all.
+    """
+    config = ablation.plan.config
+    root = runs / config.name
+    evaluators = {variant: one.model_dump(mode="json") for variant, one in ablation.evaluators().items()}
+    with lock_run(root):
+        _record(config, root)
+        storage = open_storage(root)
+        study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks))
+        stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
+        arm = AblationArm(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
+        summarize = partial(_scores_table, ablation=ablation)
+        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+            finished = Conductor(pool, screen).run(arm, study)
+            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec ablate {root} continues")
+            return finished
+
+
+def _never(scores: Scores, seeds: int) -> frozenset[str]:
+    del scores, seeds
+    return frozenset()
+
+
+def _attrs(ablation: Ablation, looks: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    config = ablation.plan.config
+    evaluator = config.evaluator
+    return {
+        "metric": evaluator.metric if evaluator else {},
+        "objectives": ["accuracy"],
+        "score": config.score,
+        "seed": config.seed,
+        "seeds": config.seeds,
+        "paired": True,
+        "looks": [list(look) for look in looks] or None,
+        "plan": describe(ablation),
+        "archspec": __version__,
+    }
+
+
+def _record(config: PlanConfig, root: Path) -> None:
+    """Write what is asked to `plan.yaml`, or check that the run was asked the same before, and perhaps less.
+
+    Raises:
+        SpecError: a field differs that may not change when a plan is continued, or `root` holds a search.
+    """
+    path = root / "plan.yaml"
+    if (root / "study.yaml").exists():
+        raise SpecError("holds a search; give the plan another name", field="name", source=str(root))
+    asked = config.model_dump(mode="json")
+    if path.exists():
+        try:
+            recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            pairs = [(key, recorded[key], asked[key]) for key in FIXED]
+            edits = recorded["edits"]
+            pairs += [
+                (f"edits.{name}.set", edits[name]["set"], asked["edits"][name]["set"])
+                for name in edits
+                if name in asked["edits"]
+            ]
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        for key, old, new in pairs:
+            if old != new:
+                rule = (
+                    f"the plan was started with another {first_difference(old, new, key)}; continue it with the same, "
+                    "or give this one another name"
+                )
+                raise SpecError(rule, source=str(path))
+    write_asked(path, config.dump())
+
+
+def _scores_table(study: Study, ablation: Ablation) -> Table:
+    """Mean and standard deviation of every distinct row so far."""
+    found: dict[str, list[float]] = {run: [] for run in ablation.runs}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        found.get(trial.user_attrs["run"], []).append(trial.values[0])
+    table = Table(title="rows so far, accuracy in percent", title_justify="left")
+    for name in ("row", "seeds", "mean", "sd"):
+        table.add_column(name, justify="left" if name == "row" else "right")
+    for run, scores in found.items():
+        mean, sd = fmean(scores) if scores else math.nan, stdev(scores) if len(scores) > 1 else math.nan
+        texts = ("" if math.isnan(value) else f"{100 * value:.2f}" for value in (mean, sd))
+        table.add_row(ablation.runs[run].label, str(len(scores)), *texts)
+    return table

@@ -1,0 +1,180 @@
+"""A plan: one base spec, named edits of it, and the views that say which of them are made together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, final
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from archspec.diagnosis import explain
+from archspec.document import Document, read_document
+from archspec.errors import FieldError, SpecError
+from archspec.forms import compact
+from archspec.loader import find_document, parse
+from archspec.paths import Place, format_path, place_of
+from archspec.schema import ArchSpec
+from archspec.wording import show
+from search.evaluator import AnyEvaluator
+from search.patches import canonical
+from search.views import AnyView
+
+TRAINING = "evaluator"
+"""Paths that begin so edit how rows are trained; all others edit the spec."""
+MAX_EDITS = 200
+
+
+@final
+class EditSpec(BaseModel):
+    """One named edit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field("", max_length=200, description="for tables; its name if empty")
+    set: dict[str, Any] = Field(min_length=1, description="values by dotted path")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What it changes in the spec."""
+        return {path: value for path, value in self.set.items() if not trains(path)}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What it changes in the evaluator."""
+        return {path: value for path, value in self.set.items() if trains(path)}
+
+
+@final
+class StopSpec(BaseModel):
+    """When a row needs no further seeds: looks at its p value, with the level spent over them (Lan and DeMets)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    looks: tuple[int, ...] = Field(min_length=1, max_length=20, description="seeds after which rows are looked at")
+    spending: Literal["obrien-fleming", "pocock"] = Field("obrien-fleming", description="how the level is spent")
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if looks[0] < 2 or any(one >= other for one, other in pairwise(looks)):
+            raise FieldError("looks", f"must be rising numbers of seeds from 2 on, not {list(looks)}")
+        return looks
+
+
+def trains(path: str) -> bool:
+    """Whether a path names something of the evaluator and not of the spec."""
+    return path == TRAINING or path.startswith((f"{TRAINING}.", f"{TRAINING}["))
+
+
+def _edit(raw: Any) -> Any:
+    given = cast("dict[Any, Any]", raw) if isinstance(raw, dict) else {}
+    return {"set": raw} if given and "set" not in given else raw
+
+
+@final
+class PlanConfig(BaseModel):
+    """An ablation: what is edited, how rows are trained, and how often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+    )
+    description: str = Field("", max_length=2000, description="one line for people")
+    base: Any = Field(description="the spec that is edited: a preset, a file beside the plan, or the spec itself")
+    base_label: str = Field("", max_length=200, description="the base in tables; its name if empty")
+    evaluator: AnyEvaluator | None = Field(None, description="how rows are trained; null in a plan of costs alone")
+    edits: dict[str, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
+        default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
+    )
+    views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
+    seeds: int = Field(5, ge=1, le=1000, description="trainings of each row")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
+    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy tables state")
+    stop: StopSpec | None = Field(None, description="stop rows that are decided; null trains every seed")
+
+    def dump(self) -> str:
+        """Canonical YAML: what `runs/<name>/plan.yaml` holds."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+@final
+class Plan:
+    """A plan with its base spec and the file that errors point to."""
+
+    def __init__(self, config: PlanConfig, base: ArchSpec, document: Document) -> None:
+        self.config, self.base, self.document = config, base, document
+
+    @property
+    def base_label(self) -> str:
+        """The base in tables."""
+        return self.config.base_label or self.base.name
+
+    def error(self, error: FieldError, *place: str | int) -> SpecError:
+        """`error` with its file, line and field, which stands below `place`."""
+        return self.refuse((*place, *(place_of(error) if error.field else ())), error.rule)
+
+    def refuse(self, place: Place, rule: str) -> SpecError:
+        """A rule broken at `place` of the file."""
+        document = self.document
+        return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+
+
+def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> Plan:
+    """The plan in a file, or the one that a run recorded (by its folder or name), with the command line's options.
+
+    Raises:
+        SpecError: neither, or a rule is broken.
+    """
+    recorded = next((f for f in (Path(source) / "plan.yaml", runs / source / "plan.yaml") if f.is_file()), None)
+    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
+        raise SpecError(f"{source!r:.80} is no plan file and no run in {runs}")
+    document = read_document(recorded or Path(source))
+    if isinstance(document.data, dict) and asked:
+        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
+    return parse_plan(document)
+
+
+def parse_plan(document: Document) -> Plan:
+    """The plan in a document; a base file is named relative to it.
+
+    Raises:
+        SpecError: a rule is broken.
+    """
+    if not isinstance(document.data, dict):
+        rule = f"must be a mapping with base, edits and views, not {show(document.data)}"
+        raise SpecError(rule, source=document.source, line=1)
+    data = cast("dict[str, Any]", document.data)
+    try:
+        config = PlanConfig.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, document) from None
+    base = _open_base(config.base, document)
+    return Plan(config.model_copy(update={"base": compact(canonical(base))}), base, document)
+
+
+def _open_base(raw: Any, document: Document) -> ArchSpec:
+    if isinstance(raw, dict):
+        lines = {place[1:]: line for place, line in document.lines.items() if place[:1] == ("base",)}
+        return parse(Document(raw, document.source, lines))
+    if not isinstance(raw, str):
+        rule = f"must be a preset, a file, or a spec, not {show(raw)}"
+        raise SpecError(rule, field="base", source=document.source, line=document.line(("base",)))
+    beside = Path(document.source).parent / raw
+    try:
+        return parse(find_document(str(beside) if beside.is_file() else raw))
+    except SpecError as error:
+        if error.source:
+            raise
+        raise SpecError(error.rule, field="base", source=document.source, line=document.line(("base",))) from None
+
+
+def _explain(error: ValidationError, document: Document) -> SpecError:
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        place = (*first["loc"], *place_of(cause))
+        return SpecError(cause.rule, field=format_path(place), source=document.source, line=document.line(place))
+    return explain(error, document, {(): set(PlanConfig.model_fields), ("edits", "*"): set(EditSpec.model_fields)})
