@@ -86,9 +86,10 @@ def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, .
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
+    from reports.ablation_costs import cost_table
+
     from archspec.screen import console, plain
     from archspec.wording import plural
-    from reports.ablation_costs import cost_table
 
     screen = console()
     for view in described["views"]:

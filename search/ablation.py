@@ -18,6 +18,7 @@ from archspec.paths import Place, put
 from archspec.schema import ArchSpec
 from archspec.wording import plural
 from search.evaluator import Evaluator, parse_evaluator
+from search.fractional import describe as explain
 from search.patches import canonical, clashing, patched
 from search.plan import TRAINING, EditSpec, Plan, trains
 from search.views import Combination, View
@@ -224,9 +225,14 @@ class Ablation:
         for name, moves in effective.items():
             if not moves and self._places[name][0] == "edits":
                 path, value = next(iter(self.edits[name].set.items()))
-                data = self.tables[0].rows[0].spec
-                fixed = f": the evaluator's data fix it at {data.resolution}" if path == "resolution" else ""
-                rule = f"has no effect on any row with {json.dumps(value, default=str):.60}{fixed}"
+                side = self.tables[0].rows[0].spec.resolution
+                fixed = path == "resolution" and self.plan.config.evaluator is not None
+                why = (
+                    f"the evaluator's data fix it at {side}"
+                    if fixed
+                    else "in every row with this edit it is so already"
+                )
+                rule = f"{json.dumps(value, default=str):.60} has no effect: {why}"
                 raise self._broken(name, path, rule)
 
     def _clashes(self) -> Iterator[str]:
@@ -309,6 +315,7 @@ def describe(ablation: Ablation) -> dict[str, Any]:
                 "title": table.view.title,
                 "factors": list(found.factors) if found else [],
                 "generators": [str(one) for one in found.generators] if found else [],
+                "design": list(explain(found)) if found else [],
                 "rows": rows,
             }
         )

@@ -86,7 +86,7 @@ class AblationArm(Arm):
     def finish(self, order: Order, report: Report) -> str:
         trial = self._flights.pop((trial_key(order), order.seed))
         row = self.ablation.runs[trial_key(order)]
-        text = f"{row.label}, seed {order.seed}"
+        text = f"{self._title(row)}, seed {order.seed}"
         if report.kind == "done" and report.metrics is not None:
             score = float(report.metrics["test_accuracy" if order.final else "accuracy"])
             if math.isfinite(score):
@@ -102,6 +102,12 @@ class AblationArm(Arm):
             self.study.tell(trial, state=TrialState.FAIL)
             self._remember(self._trial(trial.number))
         return f"{text}, {report.kind}: {report.text}"
+
+    def _title(self, row: Row) -> str:
+        """A row's label, with its view where there are several: views may call different rows the same."""
+        tables = self.ablation.tables
+        name = next(table.name for table in tables if row in table.rows)
+        return row.label if len(tables) == 1 else f"{name}: {row.label}"
 
     def _waiting(self) -> bool:
         return any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))

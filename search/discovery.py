@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from archspec.errors import FieldError
-from archspec.paths import suggest
+from archspec.paths import format_path, suggest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -71,7 +71,7 @@ def first_problem(error: ValidationError, kind: type[BaseModel]) -> FieldError:
     """The first problem of a validation as field and rule."""
     first = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
-    name = ".".join(str(part) for part in first["loc"])
+    name = format_path(first["loc"])
     if isinstance(cause, FieldError):
         return FieldError(".".join(part for part in (name, cause.field) if part), cause.rule)
     if first["type"] == "extra_forbidden":
@@ -80,4 +80,5 @@ def first_problem(error: ValidationError, kind: type[BaseModel]) -> FieldError:
     if first["type"] == "missing":
         return FieldError(name, "is required")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = message.replace("String should match pattern", "text that matches")
     return FieldError(name, f"must be {message}, not {first['input']!r:.40}")

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from archspec.errors import FieldError
 from archspec.forms import MAX_STAGE_DEPTH, compact_stage, expand_part, expand_stage
 from archspec.paths import Place, format_path, parse_path, place_of, suggest
 from archspec.schema import ArchSpec
-from archspec.wording import either, show
+from archspec.wording import either, plural, show
 from blocks.catalog import find, find_part, parts, tag
 from blocks.component import Block
 from search.edits import overlap, resolve_edits, with_edits
@@ -30,7 +32,7 @@ def patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         FieldError: a path that does not exist, with the nearest one that does, or a value that cannot stand there.
     """
     place = parse_path(path)
-    _check_top(path, place)
+    _check_top(data, path, place)
     match place:
         case ("stages",):
             rows = cast("list[Any]", value) if isinstance(value, list) else []
@@ -38,19 +40,16 @@ def patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
                 raise FieldError(path, f"must be a list of stages, not {show(value)}")
             return {**data, "stages": [_stage(row, index, path) for index, row in enumerate(rows)]}
         case ("stages", int(index)):
-            _check_stage(data, path, index)
             return _with_stage(data, index, _stage(value, index, path))
         case ("stages", int(index), "block" | "depth" as key):
-            _check_stage(data, path, index)
             row = _row(data["stages"][index], index, key, value, path)
             return _with_stage(data, index, _stage(row, index, path))
         case ("stages", int(index), "block", *rest) if rest:
             return _with_field(data, format_path(("stages", index, *rest)), value, path)
         case ("stages", int(index), "downsample"):
-            _check_stage(data, path, index)
-            return _with_stage(data, index, {**data["stages"][index], "downsample": expand_part(value)})
+            return _with_stage(data, index, {**data["stages"][index], "downsample": _part(value)})
         case ("stem" | "head" as key,):
-            return {**data, key: expand_part(value)}
+            return {**data, key: _part(value)}
         case (str(key),) if key in PLAIN:
             return {**data, key: value}
         case _:
@@ -81,8 +80,11 @@ def clashing(data: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) -
     return ""
 
 
-def _check_top(path: str, place: Place) -> None:
+def _check_top(data: dict[str, Any], path: str, place: Place) -> None:
+    """Refuse a path that begins nowhere."""
     first = place[0]
+    if first == "stages" and len(place) > 1:
+        _check_stage(data, path, place[1])
     part = find_part(first)
     if first in TOP or (part is not None and len(place) > 1):
         return
@@ -96,11 +98,13 @@ def _some_field(part: type[Any]) -> str:
     return next((name for name in part.model_fields if name != "type"), "field")
 
 
-def _check_stage(data: dict[str, Any], path: str, index: int) -> None:
+def _check_stage(data: dict[str, Any], path: str, index: str | int) -> None:
     count = len(data["stages"])
+    if isinstance(index, str):
+        raise FieldError(path, f"does not exist: stages is a list (the nearest path is stages[0].{index})")
     if index >= count:
         nearest = path.replace(f"[{index}]", f"[{count - 1}]", 1)
-        raise FieldError(path, f"does not exist: there are {count} stages (the nearest path is {nearest})")
+        raise FieldError(path, f"does not exist among {plural(count, 'stage')} (the nearest path is {nearest})")
 
 
 def _with_stage(data: dict[str, Any], index: int, stage: dict[str, Any]) -> dict[str, Any]:
@@ -113,10 +117,24 @@ def _stage(row: Any, index: int, path: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise FieldError(path, f"must be a stage, such as {{block: HR, depth: 2, width: 64}}, not {show(row)}")
     try:
-        return expand_stage(cast("dict[Any, Any]", row), index)
+        stage = {"resize": None, **expand_stage(cast("dict[Any, Any]", row), index)}
     except FieldError as error:
         inner = format_path(place_of(error)[2:])
         raise FieldError(path, f"{inner}: {error.rule}" if inner else error.rule) from None
+    blocks = cast("list[Any]", stage["blocks"]) if isinstance(stage["blocks"], list) else []
+    return {**stage, "downsample": _part(stage["downsample"]), "blocks": [_part(block) for block in blocks]}
+
+
+def _part(value: Any) -> Any:
+    """A part with every option explicit, so that later edits find them; what is impossible is left to the schema."""
+    entry = expand_part(value)
+    kind = find_part(cast("dict[Any, Any]", entry).get("type")) if isinstance(entry, dict) else None
+    if kind is None:
+        return entry
+    try:
+        return kind.model_validate(entry).model_dump(mode="json")
+    except ValidationError:
+        return entry
 
 
 def _row(stage: dict[str, Any], index: int, key: str, value: Any, path: str) -> dict[str, Any]:
@@ -126,7 +144,7 @@ def _row(stage: dict[str, Any], index: int, key: str, value: Any, path: str) -> 
         if isinstance(row["block"], list):
             raise FieldError(path, f"cannot be set: the {len(stage['blocks'])} blocks of the stage differ; set block")
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_STAGE_DEPTH:
-            raise FieldError(path, f"must be a whole number from 1 to {MAX_STAGE_DEPTH}, not {show(value)}")
+            raise FieldError(path, f"must be a whole number from 1 to {MAX_STAGE_DEPTH}, not {show(value, int)}")
         return {**row, "depth": value}
     entries = cast("list[Any]", value) if isinstance(value, list) else [value]
     known = {"width", "downsample", "resize", *_options(entries, path)}

@@ -177,4 +177,6 @@ def _explain(error: ValidationError, document: Document) -> SpecError:
     if isinstance(cause, FieldError):
         place = (*first["loc"], *place_of(cause))
         return SpecError(cause.rule, field=format_path(place), source=document.source, line=document.line(place))
-    return explain(error, document, {(): set(PlanConfig.model_fields), ("edits", "*"): set(EditSpec.model_fields)})
+    names: set[str] = {str(step) for one in error.errors() for step in one["loc"][1:2] if one["loc"][0] == "edits"}
+    known = {("edits", name): set(EditSpec.model_fields) for name in names}
+    return explain(error, document, {(): set(PlanConfig.model_fields), **known})

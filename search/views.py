@@ -127,7 +127,6 @@ class Factorial(View):
     def combine(self, labels: Mapping[str, str], base: str) -> tuple[Combination, ...]:
         found = self.design(labels)
         kept = [tuple(n for n, on in zip(found.factors, run, strict=True) if on) for run in found.runs]
-        kept.sort(key=bool)  # the base first, if the design holds it
         rows = [" + ".join(labels[name] for name in names) or base for names in kept]
         return tuple(
             Combination(label, names, 0 if index else None)

@@ -1,0 +1,122 @@
+"""What edits by dotted path do to a spec, and what they refuse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archspec.errors import FieldError
+from archspec.loader import load, presets
+from archspec.schema import ArchSpec
+from search.patches import canonical, clashing, patched
+
+TINY = canonical(load("tiny"))
+
+
+def edited(path, value, data=TINY) -> ArchSpec:
+    return ArchSpec.model_validate(patched(data, path, value))
+
+
+def test_a_kind_of_block_keeps_depth_and_the_options_that_it_knows():
+    spec = edited("stages[3].block", "HR", patched(TINY, "stages[3].depth", 3))
+    assert [block.type for block in spec.stages[3].blocks] == ["HR"] * 3
+    assert [block.expansion for block in spec.stages[3].blocks] == [4] * 3
+    again = edited("hr.norm", "ln", patched(TINY, "stages[3].block", "HR"))  # options left at defaults are there too
+    assert again.stages[3].blocks[0].norm == "ln"
+    assert spec.stages[3].downsample == load("tiny").stages[3].downsample
+
+
+def test_a_kind_of_block_may_bring_options_and_a_list_states_the_blocks():
+    spec = edited("stages[3].block", {"type": "T", "sr": 2, "heads": 4})
+    assert (spec.stages[3].blocks[0].sr, spec.stages[3].blocks[0].heads) == (2, 4)
+    mixed = edited("stages[3].block", ["HR", {"type": "T", "heads": 2}, "CFFN"])
+    assert [block.type for block in mixed.stages[3].blocks] == ["HR", "T", "CFFN"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "read"),
+    [
+        ("stem", "conv_stem", lambda s: s.stem.type == "conv_stem"),
+        ("stem", {"type": "conv_stem", "width": 24}, lambda s: s.stem.width == 24),
+        ("stem.width", 24, lambda s: s.stem.width == 24),
+        ("resolution", 96, lambda s: s.resolution == 96),
+        ("drop_path", 0.1, lambda s: s.drop_path == 0.1),
+        ("stages[2].depth", 2, lambda s: s.stages[2].depth == 2),
+        ("stages[2].expansion", 2, lambda s: s.stages[2].blocks[0].expansion == 2),
+        ("stages[2].block.expansion", 2, lambda s: s.stages[2].blocks[0].expansion == 2),
+        ("stages[2].downsample", "irds_b", lambda s: s.stages[2].downsample.type == "irds_b"),
+        ("t.ffn", "plain", lambda s: {b.ffn for i in (3, 4) for b in s.stages[i].blocks} == {"plain"}),
+        ("stages[1]", {"block": "CFFN", "depth": 2, "width": 32}, lambda s: s.stages[1].depth == 2),
+        (
+            "stages",
+            [{"block": "HR", "width": 16}, {"block": "CFFN", "width": 32}],
+            lambda s: [stage.width for stage in s.stages] == [16, 32],
+        ),
+    ],
+)
+def test_what_a_path_means(path, value, read):
+    before = canonical(load("tiny"))
+    assert read(edited(path, value))
+    assert before == TINY  # a copy: other rows of the plan begin from the same base
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("stagse[0].block", "HR", r"does not exist \(did you mean stages\?\)"),
+        ("stages[7].block", "HR", r"does not exist among 5 stages \(the nearest path is stages\[4\].block\)"),
+        ("stages.block", "HR", r"stages is a list \(the nearest path is stages\[0\].block\)"),
+        ("stages[1].expansoin", 2, r"did you mean expansion\?"),
+        ("stages[1].block", "HRR", r"must be .*HR.*T.*, not 'HRR' \(did you mean HR\?\)"),
+        ("stages[1].depth", 0, r"whole number from 1 to 512, not 0"),
+        ("stages[1].depth", 2.0, r"not 2.0 \(did you mean 2\?\)"),
+        ("stages", [], r"must be a list of stages, not a list"),
+        ("stages[1]", "HR", r"must be a stage, such as \{block: HR"),
+        ("stages[1]", {"block": "HR", "wdith": 3}, r"wdith: unknown field \(did you mean width\?\)"),
+        ("t", 3, r"must go on to a field of T, such as T\."),
+        ("irds_b.expansoin", 3, r"did you mean expansion\?"),
+        ("patch_stem.norm", "bn", r"no part is a patch_stem"),
+        ("stem.", 1, r"is not a dotted path"),
+    ],
+)
+def test_what_is_refused(path, value, message):
+    with pytest.raises(FieldError, match=message) as caught:
+        patched(TINY, path, value)
+    assert caught.value.field == path
+
+
+def test_the_depth_of_a_mixed_stage_is_refused():
+    mixed = ArchSpec.model_validate(patched(TINY, "stages[3].block", ["HR", "CFFN"]))
+    with pytest.raises(FieldError, match="the 2 blocks of the stage differ; set block"):
+        patched(canonical(mixed), "stages[3].depth", 3)
+
+
+@given(st.sampled_from(presets()), st.data())
+def test_putting_back_what_stands_there_changes_nothing(name, data):
+    spec = load(name)
+    whole = canonical(spec)
+    index = data.draw(st.integers(0, len(spec.stages) - 1))
+    path, value = data.draw(
+        st.sampled_from(
+            [
+                ("stem", whole["stem"]),
+                ("head", whole["head"]),
+                (f"stages[{index}].depth", spec.stages[index].depth),
+                (f"stages[{index}].block", [dict(b) for b in whole["stages"][index]["blocks"]]),
+                (f"stages[{index}].width", spec.stages[index].width),
+                (f"stages[{index}].downsample", whole["stages"][index]["downsample"]),
+            ]
+        )
+    )
+    assert edited(path, value, whole).digest == spec.digest
+
+
+def test_clashes_are_found_through_every_way_to_name_a_field():
+    def clash(one, other):
+        return clashing(TINY, dict.fromkeys(one, 1), dict.fromkeys(other, 1))
+
+    assert clash(["stem"], ["stem.width"]) == "stem"
+    assert clash(["drop_path", "stages[3].block"], ["t.ffn"]) == "stages[3].block"
+    assert clash(["stages[1].expansion"], ["stages[1].depth"]) == "stages[1].expansion"
+    assert clash(["stages"], ["irds_a.expansion"]) == "stages"
+    assert clash(["stages[1].width"], ["stages[2].width"]) == ""
+    assert clash(["stem"], ["stages", "head"]) == ""
