@@ -95,6 +95,15 @@ def losses(table: pd.DataFrame, objectives: tuple[str, ...]) -> np.ndarray[tuple
     return np.column_stack(columns)
 
 
+def by_seed(final: pd.DataFrame) -> dict[str, dict[int, float]]:
+    """Digest to seed to test accuracy (a fraction, NaN where it was not scored) of the final trainings."""
+    done = final[(final["state"] == "COMPLETE") & final["seed"].notna()].drop_duplicates(["digest", "seed"])
+    return {
+        str(digest): {int(seed): float(test) for seed, test in zip(group["seed"], group["test_accuracy"], strict=True)}
+        for digest, group in done.groupby("digest", sort=False)
+    }
+
+
 def _tests(final: pd.DataFrame) -> dict[str, Summary]:
     done = final[final["state"] == "COMPLETE"].drop_duplicates(["digest", "seed"])
     return {str(digest): summarise(group["test_accuracy"]) for digest, group in done.groupby("digest", sort=False)}

@@ -56,7 +56,7 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
         loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
     hrefs = [f"front/{quote(name)}" for name in links]
-    rows = [(row, hrefs[i] if i < len(hrefs) else "") for i, row in enumerate(found.table.rows)]
+    rows = [(row, hrefs[i] if i < len(hrefs) else "", found.table.faint(i)) for i, row in enumerate(found.table.rows)]
     return environment.get_template("page.html.j2").render(
         name=record.name,
         metric=record.metric,

@@ -10,7 +10,7 @@ from pathlib import Path
 from archspec.errors import RunError
 from archspec.loader import dump, load
 from archspec.schema import ArchSpec
-from reports import importances, layouts, progress, table, tradeoff, tradeoff_figure
+from reports import importances, layouts, neighbours, progress, table, tradeoff, tradeoff_figure
 from reports.canvas import style
 from reports.front import Front, Member, front
 from reports.html import Findings, objectives, render
@@ -49,12 +49,13 @@ def compute(run: Path) -> Findings:
     """Everything that the report of `run` states."""
     record = read(run)
     members = front(record)
+    beside = neighbours.neighbours(record, members)
     specs = {member.rank: _load_spec(run, member) for member in members.members}
     return Findings(
         record=record,
         front=members,
         specs=specs,
-        table=table.table(members, _caption(record, members)),
+        table=table.table(members, f"{_caption(record, members)} {neighbours.legend(beside)}".rstrip(), beside),
         tradeoff=tradeoff.tradeoff(record, members),
         progress=progress.progress(record),
         importances=importances.importances(record),

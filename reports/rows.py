@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from archspec.document import read_document
 from archspec.errors import RunError, SpecError
 
 COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
@@ -41,7 +42,7 @@ class Record:
     `search`, `baseline` and `final` are tables with the columns `COLUMNS`, in order of trial number; a study that the
     journal lacks is an empty table. Accuracies are fractions, costs are counts, latency is in milliseconds, missing
     numbers are NaN. `latency` says what was timed. `study` is the search as Optuna has it, for the parameters and
-    their distributions.
+    their distributions. `asked` is what study.yaml holds, None where it is missing or damaged.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Record:
     baseline: pd.DataFrame
     final: pd.DataFrame
     study: optuna.Study
+    asked: Mapping[str, Any] | None = None
 
 
 def read(run: Path) -> Record:
@@ -90,6 +92,7 @@ def read(run: Path) -> Record:
         baseline=tables.get("baseline", empty),
         final=tables.get("final", empty),
         study=studies["search"],
+        asked=_asked(run / "study.yaml"),
     )
 
 
@@ -145,6 +148,14 @@ def _metric(attributes: Mapping[str, Any]) -> Metric:
         dataset=str(metric.get("dataset", "unnamed data")),
         benchmark=metric.get("benchmark"),
     )
+
+
+def _asked(path: Path) -> Mapping[str, Any] | None:
+    try:
+        data = read_document(path).data
+    except SpecError:
+        return None
+    return cast("Mapping[str, Any]", data) if isinstance(data, dict) else None
 
 
 def _latency(path: Path) -> str:

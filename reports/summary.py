@@ -10,6 +10,7 @@ from typing import cast
 
 import pandas as pd
 
+from reports.best import best
 from reports.front import Front
 from reports.quantities import seconds
 from reports.rows import Record, finished
@@ -27,8 +28,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise and about
-    the surrogate of `sampler: exact` (none for the others)."""
+    """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise, about
+    what the best layouts are worth, and about the surrogate of `sampler: exact` (none for the others)."""
 
     trained: int
     failed: int
@@ -40,6 +41,7 @@ class Summary:
     training: Mapping[str, float]
     failures: tuple[Failure, ...]
     noise: tuple[str, ...]
+    best: tuple[str, ...]
     surrogate: tuple[str, ...]
 
 
@@ -59,6 +61,7 @@ def summary(record: Record, front: Front) -> Summary:
         training={name: _seconds(table) for name, table in tables.items() if len(table)},
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
         noise=tuple(_noise(front)),
+        best=best(record, front),
         surrogate=tuple(_surrogate(record)),
     )
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.canvas import write_csv
+from reports.comparison import Comparison
 from reports.front import Anchor, Front, Member
+from reports.neighbours import Neighbours, cell, within_noise
 from reports.quantities import Unit, unit
 from reports.rows import COSTS
 from reports.statistics import Summary
@@ -20,6 +22,8 @@ _TEX = {
     "^": r"\textasciicircum{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
+_SIGNS = {"±": r"$\pm$", "−": "$-$", "×": r"$\times$", "Δ": r"$\Delta$", "†": r"$^\dagger$"}
+DIFFERENCE = "Δ to the cheaper"
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,23 @@ class Table:
     """The front as text: a header, and a row per member and then per anchor, whose rank is empty.
 
     Accuracies are in percent, test accuracy as mean ± sample standard deviation over the seeds; what is not known is
-    a dash.
+    a dash. `differences` has a comparison or None per row, and is empty where the last column is not theirs.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     members: int
     caption: str
+    differences: tuple[Comparison | None, ...] = ()
+
+    def faint(self, row: int) -> bool:
+        """Whether the last cell of the row of this index states a difference within noise."""
+        return bool(self.differences) and within_noise(self.differences[row])
 
 
-def table(front: Front, caption: str) -> Table:
-    """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds."""
+def table(front: Front, caption: str, beside: Neighbours | None = None) -> Table:
+    """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds and, where `beside`
+    has any, the difference to the next cheaper member."""
     lines: list[Member | Anchor] = [*front.members, *front.anchors]
     wanted = [name for name in ("params", "macs", "activations", "saved_bytes", "latency_ms") if _shown(name, front)]
     units = {name: unit(name, [line.costs[name] for line in lines]) for name in wanted}
@@ -52,7 +62,12 @@ def table(front: Front, caption: str) -> Table:
         costs = [units[name].text(line.costs[name]) for name in wanted]
         seeds = str(line.test.n) if line.test.n else "–"
         rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
-    return Table(header, tuple(rows), len(front.members), caption)
+    if beside is None or not beside.comparisons:
+        return Table(header, tuple(rows), len(front.members), caption)
+    known = beside.comparisons
+    differences = tuple(known.get(line.digest) if isinstance(line, Member) else None for line in lines)
+    wider = tuple((*row, cell(difference)) for row, difference in zip(rows, differences, strict=True))
+    return Table((*header, DIFFERENCE), wider, len(front.members), caption, differences)
 
 
 def spread(summary: Summary, scale: Unit) -> str:
@@ -74,12 +89,12 @@ def markdown(content: Table) -> str:
 def latex(content: Table) -> str:
     """A LaTeX table for the package booktabs; a rule separates the anchors."""
     head = " & ".join(escape_tex(cell) for cell in content.header)
-    body = [" & ".join(escape_tex(cell) for cell in row) + r" \\" for row in content.rows]
+    body = [" & ".join(_tex_row(content, index)) + r" \\" for index in range(len(content.rows))]
     if content.members < len(body):
         body.insert(content.members, r"\midrule")
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}",
+            "% needs \\usepackage{booktabs}" + (" and \\usepackage{xcolor}" if content.differences else ""),
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escape_tex(content.caption)}}}",
@@ -96,10 +111,15 @@ def latex(content: Table) -> str:
     )
 
 
+def _tex_row(content: Table, index: int) -> list[str]:
+    cells = [escape_tex(text) for text in content.rows[index]]
+    return [*cells[:-1], rf"\textcolor{{gray}}{{{cells[-1]}}}"] if content.faint(index) else cells
+
+
 def escape_tex(text: str) -> str:
     """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
     escaped = "".join(_TEX.get(sign, sign) for sign in text)
-    return re.sub("±", r"$\\pm$", escaped).replace("–", "--").replace("×", r"$\times$")
+    return re.sub("[±−×Δ†]", lambda sign: _SIGNS[sign.group()], escaped).replace("–", "--")
 
 
 def write(content: Table, front: Front, folder: Path) -> None:
@@ -108,7 +128,10 @@ def write(content: Table, front: Front, folder: Path) -> None:
     (folder / "front.tex").write_text(latex(content), encoding="utf-8")
     header = ["rank", "name", "code", "digest", "trial", *COSTS, "validation_accuracy"]
     header += ["test_accuracy_mean", "test_accuracy_sd", "seeds"]
-    rows = [_numbers(line) for line in (*front.members, *front.anchors)]
+    header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
+    lines = [*front.members, *front.anchors]
+    differences = content.differences or (None,) * len(lines)
+    rows = [(*_numbers(line), *_compared(one)) for line, one in zip(lines, differences, strict=True)]
     write_csv(folder / "front.csv", header, rows)
 
 
@@ -126,6 +149,14 @@ def _numbers(line: Member | Anchor) -> Sequence[object]:
         line.test.sd,
         line.test.n,
     ]
+
+
+def _compared(found: Comparison | None) -> Sequence[object]:
+    return (
+        [None] * 6
+        if found is None
+        else [found.difference, found.low, found.high, found.test, found.adjusted, found.mark]
+    )
 
 
 def _plain(value: float) -> float | int:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reports.comparison import Comparison
 from reports.front import Anchor, Front, Member
+from reports.neighbours import Neighbours
 from reports.statistics import Summary
 from reports.table import escape_tex, latex, markdown, table, write
 
@@ -75,6 +77,50 @@ def test_latex_is_booktabs_and_escaped() -> None:
 )
 def test_escape(raw: str, escaped: str) -> None:
     assert escape_tex(raw) == escaped
+
+
+def compared(mark: str, difference: float) -> Neighbours:
+    found = Comparison(
+        "b" * 16,
+        "a" * 16,
+        5,
+        difference,
+        0.01,
+        difference - 0.02,
+        difference + 0.02,
+        "t",
+        "paired t",
+        *(0.01, 0.02),
+        mark,
+    )  # type: ignore[arg-type]
+    return Neighbours({found.row: found}, "macs")
+
+
+def test_a_difference_within_noise_is_grey_and_has_no_sign() -> None:
+    content = table(FRONT, "", compared("within noise", -0.0123))
+    assert content.header[-1] == "Δ to the cheaper"
+    assert [row[-1] for row in content.rows] == ["–", "−1.2 [−3.2, +0.8]", "–"]
+    assert [content.faint(index) for index in range(3)] == [False, True, False]
+    text = latex(content)
+    assert r" & \textcolor{gray}{$-$1.2 [$-$3.2, +0.8]} \\" in text
+    assert text.startswith(r"% needs \usepackage{booktabs} and \usepackage{xcolor}")
+    assert r"\begin{tabular}{rlrrrrrr}" in text
+
+
+def test_a_supported_difference_has_a_sign_and_is_not_grey() -> None:
+    content = table(FRONT, "", compared("better", 0.0323))
+    assert content.rows[1][-1] == "+3.2 [+1.2, +5.2]†"
+    assert not any(content.faint(index) for index in range(3))
+    assert r"+3.2 [+1.2, +5.2]$^\dagger$ \\" in latex(content)
+    assert "textcolor" not in latex(content)
+
+
+def test_the_differences_are_in_the_csv_in_full(tmp_path: Path) -> None:
+    write(table(FRONT, "", compared("better", 0.0323)), FRONT, tmp_path)
+    with (tmp_path / "front.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mark"] for row in rows] == ["", "better", ""]
+    assert (float(rows[1]["difference"]), float(rows[1]["p_holm"])) == (0.0323, 0.02)
 
 
 def test_csv_has_plain_numbers(tmp_path: Path) -> None:
