@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
@@ -12,17 +13,28 @@ from archspec.cli_options import JsonOption
 from archspec.errors import FieldError, SpecError
 
 if TYPE_CHECKING:
+    from reports.pilot import Pilot
     from reports.sequential import Look
 
 
 def power(
-    sd: Annotated[float, typer.Option("--sd", help="standard deviation of the differences between paired seeds")],
+    source: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="PLAN", help="ablation whose seeds are the pilot: runs/NAME", show_default=False),
+    ] = None,
+    sd: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--sd", help="standard deviation of the differences between paired seeds; over PLAN's own"),
+    ] = None,
     effect: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--effect", help="true difference that the seeds must show, in the unit of --sd"),
+        typer.Option("--effect", help="true difference that the seeds must show, in the unit of --sd (PLAN: points)"),
     ] = None,
     seeds: Annotated[Optional[int], typer.Option("--seeds", help="seeds per row")] = None,  # noqa: UP045
-    rows: Annotated[int, typer.Option("--rows", help="rows of the table, one of them the reference")] = 2,
+    rows: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--rows", help="rows of the table, one of them the reference; 2, or those of PLAN's largest view"),
+    ] = None,
     pilot: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--pilot", metavar="N", help="--sd was seen on N seeds: plan for its upper 80 % bound as well"),
@@ -39,19 +51,23 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """How many seeds per row an effect needs, or the smallest effect that so many seeds can show."""
-    if effect is None and seeds is None and looks is None:
-        raise SpecError("give --effect, --seeds or --looks")
-    if looks is not None and (effect, seeds, pilot) != (None, None, None):
-        raise SpecError("states the seeds itself: leave --effect, --seeds and --pilot out", field="--looks")
+    _check_options(source, sd, effect, seeds, pilot, looks)
     try:
-        record: dict[str, Any] = {"rows": rows, "comparisons": rows - 1, "level": level, "power": wanted}
+        record, deviations, seen = _noise(source, sd, rows, pilot)
+        record |= {"level": level, "power": wanted, "plans": []}
+        comparisons = record["comparisons"]
+        open_ = effect is None and seeds is None and looks is None
+        count = seen.seeds if seen is not None and open_ else seeds
         record["plans"] = [
-            {"sd": each, "bound": bound, **_plan(each, effect, seeds, rows - 1, level, wanted)}
-            for each, bound in _deviations(sd, pilot)
+            {"sd": each, "bound": bound, **_plan(each, effect, count, comparisons, level, wanted)}
+            for each, bound in deviations
             if looks is None
         ]
+        if seen is not None and open_:
+            record["differences"] = _differences(seen, comparisons, level, wanted)
         if looks is not None:
-            record["sequential"] = _sequential(_numbers(looks), sd, rows - 1, level, wanted, spending)
+            first = deviations[0][0]
+            record["sequential"] = _sequential(_numbers(looks), first, comparisons, level, wanted, spending)
     except FieldError as error:
         raise SpecError(error.rule, field=f"--{error.field}") from None
     if as_json:
@@ -59,6 +75,84 @@ def power(
     else:
         for line in _lines(record):
             typer.echo(line)
+
+
+def _check_options(
+    source: str | None,
+    sd: float | None,
+    effect: float | None,
+    seeds: int | None,
+    pilot: int | None,
+    looks: str | None,
+) -> None:
+    if source is None and sd is None:
+        raise SpecError("give --sd, or the run folder of an ablation whose seeds show it")
+    if sd is None and pilot is not None:
+        raise SpecError("says how many seeds --sd was seen on: give --sd", field="--pilot")
+    if sd is not None and effect is None and seeds is None and looks is None:
+        raise SpecError("give --effect, --seeds or --looks")
+    if looks is not None and (effect, seeds, pilot) != (None, None, None):
+        raise SpecError("states the seeds itself: leave --effect, --seeds and --pilot out", field="--looks")
+
+
+def _family(source: str) -> tuple[Path, dict[str, int]]:
+    """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
+    from reports.pilot import families
+
+    if Path(source).is_file():
+        raise SpecError("is a file: give the run folder of an ablation, runs/NAME", source=source)
+    return Path(source), families(Path(source))
+
+
+def _noise(
+    source: str | None, sd: float | None, rows: int | None, pilot: int | None
+) -> tuple[dict[str, Any], list[tuple[float, bool]], Pilot | None]:
+    """The size of the family, the deviations to plan for (True: an upper bound), and the pilot where they are its."""
+    from reports.pilot import pilot as read_pilot
+    from reports.power import upper_sd
+
+    record: dict[str, Any] = {}
+    run = Path()
+    if source is not None:
+        run, views = _family(source)
+        largest = max(views, key=lambda name: views[name])
+        record = {"views": views}
+        if rows is None:
+            rows = views[largest] + 1
+            record["view"] = largest
+    rows = 2 if rows is None else rows
+    record |= {"rows": rows, "comparisons": rows - 1}
+    if sd is not None:
+        return record, _deviations(sd, pilot), None
+    seen = read_pilot(run)
+    record["pilot"] = {"sd": seen.sd, "freedom": seen.freedom, "comparisons": seen.comparisons, "unit": "points"}
+    return record, [(seen.sd, False), (upper_sd(seen.sd, seen.freedom), True)], seen
+
+
+def _differences(seen: Pilot, comparisons: int, level: float, wanted: float) -> list[dict[str, Any]]:
+    """What the seeds of each row can show, and the seeds that its difference would need if it were the true one."""
+    from reports.power import seeds_for, smallest_effect
+
+    def needed(difference: float) -> int | None:
+        try:
+            return seeds_for(difference, seen.sd, comparisons, level=level, wanted=wanted)
+        except FieldError:  # 0, or too small for any number of seeds that anyone trains
+            return None
+
+    return [
+        {
+            "view": one.view,
+            "row": one.row,
+            "against": one.against,
+            "seeds": one.seeds,
+            "difference": one.mean if one.seeds else None,
+            "effect": smallest_effect(one.seeds, seen.sd, comparisons, level=level, wanted=wanted)
+            if one.seeds > 1
+            else None,
+            "seeds_needed": needed(one.mean) if one.seeds else None,
+        }
+        for one in seen.differences
+    ]
 
 
 def _deviations(sd: float, pilot: int | None) -> list[tuple[float, bool]]:
@@ -120,18 +214,42 @@ def _lines(record: dict[str, Any]) -> Iterator[str]:
     from archspec.wording import plural
 
     comparisons, level = record["comparisons"], record["level"]
+    unit = " points" if "pilot" in record else ""
+    family = f"in {record['view']}, the largest view" if "view" in record else "with one reference row"
     yield (
-        f"{plural(comparisons, 'comparison')} with one reference row; paired t tests, two-sided; the strictest level "
+        f"{plural(comparisons, 'comparison')} {family}; paired t tests, two-sided; the strictest level "
         f"of Holm's correction is {level / comparisons:.4g}"
     )
+    if "pilot" in record:
+        seen = record["pilot"]
+        yield (
+            f"standard deviation of paired differences {seen['sd']:.3g} points, pooled over "
+            f"{plural(seen['comparisons'], 'comparison')} ({plural(seen['freedom'], 'degree')} of freedom)"
+        )
     for plan in record["plans"]:
         bound = ", the upper 80 % bound of what the pilot saw" if plan["bound"] else ""
         yield (
-            f"{plan['seeds']} seeds per row mark a true difference of {plan['effect']:.3g} with probability "
+            f"{plan['seeds']} seeds per row mark a true difference of {plan['effect']:.3g}{unit} with probability "
             f"{plan['chance']:.2f} (standard deviation of differences {plan['sd']:.3g}{bound})"
         )
+    yield from _difference_lines(record.get("differences", []))
     if "sequential" in record:
         yield from _sequential_lines(record["sequential"], record["power"])
+
+
+def _difference_lines(differences: list[dict[str, Any]]) -> Iterator[str]:
+    from archspec.wording import plural
+
+    if differences:
+        yield "seen so far, and the seeds per row that would mark it if it were the true difference:"
+    for one in differences:
+        name = f"{one['view']}: {one['row']} against {one['against']}"
+        if one["difference"] is None:
+            yield f"  {name}: no seed yet"
+            continue
+        needed = "more than anyone trains" if one["seeds_needed"] is None else plural(one["seeds_needed"], "seed")
+        shown = "" if one["effect"] is None else f", which can show {one['effect']:.3g}"
+        yield f"  {name}: {one['difference']:+.3g} points over {plural(one['seeds'], 'seed')}{shown}; {needed}"
 
 
 def _sequential_lines(found: dict[str, Any], wanted: float) -> Iterator[str]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import create_trial
 from typer.testing import CliRunner
 
 from archspec.cli import app
@@ -55,3 +60,66 @@ def test_refusals(arguments: list[str], words: str) -> None:
     with pytest.raises(SpecError) as error:
         CliRunner().invoke(app, ["power", *arguments], catch_exceptions=False)
     assert words in str(error.value)
+
+
+@pytest.fixture
+def ablation(tmp_path: Path) -> Path:
+    """A run folder with three progressive rows over four seeds, and a view of one comparison."""
+    noise = [[0.001, -0.002, 0.0, 0.002], [-0.001, 0.001, 0.003, -0.002], [0.0, 0.002, -0.003, 0.001]]
+    run_folder = tmp_path / "plan"
+    run_folder.mkdir()
+    storage = JournalStorage(JournalFileBackend(str(run_folder / "journal.log")))
+    study = optuna.create_study(storage=storage, study_name="ablation", direction="maximize")
+    rows = [
+        {"label": f"row {index}", "run": f"r{index}", "against": index - 1 if index else None} for index in range(3)
+    ]
+    late = {"label": "late", "run": "r9", "against": 0}
+    views = [{"name": "steps", "rows": rows}, {"name": "late", "rows": [rows[0], late]}]
+    study.set_user_attr("plan", {"name": "plan", "views": views})
+    for index, values in enumerate(noise):
+        for seed, value in enumerate(values):
+            attributes = {"run": f"r{index}", "seed": seed}
+            study.add_trial(create_trial(value=0.6 + 0.02 * index + value, user_attrs=attributes))
+    return run_folder
+
+
+def test_an_ablation_is_its_own_pilot(ablation: Path) -> None:
+    found = json.loads(run(str(ablation), "--json"))
+    assert (found["view"], found["comparisons"], found["rows"]) == ("steps", 2, 3)
+    first, second = found["plans"]
+    assert found["pilot"]["sd"] == first["sd"] == pytest.approx(0.408, abs=0.05)
+    assert (first["bound"], second["bound"], first["seeds"]) == (False, True, 4)
+    assert second["effect"] > first["effect"]
+    one, _, late = found["differences"]
+    assert (one["row"], one["against"], one["seeds"]) == ("row 1", "row 0", 4)
+    assert one["difference"] == pytest.approx(2.0)
+    assert one["effect"] == pytest.approx(first["effect"])
+    again = json.loads(run(str(ablation), "--effect", str(one["difference"]), "--json"))["plans"][0]
+    assert one["seeds_needed"] == again["seeds"]
+    assert (late["seeds"], late["difference"], late["seeds_needed"]) == (0, None, None)
+    text = run(str(ablation))
+    assert text.startswith("2 comparisons in steps, the largest view; paired t tests")
+    assert "4 seeds per row mark a true difference of" in text
+    assert "late: late against row 0: no seed yet" in text
+
+
+def test_sd_and_rows_override_the_ablation(ablation: Path) -> None:
+    given = json.loads(run(str(ablation), "--sd", "0.3", "--effect", "0.5", "--json"))
+    assert given["plans"] == json.loads(run("--sd", "0.3", "--effect", "0.5", "--rows", "3", "--json"))["plans"]
+    assert "pilot" not in given
+    assert json.loads(run(str(ablation), "--rows", "5", "--seeds", "4", "--json"))["comparisons"] == 4
+    looked = json.loads(run(str(ablation), "--looks", "3,5", "--json"))
+    assert looked["sequential"]["sd"] == looked["pilot"]["sd"]
+
+
+def test_an_ablation_that_cannot_be_read_is_refused(ablation: Path) -> None:
+    for arguments, words in (
+        ([], "give --sd, or the run folder"),
+        ([str(ablation), "--pilot", "5"], "--pilot: says how many seeds --sd was seen on"),
+        ([str(ablation), "--sd", "1"], "give --effect, --seeds or --looks"),
+        ([str(ablation.parent / "other")], "journal.log: no such file"),
+        ([str(ablation / "journal.log")], "journal.log: is a file"),
+    ):
+        with pytest.raises(SpecError) as error:
+            CliRunner().invoke(app, ["power", *arguments], catch_exceptions=False)
+        assert words in str(error.value)
