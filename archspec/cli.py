@@ -19,6 +19,7 @@ from archspec.errors import ArchspecError, SpecError
 from archspec.infer_command import infer
 from archspec.paper_command import paper
 from archspec.power_command import power
+from archspec.report_command import report
 
 app = typer.Typer(
     name="archspec",
@@ -322,33 +323,7 @@ app.command()(edf)
 app.command()(power)
 app.command()(paper)
 app.command()(infer)
-
-
-@app.command()
-def report(
-    run: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Argument(metavar="RUN", help="folder of a run: runs/NAME", show_default=False),
-    ] = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--out", help="folder to write; when not given RUN/report, with --paper figure6"),
-    ] = None,
-    paper: Annotated[
-        bool, typer.Option("--paper", help="in place of a run: Figure 6 of HIRI-ViT, from its Table II")
-    ] = False,
-) -> None:
-    """Write tables, figures and a page about a run, or Figure 6 of HIRI-ViT with its data."""
-    if paper == (run is not None):
-        raise SpecError("takes either a run's folder or --paper", field="report")
-    if run is None:
-        from reports.figure6 import write_figure6
-
-        typer.echo(write_figure6(out or Path("figure6")))
-        return
-    from reports.page import write_report
-
-    typer.echo(str(write_report(run, out)))
+app.command()(report)
 
 
 def _flops_symbolic(spec: str, res: list[str] | None, *, per_layer: bool, as_json: bool) -> None:

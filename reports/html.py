@@ -88,8 +88,8 @@ def _pictures(found: Findings, figures: Path) -> list[Picture]:
             "this cost and accuracy. Solid: the members of the front over the study's objectives, re-trained, test "
             "accuracy, mean and sample standard deviation over seeds; the line joins those that no other member beats "
             "in this panel. Validation points were selected for being high, so compare test with test only.",
-            _inline(figures / "tradeoff.svg"),
-            _inline(figures / "tradeoff-column.svg"),
+            inline(figures / "tradeoff.svg"),
+            inline(figures / "tradeoff-column.svg"),
         ),
         Picture(
             "layouts",
@@ -97,14 +97,14 @@ def _pictures(found: Findings, figures: Path) -> list[Picture]:
             "One row per member, cheapest first. A stage's breadth grows with its depth and channels, its height with "
             "the logarithm of its maps' side; each slab is one block. Labels: kind, blocks × channels."
             + ("" if len(found.layouts) <= layouts.MAX_ROWS else f" {layouts.MAX_ROWS} of {len(found.layouts)} shown."),
-            _inline(figures / "layouts.svg"),
+            inline(figures / "layouts.svg"),
         ),
         Picture(
             "hypervolume",
             "Hypervolume of the search after each trained layout",
             "Share of a box that the front covers. The box is fixed by rule: accuracy from 0 to 1, log10 of each cost "
             f"from the cheapest trial of either arm to a tenth of the span beyond the dearest. Here: {corners}.",
-            _inline(figures / "hypervolume.svg"),
+            inline(figures / "hypervolume.svg"),
         ),
     ]
     if (figures / "importances.svg").exists():
@@ -116,7 +116,7 @@ def _pictures(found: Findings, figures: Path) -> list[Picture]:
                 f"PED-ANOVA, one objective at a time: what sets the best {known.top} of {known.trials} distinct "
                 "layouts apart. A bar that stays below its tick is no longer than chance made it when the values were "
                 "shuffled among the trials. At most twelve parameters are drawn; the CSV has all.",
-                _inline(figures / "importances.svg"),
+                inline(figures / "importances.svg"),
             )
         )
     return pictures
@@ -131,7 +131,8 @@ def _corner(found: Findings, index: int) -> str:
     return f"{units.title} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
 
 
-def _inline(path: Path) -> str:
+def inline(path: Path) -> str:
+    """The SVG file `path` as a data URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 

@@ -7,6 +7,9 @@ from importlib.resources import files
 import pandas as pd
 
 IMAGENET = "table2_imagenet1k"
+BENCHMARK = "imagenet1k"
+"""The benchmark that `IMAGENET` reports on, by the name that studies give theirs."""
+METRIC = "top-1 accuracy on ImageNet-1K's validation set"
 
 
 def published(name: str) -> pd.DataFrame:

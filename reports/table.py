@@ -31,7 +31,8 @@ class Table:
     """The front as text: a header, and a row per member and then per anchor, whose rank is empty.
 
     Accuracies are in percent, test accuracy as mean ± sample standard deviation over the seeds; what is not known is
-    a dash. `differences` has a comparison or None per row, and is empty where the last column is not theirs.
+    a dash. `differences` has a comparison or None per row, and is empty where the last column is not theirs. Columns
+    whose index is in `left` are set to the left, the others, of numbers, to the right.
     """
 
     header: tuple[str, ...]
@@ -39,6 +40,7 @@ class Table:
     members: int
     caption: str
     differences: tuple[Comparison | None, ...] = ()
+    left: tuple[int, ...] = (1,)
 
     def faint(self, row: int) -> bool:
         """Whether the last cell of the row of this index states a difference within noise."""
@@ -80,14 +82,16 @@ def spread(summary: Summary, scale: Unit) -> str:
 
 def markdown(content: Table) -> str:
     """GitHub Markdown, with the numbers to the right."""
-    rule = ["---:" if index != 1 else ":---" for index in range(len(content.header))]
+    rule = [":---" if index in content.left else "---:" for index in range(len(content.header))]
     lines = [content.header, rule, *content.rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in cells) + f"\n{content.caption}\n"
 
 
-def latex(content: Table) -> str:
-    """A LaTeX table for the package booktabs; a rule separates the anchors."""
+def latex(content: Table, *, wide: bool = False) -> str:
+    """A LaTeX table for the package booktabs, over both columns if `wide`; a rule separates the anchors."""
+    environment = "table*" if wide else "table"
+    columns = "".join("l" if index in content.left else "r" for index in range(len(content.header)))
     head = " & ".join(escape_tex(cell) for cell in content.header)
     body = [" & ".join(_tex_row(content, index)) + r" \\" for index in range(len(content.rows))]
     if content.members < len(body):
@@ -95,17 +99,17 @@ def latex(content: Table) -> str:
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}" + (" and \\usepackage{xcolor}" if content.differences else ""),
-            r"\begin{table}",
+            rf"\begin{{{environment}}}",
             r"\centering",
             rf"\caption{{{escape_tex(content.caption)}}}",
-            rf"\begin{{tabular}}{{rl{'r' * (len(content.header) - 2)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             head + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            r"\end{table}",
+            rf"\end{{{environment}}}",
             "",
         ]
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports.front import Anchor, Front, Member
 from reports.pareto import nondominated
-from reports.published import IMAGENET, published
+from reports.published import BENCHMARK, IMAGENET, published
 from reports.quantities import unit
 from reports.rows import COSTS, Record, finished
 
@@ -70,7 +70,7 @@ def tradeoff(record: Record, front: Front) -> Tradeoff:
         *(_retrained("member", str(member.rank), member) for member in front.members if member.test.n),
         *(_retrained("anchor", anchor.name, anchor) for anchor in front.anchors if anchor.test.n),
     ]
-    if record.metric.benchmark == "imagenet1k":
+    if record.metric.benchmark == BENCHMARK:
         points += _published()
     wanted = [*PANELS, *(name for name in record.objectives if name in COSTS and name not in PANELS)]
     panels = [panel for name in wanted if (panel := _panel(name, points, record.latency)) is not None]
@@ -132,7 +132,7 @@ def _notes(record: Record, front: Front, panels: Sequence[Panel]) -> list[str]:
         notes.append("Inference time was not measured in this run, so its panel is missing.")
     elif noisy := int((finished(record.search)["latency_noisy"] > 0).sum()):
         notes.append(f"{noisy} of the search's inference times were taken while something else kept the machine busy.")
-    if record.metric.benchmark == "imagenet1k":
+    if record.metric.benchmark == BENCHMARK:
         notes.append(
             "Published rows are Table II of HIRI-ViT: top-1 on ImageNet-1K's validation set, each by its authors' "
             "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
