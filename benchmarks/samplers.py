@@ -21,6 +21,7 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--write", type=Path, required=True, help="folder for samplers.md and samplers/")
+    parser.add_argument("--write", type=Path, help="folder for samplers.md and samplers/; only printed if left out")
     args = parser.parse_args()
     jobs = [
         Job(args.space, args.table, sampler, seed, args.trials)
@@ -170,8 +171,10 @@ def main() -> None:
         for seed in range(args.seeds)
     ]
     runs = run_all(jobs, args.workers, args.keep)
-    page = write_page(args.write, truth(args.space, args.table), [asdict(run) for run in runs], STARTUP)
-    print(page.read_text(encoding="utf-8"))
+    with TemporaryDirectory() as scratch:
+        folder = args.write or Path(scratch)
+        page = write_page(folder, truth(args.space, args.table), [asdict(run) for run in runs], STARTUP)
+        print(page.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
