@@ -21,7 +21,6 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
