@@ -52,18 +52,6 @@ def ablate(
     typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
 
 
-def _pairs(ablation: Ablation) -> list[list[tuple[str, str]]]:
-    """The compared runs of each view; rows that share their trainings with their reference are not compared."""
-    return [
-        [
-            (row.run, table.rows[row.against].run)
-            for row in table.rows
-            if row.against is not None and row.run != table.rows[row.against].run
-        ]
-        for table in ablation.tables
-    ]
-
-
 def _looks(ablation: Ablation) -> tuple[Look, ...]:
     """The looks of the plan with their boundaries, at the level of the view that compares most."""
     from reports.sequential import boundaries
@@ -75,14 +63,14 @@ def _looks(ablation: Ablation) -> tuple[Look, ...]:
     if not early:
         rule = f"must begin below the plan's {config.seeds} seeds, not at {config.stop.looks[0]}"
         raise ablation.plan.error(FieldError("looks", rule), "stop")
-    most = max(len(pairs) for pairs in _pairs(ablation))
+    most = max(len(pairs) for pairs in ablation.pairs().values())
     return boundaries([*early, config.seeds], comparisons=max(most, 1), spending=config.stop.spending)
 
 
 def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, ...]) -> frozenset[str]:
     from reports.stopping import stopped
 
-    return stopped([pair for pairs in _pairs(ablation) for pair in pairs], scores, looks, seeds)
+    return stopped([pair for pairs in ablation.pairs().values() for pair in pairs], scores, looks, seeds)
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:

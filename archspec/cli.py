@@ -237,7 +237,7 @@ def show(
 
 @app.command()
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="specs, spaces and studies")],
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="specs, spaces, studies and plans")],
 ) -> None:
     """Check files without building anything; one line each."""
     failed = False
@@ -353,7 +353,10 @@ def _describe(file: str) -> str:
     from archspec.cost import measure
     from archspec.loader import find_document, parse
     from archspec.screen import short
+    from archspec.wording import plural
+    from search.ablation import Ablation
     from search.holes import has_holes
+    from search.plan import parse_plan
     from search.space import parse_space
     from search.study import parse_study
 
@@ -362,6 +365,12 @@ def _describe(file: str) -> str:
     if isinstance(data, dict) and "space" in data:
         config = parse_study(document)
         return f"a study of {config.trials} trials"
+    if isinstance(data, dict) and "views" in data:
+        ablation = Ablation(parse_plan(document))
+        rows = sum(len(table.rows) for table in ablation.tables)
+        return (
+            f"a plan of {plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}, {len(ablation.runs)} distinct"
+        )
     if has_holes(data):
         return f"a space of {parse_space(document).count():,} layouts"
     spec = parse(document)

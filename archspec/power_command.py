@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def power(
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(metavar="PLAN", help="ablation whose seeds are the pilot: runs/NAME", show_default=False),
+        typer.Argument(
+            metavar="PLAN", help="a plan, or a run of one; its seeds so far are the pilot", show_default=False
+        ),
     ] = None,
     sd: Annotated[
         Optional[float],  # noqa: UP045
@@ -99,9 +101,15 @@ def _family(source: str) -> tuple[Path, dict[str, int]]:
     """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
     from reports.pilot import families
 
-    if Path(source).is_file():
-        raise SpecError("is a file: give the run folder of an ablation, runs/NAME", source=source)
-    return Path(source), families(Path(source))
+    path = Path(source)
+    if path.suffix.lower() not in (".yaml", ".yml", ".json") and not path.is_file():
+        return path, families(path)
+    from search.ablation import Ablation
+    from search.plan import load_plan
+
+    runs = Path("runs")
+    ablation = Ablation(load_plan(source, runs))
+    return runs / ablation.plan.config.name, {name: len(pairs) for name, pairs in ablation.pairs().items()}
 
 
 def _noise(
@@ -124,6 +132,10 @@ def _noise(
     record |= {"rows": rows, "comparisons": rows - 1}
     if sd is not None:
         return record, _deviations(sd, pilot), None
+    if Path(source or "").is_file() and not (run / "journal.log").exists():
+        raise SpecError(
+            f"has no seeds in {run} yet: give --sd, or train some with archspec ablate", source=source or ""
+        )
     seen = read_pilot(run)
     record["pilot"] = {"sd": seen.sd, "freedom": seen.freedom, "comparisons": seen.comparisons, "unit": "points"}
     return record, [(seen.sd, False), (upper_sd(seen.sd, seen.freedom), True)], seen

@@ -113,6 +113,17 @@ class Ablation:
             raise self.plan.error(FieldError("evaluator", rule))
         return ready
 
+    def pairs(self) -> dict[str, list[tuple[str, str]]]:
+        """By view, (run, run that it is compared with); rows that share their trainings are not compared."""
+        return {
+            table.name: [
+                (row.run, table.rows[row.against].run)
+                for row in table.rows
+                if row.against is not None and row.run != table.rows[row.against].run
+            ]
+            for table in self.tables
+        }
+
     def training(self, row: Row) -> dict[str, Any]:
         """What the edits of a row change in how it is trained: values by dotted path."""
         return {path: value for name in row.edits for path, value in self.edits[name].training.items()}
