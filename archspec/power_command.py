@@ -21,7 +21,7 @@ def power(
     source: Annotated[
         Optional[str],  # noqa: UP045
         typer.Argument(
-            metavar="PLAN", help="a plan, or a run of one; its seeds so far are the pilot", show_default=False
+            metavar="PLAN", help="a plan, or its run; its seeds so far are the pilot", show_default=False
         ),
     ] = None,
     sd: Annotated[
