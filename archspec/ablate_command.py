@@ -74,17 +74,15 @@ def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, .
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
-    from reports.ablation_costs import cost_table
-
-    from archspec.screen import console, plain
     from archspec.wording import plural
+    from reports.ablation_table import cost_lines
 
-    screen = console()
     for view in described["views"]:
-        screen.print(cost_table(view))
+        for line in (*cost_lines(view), ""):
+            typer.echo(line)
     for note in described["notes"]:
-        screen.print(plain(note))
+        typer.echo(note)
     config, trainings = ablation.plan.config, len(ablation.runs)
     rows = sum(len(table.rows) for table in ablation.tables)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
-    screen.print(plain(f"{plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}: {total}"))
+    typer.echo(f"{plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -40,6 +40,11 @@ def report(
         return
     if study is not None or embed_tables:
         raise SpecError("goes with --paper only", field="--embed-tables" if study is None else "--study")
-    from reports.page import write_report
+    from reports.ablation import is_ablation
 
-    typer.echo(str(write_report(run, out)))
+    if is_ablation(run):
+        from reports.ablation_page import write_ablation as write
+    else:
+        from reports.page import write_report as write
+
+    typer.echo(str(write(run, out)))

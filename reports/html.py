@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from archspec.schema import ArchSpec
 from reports import importances, layouts, progress, table, tradeoff
@@ -52,12 +52,9 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
     record = found.record
     counts = summary(record, found.front)
     study = run / "study.yaml"
-    environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
-    )
     hrefs = [f"front/{quote(name)}" for name in links]
     rows = [(row, hrefs[i] if i < len(hrefs) else "", found.table.faint(i)) for i, row in enumerate(found.table.rows)]
-    return environment.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         name=record.name,
         metric=record.metric,
         resolution=record.resolution,
@@ -71,11 +68,19 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
         progress_note=found.progress.note,
         missing=[f"{title(one.objective)}: {one.reason}." for one in found.importances if one.reason],
         command=f"archspec search study.yaml\narchspec report runs/{record.name}",
-        versions=_versions(record),
+        versions=versions(str(record.attributes.get("archspec", "unknown"))),
         study=study.read_text(encoding="utf-8", errors="replace") if study.is_file() else "",
         **{picture.name: picture for picture in _pictures(found, figures)},
         **({} if (figures / "importances.svg").exists() else {"importances": None}),
     )
+
+
+def template(name: str) -> Template:
+    """The template `name` of this package; what it is given is escaped, and what it lacks is an error."""
+    environment = Environment(
+        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template(name)
 
 
 def _pictures(found: Findings, figures: Path) -> list[Picture]:
@@ -132,7 +137,7 @@ def _corner(found: Findings, index: int) -> str:
 
 
 def inline(path: Path) -> str:
-    """The SVG file `path` as a data URI."""
+    """An SVG file as a data URI, so that the page needs no other file."""
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
@@ -142,11 +147,9 @@ def objectives(record: Record) -> str:
     return "maximising accuracy" + (f", minimising {' and '.join(names)}" if names else "")
 
 
-def _versions(record: Record) -> list[tuple[str, str]]:
-    found = [
-        ("searched with archspec", str(record.attributes.get("archspec", "unknown"))),
-        ("Python", platform.python_version()),
-    ]
+def versions(trained: str) -> list[tuple[str, str]]:
+    """Names and versions of what a report rests on; `trained` is the archspec that made the trials."""
+    found = [("trained with archspec", trained), ("Python", platform.python_version())]
     for package in PACKAGES:
         try:
             found.append((package, version(package)))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from archspec.errors import RunError
@@ -12,13 +10,13 @@ from archspec.loader import dump, load
 from archspec.schema import ArchSpec
 from reports import importances, layouts, neighbours, progress, table, tradeoff, tradeoff_figure
 from reports.canvas import style
+from reports.folder import publish
 from reports.front import Front, Member, front
 from reports.html import Findings, objectives, render
 from reports.quantities import title, unit
 from reports.rows import Record, read
 
 ENTRIES = ("index.html", "front.md", "front.csv", "front.tex", "front", "figures")
-GENERATOR = '<meta name="generator" content="archspec report">'
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
@@ -31,18 +29,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         SpecError: the spec of a member of the front is missing or damaged.
     """
     found = compute(run)
-    folder = run / "report" if out is None else out
-    _check_target(folder, own=out is None)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as name:
-            fresh = Path(name)
-            _write(found, run, fresh)
-            for entry in ENTRIES:
-                _replace(folder / entry, fresh / entry)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
-    return folder / "index.html"
+    return publish(run, out, ENTRIES, lambda folder: _write(found, run, folder))
 
 
 def compute(run: Path) -> Findings:
@@ -123,22 +110,3 @@ def _layout_title(member: Member, members: Front) -> str:
     score = tested if member.test.n else f"validation {accuracy.text(member.accuracy)} %"
     name = "" if cost == "latency_ms" else f" {title(cost)}"
     return f"{member.rank}   {score}   {scale.text(member.costs[cost])} {scale.sign}{name}"
-
-
-def _check_target(folder: Path, *, own: bool) -> None:
-    """Refuse to write among files that are not a report's."""
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder}: is a file: the report needs a folder")
-    if own or not folder.is_dir() or not any(folder.iterdir()):
-        return
-    index = folder / "index.html"
-    if not index.is_file() or GENERATOR not in index.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise RunError(f"{folder}: holds files that are not a report: name an empty or a new folder")
-
-
-def _replace(old: Path, new: Path) -> None:
-    if old.is_dir() and not old.is_symlink():
-        shutil.rmtree(old)
-    else:
-        old.unlink(missing_ok=True)
-    new.rename(old)

@@ -66,16 +66,16 @@ def read(run: Path) -> Record:
         RunError: the journal is damaged, or holds no finished trial of a search.
     """
     journal = run / "journal.log"
-    studies = _studies(journal)
-    if "search" not in studies:
+    found = studies(journal, ("search", "baseline", "final"))
+    if "search" not in found:
         raise RunError(f"{journal}: no study named 'search': this is not the journal of a search")
-    attributes = studies["search"].user_attrs
+    attributes = found["search"].user_attrs
     try:
-        tables = {name: frame(study.trials, _objectives(study)) for name, study in studies.items()}
-        objectives = _objectives(studies["search"])
-        metric = _metric(attributes)
+        tables = {name: frame(study.trials, _objectives(study)) for name, study in found.items()}
+        objectives = _objectives(found["search"])
+        metric = stated_metric(attributes)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
+        raise RunError(f"{journal}: damaged: {one_line(error)}") from None
     if "accuracy" not in objectives:
         raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
     if not (tables["search"]["state"] == "COMPLETE").any():
@@ -91,7 +91,7 @@ def read(run: Path) -> Record:
         search=tables["search"],
         baseline=tables.get("baseline", empty),
         final=tables.get("final", empty),
-        study=studies["search"],
+        study=found["search"],
         asked=_asked(run / "study.yaml"),
     )
 
@@ -114,20 +114,26 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     return done.drop_duplicates("digest")
 
 
-def _studies(journal: Path) -> dict[str, optuna.Study]:
+def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
+    """Those of the studies `wanted` that `journal` holds, without writing to it.
+
+    Raises:
+        SpecError: there is no journal.
+        RunError: the journal is damaged.
+    """
     # JournalFileBackend creates the file that it does not find; a report must not.
     if not journal.is_file():
-        rule = "no such file: a run folder holds journal.log, study.yaml and artifacts/"
+        rule = "no such file: a run folder holds journal.log, what was asked, and artifacts/"
         raise SpecError(rule, source=str(journal))
     try:
         storage = JournalStorage(JournalFileBackend(str(journal)))
         names = [study.study_name for study in storage.get_all_studies()]
-        known = [name for name in ("search", "baseline", "final") if name in names]
+        known = [name for name in wanted if name in names]
         return {name: optuna.load_study(study_name=name, storage=storage) for name in known}
     except OSError as error:
         raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError) as error:
-        raise RunError(f"{journal}: damaged: {_one_line(error)}") from None
+        raise RunError(f"{journal}: damaged: {one_line(error)}") from None
 
 
 def _objectives(study: optuna.Study) -> tuple[str, ...]:
@@ -141,7 +147,8 @@ def _objectives(study: optuna.Study) -> tuple[str, ...]:
     return tuple(cast("list[str]", names))
 
 
-def _metric(attributes: Mapping[str, Any]) -> Metric:
+def stated_metric(attributes: Mapping[str, Any]) -> Metric:
+    """What the attributes of a study say its accuracy is."""
     metric: Mapping[str, Any] = attributes.get("metric", {})
     return Metric(
         label=str(metric.get("label", "accuracy")),
@@ -199,6 +206,7 @@ def _number(value: object) -> float:
     return float(value) if abs(value) < LARGEST else math.nan
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error of a library says, short and on one line."""
     text = " ".join(str(error).split())
     return (text[:160] or type(error).__name__) if text != "None" else type(error).__name__

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,16 @@ _TEX = {
     "^": r"\textasciicircum{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-_SIGNS = {"±": r"$\pm$", "−": "$-$", "×": r"$\times$", "Δ": r"$\Delta$", "†": r"$^\dagger$"}
+_SIGNS = {
+    "±": r"$\pm$",
+    "–": "--",
+    "×": r"$\times$",
+    "−": "$-$",
+    "Δ": r"$\Delta$",
+    "†": r"$^\dagger$",
+    "≤": r"$\le$",
+    "→": r"$\to$",
+}
 DIFFERENCE = "Δ to the cheaper"
 
 
@@ -82,31 +91,49 @@ def spread(summary: Summary, scale: Unit) -> str:
 
 def markdown(content: Table) -> str:
     """GitHub Markdown, with the numbers to the right."""
-    rule = [":---" if index in content.left else "---:" for index in range(len(content.header))]
-    lines = [content.header, rule, *content.rows]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells) + f"\n{content.caption}\n"
+    return pipes(content.header, content.rows, text=set(content.left)) + f"\n{content.caption}\n"
 
 
 def latex(content: Table, *, wide: bool = False) -> str:
     """A LaTeX table for the package booktabs, over both columns if `wide`; a rule separates the anchors."""
-    environment = "table*" if wide else "table"
+    header = [escape_tex(cell) for cell in content.header]
+    rows = [_tex_row(content, index) for index in range(len(content.rows))]
     columns = "".join("l" if index in content.left else "r" for index in range(len(content.header)))
-    head = " & ".join(escape_tex(cell) for cell in content.header)
-    body = [" & ".join(_tex_row(content, index)) + r" \\" for index in range(len(content.rows))]
-    if content.members < len(body):
-        body.insert(content.members, r"\midrule")
+    environment = "table*" if wide else "table"
+    needs = ("booktabs", "xcolor") if content.differences else ("booktabs",)
+    blocks = [rows[: content.members], rows[content.members :]]
+    return booktabs(header, blocks, columns, content.caption, environment=environment, needs=needs)
+
+
+def pipes(header: Sequence[str], rows: Sequence[Sequence[str]], text: AbstractSet[int]) -> str:
+    """A table of GitHub Markdown; the columns `text` to the left, all others to the right."""
+    rule = ["---:" if index not in text else ":---" for index in range(len(header))]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, rule, *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def booktabs(
+    header: Sequence[str],
+    blocks: Sequence[Sequence[Sequence[str]]],
+    columns: str,
+    caption: str,
+    *,
+    environment: str = "table",
+    needs: Sequence[str] = ("booktabs",),
+) -> str:
+    """A LaTeX table of `blocks` of rows with a rule between them; cells are LaTeX already, the caption is not."""
+    parts = ["\n".join(" & ".join(row) + r" \\" for row in block) for block in blocks if block]
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}" + (" and \\usepackage{xcolor}" if content.differences else ""),
+            "% needs " + " and ".join(f"\\usepackage{{{package}}}" for package in needs),
             rf"\begin{{{environment}}}",
             r"\centering",
-            rf"\caption{{{escape_tex(content.caption)}}}",
+            rf"\caption{{{escape_tex(caption)}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            head + r" \\",
+            " & ".join(header) + r" \\",
             r"\midrule",
-            *body,
+            "\n\\midrule\n".join(parts),
             r"\bottomrule",
             r"\end{tabular}",
             rf"\end{{{environment}}}",
@@ -123,7 +150,7 @@ def _tex_row(content: Table, index: int) -> list[str]:
 def escape_tex(text: str) -> str:
     """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
     escaped = "".join(_TEX.get(sign, sign) for sign in text)
-    return re.sub("[±−×Δ†]", lambda sign: _SIGNS[sign.group()], escaped).replace("–", "--")
+    return "".join(_SIGNS.get(sign, sign) for sign in escaped)
 
 
 def write(content: Table, front: Front, folder: Path) -> None:

@@ -251,3 +251,124 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default synthetic run; tests that share it must not change it."""
     return write_run(tmp_path_factory.mktemp("runs") / "demo", Plan())
+
+
+@dataclass
+class Ablated:
+    """What a synthetic ablation contains: a row per label, with `scores[label]` in percent, one per seed.
+
+    None in the scores is a training that failed, a missing one is not finished; `same` maps labels to the one whose
+    run they share. Params grow by 100,000 and MACs by 20 million per row.
+    """
+
+    scores: dict[str, list[float | None]]
+    views: tuple[str, ...] = ("progressive",)
+    seeds: int = 5
+    same: dict[str, str] = field(default_factory=dict[str, str])
+    requeued: int = 0
+    looks: list[list[float]] | None = None
+    score: str = "test"
+    paired: bool = True
+    factors: tuple[str, ...] = ()
+    generators: tuple[str, ...] = ()
+    edits: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def ablation_view(plan: Ablated, kind: str) -> dict[str, Any]:
+    """A view as a plan keeps it: progressive rows against the one before, all others against the first."""
+    labels, rows = list(plan.scores), list[dict[str, Any]]()
+    for index, label in enumerate(labels):
+        like = labels.index(plan.same.get(label, label))
+        row = {
+            "label": label,
+            "edits": plan.edits.get(label, labels[1 : index + 1]),
+            "run": f"{like:016x}-plain",
+            "digest": f"{like:016x}",
+            "code": f"HR1x{8 + 4 * like}",
+            "resolution": SIDE,
+            "params": 2_000_000 + 100_000 * like,
+            "macs": 300_000_000 + 20_000_000 * like,
+            "activations": 1_000_000,
+            "training": {},
+            "against": (index - 1 if kind == "progressive" else 0) if index else None,
+        }
+        rows.append(row | plan.rows.get(label, {}))
+    fraction = kind == "factorial"
+    return {
+        "name": kind,
+        "type": kind,
+        "title": kind.replace("_", " ").capitalize(),
+        "factors": list(plan.factors) if fraction else [],
+        "generators": list(plan.generators) if fraction else [],
+        "rows": rows,
+    }
+
+
+def write_ablation_run(run: Path, plan: Ablated) -> Path:
+    """Write the journal and plan.yaml of an ablation under `run`."""
+    run.mkdir(parents=True)
+    (run / "plan.yaml").write_text(f"name: {run.name}\nbase: tiny\n")
+    views = [ablation_view(plan, kind) for kind in plan.views]
+    said: dict[str, Any] = {
+        "metric": {"name": "accuracy", "label": "top-1 accuracy", "dataset": "cluttered_digits", "benchmark": None},
+        "objectives": ["accuracy"],
+        "score": plan.score,
+        "seed": 0,
+        "seeds": plan.seeds,
+        "archspec": "0.1.0",
+        "paired": plan.paired,
+        "looks": plan.looks,
+        "plan": {
+            "name": "steps",
+            "description": "",
+            "base": "tiny",
+            "base_digest": "0" * 16,
+            "notes": ["edits a and b both set stem; where both are made, b counts"],
+            "views": views,
+        },
+    }
+    storage = JournalStorage(JournalFileBackend(str(run / "journal.log")))
+    study = optuna.create_study(storage=storage, study_name="ablation", direction="maximize")
+    for key, value in (said | plan.attributes).items():
+        study.set_user_attr(key, value)
+    metric = "test_accuracy" if plan.score == "test" else "accuracy"
+    for label, row in zip(plan.scores, views[0]["rows"], strict=True):
+        if label in plan.same:
+            continue
+        for seed, score in enumerate(plan.scores[label]):
+            key = {"run": row["run"], "digest": row["digest"], "code": row["code"], "seed": seed}
+            if seed < plan.requeued:
+                lost = key | {"failure": "killed", "requeued": True}
+                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=lost))
+            if score is None:
+                lost = key | {"failure": "out of memory in epoch 1"}
+                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=lost))
+                continue
+            metrics = {metric: score / 100, "train_seconds": 10.0}
+            study.add_trial(create_trial(value=score / 100, user_attrs=key | {"metrics": metrics}))
+    return run
+
+
+@pytest.fixture
+def make_ablation(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a synthetic ablation under a temporary folder; keyword arguments are the fields of `Ablated`."""
+
+    def make(scores: dict[str, list[float | None]], name: str = "steps", **options: Any) -> Path:
+        return write_ablation_run(tmp_path / name, Ablated(scores, **options))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ablated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ablation of four rows in two views, one training lost for good; tests that share it must not change it."""
+    scores: dict[str, list[float | None]] = {
+        "base": [84.1, 83.6, 84.4, 83.9, 84.2],
+        "+ a": [85.3, 84.9, 85.6, 85.2, 85.3],
+        "+ b": [85.1, 84.1, 86.3, 85.3, None],
+        "+ c": [],
+    }
+    plan = Ablated(scores, same={"+ c": "+ b"}, views=("progressive", "leave_one_out"), requeued=1)
+    return write_ablation_run(tmp_path_factory.mktemp("runs") / "steps", plan)
