@@ -20,6 +20,7 @@ from archspec.infer_command import infer
 from archspec.paper_command import paper
 from archspec.power_command import power
 from archspec.report_command import report
+from archspec.review_command import review
 
 app = typer.Typer(
     name="archspec",
@@ -324,6 +325,7 @@ app.command()(power)
 app.command()(paper)
 app.command()(infer)
 app.command()(report)
+app.command()(review)
 
 
 def _flops_symbolic(spec: str, res: list[str] | None, *, per_layer: bool, as_json: bool) -> None:

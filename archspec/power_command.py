@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def power(
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(
-            metavar="PLAN", help="a plan, or its run; its seeds so far are the pilot", show_default=False
-        ),
+        typer.Argument(metavar="PLAN", help="a plan, or its run; its seeds so far are the pilot", show_default=False),
     ] = None,
     sd: Annotated[
         Optional[float],  # noqa: UP045

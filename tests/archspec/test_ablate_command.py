@@ -85,7 +85,10 @@ def test_a_decided_row_is_not_trained_further(run, plan):
     [
         ({"stop": {"looks": [5, 3]}}, "plan.yaml:23: stop.looks: must be rising numbers of seeds from 2 on"),
         ({"seeds": 0}, "seeds: must be at least 1, not 0"),
-        ({"evaluator": None, "edits": {"a": {"drop_path": 0.1}}}, "evaluator: is required to train the rows; --dry-run"),
+        (
+            {"evaluator": None, "edits": {"a": {"drop_path": 0.1}}},
+            "evaluator: is required to train the rows; --dry-run",
+        ),
         ({"stop": {"looks": [8]}}, "stop.looks: must begin below the plan's 4 seeds, not at 8"),
     ],
 )

@@ -1,0 +1,236 @@
+"""Objections to an ablation: seeds, what else changes beside the architecture, and what its tests can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from archspec.errors import FieldError
+from archspec.wording import plural
+from reports.ablation_run import AblationRun, Row, View
+from reports.comparison import LEVEL, Comparison, Settings, compare, holm
+from reports.objection import Objection, Shell
+from reports.power import seeds_for, smallest_effect
+
+FEW_SEEDS = 5
+MATCHED = 0.02
+"""Relative difference up to which two costs count as equal ..."""
+UNMATCHED = 0.05
+"""... and beyond which they count as different."""
+SHARE_FAILED = 0.1
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """An ablation with the shell lines about its folder."""
+
+    run: AblationRun
+    shell: Shell
+
+    def compared(self, view: View) -> tuple[Comparison, ...]:
+        """The tests of one view, its comparisons one family; in the order of `view.pairs`."""
+        scores = {str(index): self.run.scores.get(row.run, {}) for index, row in enumerate(view.rows)}
+        pairs = {str(index): str(row.against) for index, row in enumerate(view.rows) if row.against is not None}
+        return compare(scores, pairs, Settings(paired=self.run.paired)) if pairs else ()
+
+    def pairs(self) -> Iterator[tuple[View, Row, Row]]:
+        """Each comparison of two runs once, whichever is the reference, in the view that has it first."""
+        seen: set[frozenset[str]] = set()
+        for view in self.run.views:
+            for row, reference in view.pairs:
+                pair = frozenset((row.run, reference.run))
+                if pair not in seen:
+                    seen.add(pair)
+                    yield view, row, reference
+
+
+def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
+    """Rows with fewer finished seeds than planned, or with other numbers of them than the rest."""
+    run = ablation.run
+    counts = {key: len(run.scores.get(key, {})) for key in run.places}
+    stops = {*run.looks, run.seeds}  # a row may stop at a look
+    lost = {key: len(run.failures.get(key, {})) for key in counts}
+    odd = [key for key, count in counts.items() if count + lost[key] < run.seeds and count not in stops]
+    odd = odd or [key for key, count in counts.items() if count > run.seeds]
+    if not odd:
+        return
+    least, most = min(counts[key] for key in odd), max(counts.values())
+    text = (
+        f"{len(odd)} of {plural(len(counts), 'row')} have other numbers of seeds than the {run.seeds} planned: "
+        f"{least} to {most} finished"
+    )
+    places = "; ".join(run.places[key][0] for key in odd)
+    options = f"--seeds {most}" if most > run.seeds else ""
+    yield Objection("serious", "missing-seeds", text, places, ablation.shell.ablate(options))
+
+
+def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
+    """Rows whose mean is over the trainings that survived."""
+    run = ablation.run
+    for key, (place, _) in run.places.items():
+        lost = run.failures.get(key, {})
+        if not lost:
+            continue
+        total = len(lost) + len(run.scores.get(key, {}))
+        seeds = ", ".join(map(str, sorted(lost)))
+        text = (
+            f"{len(lost)} of {plural(total, 'training')} failed (seed {seeds}: {next(iter(lost.values())):.100}), "
+            "and the mean is over the rest: a row that fails when it does badly looks better than it is"
+        )
+        severity = "serious" if len(lost) > SHARE_FAILED * total else "minor"
+        command = ablation.shell.ablate(f"--seeds {run.seeds + len(lost)}")
+        yield Objection(severity, "failed-seeds", text, place, command)
+
+
+def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
+    """Differences that a view leaves undecided because its seeds could hardly show them."""
+    for view in ablation.run.views if not ablation.run.looks else ():
+        found = ablation.compared(view)
+        open_ = [one for one in found if not one.decided]
+        counts = [one.n for one in found]
+        if not open_ or (min(counts) >= FEW_SEEDS and len(open_) < len(found)):
+            continue
+        marked = len(found) - len(open_)
+        severity = "minor" if marked else "serious"
+        place = f"{view.name}, " + "; ".join(view.rows[int(one.row)].label for one in open_)
+        sd = _pooled(found)
+        if min(counts) < 2 or not sd > 0:
+            text = f"{plural(len(open_), 'comparison')} cannot be tested: {plural(min(counts), 'paired seed')}"
+            text += " shows no noise" if min(counts) < 2 else " without any difference in noise"
+            command = ablation.shell.ablate(f"--seeds {max(FEW_SEEDS, ablation.run.seeds + 1)}")
+            yield Objection(severity, "few-seeds-to-mark", text, place, command)
+            continue
+        effect = smallest_effect(min(counts), sd, len(found))
+        largest = max(abs(one.difference) for one in open_)
+        text = (
+            f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show true "
+            f"differences from {100 * effect:.2f} points on (80 % power, sd of differences {100 * sd:.2f}), and the "
+            f"largest undecided one is {100 * largest:.2f}: `within noise` is not `no effect`"
+        )
+        yield Objection(severity, "few-seeds-to-mark", text, place, _power(sd, largest, len(found), min(counts)))
+
+
+def mixed_change(ablation: Ablation) -> Iterator[Objection]:
+    """A row that changes resolution or training along with the architecture."""
+    for view, row, reference in ablation.pairs():
+        what = [f"resolution ({reference.resolution} to {row.resolution} px)"] * (
+            row.resolution != reference.resolution
+        )
+        what += [
+            f"{key} ({_setting(reference.training, key)} to {_setting(row.training, key)})"
+            for key in dict.fromkeys([*reference.training, *row.training])
+            if reference.training.get(key) != row.training.get(key)
+        ]
+        if what and (row.code != reference.code or row.params != reference.params):
+            text = (
+                f"against {reference.label} the architecture changes, and so does {', '.join(what)}: the difference "
+                "is not the architecture's alone; give the plan a row with one of the two first"
+            )
+            yield Objection("serious", "mixed-change", text, f"{view.name}, {row.label}", ablation.shell.ablate())
+
+
+def half_matched(ablation: Ablation) -> Iterator[Objection]:
+    """A row with the parameters of its reference but not its MACs, or the reverse."""
+    for view, row, reference in ablation.pairs():
+        ratios = {"params": row.params / reference.params, "macs": row.macs / reference.macs}
+        for equal, other in (("params", "macs"), ("macs", "params")):
+            if abs(ratios[equal] - 1) > MATCHED or abs(ratios[other] - 1) <= UNMATCHED:
+                continue
+            target = reference.macs if other == "macs" else reference.params
+            low, high = math.ceil(target * (1 - MATCHED)), math.floor(target * (1 + MATCHED))
+            names = {"params": "params", "macs": "MACs"}
+            text = (
+                f"{names[equal]} match those of {reference.label} ({100 * (ratios[equal] - 1):+.1f} %), {names[other]} "
+                f"do not ({100 * (ratios[other] - 1):+.1f} %): a gain may be bought by what is not matched"
+            )
+            command = ablation.shell.match(row.digest, other, low, high, row.resolution)
+            yield Objection("serious", "half-matched", text, f"{view.name}, {row.label}", command)
+
+
+def untested_order(ablation: Ablation) -> Iterator[Objection]:
+    """A progressive view whose edits no other view makes in another order or company."""
+    for view in ablation.run.views:
+        edits = _edits(view)
+        others = [one for one in ablation.run.views if one.kind in ("leave_one_out", "leave_one_in", "factorial")]
+        if view.kind != "progressive" or len(edits) < 2 or any(edits <= _edits(one) for one in others):
+            continue
+        text = (
+            f"{len(edits)} edits are added one after the other, and no view leaves them out, makes them alone or "
+            "crosses them: what a step gains may depend on the steps before; add a leave_one_out view of these edits "
+            "first"
+        )
+        yield Objection("minor", "untested-order", text, view.name, ablation.shell.ablate())
+
+
+def validation_score(ablation: Ablation) -> Iterator[Objection]:
+    """A table of validation accuracies: settings may have been chosen on the same images."""
+    run = ablation.run
+    if run.score != "validation":
+        return
+    total = sum(map(len, run.scores.values()))
+    kept = f"; {run.tested} of {plural(total, 'training')} also recorded a test accuracy" if run.tested else ""
+    text = (
+        f"the tables state accuracy on the validation split, on which recipe and settings may have been chosen{kept}; "
+        "give the plan `score: test` first"
+    )
+    yield Objection("minor", "validation-score", text, "all views", ablation.shell.ablate())
+
+
+def family_per_view(ablation: Ablation) -> Iterator[Objection]:
+    """Marks that one family of all views would not keep."""
+    found = {(view.name, one.row): one for view in _tested(ablation) for one in ablation.compared(view)}
+    # A comparison that two views share is tested once.
+    names = {(view.name, str(view.rows.index(row))): (view, row) for view, row, _ in ablation.pairs()}
+    kept = [(key, found[key]) for key in names if key in found]
+    adjusted = holm([one.p for _, one in kept])
+    lost = [key for (key, one), p in zip(kept, adjusted, strict=True) if one.decided and not p < LEVEL]
+    if not lost:
+        return
+    marked = sum(one.decided for _, one in kept)
+    text = (
+        f"Holm's correction is per view; over all {len(kept)} comparisons of {len(ablation.run.views)} views together, "
+        f"{len(lost)} of {plural(marked, 'mark')} would go"
+    )
+    place = "; ".join(f"{names[key][0].name}, {names[key][1].label}" for key in lost)
+    seeds = max(_needed(found[key], len(kept)) for key in lost)
+    command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.run.seeds + 1)}")
+    yield Objection("minor", "family-per-view", text, place, command)
+
+
+def _tested(ablation: Ablation) -> Sequence[View]:
+    """Views whose marks are those of a full table: not those of rows that stop early."""
+    return () if ablation.run.looks or len(ablation.run.views) < 2 else ablation.run.views
+
+
+def _needed(found: Comparison, comparisons: int) -> int:
+    """Seeds that mark a difference as large as the one found, in so many comparisons."""
+    try:
+        return seeds_for(found.difference, found.sd, comparisons)
+    except FieldError:  # no noise, or no difference, that a number of seeds could be planned for
+        return found.n + 1
+
+
+def _power(sd: float, effect: float, comparisons: int, seeds: int) -> str:
+    """How many seeds the effect needs; what more seeds would show, where no number of seeds is enough."""
+    line = f"archspec power --sd {sd:.3g}"
+    try:
+        seeds_for(float(f"{effect:.3g}"), float(f"{sd:.3g}"), comparisons)
+    except FieldError:
+        return f"{line} --seeds {4 * seeds} --rows {comparisons + 1}"
+    return f"{line} --effect {effect:.3g} --rows {comparisons + 1}"
+
+
+def _pooled(found: Sequence[Comparison]) -> float:
+    """Standard deviation of the differences over all comparisons that show one; NaN where none does."""
+    known = [one for one in found if math.isfinite(one.sd) and one.n > 1]
+    freedom = sum(one.n - 1 for one in known)
+    return math.sqrt(sum(one.sd**2 * (one.n - 1) for one in known) / freedom) if freedom else math.nan
+
+
+def _edits(view: View) -> set[str]:
+    return {edit for row in view.rows for edit in row.edits}
+
+
+def _setting(training: Mapping[str, object], key: str) -> str:
+    return repr(training[key]) if key in training else "the plan's"

@@ -1,0 +1,222 @@
+"""What a reviewer objects to in an ablation, on journals as the engine leaves them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState, create_trial
+
+from archspec.errors import RunError
+from reports.ablation_run import read_ablation
+from reports.objection import Objection, Shell
+from reports.power import seeds_for, smallest_effect
+from reports.review import ABLATION, examine, review
+from reports.review_ablation import Ablation, family_per_view
+
+EDITS = ("a", "b", "c")
+
+
+def row(label: str, edits: tuple[str, ...], against: int | None, **fields: Any) -> dict[str, Any]:
+    key = "-".join(edits) or "base"
+    made = {"label": label, "edits": list(edits), "run": f"{key}-0", "digest": key, "code": f"HR{len(edits)}"}
+    costs = {"resolution": 64, "params": 100_000 * (1 + len(edits)), "macs": 2_000_000 * (1 + len(edits))}
+    return made | costs | {"activations": 1, "training": {}, "against": against} | fields
+
+
+def progressive(**changed: Mapping[str, Any]) -> dict[str, Any]:
+    """The base, a, a+b, a+b+c; `changed` are fields of rows, by the last edit."""
+    rows = [row("base", (), None)]
+    rows += [row(f"+ {EDITS[i]}", EDITS[: i + 1], i, **changed.get(EDITS[i], {})) for i in range(3)]
+    return {"name": "steps", "type": "progressive", "title": "Steps", "factors": [], "generators": [], "rows": rows}
+
+
+def leave_one_out(edits: tuple[str, ...] = EDITS) -> dict[str, Any]:
+    rows = [row("all", edits, None)]
+    rows += [row(f"without {one}", tuple(e for e in edits if e != one), 0) for one in edits]
+    return {"name": "without", "type": "leave_one_out", "title": "", "factors": [], "generators": [], "rows": rows}
+
+
+def write(
+    run: Path,
+    views: list[dict[str, Any]],
+    gains: Mapping[str, float] | None = None,
+    *,
+    seeds: int = 5,
+    sd: float = 0.004,
+    lost: Mapping[tuple[str, int], str] | None = None,
+    missing: tuple[tuple[str, int], ...] = (),
+    **attributes: Any,
+) -> Path:
+    """A journal in which each edit adds its gain (of `gains`, else 0.05) to 0.6, with noise of `sd`."""
+    run.mkdir()
+    study = optuna.create_study(
+        study_name="ablation",
+        storage=JournalStorage(JournalFileBackend(str(run / "journal.log"))),
+        direction="maximize",
+    )
+    plan = {"name": run.name, "description": "", "base": "tiny", "base_digest": "base", "notes": [], "views": views}
+    said = {"score": "test", "seed": 0, "seeds": seeds, "paired": True, "looks": None, "plan": plan, "archspec": "0"}
+    for key, value in (said | attributes).items():
+        study.set_user_attr(key, value)
+    rows = {one["run"]: one for view in views for one in view["rows"]}
+    generator = random.Random(0)
+    for key, one in rows.items():
+        for seed in range(seeds):
+            noise = generator.gauss(0, sd)
+            note = {"run": key, "digest": one["digest"], "seed": seed, "code": one["code"]}
+            if (key, seed) in (lost or {}):
+                note["failure"] = (lost or {})[key, seed]
+                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=note))
+            elif (key, seed) not in missing:
+                score = 0.6 + sum((gains or {}).get(edit, 0.05) for edit in one["edits"]) + noise
+                note["metrics"] = {"accuracy": score, "test_accuracy": score}
+                study.add_trial(create_trial(value=score, user_attrs=note))
+    return run
+
+
+def rules(run: Path) -> dict[str, Objection]:
+    return {objection.rule: objection for objection in review(run)}
+
+
+def test_a_sound_plan_gives_no_objection(tmp_path):
+    run = write(tmp_path / "sound", [progressive(), leave_one_out()])
+    found = examine(run)
+    assert found.objections == ()
+    assert (found.kind, found.checked) == ("ablation", tuple(ABLATION))
+
+
+def test_seeds_that_are_not_there_yet(tmp_path):
+    run = write(tmp_path / "part", [progressive(), leave_one_out()], missing=(("a-b-0", 3), ("a-b-0", 4)))
+    found = rules(run)["missing-seeds"]
+    assert found.place == "steps, + b"
+    assert "3 to 5 finished" in found.text
+    assert found.command == f"archspec ablate {run}/plan.yaml --runs {tmp_path}"
+
+
+def test_a_row_may_stop_at_a_look_but_not_between(tmp_path):
+    gone = (("a-b-0", 3), ("a-b-0", 4))
+    views = [progressive(), leave_one_out()]
+    assert not rules(write(tmp_path / "at", views, missing=gone, looks=[[3, 0.001], [5, 0.04]]))
+    assert "missing-seeds" in rules(write(tmp_path / "between", views, missing=gone[:1], looks=[[3, 0.001], [5, 0.04]]))
+
+
+def test_trainings_that_failed(tmp_path):
+    run = write(tmp_path / "lost", [progressive(), leave_one_out()], lost={("a-0", 2): "out of memory"})
+    found = rules(run)
+    assert found["failed-seeds"].text.startswith("1 of 5 trainings failed (seed 2: out of memory)")
+    assert (found["failed-seeds"].place, found["failed-seeds"].severity) == ("steps, + a", "serious")
+    assert "missing-seeds" not in found
+    study = optuna.load_study(
+        study_name="ablation", storage=JournalStorage(JournalFileBackend(str(run / "journal.log")))
+    )
+    study.add_trial(create_trial(value=0.65, user_attrs={"run": "a-0", "seed": 2, "metrics": {}}))
+    assert "failed-seeds" not in rules(run)  # it finished at the second attempt
+
+
+def test_what_the_seeds_can_show(tmp_path):
+    gains = dict.fromkeys(EDITS, 0.002)
+    found = rules(write(tmp_path / "weak", [progressive(), leave_one_out()], gains, sd=0.02))["few-seeds-to-mark"]
+    assert found.severity == "serious"
+    said = re.search(
+        r"0 of 3 comparisons marked; 5 seeds .* from ([\d.]+) points .* ([\d.]+)\), .* is ([\d.]+):", found.text
+    )
+    assert said
+    effect, sd, largest = (float(text) / 100 for text in said.groups())
+    assert effect == pytest.approx(smallest_effect(5, sd, 3), rel=0.01)
+    assert largest < effect
+    options = re.fullmatch(r"archspec power --sd (\S+) --effect (\S+) --rows 4", found.command)
+    assert options
+    assert seeds_for(float(options[2]), float(options[1]), 3) > 5
+
+
+def test_one_seed_shows_no_noise(tmp_path):
+    found = rules(write(tmp_path / "one", [progressive()], seeds=1))["few-seeds-to-mark"]
+    assert "cannot be tested: 1 paired seed shows no noise" in found.text
+    assert "--seeds 5" in found.command
+
+
+def test_resolution_or_training_changed_with_the_architecture(tmp_path):
+    training = {"training": {"recipe.distill": 0.5}}
+    run = write(tmp_path / "mixed", [progressive(b=training | {"resolution": 96}, c=training), leave_one_out()])
+    found = {one.place: one.text for one in review(run) if one.rule == "mixed-change"}
+    assert [*found][:2] == ["steps, + b", "steps, + c"]  # which goes back to 64 px
+    assert "resolution (64 to 96 px), recipe.distill (the plan's to 0.5)" in found["steps, + b"]
+    alone = {"training": {"recipe.distill": 0.5}, "code": "HR0", "params": 100_000, "macs": 2_000_000}
+    later = {"training": alone["training"]}
+    run = write(tmp_path / "alone", [progressive(a=alone, b=later, c=later), leave_one_out()])
+    assert "mixed-change" not in rules(run)
+
+
+@pytest.mark.parametrize(
+    ("params", "macs", "raised"),
+    [(101_000, 2_500_000, "MACs do not (+25.0 %)"), (150_000, 2_020_000, "params do not (+50.0 %)"),
+     (101_000, 2_080_000, ""), (150_000, 2_500_000, "")],
+)  # fmt: skip
+def test_half_matched_costs(tmp_path, params, macs, raised):
+    rest = {"params": 900_000, "macs": 9_000_000}
+    run = write(
+        tmp_path / "matched", [progressive(a={"params": params, "macs": macs}, b=rest, c={**rest, "params": 999_999})]
+    )
+    texts = [(one.place, one.text, one.command) for one in review(run) if one.rule == "half-matched"]
+    texts = [one for one in texts if one[0] == "steps, + a"]
+    assert bool(texts) == bool(raised)
+    if raised:
+        assert raised in texts[0][1]
+        wanted = "macs 1960000..2040000" if "MACs do" in raised else "params 98000..102000"
+        assert f"artifacts/a/spec.yaml --budget '{wanted} @ 64'" in texts[0][2]
+
+
+def test_the_order_of_edits(tmp_path):
+    assert rules(write(tmp_path / "alone", [progressive()]))["untested-order"].place == "steps"
+    assert "untested-order" in rules(write(tmp_path / "part", [progressive(), leave_one_out(("a", "b"))]))
+    assert "untested-order" not in rules(write(tmp_path / "all", [progressive(), leave_one_out()]))
+
+
+def test_validation_accuracies(tmp_path):
+    found = rules(write(tmp_path / "valid", [progressive(), leave_one_out()], score="validation"))["validation-score"]
+    assert "30 of 30 trainings also recorded a test accuracy" in found.text
+
+
+def test_marks_that_one_family_would_lose(tmp_path):
+    """Two comparisons of a view that marks none are more for the family of both to pay for."""
+    run = write(tmp_path / "two", [progressive(), leave_one_out()], {"a": 0.3, "b": 0.0, "c": 0.0}, sd=0.01)
+    known = read_ablation(run)
+    assert known
+    lost: dict[int, Objection] = {}
+    for gain in range(0, 500, 2):
+        scores = {
+            key: {seed: score + gain / 10_000 * ("b" in key.split("-")) for seed, score in seeds.items()}
+            for key, seeds in known.scores.items()
+        }
+        subject = Ablation(replace(known, scores=scores), Shell(run))
+        marked = sum(one.decided for view in known.views for one in subject.compared(view))
+        for objection in family_per_view(subject):
+            lost[gain] = objection
+            assert marked > 2  # those of edit a are too large to lose
+    assert 0 < len(lost) < 125  # with no gain there is nothing to lose, with a large one nothing is lost
+    for objection in lost.values():
+        assert "over all 5 comparisons of 2 views together, 1 of 3 marks would go" in objection.text
+        assert objection.place in ("steps, + b", "without, without b")
+        seeds = re.search(r"--seeds (\d+)", objection.command)
+        assert seeds
+        assert int(seeds[1]) > 5
+
+
+def test_a_damaged_journal(tmp_path):
+    view = progressive()
+    view["rows"][1]["against"] = 9
+    with pytest.raises(RunError, match="damaged: view steps compares"):
+        review(write(tmp_path / "against", [view]))
+    with pytest.raises(RunError, match="damaged"):
+        review(write(tmp_path / "plan", [progressive()], plan={"views": [{"name": "x"}]}))
+    with pytest.raises(RunError, match="damaged"):
+        review(write(tmp_path / "seeds", [progressive()], **{"score": "test", "looks": 3}))
