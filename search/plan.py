@@ -59,7 +59,7 @@ class StopSpec(BaseModel):
     @classmethod
     def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
         if looks[0] < 2 or any(one >= other for one, other in pairwise(looks)):
-            raise FieldError("looks", f"must be rising numbers of seeds from 2 on, not {list(looks)}")
+            raise FieldError("", f"must be rising numbers of seeds from 2 on, not {list(looks)}")
         return looks
 
 

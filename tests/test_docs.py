@@ -11,8 +11,10 @@ import pytest
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
+from search.ablation import Ablation
 from search.case import parse_case
 from search.holes import has_holes
+from search.plan import parse_plan
 from search.space import parse_space
 from search.study import parse_study
 
@@ -38,6 +40,8 @@ def test_every_yaml_example_loads(page, text):
     document = parse_document(text, page)
     if "space" in document.data:
         assert parse_study(document).trials
+    elif "views" in document.data:
+        assert Ablation(parse_plan(document)).runs
     elif "cells" in document.data:
         assert parse_case(document).cells
     elif has_holes(document.data):

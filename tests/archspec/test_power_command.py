@@ -118,7 +118,7 @@ def test_an_ablation_that_cannot_be_read_is_refused(ablation: Path) -> None:
         ([str(ablation), "--pilot", "5"], "--pilot: says how many seeds --sd was seen on"),
         ([str(ablation), "--sd", "1"], "give --effect, --seeds or --looks"),
         ([str(ablation.parent / "other")], "journal.log: no such file"),
-        ([str(ablation / "journal.log")], "journal.log: is a file"),
+        ([str(ablation / "journal.log")], "journal.log:2: malformed YAML"),
     ):
         with pytest.raises(SpecError) as error:
             CliRunner().invoke(app, ["power", *arguments], catch_exceptions=False)
