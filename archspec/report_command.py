@@ -40,11 +40,14 @@ def report(
         return
     if study is not None or embed_tables:
         raise SpecError("goes with --paper only", field="--embed-tables" if study is None else "--study")
-    from reports.ablation import is_ablation
+    from reports.ablation_record import find_ablation
 
-    if is_ablation(run):
-        from reports.ablation_page import write_ablation as write
-    else:
-        from reports.page import write_report as write
+    ablation = find_ablation(run)
+    if ablation is not None:
+        from reports.ablation_page import write_record
 
-    typer.echo(str(write(run, out)))
+        typer.echo(str(write_record(ablation, run, out)))
+        return
+    from reports.page import write_report
+
+    typer.echo(str(write_report(run, out)))

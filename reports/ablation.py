@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from archspec.errors import FieldError, RunError
-from reports.ablation_record import AblationRecord, PlanRow, PlanView, is_ablation, read_ablation
+from reports.ablation_record import AblationRecord, PlanRow, PlanView
 from reports.comparison import Comparison, Settings, compare
 from reports.effects import Effect, effects
 from reports.power import seeds_for
 from reports.sequential import decide
 from reports.statistics import Summary, summarise
-
-__all__ = ["Ablation", "AblationRecord", "Change", "Line", "Outcome", "View", "compute", "is_ablation", "read_ablation"]
 
 Status = Literal["better", "worse", "within noise", "open", "untested", "same run"]
 
@@ -104,7 +102,7 @@ def compute(record: AblationRecord) -> Ablation:
 def cost_change(row: PlanRow, base: PlanRow) -> tuple[Change, Change]:
     """What `row` changes in params and MACs against `base`."""
     pairs = ((row.params, base.params), (row.macs, base.macs))
-    params, macs = (Change(a - b, 100 * (a - b) / b if b else math.nan) for a, b in pairs)
+    params, macs = (Change(a - b, 100 * (a - b) / b) for a, b in pairs)
     return params, macs
 
 

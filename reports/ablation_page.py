@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports import ablation_figure, ablation_table
-from reports.ablation import Ablation, View, compute, read_ablation
+from reports.ablation import Ablation, View, compute
 from reports.ablation_figure import Forest, forest
+from reports.ablation_record import AblationRecord, read_ablation
 from reports.ablation_table import AblationTable, effects_table, table
 from reports.ablation_text import headline, seeds_note, verdict
 from reports.canvas import style
@@ -40,7 +41,12 @@ def write_ablation(run: Path, out: Path | None = None) -> Path:
         RunError: a damaged journal or one without an ablation, or `out` holds or is something else.
         SpecError: there is no journal, or scipy is not installed.
     """
-    info = compute(read_ablation(run))
+    return write_record(read_ablation(run), run, out)
+
+
+def write_record(record: AblationRecord, run: Path, out: Path | None = None) -> Path:
+    """The report of an ablation whose journal has been read; raises as `write_ablation` does."""
+    info = compute(record)
     parts = sections(info)
     return publish(run, out, ENTRIES, lambda folder: _write(info, parts, run, folder))
 

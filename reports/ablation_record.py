@@ -15,6 +15,7 @@ from archspec.errors import RunError
 from reports.rows import Metric, one_line, stated_metric, studies
 from reports.sequential import Look
 
+JOURNAL = "journal.log"
 STUDY = "ablation"
 ViewType = Literal["progressive", "leave_one_out", "leave_one_in", "factorial", "enumerate"]
 Score = Literal["test", "validation"]
@@ -53,6 +54,11 @@ class PlanView:
     generators: tuple[str, ...]
     rows: tuple[PlanRow, ...]
 
+    @property
+    def pairs(self) -> tuple[tuple[PlanRow, PlanRow], ...]:
+        """Each row that is compared, with its reference, in the order of the rows."""
+        return tuple((row, self.rows[row.against]) for row in self.rows if row.against is not None)
+
 
 @dataclass(frozen=True)
 class AblationRecord:
@@ -60,13 +66,15 @@ class AblationRecord:
 
     Attributes:
         name: of the run folder; `plan` is the plan's own.
-        score: which accuracy `scores` holds: run to seed to percent, finished trainings only.
+        score: which accuracy `scores` holds: run to seed to percent, finished trainings only. Every run of the views is
+            in `scores` and in `failures`, if with nothing.
         failures: run to seed to reason, of trainings that failed for good (not those queued again).
         first_seed, seeds: every row is planned with seeds first_seed ... first_seed + seeds - 1.
         looks: of sequential stopping; empty where every row has all its seeds.
         requeued: trainings that were interrupted and queued again.
         waiting: trials that wait or run.
         seconds: spent in trainings that finished.
+        tested: finished trainings that recorded a test accuracy, whichever `score` is.
     """
 
     name: str
@@ -87,16 +95,16 @@ class AblationRecord:
     requeued: int
     waiting: int
     seconds: float
+    tested: int
 
-
-def is_ablation(run: Path) -> bool:
-    """Whether the run folder `run` holds an ablation.
-
-    Raises:
-        SpecError: there is no journal.
-        RunError: the journal is damaged.
-    """
-    return STUDY in studies(run / "journal.log", (STUDY,))
+    @property
+    def places(self) -> dict[str, str]:
+        """Where each run is first seen: `view, row`."""
+        places: dict[str, str] = {}
+        for view in self.views:
+            for row in view.rows:
+                places.setdefault(row.run, f"{view.name}, {row.label}")
+        return places
 
 
 def read_ablation(run: Path) -> AblationRecord:
@@ -106,10 +114,23 @@ def read_ablation(run: Path) -> AblationRecord:
         SpecError: there is no journal.
         RunError: the journal is damaged, or is not that of an ablation.
     """
-    journal = run / "journal.log"
+    record = find_ablation(run)
+    if record is None:
+        raise RunError(f"{run / JOURNAL}: no study named '{STUDY}': this is not the journal of an ablation")
+    return record
+
+
+def find_ablation(run: Path) -> AblationRecord | None:
+    """What `read_ablation` reads, or None where the journal is of something else.
+
+    Raises:
+        SpecError: there is no journal.
+        RunError: the journal is damaged.
+    """
+    journal = run / JOURNAL
     study = studies(journal, (STUDY,)).get(STUDY)
     if study is None:
-        raise RunError(f"{journal}: no study named '{STUDY}': this is not the journal of an ablation")
+        return None
     try:
         return _record(run.resolve().name, study)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -173,6 +194,7 @@ def _record(name: str, study: optuna.Study) -> AblationRecord:
         requeued=sum(trial.state == TrialState.FAIL and bool(trial.user_attrs.get("requeued")) for trial in trials),
         waiting=sum(trial.state in (TrialState.WAITING, TrialState.RUNNING) for trial in trials),
         seconds=sum(float(_metrics(trial).get("train_seconds") or 0.0) for trial in trials),
+        tested=sum(trial.state == TrialState.COMPLETE and "test_accuracy" in _metrics(trial) for trial in trials),
     )
 
 
@@ -185,8 +207,8 @@ def _row(data: object, place: str) -> PlanRow:
         digest=_text(data, "digest", place),
         code=_text(data, "code", place),
         resolution=_integer(data, "resolution", place),
-        params=_integer(data, "params", place),
-        macs=_integer(data, "macs", place),
+        params=_positive(data, "params", place),
+        macs=_positive(data, "macs", place),
         activations=_integer(data, "activations", place),
         training=_get(data, "training", dict, place),
         against=None if against is None else _integer(data, "against", place),
@@ -254,6 +276,13 @@ def _text(data: object, key: str, place: str) -> str:
 
 def _integer(data: object, key: str, place: str) -> int:
     return _get(data, key, int, place)
+
+
+def _positive(data: object, key: str, place: str) -> int:
+    count = _integer(data, key, place)
+    if count <= 0:
+        raise ValueError(f"{place}.{key}: must be above 0, not {count}")
+    return count
 
 
 def _list(data: object, key: str, place: str) -> list[Any]:

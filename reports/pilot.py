@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
-
-from archspec.errors import RunError, SpecError
-from reports.statistics import pooled_sd, summarise
-
-Scores = Mapping[str, Mapping[int, float]]
-"""Run (what a row trains, shared by views) to seed to accuracy in percent points."""
-POINTS = 100
+from archspec.errors import SpecError
+from reports.ablation_record import AblationRecord, read_ablation
+from reports.statistics import Summary, pooled_sd, summarise
 
 
 @dataclass(frozen=True)
@@ -55,16 +46,6 @@ class Pilot:
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A comparison of two runs, by name, and the labels of the plan."""
-
-    view: str
-    row: str
-    against: str
-    runs: tuple[str, str]
-
-
 def families(run: Path) -> dict[str, int]:
     """View to the number of its comparisons, which Holm corrects as one family, for the ablation in the folder `run`.
 
@@ -72,10 +53,7 @@ def families(run: Path) -> dict[str, int]:
         SpecError: no journal, or a plan that compares nothing.
         RunError: the journal is damaged, or is not an ablation's.
     """
-    pairs, _ = scores(run)
-    counts: dict[str, int] = {}
-    for pair in pairs:
-        counts[pair.view] = counts.get(pair.view, 0) + 1
+    counts = {view.name: len(view.pairs) for view in read_ablation(run).views if view.pairs}
     if not counts:
         raise SpecError("its plan compares no row with another", source=str(run))
     return counts
@@ -88,21 +66,23 @@ def pilot(run: Path) -> Pilot:
         SpecError: no journal, or no comparison that has two seeds and any noise.
         RunError: the journal is damaged, or is not an ablation's.
     """
-    pairs, known = scores(run)
-    differences = tuple(_difference(pair, known) for pair in pairs)
-    distinct = {
-        frozenset(pair.runs): (pair.runs, one)
-        for pair, one in zip(pairs, differences, strict=True)
-        if one.seeds > 1 and pair.runs[0] != pair.runs[1]
-    }
+    record = read_ablation(run)
+    differences: list[Difference] = []
+    distinct: dict[frozenset[str], tuple[tuple[str, str], Summary]] = {}
+    for view in record.views:
+        for row, base in view.pairs:
+            seen = summarise(_paired(record, row.run, base.run))
+            differences.append(Difference(view.name, row.label, base.label, seen.n, seen.mean, seen.sd))
+            if seen.n > 1 and row.run != base.run:
+                distinct[frozenset((row.run, base.run))] = ((row.run, base.run), seen)
     if not distinct:
         raise SpecError("no row shares two finished seeds with the row it is compared with: give --sd", source=str(run))
-    pooled = [one for _, one in distinct.values()]
-    sd = pooled_sd([summarise(_paired(runs, known)) for runs, _ in distinct.values()])
+    pairs, pooled = zip(*distinct.values(), strict=True)
+    sd = pooled_sd(pooled)
     if not sd > 0:
         raise SpecError("its seeds show no noise at all, so no seeds are needed: give --sd", source=str(run))
-    freedom = effective_freedom([runs for runs, _ in distinct.values()], [one.seeds for one in pooled])
-    return Pilot(sd, math.floor(freedom), len(pooled), min(one.seeds for one in pooled), differences)
+    counts = [seen.n for seen in pooled]
+    return Pilot(sd, math.floor(effective_freedom(pairs, counts)), len(pooled), min(counts), tuple(differences))
 
 
 def effective_freedom(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> float:
@@ -125,58 +105,9 @@ def effective_freedom(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) ->
     return sum(own) ** 2 / doubled
 
 
-def scores(run: Path) -> tuple[list[Pair], Scores]:
-    """The comparisons of all views in the plan's order, and the scores of the trainings that are finished.
-
-    Raises:
-        SpecError: there is no journal.
-        RunError: the journal is damaged, or is not an ablation's.
-    """
-    journal = run / "journal.log"
-    if not journal.is_file():  # which JournalFileBackend would create
-        raise SpecError("no such file: give the run folder of an ablation, runs/NAME", source=str(journal))
-    try:
-        storage = JournalStorage(JournalFileBackend(str(journal)))
-        if "ablation" not in [study.study_name for study in storage.get_all_studies()]:
-            raise RunError(f"{journal}: no study named 'ablation': this is not the journal of an ablation")
-        study = optuna.load_study(study_name="ablation", storage=storage)
-        return _pairs(study.user_attrs["plan"]), _scores(study)
-    except OSError as error:
-        raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:160] or type(error).__name__
-        raise RunError(f"{journal}: damaged: {said}") from None
-
-
-def _pairs(plan: Mapping[str, Any]) -> list[Pair]:
-    found: list[Pair] = []
-    for view in plan["views"]:
-        rows = view["rows"]
-        for row in rows:
-            if row["against"] is not None:
-                base = rows[row["against"]]
-                runs = (str(row["run"]), str(base["run"]))
-                found.append(Pair(str(view["name"]), str(row["label"]), str(base["label"]), runs))
-    return found
-
-
-def _scores(study: optuna.Study) -> Scores:
-    found: dict[str, dict[int, float]] = {}
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        score = POINTS * float(trial.values[0])
-        if math.isfinite(score):
-            found.setdefault(str(trial.user_attrs["run"]), {})[int(trial.user_attrs["seed"])] = score
-    return found
-
-
-def _difference(pair: Pair, known: Scores) -> Difference:
-    seen = summarise(_paired(pair.runs, known))
-    return Difference(pair.view, pair.row, pair.against, seen.n, seen.mean, seen.sd)
-
-
-def _paired(runs: tuple[str, str], known: Scores) -> list[float]:
+def _paired(record: AblationRecord, run: str, base: str) -> list[float]:
     """Differences of two runs over the seeds that both finished."""
-    ours, theirs = (known.get(name, {}) for name in runs)
+    ours, theirs = record.scores[run], record.scores[base]
     return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from reports import review_ablation as plan
 from reports import review_arms as arms
 from reports import review_finalists as finalists
-from reports.ablation_run import read_ablation
+from reports.ablation_record import find_ablation
 from reports.objection import Objection, Shell
 from reports.search_run import SearchRun, read_search
 
@@ -68,7 +68,7 @@ def review(run: Path) -> tuple[Objection, ...]:
 def examine(run: Path) -> Review:
     """The objections with what was checked; raises as `review` does."""
     run = run if run.name not in ("", "..") else run.resolve()  # a shell line needs its name
-    ablation = read_ablation(run)
+    ablation = find_ablation(run)
     if ablation is None:
         search = read_search(run)
         found = [objection for rule in SEARCH.values() for objection in rule(search)]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from archspec.errors import FieldError
 from archspec.wording import plural
-from reports.ablation_run import AblationRun, Row, View
+from reports.ablation_record import AblationRecord, PlanRow, PlanView
 from reports.comparison import LEVEL, Comparison, Settings, compare, holm
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
+from reports.statistics import Summary, pooled_sd
 
 FEW_SEEDS = 5
 MATCHED = 0.02
@@ -25,19 +26,19 @@ SHARE_FAILED = 0.1
 class Ablation:
     """An ablation with the shell lines about its folder."""
 
-    run: AblationRun
+    record: AblationRecord
     shell: Shell
 
-    def compared(self, view: View) -> tuple[Comparison, ...]:
+    def compared(self, view: PlanView) -> tuple[Comparison, ...]:
         """The tests of one view, its comparisons one family; in the order of `view.pairs`."""
-        scores = {str(index): self.run.scores.get(row.run, {}) for index, row in enumerate(view.rows)}
+        scores = {str(index): self.record.scores[row.run] for index, row in enumerate(view.rows)}
         pairs = {str(index): str(row.against) for index, row in enumerate(view.rows) if row.against is not None}
-        return compare(scores, pairs, Settings(paired=self.run.paired)) if pairs else ()
+        return compare(scores, pairs, Settings(paired=self.record.paired)) if pairs else ()
 
-    def pairs(self) -> Iterator[tuple[View, Row, Row]]:
+    def pairs(self) -> Iterator[tuple[PlanView, PlanRow, PlanRow]]:
         """Each comparison of two runs once, whichever is the reference, in the view that has it first."""
         seen: set[frozenset[str]] = set()
-        for view in self.run.views:
+        for view in self.record.views:
             for row, reference in view.pairs:
                 pair = frozenset((row.run, reference.run))
                 if pair not in seen:
@@ -47,45 +48,45 @@ class Ablation:
 
 def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
     """Rows with fewer finished seeds than planned, or with other numbers of them than the rest."""
-    run = ablation.run
-    counts = {key: len(run.scores.get(key, {})) for key in run.places}
-    stops = {*run.looks, run.seeds}  # a row may stop at a look
-    lost = {key: len(run.failures.get(key, {})) for key in counts}
-    odd = [key for key, count in counts.items() if count + lost[key] < run.seeds and count not in stops]
-    odd = odd or [key for key, count in counts.items() if count > run.seeds]
+    record = ablation.record
+    counts = {key: len(record.scores[key]) for key in record.places}
+    stops = {*(look.seeds for look in record.looks), record.seeds}  # a row may stop at a look
+    lost = {key: len(record.failures[key]) for key in counts}
+    odd = [key for key, count in counts.items() if count + lost[key] < record.seeds and count not in stops]
+    odd = odd or [key for key, count in counts.items() if count > record.seeds]
     if not odd:
         return
     least, most = min(counts[key] for key in odd), max(counts.values())
     text = (
-        f"{len(odd)} of {plural(len(counts), 'row')} have other numbers of seeds than the {run.seeds} planned: "
+        f"{len(odd)} of {plural(len(counts), 'row')} have other numbers of seeds than the {record.seeds} planned: "
         f"{least} to {most} finished"
     )
-    places = "; ".join(run.places[key][0] for key in odd)
-    options = f"--seeds {most}" if most > run.seeds else ""
+    places = "; ".join(record.places[key] for key in odd)
+    options = f"--seeds {most}" if most > record.seeds else ""
     yield Objection("serious", "missing-seeds", text, places, ablation.shell.ablate(options))
 
 
 def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
     """Rows whose mean is over the trainings that survived."""
-    run = ablation.run
-    for key, (place, _) in run.places.items():
-        lost = run.failures.get(key, {})
+    record = ablation.record
+    for key, place in record.places.items():
+        lost = record.failures[key]
         if not lost:
             continue
-        total = len(lost) + len(run.scores.get(key, {}))
+        total = len(lost) + len(record.scores[key])
         seeds = ", ".join(map(str, sorted(lost)))
         text = (
             f"{len(lost)} of {plural(total, 'training')} failed (seed {seeds}: {next(iter(lost.values())):.100}), "
             "and the mean is over the rest: a row that fails when it does badly looks better than it is"
         )
         severity = "serious" if len(lost) > SHARE_FAILED * total else "minor"
-        command = ablation.shell.ablate(f"--seeds {run.seeds + len(lost)}")
+        command = ablation.shell.ablate(f"--seeds {record.seeds + len(lost)}")
         yield Objection(severity, "failed-seeds", text, place, command)
 
 
 def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
     """Differences that a view leaves undecided because its seeds could hardly show them."""
-    for view in ablation.run.views if not ablation.run.looks else ():
+    for view in ablation.record.views if not ablation.record.looks else ():
         found = ablation.compared(view)
         open_ = [one for one in found if not one.decided]
         counts = [one.n for one in found]
@@ -98,15 +99,15 @@ def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
         if min(counts) < 2 or not sd > 0:
             text = f"{plural(len(open_), 'comparison')} cannot be tested: {plural(min(counts), 'paired seed')}"
             text += " shows no noise" if min(counts) < 2 else " without any difference in noise"
-            command = ablation.shell.ablate(f"--seeds {max(FEW_SEEDS, ablation.run.seeds + 1)}")
+            command = ablation.shell.ablate(f"--seeds {max(FEW_SEEDS, ablation.record.seeds + 1)}")
             yield Objection(severity, "few-seeds-to-mark", text, place, command)
             continue
         effect = smallest_effect(min(counts), sd, len(found))
         largest = max(abs(one.difference) for one in open_)
         text = (
             f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show true "
-            f"differences from {100 * effect:.2f} points on (80 % power, sd of differences {100 * sd:.2f}), and the "
-            f"largest undecided one is {100 * largest:.2f}: `within noise` is not `no effect`"
+            f"differences from {effect:.2f} points on (80 % power, sd of differences {sd:.2f}), and the "
+            f"largest undecided one is {largest:.2f}: `within noise` is not `no effect`"
         )
         yield Objection(severity, "few-seeds-to-mark", text, place, _power(sd, largest, len(found), min(counts)))
 
@@ -150,10 +151,10 @@ def half_matched(ablation: Ablation) -> Iterator[Objection]:
 
 def untested_order(ablation: Ablation) -> Iterator[Objection]:
     """A progressive view whose edits no other view makes in another order or company."""
-    for view in ablation.run.views:
+    for view in ablation.record.views:
         edits = _edits(view)
-        others = [one for one in ablation.run.views if one.kind in ("leave_one_out", "leave_one_in", "factorial")]
-        if view.kind != "progressive" or len(edits) < 2 or any(edits <= _edits(one) for one in others):
+        others = [one for one in ablation.record.views if one.type in ("leave_one_out", "leave_one_in", "factorial")]
+        if view.type != "progressive" or len(edits) < 2 or any(edits <= _edits(one) for one in others):
             continue
         text = (
             f"{len(edits)} edits are added one after the other, and no view leaves them out, makes them alone or "
@@ -165,11 +166,11 @@ def untested_order(ablation: Ablation) -> Iterator[Objection]:
 
 def validation_score(ablation: Ablation) -> Iterator[Objection]:
     """A table of validation accuracies: settings may have been chosen on the same images."""
-    run = ablation.run
-    if run.score != "validation":
+    record = ablation.record
+    if record.score != "validation":
         return
-    total = sum(map(len, run.scores.values()))
-    kept = f"; {run.tested} of {plural(total, 'training')} also recorded a test accuracy" if run.tested else ""
+    total = sum(map(len, record.scores.values()))
+    kept = f"; {record.tested} of {plural(total, 'training')} also recorded a test accuracy" if record.tested else ""
     text = (
         f"the tables state accuracy on the validation split, on which recipe and settings may have been chosen{kept}; "
         "give the plan `score: test` first"
@@ -189,18 +190,18 @@ def family_per_view(ablation: Ablation) -> Iterator[Objection]:
         return
     marked = sum(one.decided for _, one in kept)
     text = (
-        f"Holm's correction is per view; over all {len(kept)} comparisons of {len(ablation.run.views)} views together, "
-        f"{len(lost)} of {plural(marked, 'mark')} would go"
+        f"Holm's correction is per view; over all {len(kept)} comparisons of {len(ablation.record.views)} views "
+        f"together, {len(lost)} of {plural(marked, 'mark')} would go"
     )
     place = "; ".join(f"{names[key][0].name}, {names[key][1].label}" for key in lost)
     seeds = max(_needed(found[key], len(kept)) for key in lost)
-    command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.run.seeds + 1)}")
+    command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.record.seeds + 1)}")
     yield Objection("minor", "family-per-view", text, place, command)
 
 
-def _tested(ablation: Ablation) -> Sequence[View]:
+def _tested(ablation: Ablation) -> Sequence[PlanView]:
     """Views whose marks are those of a full table: not those of rows that stop early."""
-    return () if ablation.run.looks or len(ablation.run.views) < 2 else ablation.run.views
+    return () if ablation.record.looks or len(ablation.record.views) < 2 else ablation.record.views
 
 
 def _needed(found: Comparison, comparisons: int) -> int:
@@ -223,12 +224,10 @@ def _power(sd: float, effect: float, comparisons: int, seeds: int) -> str:
 
 def _pooled(found: Sequence[Comparison]) -> float:
     """Standard deviation of the differences over all comparisons that show one; NaN where none does."""
-    known = [one for one in found if math.isfinite(one.sd) and one.n > 1]
-    freedom = sum(one.n - 1 for one in known)
-    return math.sqrt(sum(one.sd**2 * (one.n - 1) for one in known) / freedom) if freedom else math.nan
+    return pooled_sd([Summary(one.difference, one.sd, one.n) for one in found if math.isfinite(one.sd)])
 
 
-def _edits(view: View) -> set[str]:
+def _edits(view: PlanView) -> set[str]:
     return {edit for row in view.rows for edit in row.edits}
 
 

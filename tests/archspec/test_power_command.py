@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import create_trial
 from typer.testing import CliRunner
 
 from archspec.cli import app
@@ -63,24 +60,19 @@ def test_refusals(arguments: list[str], words: str) -> None:
 
 
 @pytest.fixture
-def ablation(tmp_path: Path) -> Path:
+def ablation(tmp_path: Path, write_journal: Callable[..., Path]) -> Path:
     """A run folder with three progressive rows over four seeds, and a view of one comparison."""
     noise = [[0.001, -0.002, 0.0, 0.002], [-0.001, 0.001, 0.003, -0.002], [0.0, 0.002, -0.003, 0.001]]
-    run_folder = tmp_path / "plan"
-    run_folder.mkdir()
-    storage = JournalStorage(JournalFileBackend(str(run_folder / "journal.log")))
-    study = optuna.create_study(storage=storage, study_name="ablation", direction="maximize")
     rows = [
         {"label": f"row {index}", "run": f"r{index}", "against": index - 1 if index else None} for index in range(3)
     ]
     late = {"label": "late", "run": "r9", "against": 0}
     views = [{"name": "steps", "rows": rows}, {"name": "late", "rows": [rows[0], late]}]
-    study.set_user_attr("plan", {"name": "plan", "views": views})
-    for index, values in enumerate(noise):
-        for seed, value in enumerate(values):
-            attributes = {"run": f"r{index}", "seed": seed}
-            study.add_trial(create_trial(value=0.6 + 0.02 * index + value, user_attrs=attributes))
-    return run_folder
+    scores = {
+        f"r{index}": {seed: 0.6 + 0.02 * index + value for seed, value in enumerate(values)}
+        for index, values in enumerate(noise)
+    }
+    return write_journal(tmp_path / "plan", views, scores)
 
 
 def test_an_ablation_is_its_own_pilot(ablation: Path) -> None:

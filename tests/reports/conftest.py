@@ -306,18 +306,23 @@ def ablation_view(plan: Ablated, kind: str) -> dict[str, Any]:
     }
 
 
-def write_ablation_run(run: Path, plan: Ablated) -> Path:
+def write_ablation_run(run: Path, plan: Ablated, write_journal: Callable[..., Path]) -> Path:
     """Write the journal and plan.yaml of an ablation under `run`."""
-    run.mkdir(parents=True)
-    (run / "plan.yaml").write_text(f"name: {run.name}\nbase: tiny\n")
     views = [ablation_view(plan, kind) for kind in plan.views]
+    scores: dict[str, dict[int, float]] = {}
+    failures: list[tuple[str, int, dict[str, Any]]] = []
+    for label, row in zip(plan.scores, views[0]["rows"], strict=True):
+        known = {} if label in plan.same else dict(enumerate(plan.scores[label]))
+        for seed, score in known.items():
+            if seed < plan.requeued:
+                failures.append((row["run"], seed, {"failure": "killed", "requeued": True}))
+            if score is None:
+                failures.append((row["run"], seed, {"failure": "out of memory in epoch 1"}))
+            else:
+                scores.setdefault(row["run"], {})[seed] = score / 100
     said: dict[str, Any] = {
-        "metric": {"name": "accuracy", "label": "top-1 accuracy", "dataset": "cluttered_digits", "benchmark": None},
-        "objectives": ["accuracy"],
         "score": plan.score,
-        "seed": 0,
         "seeds": plan.seeds,
-        "archspec": "0.1.0",
         "paired": plan.paired,
         "looks": plan.looks,
         "plan": {
@@ -329,40 +334,23 @@ def write_ablation_run(run: Path, plan: Ablated) -> Path:
             "views": views,
         },
     }
-    storage = JournalStorage(JournalFileBackend(str(run / "journal.log")))
-    study = optuna.create_study(storage=storage, study_name="ablation", direction="maximize")
-    for key, value in (said | plan.attributes).items():
-        study.set_user_attr(key, value)
-    metric = "test_accuracy" if plan.score == "test" else "accuracy"
-    for label, row in zip(plan.scores, views[0]["rows"], strict=True):
-        if label in plan.same:
-            continue
-        for seed, score in enumerate(plan.scores[label]):
-            key = {"run": row["run"], "digest": row["digest"], "code": row["code"], "seed": seed}
-            if seed < plan.requeued:
-                lost = key | {"failure": "killed", "requeued": True}
-                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=lost))
-            if score is None:
-                lost = key | {"failure": "out of memory in epoch 1"}
-                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=lost))
-                continue
-            metrics = {metric: score / 100, "train_seconds": 10.0}
-            study.add_trial(create_trial(value=score / 100, user_attrs=key | {"metrics": metrics}))
+    write_journal(run, views, scores, failures, **said | plan.attributes)
+    (run / "plan.yaml").write_text(f"name: {run.name}\nbase: tiny\n")
     return run
 
 
 @pytest.fixture
-def make_ablation(tmp_path: Path) -> Callable[..., Path]:
+def make_ablation(tmp_path: Path, write_journal: Callable[..., Path]) -> Callable[..., Path]:
     """Writes a synthetic ablation under a temporary folder; keyword arguments are the fields of `Ablated`."""
 
     def make(scores: dict[str, list[float | None]], name: str = "steps", **options: Any) -> Path:
-        return write_ablation_run(tmp_path / name, Ablated(scores, **options))
+        return write_ablation_run(tmp_path / name, Ablated(scores, **options), write_journal)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def ablated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ablated_run(tmp_path_factory: pytest.TempPathFactory, write_journal: Callable[..., Path]) -> Path:
     """An ablation of four rows in two views, one training lost for good; tests that share it must not change it."""
     scores: dict[str, list[float | None]] = {
         "base": [84.1, 83.6, 84.4, 83.9, 84.2],
@@ -371,4 +359,4 @@ def ablated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "+ c": [],
     }
     plan = Ablated(scores, same={"+ c": "+ b"}, views=("progressive", "leave_one_out"), requeued=1)
-    return write_ablation_run(tmp_path_factory.mktemp("runs") / "steps", plan)
+    return write_ablation_run(tmp_path_factory.mktemp("runs") / "steps", plan, write_journal)

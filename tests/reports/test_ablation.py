@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import RunError
-from reports.ablation import Ablation, Change, compute, read_ablation
+from reports.ablation import Ablation, Change, compute
+from reports.ablation_record import read_ablation
 from reports.comparison import Settings, compare
 from reports.power import seeds_for
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports.ablation import View, compute, read_ablation
+from reports.ablation import View, compute
 from reports.ablation_figure import draw, forest, write
+from reports.ablation_record import read_ablation
 from reports.canvas import style
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]

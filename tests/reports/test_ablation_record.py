@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
 from archspec.errors import RunError, SpecError
-from reports.ablation_record import is_ablation, read_ablation
+from reports.ablation_record import find_ablation, read_ablation
 
 SCORES = {"base": [80.0, 81.0], "+ a": [82.0, None], "+ b": [83.0]}
 ROW = "0000000000000000-plain"
@@ -59,13 +59,14 @@ def test_requeued_failures_count_for_nothing(make_ablation: Callable[..., Path])
 def test_which_journals_are_of_an_ablation(
     make_ablation: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert is_ablation(make_ablation(SCORES))
+    run = make_ablation(SCORES)
+    assert find_ablation(run) == read_ablation(run)
     search = make_run(trials=2, startup=0, baseline=0, final=False)
-    assert not is_ablation(search)
+    assert find_ablation(search) is None
     with pytest.raises(RunError, match="no study named 'ablation'"):
         read_ablation(search)
     with pytest.raises(SpecError, match=r"journal\.log: no such file"):
-        is_ablation(tmp_path / "nowhere")
+        find_ablation(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,8 @@ def test_attributes_that_do_not_fit(make_ablation: Callable[..., Path], attribut
         ({"against": 7}, r"rows\[1\].against: no other row 7"),
         ({"against": 1}, r"rows\[1\].against: no other row 1"),
         ({"params": 2.5}, r"rows\[1\].params: 2.5 where int belongs"),
+        ({"params": 0}, r"rows\[1\].params: must be above 0, not 0"),
+        ({"macs": -1}, r"rows\[1\].macs: must be above 0, not -1"),
         ({"edits": None}, r"rows\[1\].edits"),
         ({"training": []}, r"rows\[1\].training"),
     ],

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports.ablation import Change, View, compute, read_ablation
-from reports.ablation_record import AblationRecord
+from reports.ablation import Change, View, compute
+from reports.ablation_record import AblationRecord, read_ablation
 from reports.ablation_table import (
     AblationTable,
     change_text,

@@ -5,56 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState, create_trial
 
 from archspec.errors import RunError, SpecError
 from reports.pilot import effective_freedom, families, pilot
 from reports.power import upper_sd
 
 Rows = Sequence[tuple[str, str, int | None]]  # label, run, against
+Scores = Mapping[str, Mapping[int, float]]
 PROGRESSIVE: Rows = (("base", "r0", None), ("+ a", "r1", 0), ("+ b", "r2", 1))
 SINGLE: Rows = (("base", "r0", None), ("a", "r1", 0))
-SCORES = {
+SCORES: Scores = {
     "r0": {1: 0.600, 2: 0.610, 3: 0.605},
     "r1": {1: 0.620, 2: 0.626, 3: 0.631},
     "r2": {1: 0.625, 2: 0.640},
 }
 
 
-def write(
-    run: Path, views: Mapping[str, Rows], scores: Mapping[str, Mapping[int, float]], name: str = "ablation"
-) -> Path:
-    run.mkdir()
-    storage = JournalStorage(JournalFileBackend(str(run / "journal.log")))
-    study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-    shown: list[dict[str, Any]] = [
-        {
-            "name": view,
-            "type": view,
-            "rows": [{"label": label, "run": key, "against": against} for label, key, against in rows],
-        }
-        for view, rows in views.items()
-    ]
-    study.set_user_attr("plan", {"name": run.name, "views": shown})
-    for key, seeds in scores.items():
-        for seed, value in seeds.items():
-            study.add_trial(create_trial(value=value, user_attrs={"run": key, "seed": seed}))
-    failed = {"run": "r2", "seed": 3, "failure": "killed"}
-    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=failed))
-    return run
-
-
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Path]:
-    def make_(views: Mapping[str, Rows], scores: Any = SCORES, name: str = "ablation") -> Path:
-        return write(tmp_path / "plan", views, scores, name)
+def make(tmp_path: Path, write_journal: Callable[..., Path]) -> Callable[..., Path]:
+    def make_(views: Mapping[str, Rows], scores: Scores = SCORES, name: str = "ablation") -> Path:
+        shown = [
+            {"name": view, "rows": [dict(zip(("label", "run", "against"), row, strict=True)) for row in rows]}
+            for view, rows in views.items()
+        ]
+        runs = {run for rows in views.values() for _, run, _ in rows}
+        known = {run: seeds for run, seeds in scores.items() if run in runs}
+        failures = [("r2", 3, {"failure": "killed"})] if "r2" in runs else []
+        return write_journal(tmp_path / "plan", shown, known, failures, name=name)
 
     return make_
 
