@@ -62,7 +62,7 @@ class PlanView:
 
 @dataclass(frozen=True)
 class AblationRecord:
-    """Everything that the journal of an ablation says.
+    """Everything that the journal of an ablation says of the rows that its plan has now.
 
     Attributes:
         name: of the run folder; `plan` is the plan's own.
@@ -171,7 +171,7 @@ def _record(name: str, study: optuna.Study) -> AblationRecord:
     views = tuple(parse_view(view, f"plan.views[{index}]") for index, view in enumerate(_list(plan, "views", "plan")))
     runs = {row.run for view in views for row in view.rows}
     looks = said.get("looks") or []
-    trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if _wanted(trial, runs)]
     paired = bool(_get(said, "paired", bool, "study"))
     if looks and not paired:
         raise ValueError("study.looks: stopping tests paired differences, and the study is not paired")
@@ -220,7 +220,7 @@ def _scores(trials: Sequence[FrozenTrial], runs: set[str], metric: str) -> dict[
     for trial in trials:
         if trial.state != TrialState.COMPLETE:
             continue
-        run, seed = _key(trial, runs)
+        run, seed = _key(trial)
         value, recorded = trial.value, _metrics(trial).get(metric)
         place = f"trial {trial.number}"
         if value is None or not 0 <= value <= 1:
@@ -238,20 +238,23 @@ def _failures(trials: Sequence[FrozenTrial], runs: set[str]) -> dict[str, dict[i
     failures: dict[str, dict[int, str]] = {run: {} for run in sorted(runs)}
     for trial in trials:
         if trial.state == TrialState.FAIL and not trial.user_attrs.get("requeued"):
-            run, seed = _key(trial, runs)
+            run, seed = _key(trial)
             failures[run][seed] = str(trial.user_attrs.get("failure") or "no reason recorded")
-    done = {_key(trial, runs) for trial in trials if trial.state == TrialState.COMPLETE}
+    done = {_key(trial) for trial in trials if trial.state == TrialState.COMPLETE}
     return {
         run: {seed: why for seed, why in found.items() if (run, seed) not in done} for run, found in failures.items()
     }
 
 
-def _key(trial: FrozenTrial, runs: set[str]) -> tuple[str, int]:
+def _wanted(trial: FrozenTrial, runs: set[str]) -> bool:
+    """False for trainings of rows that a plan had before it was continued without them."""
+    run = trial.user_attrs.get("run")
+    return run is None or run in runs
+
+
+def _key(trial: FrozenTrial) -> tuple[str, int]:
     place = f"trial {trial.number}"
-    run = _text(trial.user_attrs, "run", place)
-    if run not in runs:
-        raise ValueError(f"{place} is of run {run}, which no row of the plan has")
-    return run, _integer(trial.user_attrs, "seed", place)
+    return _text(trial.user_attrs, "run", place), _integer(trial.user_attrs, "seed", place)
 
 
 def _metrics(trial: FrozenTrial) -> Mapping[str, Any]:
