@@ -8,7 +8,7 @@ from pathlib import Path
 from archspec.errors import RunError
 from archspec.loader import dump, load
 from archspec.schema import ArchSpec
-from reports import importances, layouts, neighbours, progress, table, tradeoff, tradeoff_figure
+from reports import importances, layouts, neighbours, progress, progress_figure, table, tradeoff, tradeoff_figure
 from reports.canvas import style
 from reports.folder import publish
 from reports.front import Front, Member, front
@@ -66,7 +66,7 @@ def _write(found: Findings, run: Path, folder: Path) -> None:
     figures.mkdir()
     with style():
         tradeoff_figure.write(found.tradeoff, figures)
-        progress.write(found.progress, figures)
+        progress_figure.write(found.progress, figures)
         layouts.write(found.layouts, figures)
         importances.write(found.importances, figures)
     table.write(found.table, found.front, folder)

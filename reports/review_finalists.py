@@ -14,7 +14,7 @@ from reports.objection import Objection
 from reports.published import IMAGENET, published
 from reports.rows import finished
 from reports.search_run import SearchRun
-from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, summarise
+from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p, summarise
 from reports.winner import best_of
 
 FEWEST = 3
@@ -170,7 +170,7 @@ def _shrunk(run: SearchRun) -> str:
 def _p(one: Summary, two: Summary, sd: float, freedom: int) -> float:
     """Two-sided p of Student's test with the deviation pooled over all members."""
     t = abs(two.mean - one.mean) / (sd * math.sqrt(1 / one.n + 1 / two.n))
-    return float(2 * scipy_stats("comparing members").t.sf(t, freedom))
+    return student_p(t, freedom, "comparing members")
 
 
 def _freedom(members: list[Member]) -> int:

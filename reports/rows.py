@@ -71,7 +71,7 @@ def read(run: Path) -> Record:
         raise RunError(f"{journal}: no study named 'search': this is not the journal of a search")
     attributes = found["search"].user_attrs
     try:
-        tables = {name: frame(study.trials, _objectives(study)) for name, study in found.items()}
+        tables = {name: frame(study.get_trials(deepcopy=False), _objectives(study)) for name, study in found.items()}
         objectives = _objectives(found["search"])
         metric = stated_metric(attributes)
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -13,7 +13,8 @@ import pytest
 
 from reports.canvas import style
 from reports.pareto import hypervolume
-from reports.progress import Scale, draw, progress, scale_of, unit_losses, write
+from reports.progress import Scale, progress, scale_of, unit_losses
+from reports.progress_figure import draw, write
 from reports.rows import finished, read
 
 
