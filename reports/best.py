@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
-import pandas as pd
-
-from reports.front import Front
+from archspec.wording import plural
+from reports.front import Front, by_layout
 from reports.rows import Record, finished
-from reports.statistics import Summary, pooled_sd, summarise
+from reports.statistics import Summary, pooled_sd
 from reports.winner import Winner, best_of
 
 FEWEST = 4  # of which `best_of` can tell the spread from noise
@@ -26,13 +25,13 @@ def best(record: Record, front: Front) -> tuple[str, ...]:
 
 def _of_search(record: Record) -> list[str]:
     search = finished(record.search)
-    groups = _accuracies(record.final, "accuracy")
+    groups = by_layout(record.final, "accuracy")
     sd, freedom = pooled_sd(list(groups.values())), sum(max(0, group.n - 1) for group in groups.values())
     if len(search) < FEWEST or not sd > 0:
         return []
     winner = best_of(search["accuracy"].tolist(), 1, sd)
     row = search.iloc[winner.index]
-    again, tested = (_accuracies(record.final, name).get(str(row["digest"])) for name in ("accuracy", "test_accuracy"))
+    again, tested = (by_layout(record.final, name).get(str(row["digest"])) for name in ("accuracy", "test_accuracy"))
     return [
         f"Best of {len(search)} layouts, trial {row['number']}: {_percent(winner.naive)} seen on validation with one "
         f"seed, {_expected(winner)} expected there when it is trained again by the search's recipe, "
@@ -55,15 +54,9 @@ def _of_members(front: Front) -> list[str]:
     fewest = "" if len(counts) == 1 else f", all means taken as over {counts[0]}"
     return [
         f"Best of {len(tested)} re-trained members, member {highest.rank}: {_percent(winner.naive)} seen on test over "
-        f"{_seeds(highest.test.n)}, {_expected(winner)} expected of fresh seeds (noise of one training {100 * sd:.2f} "
-        f"points{fewest})."
+        f"{plural(highest.test.n, 'seed')}, {_expected(winner)} expected of fresh seeds (noise of one training "
+        f"{100 * sd:.2f} points{fewest})."
     ]
-
-
-def _accuracies(final: pd.DataFrame, name: str) -> dict[str, Summary]:
-    """Digest to the accuracy `name` over the seeds of its final trainings."""
-    done = final[final["state"] == "COMPLETE"].drop_duplicates(["digest", "seed"])
-    return {str(digest): summarise(group[name]) for digest, group in done.groupby("digest", sort=False)}
 
 
 def _expected(winner: Winner) -> str:
@@ -77,7 +70,7 @@ def _measured(again: Summary | None, tested: Summary | None) -> str:
         if one is not None and one.n
     ]
     count = max((one.n for one in (again, tested) if one is not None), default=0)
-    return f"{' and '.join(parts)} measured over {_seeds(count)}" if parts else "not re-trained"
+    return f"{' and '.join(parts)} measured over {plural(count, 'seed')}" if parts else "not re-trained"
 
 
 def _reservation(record: Record) -> str:
@@ -99,7 +92,3 @@ def _reservation(record: Record) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed" if count == 1 else f"{count} seeds"

@@ -64,7 +64,7 @@ def front(record: Record) -> Front:
     # By cost, so that the ranks run along the front; the rest only makes the order complete.
     costs = [name for name in record.objectives if name != "accuracy"] or ["macs"]
     search = search.sort_values([*costs, "accuracy", "digest"], ascending=[True] * len(costs) + [False, True])
-    tests = _tests(record.final)
+    tests = by_layout(record.final, "test_accuracy")
     members = tuple(
         Member(
             rank=rank,
@@ -104,9 +104,10 @@ def by_seed(final: pd.DataFrame) -> dict[str, dict[int, float]]:
     }
 
 
-def _tests(final: pd.DataFrame) -> dict[str, Summary]:
+def by_layout(final: pd.DataFrame, name: str) -> dict[str, Summary]:
+    """Digest to the accuracy `name` (a fraction) over the seeds of its final trainings."""
     done = final[final["state"] == "COMPLETE"].drop_duplicates(["digest", "seed"])
-    return {str(digest): summarise(group["test_accuracy"]) for digest, group in done.groupby("digest", sort=False)}
+    return {str(digest): summarise(group[name]) for digest, group in done.groupby("digest", sort=False)}
 
 
 def _others(final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str]) -> list[tuple[str, Anchor]]:

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from archspec.wording import plural
 from reports.comparison import LEVEL, holm
-from reports.front import Member
+from reports.front import Member, by_layout
 from reports.objection import Objection
 from reports.published import IMAGENET, published
 from reports.rows import finished
 from reports.search_run import SearchRun
-from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p, summarise
+from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p
 from reports.winner import best_of
 
 FEWEST = 3
@@ -154,9 +154,7 @@ def published_beside(run: SearchRun) -> Iterator[Objection]:
 
 def _shrunk(run: SearchRun) -> str:
     """What the best is worth, where re-trained layouts show the noise of validation accuracies."""
-    final = run.record.final
-    done = final[final["state"] == "COMPLETE"].drop_duplicates(["digest", "seed"])
-    sd = pooled_sd([summarise(group["accuracy"]) for _, group in done.groupby("digest")])
+    sd = pooled_sd(list(by_layout(run.record.final, "accuracy").values()))
     means = [float(value) for value in finished(run.record.search)["accuracy"]]
     if len(means) < 4 or not math.isfinite(sd):
         return ""
