@@ -20,6 +20,7 @@ from archspec.paths import Place, format_path, suggest
 from archspec.schema import ArchSpec
 from archspec.wording import show
 from search.edits import Edits, check_paths, resolve_edits, with_edits
+from search.patches import canonical
 from search.window import Cell, Quantity, parse_tolerance, parse_window
 
 MAX_DESIGNS = 2_000_000
@@ -233,8 +234,7 @@ class _Reader:
         beside = Path(self.document.source).parent / base
         if Path(base).suffix.lower() in (".yaml", ".yml", ".json") and beside.is_file():
             base = str(beside)
-        data = load(base).canonical()
-        data["variants"] = {int(key): changes for key, changes in data["variants"].items()}
+        data = canonical(load(base))
         place = ("specs", name, "edits")
         for path, value in entry.edits.items():
             try:

@@ -26,6 +26,7 @@ from search.budget import count
 from search.confinement import Confinement
 from search.holes import Hole, Params, Scalar, has_holes
 from search.limits import Box, Limit, parse_limits, settle
+from search.patches import canonical
 from search.repair import FAR
 from search.space import parse_space
 
@@ -126,7 +127,7 @@ def record(result: Fix) -> dict[str, Any]:
             for limit, before, after in result.costs
         ],
         "layouts": result.layouts,
-        "spec": compact(_canonical(result.spec)),
+        "spec": compact(canonical(result.spec)),
     }
 
 
@@ -160,15 +161,9 @@ def _shown(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _canonical(spec: ArchSpec) -> dict[str, Any]:
-    data = spec.canonical()
-    data["variants"] = {int(key): value for key, value in data["variants"].items()}
-    return data
-
-
 def _template(spec: ArchSpec) -> dict[str, Any]:
     """The spec in row form, with the options of stem and head spelt out and repeated patterns as such."""
-    data = _canonical(spec)
+    data = canonical(spec)
     out = compact(data)
     for index, row in enumerate(out["stages"]):
         if "depth" not in row:
