@@ -147,7 +147,8 @@ def test_damaged_line_is_one_line_on_stderr(
     journal = folder / "journal.log"
     lines = journal.read_text().splitlines()
     journal.write_text("\n".join([*lines[:-2], line, *lines[-2:]]) + "\n")
-    code, out, err = run("report", folder)
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "journal.log: damaged: " in err
+    for command in ("report", "review", "power"):
+        code, out, err = run(command, folder)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "journal.log: damaged: " in err
     assert not (folder / "report").exists()
