@@ -25,7 +25,7 @@ from search.pool import Pool
 from search.screen import Screen
 
 FIXED = ("base", "evaluator", "seed", "score")
-"""What may not change when a plan is continued; views, edits and seeds may be added."""
+"""What may not change when a plan is continued; views, edits and seeds may."""
 
 
 def conduct_plan(

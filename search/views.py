@@ -17,7 +17,7 @@ from archspec.wording import either
 from search.discovery import parse_config
 from search.fractional import Design, design
 
-MAX_ROWS = 1024
+MAX_DESIGN = 1024
 
 
 @final
@@ -135,8 +135,8 @@ class Factorial(View):
 
     def design(self, labels: Mapping[str, str]) -> Design:
         names = self.chosen(labels)
-        if 2 ** (len(names) - self.fraction) > MAX_ROWS:
-            rule = f"2^{len(names) - self.fraction} rows are more than {MAX_ROWS}; raise fraction or name fewer edits"
+        if 2 ** (len(names) - self.fraction) > MAX_DESIGN:
+            rule = f"2^{len(names) - self.fraction} rows are more than {MAX_DESIGN}; raise fraction or name fewer edits"
             raise FieldError("fraction", rule)
         return design(names, self.fraction, self.generators or None)
 
@@ -161,7 +161,7 @@ class Enumerate(View):
 
     type: Literal["enumerate"] = "enumerate"
     rows: tuple[Annotated[ListedRow, BeforeValidator(_listed)], ...] = Field(
-        (), max_length=MAX_ROWS, description="edits of each row"
+        (), max_length=MAX_DESIGN, description="edits of each row"
     )
     over: dict[str, tuple[Any, ...]] = Field(
         default_factory=dict[str, tuple[Any, ...]], description="values by dotted path; a row for each combination"

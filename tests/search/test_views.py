@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import FieldError
-from search.views import MAX_ROWS, parse_view
+from search.views import MAX_DESIGN, parse_view
 
 LABELS = {"a": "edit A", "b": "edit B", "c": "edit C"}
 
@@ -92,6 +92,6 @@ def test_what_is_refused(raw, field, message):
 
 def test_a_design_that_nobody_could_train_is_refused():
     labels = {f"e{i}": f"E{i}" for i in range(12)}
-    assert MAX_ROWS < 2**12
+    assert MAX_DESIGN < 2**12
     with pytest.raises(FieldError, match=r"2\^12 rows are more than 1024; raise fraction or name fewer edits"):
         rows("factorial", labels)
