@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -145,13 +145,6 @@ def test_refusals(reference: str | dict[str, str], level: float, words: str) -> 
 
 
 def test_without_scipy_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *rest: object, **more: object) -> object:
-        if name.startswith("scipy"):
-            raise ImportError(name)
-        return real(name, *rest, **more)  # pyright: ignore
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(SpecError, match=r"needs scipy: pip install 'archspec-vision\[data\]'"):
         compare(table(a=noise(3), b=noise(3, 1)), "a")

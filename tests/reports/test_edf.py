@@ -243,7 +243,10 @@ def test_the_command_prints_and_draws(run, make_run: Callable[..., Path], tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (("nowhere",), "nowhere/journal.log: no such file: a run folder holds journal.log, study.yaml and artifacts/"),
+        (
+            ("nowhere",),
+            "nowhere/journal.log: no such file: a run folder holds journal.log, what was asked, and artifacts/",
+        ),
         (("{}", "--budget", "<= 5Q"), "--budget: '<= 5Q': unknown unit 'Q'"),
         (("{}", "--budget", "<= 5M @ 32"), "--budget: macs <= 5M @ 32: demo states its costs at 64 px"),
         (("{}", "--budget", "activations <= 5M"), "--budget: activations <= 5M: only macs and params can be limited"),
