@@ -7,16 +7,17 @@ from typing import Literal, TypedDict, final
 import torch
 from torch import Tensor, nn
 
-from archspec.cost import measure
+from archspec.errors import FieldError, SpecError
 from archspec.schema import ArchSpec
-from archspec.tree import Tree, plant
+from archspec.tree import Tree, feature_shapes, plant
+from blocks.layers.maps import MapsReader, MapsSequence
 from blocks.layers.opaque import Opaque
 
 Init = Literal["vit", "fan_out", "skip"]
 
 
 class FeatureInfo(TypedDict):
-    """One entry per stage, as timm's `feature_info`."""
+    """One entry per map of `forward_features`, as timm's `feature_info`."""
 
     num_chs: int
     reduction: int
@@ -29,7 +30,7 @@ class Network(nn.Module):
 
     Attributes:
         stem, stages, head: the modules; `head` is an identity where the spec has none.
-        feature_info: channels, reduction and module name of each stage's map.
+        feature_info: channels, reduction and module name of each map.
     """
 
     def __init__(self, tree: Tree, feature_info: list[FeatureInfo]) -> None:
@@ -38,10 +39,14 @@ class Network(nn.Module):
         self.stages = nn.Sequential(*(stage.module() for stage in tree.stages))
         self.head = tree.head.module() if tree.head is not None else nn.Identity()
         self.feature_info = feature_info
+        self.parallel = any(isinstance(stage, MapsSequence) for stage in tree.stages)
+        self.reads_all = isinstance(tree.head, MapsReader)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """Maps after each stage, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
+        """Maps after each stage, or of each branch, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
         x = self.stem(x)
+        if self.parallel:
+            return self.stages([x])
         maps: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
@@ -50,7 +55,8 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The head's output, or the last map where there is no head."""
-        return self.head(self.forward_features(x)[-1])
+        maps = self.forward_features(x)
+        return self.head(maps if self.reads_all else maps[-1])
 
 
 def build(
@@ -114,10 +120,12 @@ def _materialise(network: Network, tree: Tree, target: torch.device) -> set[nn.M
 
 
 def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:
-    stages = measure(spec).stages
+    try:
+        shapes = feature_shapes(spec)
+    except FieldError as error:
+        raise SpecError(error.rule, field=error.field, source=spec.name) from None
     return [
-        {"num_chs": stage.shape[0], "reduction": round(spec.resolution / stage.shape[1]), "module": stage.name}
-        for stage in stages
+        {"num_chs": shape[0], "reduction": round(spec.resolution / shape[1]), "module": name} for name, shape in shapes
     ]
 
 

@@ -10,10 +10,11 @@ from pydantic_core import ErrorDetails
 from archspec.document import Document
 from archspec.errors import SpecError
 from archspec.forms import COLUMNS, STAGE_FIELDS
+from archspec.parallel_places import candidates, strip_tags
 from archspec.paths import Place, format_path, suggest
 from archspec.wording import either, plural, show
 from blocks.catalog import find, find_part, parts, tag
-from blocks.component import Block, Downsample, Head, Stem
+from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 
 _RULES = {
     "missing": "is required",
@@ -82,6 +83,8 @@ def written_place(place: Place, document: Document) -> Place:
 
 def _candidates(place: Place, data: Any) -> list[Place]:
     match place:
+        case ("stages", int(), "branches", *_):
+            return candidates(place, data)
         case ("stages", int(index), "blocks", int(block), *rest):
             out = [place]
             for entry in (("stages", index, "block"), ("blocks", index)):
@@ -105,7 +108,14 @@ def _column(key: str | int) -> str | int:
 
 
 _NOTHING = object()
-KINDS: tuple[type[BaseModel], ...] = (Stem, Block, Downsample, Head)
+KINDS: dict[str, tuple[type[BaseModel], ...]] = {
+    "stem": (Stem,),
+    "block": (Block,),
+    "downsample": (Downsample,),
+    "exchange": (Exchange,),
+    "head": (Head, MapsHead),
+}
+"""The kinds of parts by the noun that names them."""
 
 
 def _get(data: Any, place: Place) -> Any:
@@ -122,6 +132,8 @@ def _get(data: Any, place: Place) -> Any:
 def _strip_tags(loc: tuple[int | str, ...]) -> Place:
     """Pydantic's location without the tag that the union of a part's kind inserts behind the part."""
     match loc:
+        case ("branched", *rest):
+            return strip_tags(tuple(rest))
         case ("stem" | "head" as part, _, *rest):
             return (part, *rest)
         case ("stages", int(index), "downsample", _, *rest):
@@ -167,18 +179,19 @@ def _unknown_field(loc: tuple[int | str, ...], place: Place, known: dict[Place, 
 
 
 def _unknown_part(place: Place, value: Any) -> str:
-    where = str(place[-1])
-    kind = next((kind for kind in KINDS if kind.__name__.lower() == where), Block)
-    noun, choices = kind.__name__.lower(), either(tag(part) for part in parts() if issubclass(part, kind))
+    where = "exchange" if str(place[-1]).startswith("fuse") else str(place[-1])
+    noun = where if where in KINDS else "block"
+    known = [tag(part) for part in parts() if issubclass(part, KINDS[noun])]
+    choices = either(known)
     name: Any = cast("dict[Any, Any]", value).get("type", _NOTHING) if isinstance(value, dict) else value
     if name is _NOTHING and show(value) == show({}):
         return f"needs a type: {choices}"
     name = value if name is _NOTHING else name
     if not isinstance(name, str):
-        return f"must name a {noun} ({choices}){' or be null' if kind in (Head, Downsample) else ''}, not {show(name)}"
+        return f"must name a {noun} ({choices}){'' if noun in ('stem', 'block') else ' or be null'}, not {show(name)}"
     other = find_part(name)
     if other is not None:
-        base = next(base.__name__.lower() for base in other.__mro__ if base in KINDS)
+        base = next(base for base, kinds in KINDS.items() if issubclass(other, kinds))
         return f"{name} is a {base}, not a {noun}: must be {choices}"
-    near = suggest(name, [tag(part) for part in parts() if issubclass(part, kind)])
+    near = suggest(name, known)
     return f"unknown {noun} {show(name)}{near or f': must be {choices}'}"

@@ -8,7 +8,7 @@ stage lists every block with its own options.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from archspec.document import parse_scalar
@@ -37,11 +37,18 @@ SHOWN = ("heads", "expansion")
 
 MAX_STAGE_DEPTH = 512
 
+StageRule = Callable[[dict[Any, Any], int], dict[Any, Any]]
+"""From one form of a stage, and its number, to another."""
 
-def expand(data: dict[Any, Any]) -> dict[Any, Any]:
+
+def expand(data: dict[Any, Any], stage_rule: StageRule | None = None) -> dict[Any, Any]:
     """Row or column form to canonical form; what is already canonical passes unchanged.
 
     Values of a wrong type are left for the schema to refuse.
+
+    Args:
+        data: the spec.
+        stage_rule: what brings a stage in row form to canonical form; `expand_stage` when None.
 
     Raises:
         FieldError: the forms contradict themselves (lengths, both forms, an option that no block has).
@@ -51,7 +58,7 @@ def expand(data: dict[Any, Any]) -> dict[Any, Any]:
     if isinstance(stages, list):
         rows = cast("list[Any]", stages)
         data["stages"] = [
-            expand_stage(cast("dict[Any, Any]", row), index) if isinstance(row, dict) else row
+            (stage_rule or expand_stage)(cast("dict[Any, Any]", row), index) if isinstance(row, dict) else row
             for index, row in enumerate(rows)
         ]
     for key in ("stem", "head"):
@@ -80,13 +87,13 @@ def _by_resolution(variants: dict[Any, Any]) -> dict[int, Any]:
     return out
 
 
-def compact(data: dict[str, Any]) -> dict[str, Any]:
+def compact(data: dict[str, Any], stage_rule: StageRule | None = None) -> dict[str, Any]:
     """Canonical form to row form: options that all blocks of a stage share move beside the width, defaults go."""
     out = {key: value for key, value in data.items() if key in ALWAYS or value != TOP_DEFAULTS.get(key)}
-    out["stem"], out["head"] = _trim(data["stem"]), _trim(data["head"])
+    out["stem"], out["head"] = trim(data["stem"]), trim(data["head"])
     if out["head"] is None:
         del out["head"]
-    out["stages"] = [compact_stage(stage, index) for index, stage in enumerate(data["stages"])]
+    out["stages"] = [(stage_rule or compact_stage)(stage, index) for index, stage in enumerate(data["stages"])]
     return out
 
 
@@ -227,7 +234,7 @@ def _has(part: type[Part] | None, key: Any) -> bool:
     return part is not None and key in part.model_fields
 
 
-def _trim(data: Any) -> Any:
+def trim(data: Any) -> Any:
     """A part without the options that stand at their defaults; a bare tag where nothing is left."""
     if data is None:
         return None
@@ -250,7 +257,7 @@ def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
         values = [block[key] for block in blocks if key in block]
         if all(value == values[0] for value in values):
             shared[key] = values[0]
-    own = [_trim({key: value for key, value in block.items() if key not in shared}) for block in blocks]
+    own = [trim({key: value for key, value in block.items() if key not in shared}) for block in blocks]
     uniform = all(entry == own[0] for entry in own)
     row: dict[str, Any] = {"block": own[0] if uniform else own}
     if uniform:
@@ -258,7 +265,7 @@ def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
     row["width"] = stage["width"]
     plain = {key for key in shared if all(_is_default(block, key) for block in blocks if key in block)}
     row |= {key: value for key, value in shared.items() if key in SHOWN or key not in plain}
-    downsample = _trim(stage["downsample"])
+    downsample = trim(stage["downsample"])
     if downsample is not None or index:
         row["downsample"] = downsample
     if stage["resize"] is not None:

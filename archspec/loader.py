@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archspec import parallel_forms
 from archspec.diagnosis import explain, written_place
 from archspec.document import MAX_BYTES, Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
@@ -86,7 +87,7 @@ def parse(document: Document) -> ArchSpec:
         spec = ArchSpec.model_validate(document.data)
     except ValidationError as error:
         columns = () if "stages" in document.data else COLUMNS
-        raise explain(error, document, {(): {*ArchSpec.model_fields, *columns}}) from None
+        raise explain(error, document, {(): {*ArchSpec.model_fields, *columns} - {"branched"}}) from None
     for resolution in (spec.resolution, *spec.variants):
         _check_shapes(spec, resolution, document)
     return spec
@@ -117,20 +118,26 @@ def parse_code(code: str) -> dict[str, Any]:
 
 
 def encode(spec: ArchSpec) -> str:
-    """A compact label in the grammar of the short code; mixed stages are joined by `+`. A label, not an identity."""
-    stages: list[str] = []
-    for stage in spec.stages:
-        runs: list[tuple[str, int]] = []
-        for block in stage.blocks:
-            marks = {"h": getattr(block, "heads", None), "e": getattr(block, "expansion", None)}
-            options = "".join(f"{mark}{value:g}" for mark, value in marks.items() if isinstance(value, int | float))
-            label = f"{tag(type(block))}{{}}x{stage.width}{options}"
-            if runs and runs[-1][0] == label:
-                runs[-1] = (label, runs[-1][1] + 1)
-            else:
-                runs.append((label, 1))
-        stages.append("+".join(label.format(count) for label, count in runs))
+    """A compact label in the grammar of the short code; mixed stages are joined by `+`,
+    branches by `|`, with the number of modules in front. A label, not an identity."""
+    stages = [_encode_blocks(stage.blocks, stage.width) for stage in spec.stages]
+    for stage in spec.branched:
+        label = "|".join(_encode_blocks(branch.blocks, branch.width) for branch in stage.branches)
+        stages.append(label if stage.modules == 1 else f"{stage.modules}({label})")
     return "-".join(stages)
+
+
+def _encode_blocks(blocks: tuple[Block, ...], width: int) -> str:
+    runs: list[tuple[str, int]] = []
+    for block in blocks:
+        marks = {"h": getattr(block, "heads", None), "e": getattr(block, "expansion", None)}
+        options = "".join(f"{mark}{value:g}" for mark, value in marks.items() if isinstance(value, int | float))
+        label = f"{tag(type(block))}{{}}x{width}{options}"
+        if runs and runs[-1][0] == label:
+            runs[-1] = (label, runs[-1][1] + 1)
+        else:
+            runs.append((label, 1))
+    return "+".join(label.format(count) for label, count in runs)
 
 
 def dump(spec: ArchSpec, form: str = "rows") -> str:
@@ -139,7 +146,13 @@ def dump(spec: ArchSpec, form: str = "rows") -> str:
     data["variants"] = {int(key): value for key, value in data["variants"].items()}
     shapes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
     shapes = {"rows": compact, "columns": columnize, "canonical": dict}
+    if spec.topology == "parallel":
+        shapes |= {"rows": parallel_forms.compact, "columns": _no_columns}
     return write_yaml(shapes[form](data))
+
+
+def _no_columns(data: dict[str, Any]) -> dict[str, Any]:
+    raise FieldError("stages", "parallel branches have no column form")
 
 
 def _check_shapes(spec: ArchSpec, resolution: int, document: Document) -> None:
@@ -151,11 +164,20 @@ def _check_shapes(spec: ArchSpec, resolution: int, document: Document) -> None:
         rule = f"{format_path(place)}: {error.rule}" if variant else error.rule
         raise _error(rule, variant or place, document) from None
     if params > MAX_PARAMS:
-        index = max(range(len(spec.stages)), key=lambda i: spec.stages[i].width ** 2 * spec.stages[i].depth)
-        place = variant or written_place(("stages", index, "width"), document)
+        place = variant or written_place(_largest(spec), document)
         size = f"{params:.1e} parameters, more than {MAX_PARAMS:.0e}"
         rule = f"the model would have {size}: is a width or depth mistyped?"
         raise _error(rule, place, document)
+
+
+def _largest(spec: ArchSpec) -> Place:
+    """The width that is most likely mistyped where a model is too large."""
+    if spec.topology == "parallel":
+        branches = [(i, n, one) for i, stage in enumerate(spec.branched) for n, one in enumerate(stage.branches)]
+        index, number, _ = max(branches, key=lambda entry: entry[2].width ** 2 * entry[2].depth)
+        return ("stages", index, "branches", number, "width")
+    index = max(range(len(spec.stages)), key=lambda i: spec.stages[i].width ** 2 * spec.stages[i].depth)
+    return ("stages", index, "width")
 
 
 def _error(rule: str, place: Place, document: Document) -> SpecError:

@@ -5,56 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, final
+from typing import Annotated, Any, Literal, cast, final
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
+    model_validator,
+)
 
+from archspec import parallel_forms
 from archspec.diagnosis import first_problem
 from archspec.errors import FieldError
 from archspec.forms import expand
-from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.parallel import MAX_BLOCKS, ParallelStage, check_parallel
+from archspec.part_unions import AnyBlock, AnyDownsample, AnyHead, AnyStem, broken, check_blocks, check_maps_head
+from archspec.paths import PlaceError, format_path, parse_path, place_of, put, suggest
 from archspec.wording import either
-from blocks.catalog import P, find, find_part, tag
-from blocks.component import Block, Downsample, Head, Stem, Width
+from blocks.component import MapsHead, Width
 
 Resolution = int | tuple[int, int]
 """Side of a square image, or (height, width)."""
 
 MAX_RESOLUTION = 16384
-MAX_BLOCKS = 1024
-"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
 VARIABLE = ("stem", "stages", "head", "drop_path")
 """What variants may change."""
-
-
-def _type_of(value: Any) -> Any:
-    """The `type` of a part, which picks the class that validates it."""
-    if isinstance(value, dict):
-        value = cast("dict[Any, Any]", value).get("type")
-        part = find_part(value)
-        return tag(part) if part else value if isinstance(value, str) else None
-    return getattr(value, "type", None)
-
-
-def _union(kind: type[P]) -> Any:
-    """The union of all parts of one kind, chosen by `type`."""
-    members = tuple(Annotated[part, Tag(tag(part))] for part in find(kind))
-    return Annotated[Union[members], Discriminator(_type_of)]  # noqa: UP007  (a union of however many there are)
-
-
-def broken(place: Place, rule: str) -> PydanticCustomError:
-    """A rule broken at `place` below the model that is being validated; see `archspec.diagnosis`."""
-    return PydanticCustomError("field", "{rule}", {"rule": rule, "place": place})
-
-
-if TYPE_CHECKING:
-    AnyStem = Stem
-    AnyBlock = Block
-    AnyDownsample = Downsample
-    AnyHead = Head
-else:
-    AnyStem, AnyBlock, AnyDownsample, AnyHead = map(_union, (Stem, Block, Downsample, Head))
 
 
 @final
@@ -77,21 +57,30 @@ class StageSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_blocks(self) -> StageSpec:
-        for index, block in enumerate(self.blocks):
-            if index and block == self.blocks[index - 1]:
-                continue
-            try:
-                block.check(self.width)
-            except FieldError as error:
-                raise broken(("blocks", index, *place_of(error)), error.rule) from None
+        check_blocks(self.blocks, self.width)
         return self
+
+
+@final
+class _Beside:
+    """Stands for the stages of a spec whose stages are `branched`."""
+
+
+Stages = Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=32, description="stages in order")]
+BESIDE = _Beside()
+
+
+def _none_beside_branches(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Empty stages are refused, but for the one tuple that says that there are branches instead."""
+    return () if value is BESIDE else validate(value)
 
 
 @final
 class ArchSpec(BaseModel):
     """A backbone: stem, stages and head, as pure data.
 
-    Accepts row form, column form and canonical form; holds the canonical one.
+    Accepts row form, column form and canonical form; holds the canonical one. The `stages` of a file are the field
+    `stages` of a pyramid and `branched` of parallel branches; the other one is empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -105,9 +94,13 @@ class ArchSpec(BaseModel):
         224, gt=0, le=MAX_RESOLUTION, strict=True, description="side of the image in pixels for which costs are stated"
     )
     channels: int = Field(3, gt=0, le=1024, strict=True, description="channels of the image")
+    topology: Literal["pyramid", "parallel"] = Field(
+        "pyramid", description="one map that shrinks from stage to stage, or branches that exchange maps"
+    )
     stem: AnyStem
-    stages: tuple[StageSpec, ...] = Field(min_length=1, max_length=32, description="stages in order")
-    head: AnyHead | None = Field(None, description="head on the last map; null for a bare backbone")
+    stages: Annotated[Stages, WrapValidator(_none_beside_branches)]
+    branched: tuple[ParallelStage, ...] = Field((), max_length=32, description="stages of parallel branches in order")
+    head: AnyHead | None = Field(None, description="head on the last map, or on all maps; null for a bare backbone")
     drop_path: float = Field(
         0, ge=0, lt=1, strict=True, description="stochastic depth rate of the last block, rising linearly from 0"
     )
@@ -121,25 +114,41 @@ class ArchSpec(BaseModel):
     def _expand(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        if "branched" in data:
+            raise broken(("branched",), "unknown field: branches stand in the stages")
         try:
-            return expand(cast("dict[Any, Any]", data))
+            branching = cast("dict[Any, Any]", data).get("topology") == "parallel"
+            expanded = (parallel_forms.expand if branching else expand)(cast("dict[Any, Any]", data))
         except FieldError as error:
             raise broken(place_of(error), error.rule) from None
+        stages = expanded.get("stages")
+        if branching and isinstance(stages, list | tuple) and stages:
+            expanded |= {"branched": stages, "stages": BESIDE}
+        return expanded
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
+        if self.topology == "parallel":
+            check_parallel(self.branched, self.stem, self.head)
+        else:
+            self._check_stages()
+        for resolution in self.variants:
+            self._check_variant(resolution)
+        return self
+
+    def _check_stages(self) -> None:
         widths, depths = [stage.width for stage in self.stages], [stage.depth for stage in self.stages]
         if sum(depths) > MAX_BLOCKS:
             rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
             raise broken(("stages", depths.index(max(depths)), "depth"), rule)
         for index, stage in enumerate(self.stages):
-            before = widths[max(index - 1, 0)]
+            before = widths[index - 1] if index else self.stem.channels_out(widths[0])
             if stage.downsample is None and stage.width != before:
-                rule = f"null keeps the width {before} of the stage before, which is not {stage.width}"
+                where = "stage before" if index else "stem"
+                rule = f"null keeps the width {before} of the {where}, which is not {stage.width}"
                 raise broken(("stages", index, "downsample"), rule)
-        for resolution in self.variants:
-            self._check_variant(resolution)
-        return self
+        if isinstance(self.head, MapsHead):
+            check_maps_head(self.head, tuple(widths))
 
     def _check_variant(self, resolution: int) -> None:
         place = ("variants", resolution)
@@ -163,6 +172,17 @@ class ArchSpec(BaseModel):
         """
         data = {**self.canonical(), "variants": {}, "resolution": resolution}
         change(data, self.variants[resolution])
+        return data
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """One key `stages` for both topologies; the usual topology is not written, as before there was another."""
+        data = write(self)
+        branched = data.pop("branched", ())
+        if self.topology == "pyramid":
+            data.pop("topology", None)
+        elif "stages" in data:
+            data["stages"] = branched
         return data
 
     def canonical(self) -> dict[str, Any]:

@@ -5,22 +5,29 @@ from dataclasses import dataclass
 from typing import final
 
 from archspec.errors import FieldError, UncountedError
+from archspec.parallel_tree import branch_module, field_of, plant_branched
 from archspec.schema import ArchSpec, Resolution, StageSpec
+from blocks.component import MapsHead
 from blocks.layers.combine import Parts, Sequence
-from blocks.layers.layer import Layer, Meter, Value, Visit
+from blocks.layers.layer import Layer, Maps, Meter, Shape, Value, Visit
+from blocks.layers.maps import MapsReader, MapsSequence, Node
 from blocks.layers.resize import Resize
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The layers of a spec; `stages[i]` is a sequence of `downsample`, `resize` and `blocks`, as far as declared."""
+    """The layers of a spec.
+
+    `stages[i]` is a sequence of `downsample`, `resize` and `blocks`, as far as declared; of parallel branches one of
+    `fuse_before`, `downsample`, `units` and `norm`.
+    """
 
     stem: Layer
-    stages: tuple[Sequence, ...]
-    head: Layer | None
+    stages: tuple[Sequence, ...] | tuple[MapsSequence, ...]
+    head: Layer | MapsReader | None
 
-    def walk(self) -> Iterator[tuple[str, Layer]]:
+    def walk(self) -> Iterator[tuple[str, Node]]:
         """Every layer with the dotted name of its module, outer ones before inner ones."""
         yield from _walk("stem", self.stem)
         for index, stage in enumerate(self.stages):
@@ -29,7 +36,7 @@ class Tree:
             yield from _walk("head", self.head)
 
 
-def _walk(name: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+def _walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
     yield name, layer
     for part_name, part in layer.children():
         yield from _walk(f"{name}.{part_name}", part)
@@ -37,14 +44,22 @@ def _walk(name: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
 
 def plant(spec: ArchSpec) -> Tree:
     """The layer tree of `spec` at its own resolution; use `spec.at(resolution)` first for another."""
+    parallel = spec.topology == "parallel"
+    widths = spec.branched[-1].widths if parallel else tuple(stage.width for stage in spec.stages)
+    first = spec.stem.channels_out(spec.branched[0].widths[0] if parallel else widths[0])
+    head = spec.head
+    top = head.layers(widths) if isinstance(head, MapsHead) else None if head is None else head.layers(widths[-1])
+    stages = plant_branched(spec) if parallel else _plant_stages(spec, first)
+    return Tree(spec.stem.layers(spec.channels, first), stages, top)
+
+
+def _plant_stages(spec: ArchSpec, width: int) -> tuple[Sequence, ...]:
     rates = iter(drop_path_rates(spec))
-    widths = [stage.width for stage in spec.stages]
-    stages = tuple(
-        _plant_stage(stage, widths[max(index - 1, 0)], [next(rates) for _ in stage.blocks])
-        for index, stage in enumerate(spec.stages)
-    )
-    head = None if spec.head is None else spec.head.layers(widths[-1])
-    return Tree(spec.stem.layers(spec.channels, widths[0]), stages, head)
+    stages: list[Sequence] = []
+    for stage in spec.stages:
+        stages.append(_plant_stage(stage, width, [next(rates) for _ in stage.blocks]))
+        width = stage.width
+    return tuple(stages)
 
 
 def drop_path_rates(spec: ArchSpec) -> list[float]:
@@ -70,23 +85,59 @@ def trace(
         FieldError: a map is emptied, or shapes do not fit, or an operator of an opaque module has no counting rule
             (`UncountedError`); the field names the part of the spec.
     """
-    spec, (height, width) = resolve(spec, resolution)
-    tree = plant(spec)
     meter = Meter(training=training)
     meter.visits = visits
+    _trace(spec, resolution, meter)
+    return meter
+
+
+def feature_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> list[tuple[str, Shape]]:
+    """Module name and shape of each map that the network gives: after each stage, or of each branch at the end.
+
+    Raises:
+        FieldError: as `trace`.
+    """
+    maps = _trace(spec, resolution, Meter())
+    if spec.topology == "pyramid":
+        return [(f"stages.{index}", x.shape) for index, x in enumerate(maps)]
+    last = f"stages.{len(spec.branched) - 1}"
+    return [(f"{last}.{branch_module(spec.branched[-1], number)}", x.shape) for number, x in enumerate(maps)]
+
+
+def _trace(spec: ArchSpec, resolution: Resolution | None, meter: Meter) -> Maps:
+    """Walk the layers of `spec`; the maps that the network gives."""
+    spec, (height, width) = resolve(spec, resolution)
+    tree = plant(spec)
     try:
         x = _enter(meter, "stem", tree.stem, Value.new((spec.channels, height, width)), reducing=True)
+        maps: Maps = (x,)
         for index, stage in enumerate(tree.stages):
+            if isinstance(stage, MapsSequence):
+                maps = _enter_branched(meter, index, stage, maps)
+                continue
             for name, part in stage.parts:
                 x = _enter(meter, f"stages.{index}.{name}", part, x, reducing=name == "downsample")
-        if tree.head is not None:
-            _enter(meter, "head", tree.head, x)
+            maps = (*maps[index == 0 :], x)
+        meter.reducing = False
+        if isinstance(tree.head, Layer):
+            meter.enter("head", tree.head, maps[-1])
+        elif tree.head is not None:
+            meter.enter_maps("head", tree.head, maps)
     except FieldError as error:
         size = str(height) if height == width else f"{height}x{width}"
-        field, layer = _split(meter.path)
+        field, layer = _split(meter.path, spec)
         kind = UncountedError if isinstance(error, UncountedError) else FieldError
         raise kind(field, f"at resolution {size}{layer}: {error.rule}") from None
-    return meter
+    return maps
+
+
+def _enter_branched(meter: Meter, index: int, stage: MapsSequence, maps: Maps) -> Maps:
+    for name, part in stage.parts:
+        # A unit that bears a branch reduces the map of the last one.
+        bears = name == "fuse_before" and len(part.children()) > len(maps)
+        meter.reducing = bears or name == "downsample"
+        maps = meter.enter_maps(f"stages.{index}.{name}", part, maps)
+    return maps
 
 
 def _enter(meter: Meter, name: str, layer: Layer, x: Value, *, reducing: bool = False) -> Value:
@@ -94,11 +145,13 @@ def _enter(meter: Meter, name: str, layer: Layer, x: Value, *, reducing: bool = 
     return meter.enter(name, layer, x)
 
 
-def _split(path: str) -> tuple[str, str]:
+def _split(path: str, spec: ArchSpec) -> tuple[str, str]:
     """The field of a spec that a module's dotted name belongs to, and the layer inside it."""
     steps = path.split(".")
     if steps[0] != "stages":
         field, rest = steps[0], steps[1:]
+    elif spec.topology == "parallel":
+        field, rest = field_of(int(steps[1]), steps[2:])
     elif steps[2:3] == ["blocks"] and len(steps) > 3:
         field, rest = f"stages[{steps[1]}].blocks[{steps[3]}]", steps[4:]
     else:

@@ -1,7 +1,7 @@
 """Finds the parts: every module of this package, and every entry point of the group `archspec.blocks`.
 
-There is no registry to edit: a file that defines a final subclass of `Stem`, `Block`, `Downsample` or `Head` is
-found by its being there.
+There is no registry to edit: a file that defines a final subclass of a kind of `blocks.component` is found by its being
+there.
 """
 
 import inspect
@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import blocks
 from archspec.errors import SpecError
-from blocks.component import Block, Downsample, Head, Stem
+from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 
-Part = Stem | Block | Downsample | Head
+Part = Stem | Block | Downsample | Exchange | Head | MapsHead
 P = TypeVar("P", bound=Part)
 GROUP = "archspec.blocks"
 
@@ -55,7 +55,9 @@ def _by_tag() -> dict[str, type[Part]]:
     for entry in entry_points(group=GROUP):
         part = entry.load()
         if not (inspect.isclass(part) and issubclass(part, Part)):
-            raise SpecError(f"entry point {entry.name} must name a Stem, Block, Downsample or Head", source=GROUP)
+            raise SpecError(
+                f"entry point {entry.name} must name a Stem, Block, Downsample, Exchange or Head", source=GROUP
+            )
         found.append(part)
     by_tag: dict[str, type[Part]] = {}
     for part in found:

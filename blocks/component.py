@@ -1,4 +1,4 @@
-"""The four kinds of parts that a spec is made of; every part is one file in this package.
+"""The kinds of parts that a spec is made of; every part is one file in this package.
 
 A part is a frozen pydantic model: its fields are its options in YAML, and `layers` returns its layer tree. The
 literal `type` is its YAML tag and, in lower case, the name of its file.
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks.layers.layer import Layer
+from blocks.layers.maps import MapsLayer, MapsReader
 
 PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 """Strict: YAML's `"4"` and `true` are no numbers. An option that is a tuple needs `Field(strict=False)`."""
@@ -26,6 +27,10 @@ class Stem(BaseModel, ABC):
     @abstractmethod
     def layers(self, width_in: int, width_out: int) -> Layer:
         """Layers from an image of `width_in` channels to a map of `width_out` channels."""
+
+    def channels_out(self, width: int) -> int:
+        """Channels of the stem's map, where the first stage has `width`; a stem with a width of its own overrides."""
+        return width
 
 
 class Block(BaseModel, ABC):
@@ -57,6 +62,20 @@ class Downsample(BaseModel, ABC):
         """Layers from `width_in` to `width_out` channels."""
 
 
+class Exchange(BaseModel, ABC):
+    """An exchange unit between parallel branches: maps of several resolutions to as many maps, or more."""
+
+    model_config = PART_CONFIG
+    type: Any
+
+    @abstractmethod
+    def layers(self, widths_in: tuple[int, ...], widths_out: tuple[int, ...]) -> MapsLayer:
+        """Layers from maps of `widths_in` channels to maps of `widths_out` channels, finest first.
+
+        Where `widths_out` is longer, each further map is born at half the resolution of the one before.
+        """
+
+
 class Head(BaseModel, ABC):
     """From the last stage's map to the output."""
 
@@ -66,3 +85,18 @@ class Head(BaseModel, ABC):
     @abstractmethod
     def layers(self, width: int) -> Layer:
         """Layers on a map of `width` channels."""
+
+
+class MapsHead(BaseModel, ABC):
+    """From the maps of all stages, or of all parallel branches, to the output."""
+
+    model_config = PART_CONFIG
+    type: Any
+
+    @abstractmethod
+    def layers(self, widths: tuple[int, ...]) -> MapsReader:
+        """Layers on maps of `widths` channels, finest first."""
+
+    def check(self, widths: tuple[int, ...]) -> None:
+        """Raise FieldError, which names the option, or ValueError where the head does not fit these maps."""
+        del widths

@@ -39,3 +39,8 @@ class Activation(Layer):
 def gelu() -> Activation:
     """Exact GELU."""
     return Activation("gelu")
+
+
+def relu() -> Activation:
+    """max(x, 0)."""
+    return Activation("relu")

@@ -92,31 +92,36 @@ class Sum(Layer):
 @final
 @dataclass(frozen=True, slots=True)
 class Residual(Layer):
-    """x + drop_path(scale · body(x)).
+    """shortcut(x) + drop_path(scale · body(x)).
 
     Args:
-        body: the residual branch; keeps the shape.
+        body: the residual branch; keeps the shape, unless there is a shortcut.
         drop_path: probability that training drops the branch for an image (stochastic depth).
         scale: initial value of a learnable factor per channel (LayerScale), or None for no factor.
         width: channels, needed with `scale`.
+        shortcut: a projection to the shape of the body's output, or None for x itself.
     """
 
     body: Layer
     drop_path: float = 0.0
     scale: float | None = None
     width: int = 0
+    shortcut: Layer | None = None
 
     @property
     def kind(self) -> str:
         return "residual"
 
     def children(self) -> Parts:
-        return (("body", self.body),)
+        return (("body", self.body),) if self.shortcut is None else (("body", self.body), ("shortcut", self.shortcut))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         out = meter.enter("body", self.body, x)
+        if self.shortcut is not None:
+            x = meter.enter("shortcut", self.shortcut, x)
         if out.shape != x.shape:
-            raise FieldError("", f"a residual branch must keep the shape {x.shape}, not give {out.shape}")
+            what = "must keep the shape" if self.shortcut is None else "must have its shortcut's shape"
+            raise FieldError("", f"a residual branch {what} {x.shape}, not give {out.shape}")
         if self.scale is not None:
             out = meter.count("mul", Value.new(x.shape), params=self.width, keep=(out,))
         # The mask of stochastic depth is one number per image.
@@ -125,7 +130,8 @@ class Residual(Layer):
     def module(self) -> nn.Module:
         from blocks.modules.combine import Residual as ResidualModule
 
-        return ResidualModule(self.body.module(), self.drop_path, self.scale, self.width)
+        shortcut = None if self.shortcut is None else self.shortcut.module()
+        return ResidualModule(self.body.module(), self.drop_path, self.scale, self.width, shortcut)
 
     def tails(self) -> tuple[str, ...]:
         return prefix("body", self.body.tails())
@@ -153,6 +159,13 @@ def chain(**parts: Layer) -> Sequence:
     return Sequence(tuple(parts.items()))
 
 
-def residual(body: Layer, drop_path: float | None = None, *, scale: float | None = None, width: int = 0) -> Residual:
+def residual(
+    body: Layer,
+    drop_path: float | None = None,
+    *,
+    scale: float | None = None,
+    width: int = 0,
+    shortcut: Layer | None = None,
+) -> Residual:
     """A shortcut around `body`; see `Residual`."""
-    return Residual(body, drop_path or 0.0, scale, width)
+    return Residual(body, drop_path or 0.0, scale, width, shortcut)

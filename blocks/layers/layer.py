@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, TypeVar, final
 
 from archspec.errors import FieldError
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 """(channels, height, width) of a map or (features,) of a vector, without the batch."""
+
+Maps = tuple["Value", ...]
+"""Several maps of one image, finest first."""
+
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
 
 FLOAT_BYTES = 4
 
@@ -78,6 +84,14 @@ class Visit:
     after: Shape
 
 
+class MapsTracer(Protocol[R_co]):
+    """What can be traced on several maps: see `blocks.layers.maps`."""
+
+    def trace(self, maps: Maps, meter: Meter) -> R_co:
+        """Shape and cost rule."""
+        ...
+
+
 @final
 class Meter:
     """Collects the lines of a walk over layers; knows where the walk stands and what is already saved.
@@ -112,6 +126,13 @@ class Meter:
         out = layer.trace(value, self)
         if self.visits is not None:
             self.visits.append(Visit(self.path, layer, value.shape, out.shape))
+        self._path.pop()
+        return out
+
+    def enter_maps(self, name: str, layer: MapsTracer[R], maps: Maps) -> R:
+        """As `enter`, for a layer that reads several maps; no visit, since its layers are visited one by one."""
+        self._path.append(name)
+        out = layer.trace(maps, self)
         self._path.pop()
         return out
 

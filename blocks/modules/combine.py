@@ -47,11 +47,14 @@ class DropPath(nn.Module):
 
 @final
 class Residual(nn.Module):
-    """x + drop_path(scale · body(x)), with an optional learnable scale per channel (LayerScale)."""
+    """shortcut(x) + drop_path(scale · body(x)), with an optional learnable scale per channel (LayerScale)."""
 
-    def __init__(self, body: nn.Module, drop_path: float, scale: float | None, width: int) -> None:
+    def __init__(
+        self, body: nn.Module, drop_path: float, scale: float | None, width: int, shortcut: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.body = body
+        self.shortcut = shortcut
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.scale_init = scale
         self.scale = None if scale is None else nn.Parameter(torch.empty(width, 1, 1))
@@ -66,4 +69,4 @@ class Residual(nn.Module):
         out = self.body(x)
         if self.scale is not None:
             out = out * self.scale
-        return x + self.drop_path(out)
+        return (x if self.shortcut is None else self.shortcut(x)) + self.drop_path(out)

@@ -70,5 +70,5 @@ def test_two_parts_cannot_share_a_tag(entry_point):
 
 def test_an_entry_point_must_name_a_part(entry_point):
     entry_point("pytest")
-    with pytest.raises(SpecError, match=r"archspec\.blocks: entry point mine must name a Stem, Block, Downsample or"):
+    with pytest.raises(SpecError, match=r"archspec\.blocks: entry point mine must name a Stem, Block, Downsample, Exc"):
         catalog.parts()

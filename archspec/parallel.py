@@ -1,0 +1,117 @@
+"""What a spec of parallel branches says: stages of branches of falling resolution that exchange maps.
+
+A stage is, in order: `fuse_before`, an exchange unit on the incoming maps that may bear new branches; `downsample` of
+each branch, its transition, where a new branch reads the last map; `modules` times the blocks of every branch followed
+by `fuse`, an exchange unit; and `final_norm` of each branch.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from archspec.part_unions import AnyBlock, AnyDownsample, AnyExchange, AnyHead, broken, check_blocks, check_maps_head
+from archspec.wording import either, plural
+from blocks.catalog import find, tag
+from blocks.component import MapsHead, Stem, Width
+from blocks.layers.norm import NormKind
+
+MAX_BRANCHES = 8
+MAX_MODULES = 64
+MAX_BLOCKS = 1024
+"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
+
+
+@final
+class BranchSpec(BaseModel):
+    """One branch of a stage: a transition, blocks on maps of one width, and a norm at the end of the stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: Width
+    downsample: AnyDownsample | None = Field(None, description="transition into the stage; null passes the map on")
+    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks of one module")
+    final_norm: NormKind | None = Field(None, description="norm at the end of the stage; null for none")
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks in one module."""
+        return len(self.blocks)
+
+    @model_validator(mode="after")
+    def _check_blocks(self) -> BranchSpec:
+        check_blocks(self.blocks, self.width)
+        return self
+
+
+@final
+class ParallelStage(BaseModel):
+    """Branches side by side, finest first, in modules that end in an exchange."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fuse_before: AnyExchange | None = Field(
+        None, description="exchange unit before the transitions, in which new branches are born; null for none"
+    )
+    branches: tuple[BranchSpec, ...] = Field(
+        min_length=1, max_length=MAX_BRANCHES, description="branches, finest first"
+    )
+    modules: int = Field(1, ge=1, le=MAX_MODULES, strict=True, description="how often blocks and fuse are repeated")
+    fuse: AnyExchange | None = Field(None, description="exchange unit after the blocks of each module; null for none")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each branch."""
+        return tuple(branch.width for branch in self.branches)
+
+    @property
+    def depth(self) -> int:
+        """Blocks of the deepest branch, in all modules: the stage's part of the stochastic depth schedule."""
+        return self.modules * max(branch.depth for branch in self.branches)
+
+    def entered(self, before: tuple[int, ...]) -> tuple[int, ...]:
+        """Channels of the maps that reach the transitions, where those of `before` enter the stage."""
+        return before if self.fuse_before is None else (*before, *self.widths[len(before) :])
+
+
+def check_parallel(stages: tuple[ParallelStage, ...], stem: Stem, head: AnyHead | None) -> None:
+    """Check what must fit between stages.
+
+    Raises:
+        PydanticCustomError: a rule is broken; see `broken`.
+    """
+    widths = (stem.channels_out(stages[0].widths[0]),)
+    for index, stage in enumerate(stages):
+        _check_stage(stage, index, widths)
+        widths = stage.widths
+    depths = [stage.modules * sum(branch.depth for branch in stage.branches) for stage in stages]
+    if sum(depths) > MAX_BLOCKS:
+        rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
+        raise broken(("stages", depths.index(max(depths))), rule)
+    if isinstance(head, MapsHead):
+        check_maps_head(head, widths)
+    elif head is not None and len(widths) > 1:
+        heads = either(tag(part) for part in find(MapsHead))
+        rule = f"{tag(type(head))} reads one map, but the last stage has {len(widths)} branches: must be {heads}"
+        raise broken(("head",), rule)
+
+
+def _check_stage(stage: ParallelStage, index: int, before: tuple[int, ...]) -> None:
+    place = ("stages", index)
+    if len(stage.widths) < len(before):
+        rule = f"must be at least as many as in the stage before: {len(stage.widths)} stand here, {len(before)} there"
+        raise broken((*place, "branches"), rule)
+    if stage.fuse is not None and len(stage.widths) == 1:
+        raise broken((*place, "fuse"), "exchanges maps between branches, but the stage has only 1")
+    entered = stage.entered(before)
+    for number, branch in enumerate(stage.branches):
+        if branch.downsample is not None:
+            continue
+        here = (*place, "branches", number)
+        if number >= len(entered):
+            rule = f"branch {number} is new ({plural(len(before), 'map')} arrive): it needs a transition or fuse_before"
+            raise broken((*here, "downsample"), rule)
+        if entered[number] != branch.width:
+            rule = f"without a transition it must be {entered[number]}, the width that branch {number} arrives with"
+            raise broken((*here, "width"), rule)

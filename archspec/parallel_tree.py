@@ -1,0 +1,127 @@
+"""From stages of parallel branches to their layer tree, and back from a layer's name to the field of the spec."""
+
+from __future__ import annotations
+
+from archspec.parallel import BranchSpec, ParallelStage
+from archspec.schema import ArchSpec
+from blocks.component import Block
+from blocks.layers.combine import Sequence
+from blocks.layers.layer import Layer
+from blocks.layers.maps import Branches, MapsLayer, MapsSequence
+from blocks.layers.norm import norm
+
+Rates = list[list[float]]
+"""A stochastic depth rate per block of each branch, in all modules."""
+
+
+def plant_branched(spec: ArchSpec) -> tuple[MapsSequence, ...]:
+    """The layers of each stage: `fuse_before`, `downsample`, `units` and `norm`, as far as declared."""
+    widths = (spec.stem.channels_out(spec.branched[0].widths[0]),)
+    stages: list[MapsSequence] = []
+    for stage, rates in zip(spec.branched, drop_path_rates(spec), strict=True):
+        stages.append(_plant_stage(stage, widths, rates))
+        widths = stage.widths
+    return tuple(stages)
+
+
+def drop_path_rates(spec: ArchSpec) -> list[Rates]:
+    """Stochastic depth rates: per stage, branch and block, a branch's blocks of all modules in a row.
+
+    The linear schedule runs from 0 to `spec.drop_path` over the blocks in a row: a stage adds as many as its deepest
+    branch has in all modules, and the blocks beside one another share a rate. Blocks with a rate of their own have
+    that; a stage of nothing but such blocks has no part in the schedule.
+    """
+    starts: list[int] = []
+    total = 0
+    for stage in spec.branched:
+        starts.append(total)
+        total += stage.depth if _follows(stage) else 0
+    last = max(total - 1, 1)
+    return [
+        [
+            [_rate(block, spec.drop_path * (start + module * _span(stage) + index) / last)
+             for module in range(stage.modules) for index, block in enumerate(branch.blocks)]
+            for branch in stage.branches
+        ]
+        for stage, start in zip(spec.branched, starts, strict=True)
+    ]  # fmt: skip
+
+
+def _rate(block: Block, scheduled: float) -> float:
+    return scheduled if block.drop_path is None else block.drop_path
+
+
+def _span(stage: ParallelStage) -> int:
+    return stage.depth // stage.modules
+
+
+def _follows(stage: ParallelStage) -> bool:
+    """Whether any block of the stage follows the linear schedule."""
+    return any(block.drop_path is None for branch in stage.branches for block in branch.blocks)
+
+
+def _plant_stage(stage: ParallelStage, before: tuple[int, ...], rates: Rates) -> MapsSequence:
+    parts: list[tuple[str, MapsLayer]] = []
+    entered = stage.entered(before)
+    if stage.fuse_before is not None:
+        parts.append(("fuse_before", stage.fuse_before.layers(before, entered)))
+    if len(stage.branches) > len(entered) or any(branch.downsample for branch in stage.branches):
+        parts.append(("downsample", _transitions(stage, entered)))
+    modules = [(str(index), _module(stage, rates, index)) for index in range(stage.modules)]
+    parts.append(("units", MapsSequence(tuple(modules))))
+    if any(branch.final_norm for branch in stage.branches):
+        norms = [None if one.final_norm is None else norm(one.final_norm, one.width) for one in stage.branches]
+        parts.append(("norm", Branches(tuple(norms))))
+    return MapsSequence(tuple(parts))
+
+
+def _transitions(stage: ParallelStage, entered: tuple[int, ...]) -> Branches:
+    sources = tuple(min(number, len(entered) - 1) for number in range(len(stage.branches)))
+    layers = tuple(
+        None if branch.downsample is None else branch.downsample.layers(entered[source], branch.width)
+        for branch, source in zip(stage.branches, sources, strict=True)
+    )
+    return Branches(layers, sources)
+
+
+def _module(stage: ParallelStage, rates: Rates, index: int) -> MapsSequence:
+    branches = tuple(
+        _branch(branch, own[index * branch.depth : (index + 1) * branch.depth])
+        for branch, own in zip(stage.branches, rates, strict=True)
+    )
+    parts: tuple[tuple[str, MapsLayer], ...] = (("branches", Branches(branches)),)
+    if stage.fuse is not None:
+        parts = (*parts, ("fuse", stage.fuse.layers(stage.widths, stage.widths)))
+    return MapsSequence(parts)
+
+
+def _branch(branch: BranchSpec, rates: list[float]) -> Layer:
+    blocks = tuple(
+        (str(index), block.model_copy(update={"drop_path": rate}).layers(branch.width))
+        for index, (block, rate) in enumerate(zip(branch.blocks, rates, strict=True))
+    )
+    return Sequence(blocks, keeps_shape=True)
+
+
+def branch_module(stage: ParallelStage, number: int) -> str:
+    """Name of the module inside a stage that gives the map of a branch."""
+    if stage.branches[number].final_norm is not None:
+        return f"norm.{number}"
+    return f"units.{stage.modules - 1}.{'branches' if stage.fuse is None else 'fuse'}.{number}"
+
+
+def field_of(stage: int, steps: list[str]) -> tuple[str, list[str]]:
+    """The field of a stage of parallel branches that a module's name belongs to, and the layer inside it."""
+    match steps:
+        case ["units", _, "branches", branch, block, *rest]:
+            return f"stages[{stage}].branches[{branch}].blocks[{block}]", rest
+        case ["units", _, "fuse", *rest]:
+            return f"stages[{stage}].fuse", rest
+        case ["downsample", branch, *rest]:
+            return f"stages[{stage}].branches[{branch}].downsample", rest
+        case ["norm", branch, *rest]:
+            return f"stages[{stage}].branches[{branch}].final_norm", rest
+        case ["fuse_before", *rest]:
+            return f"stages[{stage}].fuse_before", rest
+        case _:
+            return f"stages[{stage}]", steps

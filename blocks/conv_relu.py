@@ -1,0 +1,26 @@
+"""Convolution with norm and activation as transition."""
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from blocks.component import Downsample
+from blocks.layers.activation import relu
+from blocks.layers.combine import seq
+from blocks.layers.conv import conv
+from blocks.layers.layer import Layer
+from blocks.layers.norm import batch_norm
+
+
+@final
+class ConvReLU(Downsample):
+    """3x3 convolution without bias, batch norm and ReLU: the transitions of HRNet and HRFormer.
+
+    Source: HRNet section 3.1; stride 1 changes the width of a branch, stride 2 makes a new one from the last.
+    """
+
+    type: Literal["conv_relu"] = "conv_relu"
+    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+
+    def layers(self, width_in: int, width_out: int) -> Layer:
+        return seq(conv(width_in, width_out, 3, self.stride, bias=False), batch_norm(width_out), relu())

@@ -1,0 +1,33 @@
+"""Dropout of single numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from blocks.layers.layer import Layer, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """In training, each element is zero with probability `rate` and otherwise scaled by 1 / (1 - rate)."""
+
+    rate: float
+
+    @property
+    def kind(self) -> str:
+        return "dropout"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        out = Value.new(x.shape)
+        # The mask, which CPU kernels keep in the type of the input.
+        return meter.count("dropout", out, keep=(Value.new(x.shape),))
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        return nn.Dropout(self.rate)

@@ -1,0 +1,218 @@
+"""Layers on several maps of one image: branches side by side, and what exchanges between them.
+
+A network of parallel branches keeps maps of several resolutions, finest first. Three kinds of layers work on them: a
+`Layer` on each map alone (`Branches`), a `MapsLayer` from maps to maps, and a `MapsReader` from maps to one value, such
+as one output of an exchange unit or a head. Their modules take a list of tensors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from archspec.errors import FieldError
+from blocks.layers.combine import Parts
+from blocks.layers.layer import Layer, Maps, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class MapsLayer(ABC):
+    """From several maps to several maps. Subclasses are frozen dataclasses; see `Layer` for what the methods say."""
+
+    @abstractmethod
+    def trace(self, maps: Maps, meter: Meter) -> Maps:
+        """Shape and cost rule.
+
+        Raises:
+            FieldError: the number of maps or a shape does not fit.
+        """
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The torch module: list of (N, C_i, H_i, W_i) -> list of maps."""
+
+    @abstractmethod
+    def children(self) -> NodeParts:
+        """The layers that this one is made of, by the name of their submodule."""
+
+
+class MapsReader(ABC):
+    """From several maps to one value. Subclasses are frozen dataclasses; see `Layer` for what the methods say."""
+
+    @abstractmethod
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        """Shape and cost rule.
+
+        Raises:
+            FieldError: the number of maps or a shape does not fit.
+        """
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The torch module: list of (N, C_i, H_i, W_i) -> one tensor."""
+
+    @abstractmethod
+    def children(self) -> NodeParts:
+        """The layers that this one is made of, by the name of their submodule."""
+
+
+Node = Layer | MapsLayer | MapsReader
+"""Any node of a layer tree."""
+NodeParts = tuple[tuple[str, Node], ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Branches(MapsLayer):
+    """A layer per output: output i is branch i of map `sources[i]` (of map i where not given).
+
+    Args:
+        branches: the layers; None passes the map on.
+        sources: the map that each of them reads.
+    """
+
+    branches: tuple[Layer | None, ...]
+    sources: tuple[int, ...] | None = None
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The map that each branch reads."""
+        return tuple(range(len(self.branches))) if self.sources is None else self.sources
+
+    def children(self) -> NodeParts:
+        return tuple((str(index), branch) for index, branch in enumerate(self.branches) if branch is not None)
+
+    def trace(self, maps: Maps, meter: Meter) -> Maps:
+        expect(maps, max(self.reads) + 1)
+        pairs = zip(self.branches, self.reads, strict=True)
+        return tuple(
+            maps[source] if branch is None else meter.enter(str(index), branch, maps[source])
+            for index, (branch, source) in enumerate(pairs)
+        )
+
+    def module(self) -> nn.Module:
+        from blocks.modules.maps import Branches as BranchesModule
+
+        return BranchesModule([None if branch is None else branch.module() for branch in self.branches], self.reads)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fuse(MapsReader):
+    """One output of an exchange unit: act(sum of paths), a path being a layer on one of the maps.
+
+    The first path gives the shape; what later ones give beyond it is cropped at the far edge, as where a map of an odd
+    side was halved and is repeated to twice that.
+
+    Args:
+        paths: index of a map and the layer on it; None is the identity.
+        act: what follows the sum; None for nothing.
+    """
+
+    paths: tuple[tuple[int, Layer | None], ...]
+    act: Layer | None = None
+
+    def children(self) -> NodeParts:
+        paths = tuple((str(index), path) for index, path in self.paths if path is not None)
+        return paths if self.act is None else (*paths, ("act", self.act))
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        expect(maps, max(index for index, _ in self.paths) + 1)
+        outs = [
+            maps[index] if path is None else meter.enter(str(index), path, maps[index]) for index, path in self.paths
+        ]
+        total = outs[0]
+        for (index, _), out in zip(self.paths[1:], outs[1:], strict=True):
+            fits = len(out.shape) == len(total.shape) and out.shape[0] == total.shape[0]
+            if not fits or any(a < b for a, b in zip(out.shape, total.shape, strict=True)):
+                raise FieldError("", f"path {index} of shape {out.shape} cannot be added to one of shape {total.shape}")
+        if len(outs) > 1:
+            total = meter.count("add", Value.new(total.shape))
+        return total if self.act is None else meter.enter("act", self.act, total)
+
+    def module(self) -> nn.Module:
+        from blocks.modules.maps import Fuse as FuseModule
+
+        paths = [(index, None if path is None else path.module()) for index, path in self.paths]
+        return FuseModule(paths, None if self.act is None else self.act.module())
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gather(MapsLayer):
+    """Outputs that each read all maps, named by their number: an exchange unit of `Fuse`s."""
+
+    outputs: tuple[MapsReader, ...]
+
+    def children(self) -> NodeParts:
+        return tuple((str(index), output) for index, output in enumerate(self.outputs))
+
+    def trace(self, maps: Maps, meter: Meter) -> Maps:
+        return tuple(meter.enter_maps(str(index), output, maps) for index, output in enumerate(self.outputs))
+
+    def module(self) -> nn.Module:
+        from blocks.modules.maps import Gather as GatherModule
+
+        return GatherModule([output.module() for output in self.outputs])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MapsSequence(MapsLayer):
+    """Named layers from maps to maps, one after the other."""
+
+    parts: tuple[tuple[str, MapsLayer], ...]
+
+    def children(self) -> NodeParts:
+        return self.parts
+
+    def trace(self, maps: Maps, meter: Meter) -> Maps:
+        for name, part in self.parts:
+            maps = meter.enter_maps(name, part, maps)
+        return maps
+
+    def module(self) -> nn.Module:
+        from collections import OrderedDict
+
+        from torch import nn
+
+        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reading(MapsReader):
+    """What brings the maps to one value, and named layers on that value, one after the other."""
+
+    name: str
+    reader: MapsReader
+    parts: Parts
+
+    def children(self) -> NodeParts:
+        return ((self.name, self.reader), *self.parts)
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        x = meter.enter_maps(self.name, self.reader, maps)
+        for name, part in self.parts:
+            x = meter.enter(name, part, x)
+        return x
+
+    def module(self) -> nn.Module:
+        from collections import OrderedDict
+
+        from torch import nn
+
+        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.children()))
+
+
+def expect(maps: Maps, count: int) -> None:
+    """Refuse fewer than `count` maps.
+
+    Raises:
+        FieldError: so many are not there.
+    """
+    if len(maps) < count:
+        raise FieldError("", f"needs {count} maps, but there are {len(maps)}")

@@ -1,0 +1,54 @@
+"""Accumulation of maps from fine to coarse, as HRNet's classifier does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from archspec.errors import FieldError
+from blocks.layers.layer import Layer, Maps, Meter, Value
+from blocks.layers.maps import MapsReader, NodeParts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TopDown(MapsReader):
+    """y, which begins as branch 0 and becomes branch i + down_i(y): maps of falling size -> the smallest size.
+
+    Args:
+        branches: a layer on each map.
+        downs: from the sum so far to the shape of the next branch; one fewer than branches.
+    """
+
+    branches: tuple[Layer, ...]
+    downs: tuple[Layer, ...]
+
+    def children(self) -> NodeParts:
+        branches = tuple((f"branches.{index}", branch) for index, branch in enumerate(self.branches))
+        downs = tuple((f"downs.{index}", down) for index, down in enumerate(self.downs))
+        return (*branches, *downs)
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        if len(maps) != len(self.branches):
+            raise FieldError("", f"reads {len(self.branches)} maps, not {len(maps)}")
+        branches = [
+            meter.enter(f"branches.{index}", branch, x)
+            for index, (branch, x) in enumerate(zip(self.branches, maps, strict=True))
+        ]
+        y = branches[0]
+        for index, (down, branch) in enumerate(zip(self.downs, branches[1:], strict=True)):
+            step = meter.enter(f"downs.{index}", down, y)
+            if step.shape != branch.shape:
+                rule = f"map {index} becomes {step.shape}, which cannot be added to map {index + 1} of {branch.shape}"
+                raise FieldError("", rule)
+            y = Value.new(branch.shape)
+        return meter.count("add", y)
+
+    def module(self) -> nn.Module:
+        from blocks.modules.maps import TopDown as TopDownModule
+
+        branches = [branch.module() for branch in self.branches]
+        return TopDownModule(branches, [down.module() for down in self.downs])
