@@ -177,7 +177,7 @@ class Tracer:
             costs, after = _trace(block.layers(width), border)
             if after.shape != border.shape:
                 raise FieldError("", f"a block must keep the shape {border.shape}, not give {after.shape}")
-            self._known[key] = costs, Border(after.shape, after.elements, after.kept, begun=True)
+            self._known[key] = costs, Border(after.shape, after.elements, after.kept, begun=border.begun or block.drops)
         return self._known[key]
 
 

@@ -63,11 +63,19 @@ def _plant_stages(spec: ArchSpec, width: int) -> tuple[Sequence, ...]:
 
 
 def drop_path_rates(spec: ArchSpec) -> list[float]:
-    """Stochastic depth rate of each block in order: its own, or the linear schedule from 0 to `spec.drop_path`."""
+    """Stochastic depth rate of each block in order: its own, or the linear schedule from 0 to `spec.drop_path`.
+
+    The schedule has a step for each block with a shortcut; the others have the rate 0.
+    """
     blocks = [block for stage in spec.stages for block in stage.blocks]
-    last = max(len(blocks) - 1, 1)
-    schedule = [spec.drop_path * index / last for index in range(len(blocks))]
-    return [rate if block.drop_path is None else block.drop_path for block, rate in zip(blocks, schedule, strict=True)]
+    last = max(sum(block.drops for block in blocks) - 1, 1)
+    rates: list[float] = []
+    steps = 0
+    for block in blocks:
+        scheduled = spec.drop_path * steps / last
+        steps += block.drops
+        rates.append((scheduled if block.drop_path is None else block.drop_path) if block.drops else 0.0)
+    return rates
 
 
 def trace(

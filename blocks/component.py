@@ -5,7 +5,7 @@ literal `type` is its YAML tag and, in lower case, the name of its file.
 """
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,9 +34,14 @@ class Stem(BaseModel, ABC):
 
 
 class Block(BaseModel, ABC):
-    """A block of a stage: a map to a map of the same shape."""
+    """A block of a stage: a map to a map of the same shape.
+
+    Attributes:
+        drops: whether stochastic depth applies; a block without a shortcut has no step on the schedule.
+    """
 
     model_config = PART_CONFIG
+    drops: ClassVar[bool] = True
     type: Any
     drop_path: float | None = Field(
         None, ge=0, lt=1, description="stochastic depth rate of this block; null follows the spec's linear schedule"

@@ -23,38 +23,50 @@ class Attention(Layer):
     With `reduction` r > 1 the keys and values come from a map shrunk by a convolution of kernel and stride r and
     a layer norm (spatial-reduction attention). Cost: the projections, and the two matmuls 2·C·n·m of n queries
     with m keys; softmax is free in MACs.
+
+    Attributes:
+        width: channels; divisible by `heads`.
+        heads: attention heads.
+        reduction: r; 1 attends to every position.
+        separate: queries apart from keys and values without a reduction too, as PVTv2's weights have them; otherwise
+            all three come from one projection there.
+        eps: of the reduction's layer norm.
     """
 
     width: int
     heads: int
     reduction: int = 1
+    separate: bool = False
+    eps: float = 1e-6
 
     @property
     def kind(self) -> str:
         return "attention"
 
+    @property
+    def _fused(self) -> bool:
+        return self.reduction == 1 and not self.separate
+
     def children(self) -> Parts:
         c = self.width
-        if self.reduction == 1:
+        if self._fused:
             return (("qkv", Linear(c, 3 * c)), ("proj", Linear(c, c)))
-        reduce = Conv(c, c, self.reduction, self.reduction, padding=0)
-        return (
-            ("q", Linear(c, c)),
-            ("reduce", reduce),
-            ("norm", LayerNorm(c)),
-            ("kv", Linear(c, 2 * c)),
-            ("proj", Linear(c, c)),
-        )
+        reduce: Parts = ()
+        if self.reduction > 1:
+            shrink = Conv(c, c, self.reduction, self.reduction, padding=0)
+            reduce = (("reduce", shrink), ("norm", LayerNorm(c, self.eps)))
+        return (("q", Linear(c, c)), *reduce, ("kv", Linear(c, 2 * c)), ("proj", Linear(c, c)))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())
-        if self.reduction == 1:
+        if self._fused:
             qkv = meter.enter("qkv", parts["qkv"], x)
             keep, keys = (qkv,), x.shape[1] * x.shape[2]
         else:
             q = meter.enter("q", parts["q"], x)
-            small = meter.enter("reduce", parts["reduce"], x)
-            small = meter.enter("norm", parts["norm"], small)
+            small = x
+            for name in ("reduce", "norm"):
+                small = meter.enter(name, parts[name], small) if name in parts else small
             kv = meter.enter("kv", parts["kv"], small)
             keep, keys = (q, kv), kv.shape[1] * kv.shape[2]
         queries = x.shape[1] * x.shape[2]

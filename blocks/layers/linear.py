@@ -1,4 +1,4 @@
-"""Fully connected layer on vectors, or on the channels of a map's tokens inside attention."""
+"""Fully connected layer on vectors, on the channels of a map, or of its tokens inside attention."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Linear(Layer):
-    """Linear map of the channels: (width_in, ...) -> (width_out, ...)."""
+    """Linear map of the channels: (width_in, ...) -> (width_out, ...).
+
+    `on_map` is for a map (C, H, W) outside attention: a 1x1 convolution whose weights have the shape of a matrix.
+    """
 
     width_in: int
     width_out: int
     bias: bool = True
+    on_map: bool = False
 
     @property
     def kind(self) -> str:
@@ -41,6 +45,10 @@ class Linear(Layer):
     def module(self) -> nn.Module:
         from torch import nn
 
+        if self.on_map:
+            from blocks.modules.linear import Linear2d
+
+            return Linear2d(self.width_in, self.width_out, bias=self.bias)
         return nn.Linear(self.width_in, self.width_out, bias=self.bias)
 
     def tails(self) -> tuple[str, ...]:

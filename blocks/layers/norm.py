@@ -48,9 +48,10 @@ class BatchNorm(Layer):
 @final
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Layer):
-    """Layer norm with affine over the channels at each position: (C, H, W) -> (C, H, W). 5 per element."""
+    """Layer norm with affine over the channels at each position, or of a vector: shape kept. 5 per element."""
 
     width: int
+    eps: float = 1e-6
 
     @property
     def kind(self) -> str:
@@ -70,7 +71,7 @@ class LayerNorm(Layer):
     def module(self) -> nn.Module:
         from blocks.modules.norm import LayerNorm2d
 
-        return LayerNorm2d(self.width)
+        return LayerNorm2d(self.width, self.eps)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)
@@ -86,6 +87,6 @@ def batch_norm(width: int) -> BatchNorm:
     return BatchNorm(width)
 
 
-def layer_norm(width: int) -> LayerNorm:
-    """Layer norm over `width` channels."""
-    return LayerNorm(width)
+def layer_norm(width: int, eps: float = 1e-6) -> LayerNorm:
+    """Layer norm over `width` channels; `eps` is added to the variance."""
+    return LayerNorm(width, eps)

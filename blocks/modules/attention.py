@@ -11,7 +11,7 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Self-attention: (N, C, H, W) -> (N, C, H, W).
 
-    Submodules `qkv` and `proj`; with spatial reduction `q`, `reduce`, `norm`, `kv` and `proj`.
+    Submodules `qkv` and `proj`, or `q`, `kv` and `proj`; with spatial reduction also `reduce` and `norm`.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module], heads: int) -> None:
@@ -26,14 +26,19 @@ class Attention(nn.Module):
         if hasattr(self, "qkv"):
             q, k, v = self._split(self.get_submodule("qkv")(queries), 3)
         else:
-            # Seen through the tokens, so that autograd keeps one copy of the input and not two.
-            small = queries.transpose(1, 2).reshape(x.shape)
-            small = self.get_submodule("norm")(self.get_submodule("reduce")(small))
             (q,) = self._split(self.get_submodule("q")(queries), 1)
-            k, v = self._split(self.get_submodule("kv")(_tokens(small)), 2)
+            k, v = self._split(self.get_submodule("kv")(self._reduce(queries, x)), 2)
         out = F.scaled_dot_product_attention(q, k, v)
         out = self.get_submodule("proj")(out.transpose(1, 2).reshape(batch, height * width, channels))
         return out.transpose(1, 2).reshape(batch, channels, height, width)
+
+    def _reduce(self, tokens: Tensor, x: Tensor) -> Tensor:
+        """The tokens (N, L, C) of `x` -> those of the reduced map, or the same ones."""
+        if not hasattr(self, "reduce"):
+            return tokens
+        # Seen through the tokens, so that autograd keeps one copy of the input and not two.
+        small = tokens.transpose(1, 2).reshape(x.shape)
+        return _tokens(self.get_submodule("norm")(self.get_submodule("reduce")(small)))
 
     def _split(self, tokens: Tensor, count: int) -> tuple[Tensor, ...]:
         """(N, L, count·C) -> `count` tensors (N, heads, L, C / heads)."""

@@ -57,7 +57,7 @@ class Residual(nn.Module):
         self.shortcut = shortcut
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.scale_init = scale
-        self.scale = None if scale is None else nn.Parameter(torch.empty(width, 1, 1))
+        self.scale = None if scale is None else nn.Parameter(torch.empty(width))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -68,5 +68,5 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.body(x)
         if self.scale is not None:
-            out = out * self.scale
+            out = out * self.scale.view(-1, 1, 1)
         return (x if self.shortcut is None else self.shortcut(x)) + self.drop_path(out)
