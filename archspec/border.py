@@ -155,7 +155,7 @@ class Tracer:
         if key not in self._known:
             shape = (menu.channels, menu.resolution, menu.resolution)
             image = Border(shape, shape[0] * shape[1] * shape[2], kept=False, begun=False)
-            self._known[key] = _trace(stem.layers(menu.channels, width), image, reducing=True)
+            self._known[key] = _trace(stem.layers(menu.channels, stem.channels_out(width)), image, reducing=True)
         return self._known[key]
 
     def _run(self, block: Block, depth: int, width: int, border: Border, drop_path: float) -> tuple[Costs, Border]:

@@ -15,6 +15,7 @@ from archspec import __version__
 from archspec.ablate_command import ablate
 from archspec.cli_options import BudgetOption, JsonOption, ResOption, resolutions
 from archspec.cli_population import edf, space
+from archspec.convert_command import convert
 from archspec.errors import ArchspecError, SpecError
 from archspec.infer_command import infer
 from archspec.paper_command import paper
@@ -324,6 +325,7 @@ app.command()(edf)
 app.command()(power)
 app.command()(paper)
 app.command()(infer)
+app.command()(convert)
 app.command()(report)
 app.command()(review)
 

@@ -24,7 +24,7 @@ from blocks.layers.layer import Line, Shape, Visit
 from blocks.layers.linear import Linear
 from blocks.layers.norm import BatchNorm, LayerNorm
 from blocks.layers.opaque import Opaque
-from blocks.layers.pool import AvgPool, GlobalPool
+from blocks.layers.pool import AvgPool, GlobalPool, MaxPool
 from blocks.layers.resize import Resize
 
 LONG_SIDE = 28
@@ -187,7 +187,8 @@ def ragged_map(subject: Subject) -> Iterator[Finding]:
     found: list[tuple[Place, int, Shape, Shape]] = []
     for visit in subject.visits:
         layer = visit.layer
-        stride = layer.stride if isinstance(layer, Conv) else layer.size if isinstance(layer, AvgPool) else 1
+        strided = layer.stride if isinstance(layer, Conv | MaxPool) else 1
+        stride = layer.size if isinstance(layer, AvgPool) else strided
         if any(side % stride for side in visit.before[1:]):
             found.append((_place(visit.path), stride, visit.before[1:], visit.after[1:]))
     fixed = any(isinstance(visit.layer, Opaque | Resize) for visit in subject.visits)

@@ -163,6 +163,8 @@ class _Part:
         before = 0 if place == ("stem",) else stages - 1 if place == ("head",) else int(place[1]) - 1
         self.around: tuple[Place, ...] = (place, ("stages", max(before, 0), "width"))
         self.before = max(before, 0)
+        if place == ("stages", 0):
+            self.around += (("stem",),)  # which may have a width of its own
 
     def __str__(self) -> str:
         return format_path(self.place)
@@ -202,8 +204,11 @@ class _Part:
         """
         width = data["stages"][self.before]["width"]
         width = _width().validate_python(width)
-        if self.place == ("stem",):
-            return [(_adapter("stem").validate_python(data["stem"]).layers(data["channels"], width), True, 1)]
+        if self.place in (("stem",), ("stages", 0)):
+            stem = _adapter("stem").validate_python(data["stem"])
+            width = stem.channels_out(width)
+            if self.place == ("stem",):
+                return [(stem.layers(data["channels"], width), True, 1)]
         if self.place == ("head",):
             head = _adapter("head").validate_python(data["head"])
             return [] if head is None else [(head.layers(width), False, 1)]

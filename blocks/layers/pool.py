@@ -1,4 +1,4 @@
-"""Average pooling, by a window or over the whole map."""
+"""Pooling by a window, of averages or maxima, and averaging over the whole map."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value
+from archspec.errors import FieldError
+from blocks.layers.layer import Layer, Meter, Value, window_output
 
 if TYPE_CHECKING:
     from torch import nn
+
+INDEX_BYTES = 8
 
 
 @final
@@ -32,6 +35,35 @@ class AvgPool(Layer):
         from torch import nn
 
         return nn.AvgPool2d(self.size, ceil_mode=True, count_include_pad=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MaxPool(Layer):
+    """Maximum over windows of `kernel` at `stride`, padded by kernel // 2: (C, H, W) -> (C, H', W').
+
+    At kernel 3 and stride 2, H' is ceil(H/2). Backward keeps where each maximum was, 8 bytes each.
+    """
+
+    kernel: int = 3
+    stride: int = 2
+
+    @property
+    def kind(self) -> str:
+        return "pool"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        channels, rows, columns = x.shape
+        if meter.reducing and self.stride > 1 and min(rows, columns) == 1:
+            raise FieldError("", f"stride {self.stride} empties a map of {rows}x{columns}")
+        sides = (window_output(side, self.kernel, self.stride, self.kernel // 2) for side in (rows, columns))
+        out = Value.new((channels, *sides))
+        return meter.count("max_pool2d", out, keep=(x,), extra_bytes=INDEX_BYTES * out.storage.elements)
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        return nn.MaxPool2d(self.kernel, self.stride, self.kernel // 2)
 
 
 @final

@@ -1,0 +1,37 @@
+"""Renames the tensors of a state dict by rules, for conversions that change nothing but names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from archspec.errors import SpecError
+
+T = TypeVar("T")
+
+Rules = Mapping[str, str]
+"""Regular expression for a whole module's name -> its name here, which may use the groups as `\\1` or `\\g<name>`."""
+
+
+def rename(state: Mapping[str, T], rules: Rules) -> dict[str, T]:
+    """`state` with its modules renamed; a tensor for which there is no rule keeps its name.
+
+    Args:
+        state: tensors by `module.name.tensor`.
+        rules: the first that matches the name of the module, whole, gives the new one.
+
+    Raises:
+        SpecError: two tensors would get the same name.
+    """
+    compiled = [(re.compile(pattern), new) for pattern, new in rules.items()]
+    renamed: dict[str, T] = {}
+    origins: dict[str, str] = {}
+    for name, tensor in state.items():
+        module, _, leaf = name.rpartition(".")
+        found = ((match, new) for pattern, new in compiled if (match := pattern.fullmatch(module)))
+        target = next((f"{match.expand(new)}.{leaf}" for match, new in found), name)
+        if target in renamed:
+            raise SpecError(f"tensors {origins[target]} and {name} would both be {target}")
+        renamed[target], origins[target] = tensor, name
+    return renamed
