@@ -138,7 +138,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     state = cast("Mapping[object, object]", data)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
-            raise ValueError(f"the entry {name!r:.80} is a {type(tensor).__name__}, not a tensor")
+            what = "not a tensor" if isinstance(name, str) else "under no name"
+            raise ValueError(f"the entry {name!r:.80} is a {type(tensor).__name__}, {what}")
     return dict(cast("Mapping[str, Tensor]", state))
 
 

@@ -1,9 +1,11 @@
 """The layer tree of a spec: names, drop-path schedule, what happens where a map is emptied."""
 
+import re
+
 import pytest
 
 from archspec.document import parse_document
-from archspec.errors import FieldError
+from archspec.errors import FieldError, SpecError
 from archspec.loader import load, parse
 from archspec.tree import drop_path_rates, plant, resolve, trace
 
@@ -19,6 +21,28 @@ def test_stochastic_depth_rises_linearly_and_a_block_may_say_otherwise():
     )
     assert drop_path_rates(spec) == pytest.approx([0, 0.1, 0.2, 0, 0.4])
     assert drop_path_rates(spec_of("stem: hr_stem\ndrop_path: 0.4\nstages: [{block: HR, width: 8}]\n")) == [0]
+
+
+def test_a_norm_among_the_blocks_is_no_step_of_stochastic_depth():
+    text = "stem: hr_stem\ndrop_path: 0.4\nstages: [{block: [LN, HR, HR, {type: LN, drop_path: 0.3}, HR], width: 8}]\n"
+    spec = spec_of(text)
+    assert drop_path_rates(spec) == pytest.approx([0, 0, 0.2, 0, 0.4])
+    kinds = [type(layer).__name__ for name, layer in plant(spec).walk() if re.fullmatch(r"stages\.0\.blocks\.\d", name)]
+    assert kinds == ["LayerNorm", "Residual", "Residual", "LayerNorm", "Residual"]
+
+
+def test_a_stem_may_have_a_width_of_its_own():
+    text = "stem: resnet_stem\nstages: [{block: bottleneck, width: 256, downsample: null}]\n"
+    with pytest.raises(
+        SpecError, match=r"stages\[0\]\.downsample: null keeps the width 64 of the stem, which is not 256"
+    ):
+        spec_of(text)
+    spec = spec_of(text.replace("null", "{type: bottleneck_down, stride: 1}"))
+    shapes = {line.path: line.shape for line in trace(spec, 64).lines}
+    assert shapes["stem.pool"] == (64, 16, 16)
+    assert shapes["stages.0.downsample.unit"] == (256, 16, 16)
+    same = spec_of("stem: {type: resnet_stem, width_out: null}\nstages: [{block: bottleneck, width: 256}]\n")
+    assert {line.path: line.shape for line in trace(same, 64).lines}["stem.pool"] == (256, 16, 16)
 
 
 def test_names_of_layers_are_those_of_the_lines():

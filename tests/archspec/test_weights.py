@@ -32,8 +32,12 @@ def test_a_trained_network_gives_the_same_logits_after_saving_and_loading(tmp_pa
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
 
 
-@pytest.mark.parametrize("name", presets())
-def test_every_preset_can_be_exported_with_any_batch(name):
+FAMILIES = {name.split("-")[0]: name for name in reversed(presets())}
+"""One preset of each family."""
+
+
+@pytest.mark.parametrize("name", FAMILIES.values())
+def test_every_family_can_be_exported_with_any_batch(name):
     # On the meta device and small images: what counts is that the whole graph is captured.
     spec = load(name)
     network = build(spec, device="meta").eval()
@@ -46,7 +50,7 @@ def test_every_preset_can_be_exported_with_any_batch(name):
     assert tuple(node.meta["val"].shape[1:]) == (spec.head.classes,)
     assert set(program.state_dict) == set(network.state_dict())
     operators = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
-    assert "aten.scaled_dot_product_attention.default" in operators
+    assert ("aten.scaled_dot_product_attention.default" in operators) == (name not in ("convnext-t", "resnet-50"))
 
 
 def test_an_exported_program_computes_the_same():

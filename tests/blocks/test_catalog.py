@@ -40,10 +40,10 @@ def entry_point(monkeypatch):
 def test_the_shipped_parts():
     tags = {kind: [catalog.tag(part) for part in catalog.find(kind)] for kind in (Stem, Block, Downsample, Head)}
     assert tags == {
-        Stem: ["conv_stem", "hr_stem", "patch_stem"],
-        Block: ["CFFN", "HR", "T"],
-        Downsample: ["conv", "irds_a", "irds_b"],
-        Head: ["classifier"],
+        Stem: ["conv_stem", "hr_stem", "overlap_stem", "patch_stem", "resnet_stem"],
+        Block: ["CFFN", "ConvNeXt", "HR", "LN", "PVT", "T", "bottleneck"],
+        Downsample: ["bottleneck_down", "conv", "irds_a", "irds_b", "norm_conv", "overlap"],
+        Head: ["classifier", "pooled_classifier"],
     }
 
 

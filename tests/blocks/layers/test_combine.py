@@ -7,7 +7,7 @@ from archspec.errors import FieldError
 from blocks.layers.activation import gelu
 from blocks.layers.combine import add, chain, residual, seq
 from blocks.layers.conv import conv, dwconv
-from blocks.layers.feed_forward import conv_mlp, hidden_width, mlp
+from blocks.layers.feed_forward import conv_mlp, hidden_width, mix_mlp, mlp, token_mlp
 from blocks.layers.layer import Meter, Value
 from blocks.layers.norm import batch_norm
 from blocks.layers.pool import GlobalPool
@@ -64,6 +64,31 @@ def test_feed_forwards(agree):
     assert agree(mlp(6, 12), (6, 5, 4)).macs == {"conv": 2 * 6 * 12 * 20}
     assert agree(conv_mlp(6, 12), (6, 5, 4)).macs == {"conv": 2 * 6 * 12 * 20 + 12 * 9 * 20}
     assert agree(conv_mlp(6, 12), (6, 5, 4)).params == agree(mlp(6, 12), (6, 5, 4)).params + 12 * 10
+
+
+def test_feed_forwards_with_linear_layers(agree):
+    tokens, mixed = agree(token_mlp(6, 12), (6, 5, 4)), agree(mix_mlp(6, 12), (6, 5, 4))
+    assert tokens.macs == {"linear": 2 * 6 * 12 * 20}
+    assert mixed.macs == {"linear": 2 * 6 * 12 * 20, "conv": 12 * 9 * 20}
+    assert mixed.params == tokens.params + 12 * 10
+    assert tokens.params == agree(mlp(6, 12), (6, 5, 4)).params
+    module, x = mix_mlp(6, 12).module(), torch.randn(2, 6, 5, 4)
+    assert [tuple(weight.shape) for weight in (module.fc1.weight, module.fc2.weight)] == [(12, 6), (6, 12)]
+    hidden = torch.einsum("oc,nchw->nohw", module.fc1.weight, x) + module.fc1.bias.view(-1, 1, 1)
+    hidden = torch.nn.functional.gelu(module.mix(hidden))
+    expected = torch.einsum("oc,nchw->nohw", module.fc2.weight, hidden) + module.fc2.bias.view(-1, 1, 1)
+    assert torch.allclose(module(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_shortcut_may_project(agree, stride):
+    found = agree(residual(conv(4, 6, 3, stride), shortcut=conv(4, 6, 1, stride)), (4, 5, 7))
+    assert found.params == 4 * 6 * 9 + 6 + 4 * 6 + 6
+    layer, x = residual(conv(4, 6, 3, stride), shortcut=conv(4, 6, 1, stride)), torch.randn(1, 4, 5, 7)
+    module = layer.module()
+    assert torch.equal(module(x), module.shortcut(x) + module.body(x))
+    with pytest.raises(FieldError, match="must have its shortcut's shape"):
+        residual(conv(4, 5), shortcut=conv(4, 6)).trace(Value.new((4, 6, 6)), Meter())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 7), (9, 2)])

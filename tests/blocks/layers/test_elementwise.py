@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from archspec.errors import FieldError
 from blocks.layers.activation import Activation
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv
-from blocks.layers.pool import AvgPool, GlobalPool
+from blocks.layers.layer import Meter, Value
+from blocks.layers.pool import AvgPool, GlobalPool, MaxPool
 from blocks.layers.resize import Repeat, Resize
 
 
@@ -39,6 +41,20 @@ def test_average_pooling_is_free_and_counts_a_last_odd_row_alone(agree, size, sh
 def test_the_mean_of_a_last_odd_row_is_of_what_is_there():
     pooled = AvgPool(2).module()(torch.tensor([[[[1.0, 3, 5]]]]))
     assert pooled.flatten().tolist() == [2, 5]
+
+
+@pytest.mark.parametrize(("shape", "out"), [((4, 6), (2, 3)), ((5, 1), (3, 1)), ((7, 8), (4, 4))])
+def test_max_pooling_is_free_and_keeps_where_each_maximum_was(agree, shape, out):
+    found = agree(MaxPool(3, 2), (2, *shape))
+    assert (found.shape, found.macs) == ((2, *out), {})
+    assert found.saved_bytes == 4 * 2 * shape[0] * shape[1] + 8 * 2 * out[0] * out[1]
+
+
+def test_a_stem_cannot_pool_a_map_of_one_position():
+    meter = Meter()
+    meter.reducing = True
+    with pytest.raises(FieldError, match="stride 2 empties a map of 1x5"):
+        MaxPool().trace(Value.new((2, 1, 5)), meter)
 
 
 def test_global_pooling_is_one_per_input_element(agree):

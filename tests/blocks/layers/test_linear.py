@@ -63,3 +63,23 @@ def test_attention_is_the_textbook_formula(r):
         heads.append(weights @ v[..., part])
     expected = layer.proj(torch.cat(heads, -1)).transpose(1, 2).reshape(2, 6, 4, 4)
     assert torch.allclose(layer(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("r", [1, 2])
+def test_queries_may_stand_apart_from_keys_and_values_without_a_reduction_too(agree, r):
+    torch.manual_seed(0)
+    layer = Attention(6, 3, r, separate=True, eps=1e-3)
+    fused = Attention(6, 3, r)
+    found, other = agree(layer, (6, 4, 6)), agree(fused, (6, 4, 6))
+    assert (found.params, found.macs, found.activations) == (other.params, other.macs, other.activations)
+    module = layer.module()
+    assert {name for name, _ in module.named_children()} == {"q", "kv", "proj", *(("reduce", "norm") if r > 1 else ())}
+    if r > 1:
+        assert module.norm.eps == 1e-3
+        return
+    one, x = fused.module(), torch.randn(2, 6, 4, 6)
+    with torch.no_grad():
+        one.qkv.weight.copy_(torch.cat([module.q.weight, module.kv.weight]))
+        one.qkv.bias.copy_(torch.cat([module.q.bias, module.kv.bias]))
+        one.proj.load_state_dict(module.proj.state_dict())
+        assert torch.allclose(module(x), one(x), atol=1e-6)

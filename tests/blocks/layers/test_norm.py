@@ -37,3 +37,16 @@ def test_norms_by_name_share_memory_with_their_neighbours(agree, kind):
     found = agree(chain(a=conv(3, 6), b=norm(kind, 6), c=conv(6, 2)), (3, 4, 4))
     statistics = 12 if kind == "bn" else 32
     assert found.saved_bytes == 4 * (3 * 16 + 6 * 16 + statistics + 6 * 16)
+
+
+def test_layer_norm_of_a_vector(agree):
+    found = agree(layer_norm(6), (6,))
+    assert (found.shape, found.params, found.macs, found.saved_bytes) == ((6,), 12, {"layer_norm": 30}, 4 * (6 + 2))
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 3, 4)])
+def test_epsilon_is_added_to_the_variance(shape):
+    x = torch.randn(shape)
+    out = layer_norm(6, eps=3.0).module()(x)
+    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 3).sqrt()
+    assert torch.allclose(out, expected, atol=1e-6)
