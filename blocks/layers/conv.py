@@ -76,6 +76,9 @@ class Pad(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, height, width = x.shape
+        if meter.reducing and self.multiple > 1 and min(height, width) == 1:
+            # What follows reduces, but one position is left, which padding would keep for ever.
+            raise FieldError("", f"stride {self.multiple} empties a map of {height}x{width}")
         shape = (channels, height + -height % self.multiple, width + -width % self.multiple)
         return meter.count("pad", x if shape == x.shape else Value.new(shape))
 

@@ -5,8 +5,10 @@ import torch
 
 from archspec.errors import FieldError
 from blocks.layers.attention import Attention
+from blocks.layers.combine import chain
 from blocks.layers.layer import Meter, Value
 from blocks.layers.linear import Linear
+from blocks.layers.norm import layer_norm
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -83,3 +85,13 @@ def test_queries_may_stand_apart_from_keys_and_values_without_a_reduction_too(ag
         one.qkv.bias.copy_(torch.cat([module.q.bias, module.kv.bias]))
         one.proj.load_state_dict(module.proj.state_dict())
         assert torch.allclose(module(x), one(x), atol=1e-6)
+
+
+def test_linear_on_a_map_is_a_1x1_convolution(agree):
+    layer = Linear(6, 4, on_map=True)
+    found = agree(chain(norm=layer_norm(6), linear=layer), (6, 3, 5))
+    assert (found.shape, found.macs["linear"], found.activations) == ((4, 3, 5), 24 * 15, 4 * 15)
+    module = layer.module()
+    x = torch.randn(2, 6, 3, 5)
+    assert module.weight.shape == (4, 6)
+    assert torch.allclose(module(x), torch.conv2d(x, module.weight[:, :, None, None], module.bias), atol=1e-6)

@@ -50,3 +50,12 @@ def test_epsilon_is_added_to_the_variance(shape):
     out = layer_norm(6, eps=3.0).module()(x)
     expected = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 3).sqrt()
     assert torch.allclose(out, expected, atol=1e-6)
+
+
+def test_layer_norm_of_a_vector_and_its_epsilon(agree):
+    found = agree(layer_norm(6, 1e-5), (6,))
+    assert (found.shape, found.macs) == ((6,), {"layer_norm": 5 * 6})
+    x = 1e-3 * torch.randn(2, 6)
+    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+    assert torch.allclose(layer_norm(6, 1e-5).module()(x), expected, atol=1e-6)
+    assert not torch.allclose(layer_norm(6).module()(x), expected, atol=1e-2)

@@ -1,0 +1,35 @@
+"""DaViT's block of spatial window attention."""
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from archspec.errors import FieldError
+from blocks.component import Block
+from blocks.layers.dual_attention import dual_attention
+from blocks.layers.feed_forward import hidden_width
+from blocks.layers.layer import Layer
+from blocks.layers.plain_window_attention import PlainWindowAttention
+
+
+@final
+class DaViTSpatial(Block):
+    """Attention inside windows, then a feed-forward, each after a residual depthwise convolution and a layer norm.
+
+    A stage alternates it with `davit_channel`: `block: [davit_spatial, davit_channel]`, which `depth` repeats.
+
+    Source: DaViT (Ding et al. 2022, arXiv 2204.03645), section "Spatial Window Attention".
+    """
+
+    type: Literal["davit_spatial"] = "davit_spatial"
+    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    window: int = Field(7, gt=0, le=64, strict=True, description="side of the windows; a smaller map is padded to one")
+
+    def check(self, width: int) -> None:
+        if width % self.heads:
+            raise FieldError("heads", f"{self.heads} heads must divide the width {width}")
+
+    def layers(self, width: int) -> Layer:
+        attention = PlainWindowAttention(width, self.heads, self.window)
+        return dual_attention(attention, width, hidden_width(width, self.expansion), self.drop_path)

@@ -1,0 +1,41 @@
+"""Neighbouring positions stacked into channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from archspec.errors import FieldError
+from blocks.layers.layer import Layer, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SpaceToDepth(Layer):
+    """Each window of `size` by `size` positions becomes one: (C, H, W) -> (size²·C, ceil(H/size), ceil(W/size)).
+
+    Zeros fill a last row or column that is not whole. The channels of a window's positions stand one after the other,
+    column by column, as in Swin's patch merging.
+    """
+
+    size: int = 2
+
+    @property
+    def kind(self) -> str:
+        return "merge"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        channels, height, width = x.shape
+        if meter.reducing and self.size > 1 and min(height, width) == 1:
+            # Padding would keep one position for ever, but there is nothing left to reduce.
+            raise FieldError("", f"stride {self.size} empties a map of {height}x{width}")
+        shape = (self.size**2 * channels, -(-height // self.size), -(-width // self.size))
+        return meter.count("space_to_depth", Value.new(shape))
+
+    def module(self) -> nn.Module:
+        from blocks.modules.space_to_depth import SpaceToDepth as SpaceToDepthModule
+
+        return SpaceToDepthModule(self.size)

@@ -1,0 +1,44 @@
+"""Swin transformer block."""
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from archspec.errors import FieldError
+from blocks.component import Block
+from blocks.layers.combine import chain, residual
+from blocks.layers.feed_forward import hidden_width, token_mlp
+from blocks.layers.layer import Layer
+from blocks.layers.norm import layer_norm
+from blocks.layers.shifted_window_attention import ShiftedWindowAttention
+
+EPSILON = 1e-5
+
+
+@final
+class Swin(Block):
+    """Attention inside windows, then a feed-forward, each after a layer norm and around a shortcut.
+
+    A stage alternates unshifted and shifted blocks, as the pattern `block: [Swin, {type: Swin, shift: true}]`, which
+    `depth` repeats.
+
+    Source: Liu et al. 2021 (arXiv 2103.14030), equation 3 and Figure 3 (b).
+    """
+
+    type: Literal["Swin"] = "Swin"
+    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    window: int = Field(7, gt=0, le=64, strict=True, description="side of the windows; a smaller map is one window")
+    shift: bool = Field(False, description="shift the windows by half their side, as every other block does")
+
+    def check(self, width: int) -> None:
+        if width % self.heads:
+            raise FieldError("heads", f"{self.heads} heads must divide the width {width}")
+
+    def layers(self, width: int) -> Layer:
+        attention = ShiftedWindowAttention(width, self.heads, self.window, self.shift)
+        ffn = token_mlp(width, hidden_width(width, self.expansion))
+        return chain(
+            mha=residual(chain(norm=layer_norm(width, EPSILON), attention=attention), self.drop_path),
+            ffn=residual(chain(norm=layer_norm(width, EPSILON), ffn=ffn), self.drop_path),
+        )

@@ -1,0 +1,96 @@
+"""The parts of Swin and DaViT as specs: published costs, the alternation of their blocks, what is refused."""
+
+import pytest
+
+from archspec.cost import measure
+from archspec.document import parse_document
+from archspec.errors import SpecError
+from archspec.loader import dump, load, parse
+
+PUBLISHED = {
+    # Swin Table 1 (a); DaViT's table of ImageNet-1K results, as HIRI-ViT's Table II cites it.
+    "swin-t": (28.3, 4.5),
+    "swin-s": (49.6, 8.7),
+    "swin-b": (87.8, 15.4),
+    "davit-t": (28.4, 4.5),
+    "davit-s": (49.8, 8.8),
+    "davit-b": (88.0, 15.5),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_presets_cost_what_the_papers_state(name):
+    cost = measure(load(name))
+    params, gigas = PUBLISHED[name]
+    assert cost.params / 1e6 == pytest.approx(params, abs=0.06)
+    # The papers count without layer norm.
+    weights = sum(macs for operator, macs in cost.total.by_operator.items() if operator != "layer_norm")
+    assert weights / 1e9 == pytest.approx(gigas, abs=0.06)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_pattern_times_depth_alternates(name):
+    spec = load(name)
+    for stage in spec.stages:
+        for index, block in enumerate(stage.blocks):
+            if name.startswith("swin"):
+                assert (block.type, block.shift, block.window) == ("Swin", index % 2 == 1, 7)
+            else:
+                assert block.type == ("davit_spatial", "davit_channel")[index % 2]
+            assert stage.width == 32 * block.heads
+    depth = {"t": 6, "s": 18, "b": 18}[name[-1]]
+    assert [stage.depth for stage in spec.stages] == [2, 2, depth, 2]
+    assert parse(parse_document(dump(spec, "rows"), "<rows>")) == spec
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"), [("swin-t", [224, 448, 512, 250, 97, 33]), ("davit-t", [224, 448, 512, 250, 97, 33])]
+)
+def test_maps_shrink_by_halves_rounded_up(name, sides):
+    for side in sides:
+        expected = [-(-side // 4)]
+        while len(expected) < 4:
+            expected.append(-(-expected[-1] // 2))
+        assert [stage.shape[1] for stage in measure(load(name), side).stages] == expected
+
+
+@pytest.mark.parametrize("name", ["swin-t", "davit-t"])
+def test_an_image_that_leaves_nothing_to_halve_is_refused(name):
+    with pytest.raises(SpecError, match=r"stages\[1\].downsample.*stride 2 empties a map of 1x1"):
+        measure(load(name), 4)
+
+
+@pytest.mark.parametrize("block", ["Swin", "davit_spatial", "davit_channel"])
+def test_heads_that_do_not_divide_the_width_are_refused_in_one_line(run, tmp_path, block):
+    path = tmp_path / "broken.yaml"
+    path.write_text(f"stem: patch_embed\nstages:\n  - block: {block}\n    width: 96\n    heads: 5\n")
+    code, out, err = run("flops", path)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "broken.yaml:5" in err
+    assert "5 heads must divide the width 96" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ("window: 0", "greater than 0"),
+        ("window: 65", "64"),
+        ("shift: 3", "shift"),
+        ("shfit: true", "did you mean shift"),
+    ],
+)
+def test_other_bad_options_are_refused_in_one_line(run, tmp_path, option, rule):
+    path = tmp_path / "broken.yaml"
+    path.write_text(f"stem: patch_embed\nstages:\n  - block: Swin\n    width: 96\n    {option}\n")
+    code, _, err = run("flops", path)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "broken.yaml:5" in err
+    assert rule in err
+
+
+def test_a_window_larger_than_the_map_costs_attention_over_the_whole_map():
+    spec = parse(parse_document("stem: patch_embed\nstages: [{block: {type: Swin, shift: true}, width: 8}]", "<test>"))
+    small = measure(spec, 12)
+    assert small.total.by_operator["scaled_dot_product_attention"] == 2 * 8 * 9 * 9
