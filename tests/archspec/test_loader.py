@@ -23,7 +23,7 @@ def refusal(source) -> str:
 
 
 def test_the_shipped_presets():
-    assert {"hiri-vit-b", "hiri-vit-l", "hiri-vit-s", "m-vit-s", "tiny"} <= {*presets()}
+    assert {"hiri-vit-b", "hiri-vit-l", "hiri-vit-s", "m-vit-s", "tiny", "swin-t", "pvtv2-b5"} <= {*presets()}
     for name in presets():
         assert load(name).name == name
 
@@ -75,7 +75,7 @@ def test_the_label_of_a_mixed_stage(tmp_path):
         ("tiny.yaml", "tiny.yaml: no such file; the preset is called tiny, without folder and ending"),
         ("none.yaml", "none.yaml: no such file"),
         (".", ".: is a folder, not a file"),
-        ("HR2x32-", "HR2x32-: stages[1]: stage '' must read like T9x320h5e4, with a block of CFFN, HR, T"),
+        ("HR2x32-", "HR2x32-: stages[1]: stage '' must read like T9x320h5e4, with a block of CFFN, "),
         ("XX2x32-HR2x32", "XX2x32-HR2x32: stages[0]: stage 'XX2x32' must read like"),
         ("HR2x32h2", "HR2x32h2: stages[0].heads: HR has no option 'heads'"),
         ("T1x30h7", "T1x30h7: stages[0]: width 30 must be divisible by heads 7"),
