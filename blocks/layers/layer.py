@@ -196,6 +196,11 @@ class Layer(ABC):
     def module(self) -> nn.Module:
         """The torch module; its submodules bear the names under which `trace` enters its parts."""
 
+    @property
+    def period(self) -> int:
+        """Side of the windows into which the layer cuts a map; 1 where it cuts none."""
+        return 1
+
     def children(self) -> tuple[tuple[str, Layer], ...]:
         """The layers that this one is made of, by the name of their submodule."""
         return ()

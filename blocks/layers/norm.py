@@ -17,9 +17,13 @@ NormKind = Literal["bn", "ln"]
 @final
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Layer):
-    """Batch norm with affine: (C, H, W) -> (C, H, W). fvcore counts 2 per element in eval, 5 in training."""
+    """Batch norm with affine: (C, H, W) -> (C, H, W). fvcore counts 2 per element in eval, 5 in training.
+
+    With `zero` its weight begins at 0 instead of 1, so that a residual branch that ends in it begins at nothing.
+    """
 
     width: int
+    zero: bool = False
 
     @property
     def kind(self) -> str:
@@ -39,7 +43,9 @@ class BatchNorm(Layer):
     def module(self) -> nn.Module:
         from torch import nn
 
-        return nn.BatchNorm2d(self.width)
+        from blocks.modules.norm import ZeroBatchNorm2d
+
+        return ZeroBatchNorm2d(self.width) if self.zero else nn.BatchNorm2d(self.width)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)

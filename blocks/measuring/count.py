@@ -35,7 +35,7 @@ FREE_OPERATORS = frozenset(
         "aten::repeat_interleave", "aten::empty", "aten::new_empty", "aten::new_ones", "aten::ones_like",
         "aten::flip", "aten::masked_fill_", "aten::pixel_shuffle", "aten::pixel_unshuffle", "aten::channel_shuffle",
         "aten::unflatten", "aten::movedim", "aten::tile", "aten::view_as", "aten::reshape_as", "aten::swapaxes",
-        "aten::meshgrid", "aten::tensor_split", "aten::index_select", "aten::alias", "aten::lift_fresh",
+        "aten::meshgrid", "aten::tensor_split", "aten::index_select", "aten::alias", "aten::lift_fresh", "aten::unfold",
         # Random numbers
         "aten::bernoulli_", "aten::bernoulli", "aten::feature_dropout", "aten::dropout_", "aten::rand",
     }

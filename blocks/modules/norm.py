@@ -1,4 +1,4 @@
-"""Layer norm over the channels of an NCHW map."""
+"""Norms of an NCHW map that torch does not have."""
 
 from typing import final
 
@@ -19,3 +19,13 @@ class LayerNorm2d(nn.LayerNorm):
         x = input.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
+
+
+@final
+class ZeroBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm whose weight and bias begin at zero."""
+
+    def reset_parameters(self) -> None:
+        """Zero weight and bias, and reset the running statistics."""
+        super().reset_parameters()
+        nn.init.zeros_(self.weight)

@@ -1,0 +1,49 @@
+"""The block of HRFormer."""
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from blocks.component import Block
+from blocks.layers.activation import gelu
+from blocks.layers.combine import Sequence, chain, residual
+from blocks.layers.conv import conv, dwconv
+from blocks.layers.feed_forward import hidden_width
+from blocks.layers.layer import Layer
+from blocks.layers.norm import batch_norm, layer_norm
+from blocks.layers.window_attention import WindowAttention
+
+
+@final
+class HRFormerBlock(Block):
+    """Attention inside windows, then a feed-forward whose depthwise convolution carries from window to window.
+
+    Source: HRFormer section 3.1, Figure 1; norms, and the activation after the last one, follow its published code.
+    """
+
+    type: Literal["hrformer_block"] = "hrformer_block"
+    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    window: int = Field(7, ge=1, le=64, strict=True, description="side of the windows; smaller maps are padded")
+    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+
+    def check(self, width: int) -> None:
+        if width % self.heads:
+            raise ValueError(f"width {width} must be divisible by heads {self.heads}")
+
+    def layers(self, width: int) -> Layer:
+        hidden = hidden_width(width, self.expansion)
+        attention = chain(norm=layer_norm(width), attention=WindowAttention(width, self.heads, self.window))
+        ffn = chain(
+            norm=layer_norm(width),
+            fc1=conv(width, hidden),
+            norm1=batch_norm(hidden),
+            act1=gelu(),
+            dwconv=dwconv(hidden, 3),
+            norm2=batch_norm(hidden),
+            act2=gelu(),
+            fc2=conv(hidden, width),
+            norm3=batch_norm(width),
+            act3=gelu(),
+        )
+        parts = {"mha": residual(attention, self.drop_path), "ffn": residual(ffn, self.drop_path)}
+        return Sequence(tuple(parts.items()))
