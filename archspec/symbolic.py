@@ -172,7 +172,7 @@ def symbolic(spec: ArchSpec, side: int | None = None) -> Formula:
     """
     plain = spec.model_copy(update={"variants": {}})
     stride = total_stride(plain)
-    for window in range(1, MAX_WINDOW + 1):
+    for window in _windows(plain):
         modulus = stride * window
         remainder = (side or 0) % modulus
         terms = _fit(plain, modulus, remainder)
@@ -217,6 +217,14 @@ def total_stride(spec: ArchSpec) -> int:
     spec = spec.model_copy(update={"variants": {}})
     shapes = {side for line in measure(spec, FAR).total.lines for side in line.shape[1:]}
     return lcm(*(Fraction(side, FAR).limit_denominator(MAX_STRIDE).denominator for side in shapes))
+
+
+def _windows(spec: ArchSpec) -> Iterator[int]:
+    """Numbers of which one may have to divide the maps' sides: all small ones, then what all layers' windows divide."""
+    yield from range(1, MAX_WINDOW + 1)
+    common = lcm(*(layer.period for _, layer in plant(spec).walk()))
+    if common > MAX_WINDOW:
+        yield common
 
 
 def _fit(spec: ArchSpec, modulus: int, remainder: int) -> tuple[Term, ...] | None:

@@ -42,14 +42,14 @@ class HRViTBlock(Block):
             raise FieldError("head_dim", f"{self.head_dim} must divide {width // 2}, half the width {width}")
         kronecker_shape(width)
         if self._hidden(width) % 2 or self._hidden(width) == 0:
-            rule = f"{self.expansion:g} times width {width} gives {self._hidden(width)} hidden channels"
-            raise FieldError("expansion", f"{rule}, not an even number: half of them go through each kernel")
+            hidden = f"{self.expansion:g} times width {width} gives {self._hidden(width)} hidden channels"
+            raise FieldError("expansion", f"{hidden}, which must be even and at least 2: half go through each kernel")
 
     def layers(self, width: int) -> Layer:
-        heads, half = width // 2 // self._head_dim(width), self._hidden(width) // 2
+        half = self._hidden(width) // 2
         attention = chain(
             norm=layer_norm(width, EPS),
-            attention=StripedAttention(width, heads, self.window),
+            attention=StripedAttention(width, width // self._head_dim(width), self.window),
             norm2=BatchNorm(width, zero=True),
         )
         mixed = add(attention=attention, shortcut=Kronecker(*kronecker_shape(width)))

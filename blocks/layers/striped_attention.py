@@ -21,7 +21,7 @@ class StripedAttention(Layer):
     """Cross-shaped window attention whose values are its keys: (C, H, W) -> (C, H, W), C even.
 
     Queries and values are one projection. The first half of their channels attends inside stripes of `window` rows,
-    the second inside stripes of `window` columns, each half in `heads` heads. A last stripe that the map does not
+    the second inside stripes of `window` columns, each in half of the heads. A last stripe that the map does not
     fill is padded with zeros at the bottom or right, whose logits get -100. Beside the attention the values pass
     Hardswish and a depthwise 3x3; the sum passes Hardswish and a projection.
 
@@ -33,7 +33,7 @@ class StripedAttention(Layer):
 
     Attributes:
         width: channels.
-        heads: heads of each half.
+        heads: heads of both halves together; even.
         window: rows or columns of a stripe.
     """
 
@@ -71,7 +71,7 @@ class StripedAttention(Layer):
         """MACs, activations, and bytes that the half in rows keeps beside the projection that it sees."""
         _, height, width = x.shape
         macs, activations, positions = self._half(height, width)
-        numbers = (self.width // 2 + self.heads) * positions
+        numbers = (self.width + self.heads) // 2 * positions
         if height % self.window:
             # Padded copies of queries and values, and the mask.
             numbers += (self.width + 1) * positions
@@ -81,14 +81,14 @@ class StripedAttention(Layer):
         """The same of the half in columns, which always copies queries and values, to turn them."""
         _, height, width = x.shape
         macs, activations, positions = self._half(width, height)
-        numbers = (self.width // 2 + self.heads + self.width + bool(width % self.window)) * positions
+        numbers = ((self.width + self.heads) // 2 + self.width + bool(width % self.window)) * positions
         return macs, activations, numbers * FLOAT_BYTES
 
     def _half(self, across: int, along: int) -> tuple[int, int, int]:
         """MACs, activations and positions of stripes that cut the side `across`."""
-        stripes, length, channels = -(-across // self.window), self.window * along, self.width // 2
+        stripes, length = -(-across // self.window), self.window * along
         pairs = stripes * length**2
-        return 2 * channels * pairs, self.heads * pairs + channels * stripes * length, stripes * length
+        return self.width * pairs, self.heads // 2 * pairs + self.width // 2 * stripes * length, stripes * length
 
     def module(self) -> nn.Module:
         from blocks.modules.striped_attention import StripedAttention as StripedAttentionModule

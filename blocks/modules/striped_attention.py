@@ -49,11 +49,12 @@ class StripedAttention(nn.Module):
         return out[:, :height] if pad else out
 
     def _stripes(self, x: Tensor, pad: int) -> Tensor:
-        """(N, H, W, c) -> (N·stripes, heads, window·W, c / heads), with `pad` rows of zeros at the end."""
+        """(N, H, W, c) -> (N·stripes, heads / 2, window·W, 2·c / heads), with `pad` rows of zeros at the end."""
         if pad:
             x = F.pad(x, (0, 0, 0, 0, 0, pad))
         width, channels = x.shape[2:]
-        return x.reshape(-1, self.window * width, self.heads, channels // self.heads).transpose(1, 2)
+        heads = self.heads // 2
+        return x.reshape(-1, self.window * width, heads, channels // heads).transpose(1, 2)
 
     def _mask(self, x: Tensor, pad: int) -> Tensor:
         """What is added to the logits: (N·stripes, 1, 1, window·W).

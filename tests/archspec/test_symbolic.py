@@ -260,3 +260,11 @@ def test_the_example_in_the_docs_is_what_the_command_prints(run):
     examples = [block for block in page.split("```")[1::2] if "┃" in block]
     assert len(examples) == 2
     assert {line for block in examples for line in block.splitlines()} <= printed
+
+
+def test_windows_of_several_sizes_have_a_formula_on_what_all_of_them_divide():
+    blocks = [{"type": "hrformer_block", "window": 9}, {"type": "hrvit_block", "window": 8}]
+    spec = ArchSpec.model_validate({"stem": "patch_stem", "stages": [{"width": 8, "blocks": blocks}]})
+    formula = symbolic(spec)
+    assert formula.modulus == 4 * 9 * 8 > 64 * total_stride(spec)
+    assert formula.value(576) == measure(spec, 576).macs

@@ -5,7 +5,7 @@ import torch
 
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv
-from blocks.layers.norm import batch_norm, layer_norm, norm
+from blocks.layers.norm import BatchNorm, batch_norm, layer_norm, norm
 
 
 def test_batch_norm_is_two_per_element_in_evaluation_and_five_in_training(agree):
@@ -59,3 +59,18 @@ def test_layer_norm_of_a_vector_and_its_epsilon(agree):
     expected = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
     assert torch.allclose(layer_norm(6, 1e-5).module()(x), expected, atol=1e-6)
     assert not torch.allclose(layer_norm(6).module()(x), expected, atol=1e-2)
+
+
+def test_a_batch_norm_that_begins_at_zero_costs_the_same(agree):
+    first, second = (agree(BatchNorm(4, zero=zero), (4, 3, 3), training=True) for zero in (False, True))
+    assert first == second
+    module = BatchNorm(4, zero=True).module()
+    assert not module(torch.randn(2, 4, 3, 3)).any()
+
+
+def test_epsilon_of_layer_norm():
+    x = torch.full((1, 2, 1, 1), 0.0)
+    x[0, 0] = 2e-3
+    large, small = (layer_norm(2, eps).module()(x)[0, 0].item() for eps in (1e-5, 1e-6))
+    assert large == pytest.approx(1e-3 / (1e-6 + 1e-5) ** 0.5, rel=1e-4)
+    assert small == pytest.approx(1e-3 / (1e-6 + 1e-6) ** 0.5, rel=1e-4)
