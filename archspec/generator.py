@@ -16,16 +16,20 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from archspec.errors import FieldError, UncountedError
+from archspec.generator_parallel import draw_branched
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import trace
 from blocks.catalog import P, Part, find, parts, tag
-from blocks.component import Block, Downsample, Head, Stem
+from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 
 MAX_PARAMS = 300_000
 MAX_WIDTH = 20
 MAX_SIDE = 72
 MAX_NUMBER = 12
 """Integers without a tighter bound are drawn up to here, so that models stay tiny."""
+
+PARALLEL = 0.12
+"""Share of specs with parallel branches."""
 
 ATTEMPTS = 10_000
 
@@ -43,8 +47,9 @@ def random_spec(rng: random.Random, using: type[Part] | None = None) -> ArchSpec
     if using is not None and using not in parts():
         raise FieldError("", f"{using.__name__} is not in the catalogue: see docs/blocks.md on entry points")
     stages = rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5))
+    parallel = _parallel(rng, using)
     for _ in range(ATTEMPTS):
-        data = _draw_spec(rng, stages, using)
+        data = _draw_parallel(rng, using) if parallel else _draw_spec(rng, stages, using)
         try:
             spec = ArchSpec.model_validate(data)
             params = sum(line.params for line in trace(spec).lines)
@@ -74,7 +79,10 @@ def random_resolution(rng: random.Random, spec: ArchSpec) -> Resolution:
 
 def parts_of(spec: ArchSpec) -> list[type[Part]]:
     """The classes of all parts in `spec`, repeated as they occur."""
-    stages = [part for stage in spec.stages for part in (stage.downsample, *stage.blocks)]
+    stages: list[Part | None] = [part for stage in spec.stages for part in (stage.downsample, *stage.blocks)]
+    for stage in spec.branched:
+        stages += [stage.fuse_before, stage.fuse]
+        stages += [part for branch in stage.branches for part in (branch.downsample, *branch.blocks)]
     return [type(part) for part in (spec.stem, *stages, spec.head) if part is not None]
 
 
@@ -85,6 +93,24 @@ def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:
         if name != "type" and rng.random() > 0.25:
             options[name] = _draw(rng, field.annotation, field.metadata, field)
     return options
+
+
+def _parallel(rng: random.Random, using: type[Part] | None) -> bool:
+    """Whether to draw parallel branches: one spec in eight, and where a part occurs nowhere else."""
+    return rng.random() < PARALLEL or (using is not None and issubclass(using, Exchange | MapsHead))
+
+
+def _draw_parallel(rng: random.Random, using: type[Part] | None) -> dict[str, Any]:
+    stages = draw_branched(rng, lambda kind: _draw_part(rng, kind, using), MAX_WIDTH)
+    return {
+        "topology": "parallel",
+        "resolution": rng.choice((rng.randint(8, MAX_SIDE), 8 * rng.randint(1, MAX_SIDE // 8))),
+        "channels": rng.choice((1, 3)),
+        "stem": _draw_part(rng, Stem, using),
+        "stages": stages,
+        "head": _draw_part(rng, MapsHead, using),
+        "drop_path": rng.choice((0, 0.1)),
+    }
 
 
 def _draw_spec(rng: random.Random, count: int, using: type[Part] | None) -> dict[str, Any]:

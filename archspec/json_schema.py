@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.diagnosis import KINDS
 from archspec.forms import COLUMNS, MAX_STAGE_DEPTH
+from archspec.json_schema_parallel import parallel_definitions
 from archspec.schema import MAX_RESOLUTION, VARIABLE, ArchSpec, StageSpec
-from blocks.catalog import P, Part, find, tag
-from blocks.component import Block, Downsample, Head, Stem
+from blocks.catalog import Part, find, parts, tag
+from blocks.component import Block
 
 SCHEMA_ID = "urn:archspec:spec:1"
 Schema = dict[str, Any]
@@ -31,9 +33,9 @@ def json_schema() -> Schema:
     own = ArchSpec.model_json_schema()["properties"]
     definitions = _definitions()
     stage = definitions["stage"]["properties"]
-    properties = {name: own[name] for name in ("name", "description", "status", "resolution", "channels")}
+    properties = {name: own[name] for name in ("name", "description", "status", "resolution", "channels", "topology")}
     properties["stem"] = _ref("stem")
-    properties["stages"] = {**own["stages"], "items": _ref("stage")}
+    properties["stages"] = {**own["stages"], "items": {"anyOf": [_ref("stage"), _ref("parallel_stage")]}}
     properties |= {column: _column(column, stage[field]) for column, field in COLUMNS.items()}
     properties["head"] = {"anyOf": [_ref("head"), _NULL], "description": "null or nothing for a bare backbone"}
     properties["drop_path"] = own["drop_path"]
@@ -48,6 +50,9 @@ def json_schema() -> Schema:
         "properties": properties,
         "additionalProperties": False,
         "required": ["stem"],
+        "if": {"required": ["topology"], "properties": {"topology": {"const": "parallel"}}},
+        "then": {"required": ["stages"], "properties": {"stages": {"items": _ref("parallel_stage")}}},
+        "else": {"properties": {"stages": {"items": _ref("stage")}}},
         "oneOf": [
             {"title": "row form", "required": ["stages"], "not": {"anyOf": columns}},
             {"title": "column form", "required": ["blocks", "widths"], "not": {"required": ["stages"]}},
@@ -58,21 +63,21 @@ def json_schema() -> Schema:
 
 def _definitions() -> Schema:
     definitions: Schema = {}
-    for kind in (Stem, Block, Downsample, Head):
-        noun = kind.__name__.lower()
-        definitions[noun] = _choice(noun, find(kind))
-        for part in find(kind):
+    for noun, kinds in KINDS.items():
+        known = [part for part in parts() if issubclass(part, kinds)]
+        definitions[noun] = _choice(noun, known)
+        for part in known:
             definitions |= _part(f"{noun}.{tag(part)}", part)
     several = {"type": "array", "items": _ref("block"), "minItems": 1}
     definitions["blocks"] = {"anyOf": [_ref("block"), several], "description": "a block, or a list of blocks in order"}
     definitions["stage"] = _stage(definitions)
-    return definitions
+    return definitions | parallel_definitions(definitions["stage"], _options(definitions))
 
 
-def _choice(noun: str, parts: tuple[type[P], ...]) -> Schema:
+def _choice(noun: str, known: list[type[Part]]) -> Schema:
     """A part as a bare tag, or as a mapping with its options."""
-    bare = {"enum": [tag(part) for part in parts], "description": "by its tag, every option at its default"}
-    return {"anyOf": [bare, *(_ref(f"{noun}.{tag(part)}") for part in parts)]}
+    bare = {"enum": [tag(part) for part in known], "description": "by its tag, every option at its default"}
+    return {"anyOf": [bare, *(_ref(f"{noun}.{tag(part)}") for part in known)]}
 
 
 def _part(name: str, part: type[Part]) -> Schema:

@@ -12,7 +12,8 @@ from math import prod
 from typing import TypeVar, final
 
 from archspec.cost import NetworkCost
-from archspec.paths import Place
+from archspec.parallel_tree import field_of
+from archspec.paths import Place, parse_path
 from archspec.schema import ArchSpec
 from archspec.symbolic import ATTENTION, total_stride
 from archspec.wording import plural
@@ -127,7 +128,7 @@ def heavy_stage(subject: Subject) -> Iterator[Finding]:
     total = subject.cost.macs
     for index, stage in enumerate(subject.cost.stages):
         share = stage.macs / total if total else 0
-        if share > MAX_STAGE_SHARE and len(subject.spec.stages) > 2:
+        if share > MAX_STAGE_SHARE and len(subject.cost.stages) > 2:
             message = f"costs {_percent(share)} of the MACs: {stage.macs / 1e6:,.1f} of {total / 1e6:,.1f} M"
             yield Finding("heavy-stage", ("stages", index), message, share, MAX_STAGE_SHARE)
 
@@ -138,7 +139,7 @@ def heavy_memory(subject: Subject) -> Iterator[Finding]:
     for part in subject.cost.parts:
         limit = MAX_STEM_SHARE if part.name == "stem" else MAX_STAGE_SHARE
         share = part.saved_bytes / total if total else 0
-        alone = part.name.startswith("stages.") and len(subject.spec.stages) < 3
+        alone = part.name.startswith("stages.") and len(subject.cost.stages) < 3
         if share > limit and not alone:
             kept = f"{part.saved_bytes / 1e6:,.1f} of {total / 1e6:,.1f} MB per image"
             message = f"keeps {_percent(share)} of the memory for backward: {kept}"
@@ -272,6 +273,11 @@ RULES: tuple[Rule, ...] = (
 def _place(path: str) -> Place:
     """The place in a spec of a module: `stages.3.blocks.0.mha` is in ("stages", 3)."""
     match path.split("."):
+        case ["stages", index, "units" | "downsample" | "norm" | "fuse_before" as part, *rest] if part in (
+            "units",
+            "fuse_before",
+        ) or (rest and rest[0].isdigit()):
+            return parse_path(field_of(int(index), [part, *rest])[0])
         case ["stages", index, "downsample" | "resize" as part, *_]:
             return ("stages", int(index), part)
         case ["stages", index, *_]:
@@ -285,6 +291,10 @@ def _place(path: str) -> Place:
 def _option(spec: ArchSpec, path: str, option: str) -> Place:
     """The place of an option of the block that a module belongs to, or of its stage where it has no such option."""
     match path.split("."):
+        case ["stages", stage, "units", *_] if spec.branched:
+            place = _place(path)
+            block = spec.branched[int(stage)].branches[int(place[3])].blocks[int(place[5])]
+            return (*place, option) if hasattr(block, option) else place
         case ["stages", stage, "blocks", block, *_] if hasattr(spec.stages[int(stage)].blocks[int(block)], option):
             return ("stages", int(stage), "blocks", int(block), option)
         case _:
@@ -293,6 +303,8 @@ def _option(spec: ArchSpec, path: str, option: str) -> Place:
 
 def _width_place(spec: ArchSpec, path: str, width: int) -> Place:
     """The stage whose width it is, or the part that makes it."""
+    if spec.branched:
+        return _place(path)
     match _place(path):
         case ("stages", int(index), *_) as place:
             near = (index, max(index - 1, 0))

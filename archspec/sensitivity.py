@@ -68,8 +68,9 @@ def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[Ef
     """The effect of one step up and one step down in every width, depth and expansion, in the order of the spec.
 
     A depth changes by one copy of the stage's last block, an expansion by 1, a width to the nearest multiple of 8
-    that the stage's blocks accept. Blocks of one stage whose expansions differ change apart. Edits that do not load,
-    at one of the spec's variants either, are left out.
+    that the stage's blocks accept. Blocks of one stage whose expansions differ change apart. Of parallel branches,
+    widths are left out, since they hang together from stage to stage. Edits that do not load, at one
+    of the spec's variants either, are left out.
 
     Args:
         spec: the backbone.
@@ -107,7 +108,10 @@ def _load(spec: ArchSpec, edit: _Edit, value: float) -> ArchSpec | None:
 
 def _edits(spec: ArchSpec) -> Iterator[_Edit]:
     yield from _part_widths("stem", spec.stem)
-    for first, last in _runs(spec.stages):
+    for index, branched in enumerate(spec.branched):
+        for number, branch in enumerate(branched.branches):
+            yield _branch_depth(index, number, branch.depth)
+    for first, last in _runs(spec.stages) if spec.stages else ():
         yield _stage_width(spec.stages, first, last)
         for index in range(first, last + 1):
             yield from _stage_edits(spec.stages[index], index)
@@ -139,6 +143,17 @@ def _stage_width(stages: Sequence[StageSpec], first: int, last: int) -> _Edit:
     name = f"stages[{first}]" if first == last else f"stages[{first}..{last}]"
     width = stages[first].width
     return _Edit(f"{name}.width", width, _neighbours(width, accepted), make)
+
+
+def _branch_depth(index: int, number: int, depth: int) -> _Edit:
+    """One block more or less in one branch of a stage; widths of branches hang together from stage to stage."""
+
+    def make(data: Data, value: int) -> None:
+        branch = data["stages"][index]["branches"][number]
+        branch["blocks"] = (branch["blocks"] + branch["blocks"][-1:])[:value]
+
+    values = [value for value in (depth - 1, depth + 1) if value]
+    return _Edit(f"stages[{index}].depths[{number}]", depth, values, make)
 
 
 def _stage_edits(stage: StageSpec, index: int) -> Iterator[_Edit]:

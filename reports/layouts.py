@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from archspec.cost import measure
+from archspec.cost import Cost, measure
+from archspec.parallel import ParallelStage
 from archspec.schema import ArchSpec
 from blocks.catalog import tag
 from reports.canvas import BLUE, COLUMN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, save, sheet, write_csv
@@ -50,13 +51,26 @@ class Layout:
 
 
 def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
-    """The layout of `spec` at its own resolution."""
+    """The layout of `spec` at its own resolution.
+
+    Of parallel branches, a stage is its deepest branch in all modules, with the channels of all branches together, at
+    the side of the finest.
+    """
     sides = [math.isqrt(stage.shape[1] * stage.shape[2]) for stage in measure(spec).stages]
     stages = tuple(
         Stage(tuple(tag(type(block)) for block in stage.blocks), stage.width, side)
-        for stage, side in zip(spec.stages, sides, strict=True)
+        for stage, side in zip(spec.stages, sides, strict=False)
     )
+    if spec.branched:
+        stages = tuple(map(_branched, spec.branched, measure(spec).stages))
     return Layout(rank, title, stages)
+
+
+def _branched(stage: ParallelStage, cost: Cost) -> Stage:
+    deepest = max(stage.branches, key=lambda branch: branch.depth)
+    kinds = tuple(tag(type(block)) for block in deepest.blocks) * stage.modules
+    side = max(math.isqrt(line.shape[1] * line.shape[2]) for line in cost.lines if len(line.shape) == 3)
+    return Stage(kinds, sum(stage.widths), side)
 
 
 def draw(layouts: Sequence[Layout]) -> Figure:

@@ -22,7 +22,9 @@ from archspec.forms import COLUMNS, expand_part, expand_stage, row_from_columns
 from archspec.loader import MAX_PARAMS
 from archspec.paths import Place, parse_path
 from archspec.schema import AnyHead, AnyStem, ArchSpec, StageSpec, change
-from search.holes import Hole, Params, Scalar, assignments, fill
+from blocks.catalog import tag
+from blocks.component import MapsHead
+from search.holes import Hole, Params, Scalar, assignments, fill, place_in
 from search.space import Space
 
 MAX_OPTIONS = 200_000
@@ -45,6 +47,9 @@ class Encoding:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.template = space.template
+        if self.template.get("topology", "pyramid") != "pyramid":
+            rule = "costs cannot be tabulated for parallel branches, only for a pyramid: leave out what needs tables"
+            raise SpecError(rule, field="topology", **place_in(space.document, ("topology",)))
         loose = tuple(hole for hole in space.holes if _part(hole) is None)
         self._contexts = list(assignments(_capped(loose, "what belongs to no stage", space)))
         stages = len(self._stages(self._contexts[0]))
@@ -202,6 +207,9 @@ class Encoding:
         if fill(self.template.get("head"), ("head",), params) is None and "head" not in changes:
             return ()
         part = self._part("head", params, changes)
+        if isinstance(part, MapsHead):
+            rule = f"costs cannot be tabulated with {tag(type(part))}, which reads the maps of all stages"
+            raise SpecError(rule, field="head", **place_in(self.space.document, ("head",)))
         return None if part is None else (part,)
 
     def _part(self, key: str, params: Params, changes: dict[str, Any]) -> Any:

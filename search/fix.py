@@ -81,6 +81,8 @@ def fix(spec: ArchSpec, budget: Box) -> Fix:
         SpecError: no spec of the neighbourhood meets the budget, with the nearest cost that one has; or two limits
             exclude each other.
     """
+    if spec.topology == "parallel":
+        raise SpecError("parallel branches cannot be edited to a budget yet, only a pyramid", source=spec.name)
     try:
         box = settle(budget, spec.resolution)
     except FieldError as error:

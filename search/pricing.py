@@ -22,7 +22,8 @@ from archspec.cost import Cost
 from archspec.errors import FieldError, SpecError, UncountedError
 from archspec.paths import Place, format_path, parse_path
 from archspec.schema import AnyHead, AnyStem, StageSpec
-from blocks.component import Width
+from blocks.catalog import find_part, tag
+from blocks.component import MapsHead, Stem, Width
 from blocks.layers.layer import Layer, Meter, Shape, Value
 from blocks.layers.resize import Resize
 from search.case import Case
@@ -69,6 +70,7 @@ class Pricer:
             SpecError: too many choices touch one part, or costs beyond what can be counted.
         """
         data = self.case.specs[name]
+        _check_chain(data, name)
         none = np.zeros((1,) * len(self.case.sizes), np.int64)
         params, macs, state = none, none, none
         shapes: list[Shape] = [(data["channels"], resolution, resolution)]
@@ -163,8 +165,10 @@ class _Part:
         before = 0 if place == ("stem",) else stages - 1 if place == ("head",) else int(place[1]) - 1
         self.around: tuple[Place, ...] = (place, ("stages", max(before, 0), "width"))
         self.before = max(before, 0)
-        if place == ("stages", 0):
-            self.around += (("stem",),)  # which may have a width of its own
+        stem = find_part(data["stem"]["type"])
+        if place == ("stages", 0) and stem is not None and getattr(stem, "channels_out", None) is not Stem.channels_out:
+            # The stem has a width of its own, which the first transition starts from.
+            self.around = (*self.around, ("stem",))
 
     def __str__(self) -> str:
         return format_path(self.place)
@@ -213,6 +217,20 @@ class _Part:
             head = _adapter("head").validate_python(data["head"])
             return [] if head is None else [(head.layers(width), False, 1)]
         return _stage_layers(StageSpec.model_validate(data["stages"][self.place[-1]]), width)
+
+
+def _check_chain(data: dict[str, Any], name: str) -> None:
+    """Refuse what is no chain of parts.
+
+    Raises:
+        SpecError: parallel branches, or a head that reads the maps of all stages.
+    """
+    if data.get("topology") == "parallel":
+        raise SpecError(f"{name} has parallel branches: only a pyramid can be priced part by part", field="specs")
+    head = None if data["head"] is None else find_part(data["head"]["type"])
+    if head is not None and issubclass(head, MapsHead):
+        rule = f"{name} has the head {tag(head)}, which reads the maps of all stages: it cannot be priced part by part"
+        raise SpecError(rule, field="specs")
 
 
 def _stage_layers(stage: StageSpec, before: int) -> list[Piece]:
