@@ -72,6 +72,10 @@ def flops(
     per_layer: Annotated[bool, typer.Option("--per-layer", help="one row per layer")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="exact integers as JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="exact integers as CSV")] = False,
+    convention: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--as", metavar="CONVENTION", help="count as fvcore, macs, mmcv or half do: see docs/counting.md"),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")
     ] = False,
@@ -81,16 +85,21 @@ def flops(
 ) -> None:
     """Exact params, MACs (one multiply-add = 1), activations and memory for backward, without building the model."""
     if symbolic:
-        if as_csv or verify:
+        if as_csv or verify or convention:
             raise SpecError("goes with --res, --per-layer and --json only", field="--symbolic")
         _flops_symbolic(spec, res, per_layer=per_layer, as_json=as_json)
         return
+    from archspec.convention import find_convention
     from archspec.cost import measure
     from archspec.loader import load
     from archspec.screen import console, cost_csv, cost_record, layer_table, part_table, plain, resolution_table
 
+    if convention is not None:
+        find_convention(convention, "--as")
     loaded = load(_existing(spec))
     costs = [measure(loaded, size) for size in resolutions(res) or [loaded.resolution]]
+    if convention is not None:
+        costs = [cost.under(convention) for cost in costs]
     out = console()
     if as_json:
         records = [cost_record(cost, layers=per_layer) for cost in costs]

@@ -1,16 +1,18 @@
 """What a spec costs, exactly, without building it and without torch.
 
 One multiply-add is 1. `macs` follows fvcore's rules for every operator, with attention counted as its two matmuls;
-`paper_macs` leaves out what papers usually leave out: batch norm, pooling and resizing.
+`paper_macs` leaves out what papers usually leave out: batch norm, pooling and resizing. `NetworkCost.under` states the
+same cost under another convention.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import final
 
+from archspec.convention import Convention, find_convention
 from archspec.errors import FieldError, SpecError
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import resolve, trace
@@ -54,6 +56,11 @@ class Cost:
             saved_bytes += line.saved_bytes
         return cls(name, lines[-1].shape, lines, params, macs, paper_macs, activations, saved_bytes)
 
+    def under(self, convention: Convention) -> Cost:
+        """The same cost with multiply-adds as `convention` counts them; `paper_macs` is the same in all."""
+        lines = convention.lines(self.lines)
+        return replace(self, lines=lines, macs=sum(line.macs for line in lines))
+
     @property
     def by_operator(self) -> dict[str, int]:
         """MACs by fvcore's operator name, largest first; operators that are free are left out."""
@@ -74,6 +81,7 @@ class NetworkCost:
         resolution: (height, width) of the image.
         total: everything.
         parts: stem, stages and head, in order.
+        convention: what `macs` was converted to by `under`; None as measured, which is `fvcore`.
     """
 
     name: str
@@ -81,6 +89,7 @@ class NetworkCost:
     resolution: tuple[int, int]
     total: Cost
     parts: tuple[Cost, ...] = field(repr=False)
+    convention: str | None = None
 
     @property
     def params(self) -> int:
@@ -111,6 +120,22 @@ class NetworkCost:
     def stages(self) -> tuple[Cost, ...]:
         """The parts that are stages."""
         return tuple(part for part in self.parts if part.name.startswith("stages."))
+
+    def under(self, convention: str) -> NetworkCost:
+        """The same cost with `macs`, in total, per part and per line, counted by another convention.
+
+        Args:
+            convention: `fvcore`, `macs`, `mmcv` or `half`; see `archspec.convention`.
+
+        Raises:
+            SpecError: no such convention, or an operator that it has no rule for.
+            ValueError: this cost was converted already.
+        """
+        rules = find_convention(convention)
+        if self.convention is not None:
+            raise ValueError(f"a cost under {self.convention} cannot be converted again: convert what was measured")
+        parts = tuple(part.under(rules) for part in self.parts)
+        return replace(self, total=self.total.under(rules), parts=parts, convention=rules.name)
 
 
 def measure(spec: ArchSpec, resolution: Resolution | None = None, *, training: bool = False) -> NetworkCost:

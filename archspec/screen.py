@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from archspec.convention import find_convention
 from archspec.cost import Cost, NetworkCost
 from blocks.layers.layer import Line, Shape
 
@@ -39,33 +40,40 @@ def size(shape: Shape) -> str:
     return "×".join(map(str, shape))
 
 
+def units(cost: NetworkCost) -> str:
+    """What the numbers of a cost are, and the convention behind them where it was asked for."""
+    if cost.convention is None:
+        return UNITS
+    return f"params and MACs count one image; MACs by the convention {cost.convention}: " + (
+        find_convention(cost.convention).description
+    )
+
+
 def resolution_table(costs: Sequence[NetworkCost]) -> Table:
     """One row per resolution."""
-    table = _table(f"{costs[0].name}", "resolution")
+    table = _table(costs[0], costs[0].name, "resolution")
     for cost in costs:
         table.add_row("×".join(map(str, cost.resolution)), *_cells(cost.total))
-    table.caption = UNITS
     return table
 
 
 def part_table(cost: NetworkCost) -> Table:
     """One row per stem, stage and head, and the total."""
-    table = _table(f"{cost.name} at {size(cost.resolution)}", "part", "output", "share of MACs")
+    table = _table(cost, f"{cost.name} at {size(cost.resolution)}", "part", "output", "share of MACs")
     for part in cost.parts:
         share = f"{100 * part.macs / cost.macs:.1f} %" if cost.macs else "0 %"
         table.add_row(part.name, size(part.shape), share, *_cells(part))
     table.add_section()
     table.add_row("total", "", "", *_cells(cost.total), style="bold")
-    table.caption = UNITS
     return table
 
 
 def layer_table(cost: NetworkCost) -> Table:
     """One row per operator of each layer."""
-    table = Table(title=f"{cost.name} at {size(cost.resolution)}, layer by layer", caption=UNITS)
+    table = Table(title=f"{cost.name} at {size(cost.resolution)}, layer by layer", caption=units(cost))
     for name in ("layer", "operator", "output"):
         table.add_column(name, no_wrap=True)
-    for name in ("params", "MACs", "activations", "kept for backward"):
+    for name in ("params", _counted(cost), "activations", "kept for backward"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in cost.total.lines:
         numbers = (line.params, line.macs, line.activations)
@@ -81,7 +89,7 @@ def layer_table(cost: NetworkCost) -> Table:
 def cost_record(cost: NetworkCost, *, layers: bool) -> dict[str, Any]:
     """Plain data for JSON: exact integers."""
     record: dict[str, Any] = {"name": cost.name, "digest": cost.digest, "resolution": list(cost.resolution)}
-    record |= _numbers(cost.total)
+    record |= _stated(cost) | _numbers(cost.total)
     record["parts"] = [{"name": part.name, "shape": list(part.shape), **_numbers(part)} for part in cost.parts]
     record["operators"] = cost.total.by_operator
     if layers:
@@ -94,6 +102,7 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     rows: list[dict[str, Any]] = []
     for cost in costs:
         head = {"name": cost.name, "digest": cost.digest, "resolution": size(cost.resolution).replace("×", "x")}
+        head |= _stated(cost)
         if layers:
             rows += [{**head, **_line_record(line), "shape": size(line.shape)} for line in cost.total.lines]
         else:
@@ -110,11 +119,19 @@ def plain(text: str) -> Text:
     return Text(text)
 
 
-def _table(title: str, *names: str) -> Table:
-    table = Table(title=title)
+def _stated(cost: NetworkCost) -> dict[str, str]:
+    return {} if cost.convention is None else {"convention": cost.convention}
+
+
+def _counted(cost: NetworkCost) -> str:
+    return "MACs" if cost.convention is None else f"MACs ({cost.convention})"
+
+
+def _table(cost: NetworkCost, title: str, *names: str) -> Table:
+    table = Table(title=title, caption=units(cost))
     for name in names:
         table.add_column(name, no_wrap=True, justify="right" if name.startswith("share") else "left")
-    for name in ("params", "MACs", PAPER, "activations", "kept for backward"):
+    for name in ("params", _counted(cost), PAPER, "activations", "kept for backward"):
         table.add_column(name, justify="right", no_wrap=name != "kept for backward")
     return table
 

@@ -50,6 +50,7 @@ class Conv(Layer):
             macs=weights * height * width,
             activations=out.storage.elements,
             keep=(x,),
+            elementwise=self.bias * out.storage.elements,
         )
 
     def module(self) -> nn.Module:

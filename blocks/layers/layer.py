@@ -62,6 +62,8 @@ class Line:
     """The cost of one operator of one layer, for one image.
 
     `path` is the module's dotted name in the built network; `operator` is fvcore's name for what was counted.
+    `elementwise` is what fvcore does not bill but counters of modules do (see `archspec.convention`): additions of a
+    convolution's bias, elements that a pooling reads, elements that a resizing module writes.
     """
 
     path: str
@@ -71,6 +73,7 @@ class Line:
     macs: int
     activations: int
     saved_bytes: int
+    elementwise: int = 0
 
 
 @final
@@ -150,6 +153,7 @@ class Meter:
         activations: int = 0,
         keep: tuple[Value, ...] = (),
         extra_bytes: int = 0,
+        elementwise: int = 0,
     ) -> Value:
         """Record one operator and return `out`.
 
@@ -161,13 +165,14 @@ class Meter:
             activations: output elements where fvcore counts them.
             keep: values that backward needs; memory that an earlier layer already keeps costs nothing again.
             extra_bytes: bytes saved beside `keep`, such as the statistics of a norm.
+            elementwise: what other counting conventions bill; see `Line`.
         """
         saved = extra_bytes
         for value in keep:
             if value.storage not in self._saved:
                 self._saved.add(value.storage)
                 saved += value.storage.elements * FLOAT_BYTES
-        self.lines.append(Line(self.path, operator, out.shape, params, macs, activations, saved))
+        self.lines.append(Line(self.path, operator, out.shape, params, macs, activations, saved, elementwise))
         return out
 
     def record(self, line: Line) -> None:

@@ -29,7 +29,7 @@ class AvgPool(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, height, width = x.shape
         out = Value.new((channels, -(-height // self.size), -(-width // self.size)))
-        return meter.count("avg_pool2d", out, keep=(x,))
+        return meter.count("avg_pool2d", out, keep=(x,), elementwise=prod(x.shape))
 
     def module(self) -> nn.Module:
         from torch import nn
@@ -76,7 +76,8 @@ class GlobalPool(Layer):
         return "pool"
 
     def trace(self, x: Value, meter: Meter) -> Value:
-        return meter.count("adaptive_avg_pool2d", Value.new(x.shape[:1]), macs=prod(x.shape))
+        elements = prod(x.shape)
+        return meter.count("adaptive_avg_pool2d", Value.new(x.shape[:1]), macs=elements, elementwise=elements)
 
     def module(self) -> nn.Module:
         from blocks.modules.pool import GlobalAvgPool

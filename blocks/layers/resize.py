@@ -29,7 +29,7 @@ class Repeat(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, height, width = x.shape
         out = Value.new((channels, self.factor * height, self.factor * width))
-        return meter.count("upsample_nearest2d", out, macs=prod(out.shape))
+        return meter.count("upsample_nearest2d", out, macs=prod(out.shape), elementwise=prod(out.shape))
 
     def module(self) -> nn.Module:
         from torch import nn
@@ -50,7 +50,7 @@ class Resize(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         out = Value.new((x.shape[0], self.size, self.size))
-        return meter.count("upsample_bilinear2d", out, macs=4 * prod(out.shape))
+        return meter.count("upsample_bilinear2d", out, macs=4 * prod(out.shape), elementwise=prod(out.shape))
 
     def module(self) -> nn.Module:
         from torch import nn
