@@ -55,7 +55,7 @@ def test_training_counts_batch_norm_at_five_per_element():
 def test_parts_add_up_to_the_total(name):
     spec = load(name)
     cost = measure(spec)
-    stages = [f"stages.{i}" for i in range(len(spec.stages))]
+    stages = [f"stages.{i}" for i in range(len(spec.stages or spec.branched))]
     assert [part.name for part in cost.parts] == ["stem", *stages, "head"]
     assert [part.name for part in cost.stages] == stages
     for field in ("params", "macs", "paper_macs", "activations", "saved_bytes"):
