@@ -20,6 +20,7 @@ from archspec.errors import SpecError
 from archspec.polynomial import Polynomial
 from archspec.schema import MAX_RESOLUTION, ArchSpec
 from archspec.tree import plant
+from blocks.layers.layer import Layer
 from blocks.layers.opaque import Opaque
 
 Metric = Literal["macs", "activations", "saved_bytes"]
@@ -222,7 +223,7 @@ def total_stride(spec: ArchSpec) -> int:
 def _windows(spec: ArchSpec) -> Iterator[int]:
     """Numbers of which one may have to divide the maps' sides: all small ones, then what all layers' windows divide."""
     yield from range(1, MAX_WINDOW + 1)
-    common = lcm(*(layer.period for _, layer in plant(spec).walk()))
+    common = lcm(*(layer.period for _, layer in plant(spec).walk() if isinstance(layer, Layer)))
     if common > MAX_WINDOW:
         yield common
 
