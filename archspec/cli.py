@@ -17,6 +17,7 @@ from archspec.cli_options import BudgetOption, JsonOption, ResOption, resolution
 from archspec.cli_population import edf, space
 from archspec.convert_command import convert
 from archspec.errors import ArchspecError, SpecError
+from archspec.hiri_command import hiri
 from archspec.infer_command import infer
 from archspec.paper_command import paper
 from archspec.power_command import power
@@ -335,6 +336,7 @@ app.command()(power)
 app.command()(paper)
 app.command()(infer)
 app.command()(convert)
+app.command()(hiri)
 app.command()(report)
 app.command()(review)
 
