@@ -27,5 +27,5 @@ def to_hiri(spec: ArchSpec) -> ArchSpec:
         rule = f"must reduce the image {STRIDE} times, not {stride:g} times: the transformation stands in for it"
         raise SpecError(rule, field="stem", source=spec.name)
     name = f"{spec.name}-hiri"[:200]
-    changes = {"stem": HIRIStem(), "resolution": 2 * spec.resolution, "name": name, "status": "reconstruction"}
+    changes = {"stem": HIRIStem.model_validate({}), "resolution": 2 * spec.resolution, "name": name, "status": "reconstruction"}
     return spec.model_copy(update=changes)

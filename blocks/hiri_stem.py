@@ -28,10 +28,10 @@ class HIRIStem(Stem):
     expansion: float = Field(4, gt=0, le=16, description="expansion of the HR blocks")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
-        block = HR(expansion=self.expansion).layers(self.width)
+        block = HR.model_validate({"expansion": self.expansion}).layers(self.width)
         blocks = Sequence(tuple((str(index), block) for index in range(self.depth)), keeps_shape=True)
         return chain(
-            stem=HRStem(width=self.hidden).layers(width_in, self.width),
+            stem=HRStem.model_validate({"width": self.hidden}).layers(width_in, self.width),
             blocks=blocks,
-            downsample=IRDSa().layers(self.width, width_out),
+            downsample=IRDSa.model_validate({}).layers(self.width, width_out),
         )
