@@ -26,6 +26,12 @@ def to_hiri(spec: ArchSpec) -> ArchSpec:
     if stride != STRIDE:
         rule = f"must reduce the image {STRIDE} times, not {stride:g} times: the transformation stands in for it"
         raise SpecError(rule, field="stem", source=spec.name)
-    name = f"{spec.name}-hiri"[:200]
-    changes = {"stem": HIRIStem.model_validate({}), "resolution": 2 * spec.resolution, "name": name, "status": "reconstruction"}
+    width = (spec.branched[0].widths if spec.branched else [spec.stages[0].width])[0]
+    own = stem.shape[0] if stem.shape[0] != width else None  # ResNets and HRNets widen in their first stage
+    changes = {
+        "name": f"{spec.name}-hiri"[:200],
+        "status": "reconstruction",
+        "stem": HIRIStem.model_validate({"width_out": own}),
+        "resolution": 2 * spec.resolution,
+    }
     return spec.model_copy(update=changes)

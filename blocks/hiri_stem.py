@@ -26,6 +26,10 @@ class HIRIStem(Stem):
     hidden: Width = Field(24, description="channels inside the HR stem")
     depth: int = Field(2, ge=1, le=64, strict=True, description="number of HR blocks")
     expansion: float = Field(4, gt=0, le=16, description="expansion of the HR blocks")
+    width_out: Width | None = Field(None, description="channels after IRDS-a; null is the width of the first stage")
+
+    def channels_out(self, width: int) -> int:
+        return self.width_out or width
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         block = HR.model_validate({"expansion": self.expansion}).layers(self.width)
