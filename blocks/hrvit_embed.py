@@ -19,4 +19,4 @@ class HRViTEmbed(Downsample):
     type: Literal["hrvit_embed"] = "hrvit_embed"
 
     def layers(self, width_in: int, width_out: int) -> Layer:
-        return chain(conv=conv(width_in, width_out), dwconv=dwconv(width_out, 3), norm=layer_norm(width_out))
+        return chain(conv=conv(width_in, width_out), dwconv=dwconv(width_out, 3), norm=layer_norm(width_out, 1e-5))
