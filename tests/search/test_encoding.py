@@ -62,7 +62,20 @@ variants:
 """
     + HEAD
 )
-TEXTS = {"rows": ROWS, "columns": COLUMNS, "global": GLOBAL, "variants": VARIANTS}
+STEMS = (
+    """
+resolution: 64
+drop_path: 0.1
+stem: {choice: {own: {type: resnet_stem, width_out: {choice: [8, 6, null]}}, plain: conv_stem}}
+stages:
+  - block: {choice: {norm: [LN, HR], plain: HR}}
+    width: {choice: [8, 12]}
+    downsample: {choice: [null, {type: bottleneck_down, stride: 1}]}
+  - {block: [PVT, LN], width: 16, downsample: overlap}
+"""
+    + HEAD
+)
+TEXTS = {"rows": ROWS, "columns": COLUMNS, "global": GLOBAL, "variants": VARIANTS, "stems": STEMS}
 EVERY = [Metric(name, resolution) for name in METRICS for resolution in (None, 96)]
 
 

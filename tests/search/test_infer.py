@@ -66,6 +66,22 @@ def test_every_design_costs_what_its_specs_cost():
                 assert (params, macs) == costs[name, size], (design, name, size)
 
 
+def test_a_stem_with_a_width_of_its_own_changes_the_transition_after_it():
+    stems = {
+        "plain": {},
+        "narrow": {"stem.width_out": 32},
+        "wide": {"stem.width_out": None},
+        "conv": {"stem": {"type": "conv_stem", "width": 8}},
+    }
+    choices = {"stem": {"options": stems}, "inner": {"path": "stages[0].downsample.reduction", "values": [4, 8]}}
+    cells = [{"spec": "A", "resolution": 64, "macs": "1G"}]
+    case = case_of(cells, choices=choices, specs={"A": "resnet-50"})
+    price = Pricer(case).price("A", 64)
+    for design in product(*map(range, case.sizes)):
+        cost = measure(case.spec("A", design), 64)
+        assert (_entry(price.params, design), _entry(price.macs, design)) == (cost.params, cost.paper_macs), design
+
+
 def _entry(array, design):
     return array[tuple(pick if size > 1 else 0 for pick, size in zip(design, array.shape, strict=True))]
 
