@@ -23,7 +23,7 @@ from archspec.errors import FieldError, SpecError, UncountedError
 from archspec.paths import Place, format_path, parse_path
 from archspec.schema import AnyHead, AnyStem, StageSpec
 from blocks.catalog import find_part, tag
-from blocks.component import MapsHead, Stem, Width
+from blocks.component import MapsHead, Width
 from blocks.layers.layer import Layer, Meter, Shape, Value
 from blocks.layers.resize import Resize
 from search.case import Case
@@ -165,10 +165,8 @@ class _Part:
         before = 0 if place == ("stem",) else stages - 1 if place == ("head",) else int(place[1]) - 1
         self.around: tuple[Place, ...] = (place, ("stages", max(before, 0), "width"))
         self.before = max(before, 0)
-        stem = find_part(data["stem"]["type"])
-        if place == ("stages", 0) and stem is not None and getattr(stem, "channels_out", None) is not Stem.channels_out:
-            # The stem has a width of its own, which the first transition starts from.
-            self.around = (*self.around, ("stem",))
+        if place == ("stages", 0):
+            self.around += (("stem",),)  # which may have a width of its own, or be edited into one that has
 
     def __str__(self) -> str:
         return format_path(self.place)
