@@ -142,13 +142,18 @@ def _encode_blocks(blocks: tuple[Block, ...], width: int) -> str:
 
 def dump(spec: ArchSpec, form: str = "rows") -> str:
     """`spec` as YAML in `rows`, `columns` or `canonical` form; loads to the same digest."""
+    return write_yaml(written(spec, form))
+
+
+def written(spec: ArchSpec, form: str = "rows") -> dict[str, Any]:
+    """`spec` as plain data in one of the forms of `dump`."""
     data = spec.canonical()
     data["variants"] = {int(key): value for key, value in data["variants"].items()}
     shapes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
     shapes = {"rows": compact, "columns": columnize, "canonical": dict}
     if spec.topology == "parallel":
         shapes |= {"rows": parallel_forms.compact, "columns": _no_columns}
-    return write_yaml(shapes[form](data))
+    return shapes[form](data)
 
 
 def _no_columns(data: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, cast, final
 
@@ -223,6 +224,14 @@ def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
             raise PlaceError((path,), f"{where}{error.rule}") from None
 
 
+def _blocks(stage: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The blocks of a stage in canonical form, of all its branches where it has some, by their paths."""
+    for number, branch in enumerate(stage.get("branches", [])):
+        yield from _blocks(branch, f"{where}.branches[{number}]")
+    for number, block in enumerate(stage.get("blocks", [])):
+        yield f"{where}.blocks[{number}]", block
+
+
 def _targets(data: dict[str, Any], path: str) -> list[str]:
     """The paths in canonical form that `path` means: an option of a stage is that of all its blocks that know it.
 
@@ -236,10 +245,10 @@ def _targets(data: dict[str, Any], path: str) -> list[str]:
     stages: list[dict[str, Any]] = data.get("stages", [])
     match place:
         case ("stages", int(index), str(option)) if index < len(stages) and option not in stages[index]:
-            blocks: list[dict[str, Any]] = stages[index]["blocks"]
-            known = [f"stages[{index}].blocks[{i}].{option}" for i, block in enumerate(blocks) if option in block]
+            blocks = dict(_blocks(stages[index], f"stages[{index}]"))
+            known = [f"{where}.{option}" for where, block in blocks.items() if option in block]
             if not known:
-                options = {*stages[index], *(key for block in blocks for key in block)}
+                options = {*stages[index], *(key for block in blocks.values() for key in block)}
                 raise FieldError(path, f"does not exist{suggest(option, options)}")
             return known
         case _:

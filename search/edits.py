@@ -129,12 +129,19 @@ def _targets(data: dict[str, Any], path: str) -> list[str]:
 def _entries(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
     yield ("stem",), data["stem"]
     for index, stage in enumerate(data["stages"]):
-        if stage["downsample"] is not None:
-            yield ("stages", index, "downsample"), stage["downsample"]
-        for block, entry in enumerate(stage["blocks"]):
-            yield ("stages", index, "blocks", block), entry
+        yield from _stage_entries(("stages", index), stage)
     if data["head"] is not None:
         yield ("head",), data["head"]
+
+
+def _stage_entries(place: Place, stage: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    for key in ("fuse_before", "downsample", "fuse"):
+        if stage.get(key) is not None:
+            yield (*place, key), stage[key]
+    for number, branch in enumerate(stage.get("branches", [])):
+        yield from _stage_entries((*place, "branches", number), branch)
+    for number, block in enumerate(stage.get("blocks", [])):
+        yield (*place, "blocks", number), block
 
 
 def _value(data: dict[str, Any], value: Any) -> Any:

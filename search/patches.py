@@ -14,14 +14,16 @@ from pydantic import ValidationError
 
 from archspec.errors import FieldError
 from archspec.forms import MAX_STAGE_DEPTH, compact_stage, expand_part, expand_stage
+from archspec.loader import written
 from archspec.paths import Place, format_path, parse_path, place_of, suggest
 from archspec.schema import ArchSpec
 from archspec.wording import either, plural, show
 from blocks.catalog import find, find_part, parts, tag
 from blocks.component import Block
+from search.branch_patches import branched, with_row_field
 from search.edits import overlap, resolve_edits, with_edits
 
-PLAIN = ("resolution", "channels", "drop_path", "variants")
+PLAIN = ("topology", "resolution", "channels", "drop_path", "variants")
 TOP = ("stem", "stages", "head", *PLAIN)
 
 
@@ -33,14 +35,18 @@ def patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """
     place = parse_path(path)
     _check_top(data, path, place)
+    parallel = data.get("topology") == "parallel"
     match place:
         case ("stages",):
             rows = cast("list[Any]", value) if isinstance(value, list) else []
             if not rows or not all(isinstance(row, dict) for row in rows):
                 raise FieldError(path, f"must be a list of stages, not {show(value)}")
-            return {**data, "stages": [_stage(row, index, path) for index, row in enumerate(rows)]}
+            whole = branched if parallel else _stage
+            return {**data, "stages": [whole(row, index, path) for index, row in enumerate(rows)]}
         case ("stages", int(index)):
-            return _with_stage(data, index, _stage(value, index, path))
+            return _with_stage(data, index, (branched if parallel else _stage)(value, index, path))
+        case ("stages", int(index), str(key)) if parallel:
+            return _with_stage(data, index, with_row_field(data["stages"][index], index, key, value, path))
         case ("stages", int(index), "block" | "depth" as key):
             row = _row(data["stages"][index], index, key, value, path)
             return _with_stage(data, index, _stage(row, index, path))
@@ -60,6 +66,8 @@ def touched(data: dict[str, Any], path: str) -> Iterator[Place]:
     """The places of canonical `data` that an edit of `path` sets; nothing where it does not exist."""
     place = parse_path(path)
     match place:
+        case ("stages", int(index), str(), *_) if data.get("topology") == "parallel":
+            yield ("stages", index) if len(place) == 3 else place
         case ("stages", int(index), "block" | "depth", *_):
             yield ("stages", index, "blocks")
         case ("stages", int(index), str(key)) if index < len(data["stages"]) and key not in data["stages"][index]:
@@ -176,5 +184,4 @@ def _with_field(data: dict[str, Any], path: str, value: Any, written: str) -> di
 
 def canonical(spec: ArchSpec) -> dict[str, Any]:
     """The spec's canonical data with the resolutions of its variants as numbers, as edits find them."""
-    data = spec.canonical()
-    return {**data, "variants": {int(key): changes for key, changes in data["variants"].items()}}
+    return written(spec, "canonical")

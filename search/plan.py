@@ -12,13 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from archspec.diagnosis import explain
 from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
-from archspec.forms import compact
-from archspec.loader import find_document, parse
+from archspec.loader import find_document, parse, written
 from archspec.paths import Place, format_path, place_of
 from archspec.schema import ArchSpec
 from archspec.wording import show
 from search.evaluator import AnyEvaluator
-from search.patches import canonical
 from search.views import AnyView
 
 TRAINING = "evaluator"
@@ -152,7 +150,7 @@ def parse_plan(document: Document) -> Plan:
     except ValidationError as error:
         raise _explain(error, document) from None
     base = _open_base(config.base, document)
-    return Plan(config.model_copy(update={"base": compact(canonical(base))}), base, document)
+    return Plan(config.model_copy(update={"base": written(base)}), base, document)
 
 
 def _open_base(raw: Any, document: Document) -> ArchSpec:
