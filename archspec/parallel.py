@@ -12,8 +12,8 @@ from typing import final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from archspec.part_unions import AnyBlock, AnyDownsample, AnyExchange, AnyHead, broken, check_blocks, check_maps_head
-from archspec.wording import either, plural
-from blocks.catalog import find, tag
+from archspec.wording import plural
+from blocks.catalog import tag
 from blocks.component import MapsHead, Stem, Width
 from blocks.layers.norm import NormKind
 
@@ -92,8 +92,7 @@ def check_parallel(stages: tuple[ParallelStage, ...], stem: Stem, head: AnyHead 
     if isinstance(head, MapsHead):
         check_maps_head(head, widths)
     elif head is not None and len(widths) > 1:
-        heads = either(tag(part) for part in find(MapsHead))
-        rule = f"{tag(type(head))} reads one map, but the last stage has {len(widths)} branches: must be {heads}"
+        rule = f"{tag(type(head))} reads one map, but the last stage has {len(widths)} branches: take hr_classifier"
         raise broken(("head",), rule)
 
 

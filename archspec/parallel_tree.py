@@ -8,7 +8,7 @@ from blocks.component import Block
 from blocks.layers.combine import Sequence
 from blocks.layers.layer import Layer
 from blocks.layers.maps import Branches, MapsLayer, MapsSequence
-from blocks.layers.norm import norm
+from blocks.layers.norm import batch_norm, layer_norm
 
 Rates = list[list[float]]
 """A stochastic depth rate per block of each branch, in all modules."""
@@ -70,9 +70,15 @@ def _plant_stage(stage: ParallelStage, before: tuple[int, ...], rates: Rates) ->
     modules = [(str(index), _module(stage, rates, index)) for index in range(stage.modules)]
     parts.append(("units", MapsSequence(tuple(modules))))
     if any(branch.final_norm for branch in stage.branches):
-        norms = [None if one.final_norm is None else norm(one.final_norm, one.width) for one in stage.branches]
-        parts.append(("norm", Branches(tuple(norms))))
+        parts.append(("norm", Branches(tuple(_final_norm(branch) for branch in stage.branches))))
     return MapsSequence(tuple(parts))
+
+
+def _final_norm(branch: BranchSpec) -> Layer | None:
+    if branch.final_norm is None:
+        return None
+    # HRViT's, whose norms have PyTorch's usual epsilon.
+    return layer_norm(branch.width, 1e-5) if branch.final_norm == "ln" else batch_norm(branch.width)
 
 
 def _transitions(stage: ParallelStage, entered: tuple[int, ...]) -> Branches:

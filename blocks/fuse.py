@@ -21,7 +21,8 @@ class Fuse(Exchange):
 
     A map passes to its own branch unchanged. To a finer branch it goes by a 1x1 convolution, a norm and repetition of
     positions; to a coarser one by strided convolutions, with a norm after each convolution: a `chain` of steps that
-    halve, or one `step` of kernel 2^k + 1 and stride 2^k. Strided convolutions have no bias.
+    halve, or one `step` of kernel 2^k + 1 and stride 2^k. Strided convolutions have no bias. Each map must be half as
+    large as the one before; where a side is odd, its half is rounded up and what is repeated from it cropped.
 
     Source: HRNet section 3.2 (dense chain), HRFormer section 3 (depthwise chain), HRViT section 3.4 (depthwise step,
     `bias: true`, `act_inside: null`, `act: gelu`).
@@ -46,7 +47,7 @@ class Fuse(Exchange):
             FuseLayer(tuple((j, self._path(j, i, widths_in[j], width)) for j in range(len(widths_in))), act)
             for i, width in enumerate(widths_out)
         ]
-        return Gather(tuple(outputs))
+        return Gather(tuple(outputs), halving=True)
 
     def _path(self, source: int, target: int, width_in: int, width_out: int) -> Layer | None:
         if source == target:

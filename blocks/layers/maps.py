@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
@@ -143,14 +144,24 @@ class Fuse(MapsReader):
 @final
 @dataclass(frozen=True, slots=True)
 class Gather(MapsLayer):
-    """Outputs that each read all maps, named by their number: an exchange unit of `Fuse`s."""
+    """Outputs that each read all maps, named by their number: an exchange unit of `Fuse`s.
+
+    Args:
+        outputs: what each of them is made of.
+        halving: refuse maps of which one is not half as large as the one before.
+    """
 
     outputs: tuple[MapsReader, ...]
+    halving: bool = False
 
     def children(self) -> NodeParts:
         return tuple((str(index), output) for index, output in enumerate(self.outputs))
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
+        for index, (one, other) in enumerate(pairwise(maps) if self.halving else ()):
+            if other.shape[1:] != tuple((side + 1) // 2 for side in one.shape[1:]):
+                sizes = [f"map {index + i} of {x.shape[1]}x{x.shape[2]}" for i, x in enumerate((one, other))]
+                raise FieldError("", f"{sizes[1]} must be half as large as {sizes[0]}")
         return tuple(meter.enter_maps(str(index), output, maps) for index, output in enumerate(self.outputs))
 
     def module(self) -> nn.Module:

@@ -87,7 +87,7 @@ def test_an_edit_that_a_variant_does_not_bear_is_left_out():
     assert widths == []  # the nearest widths that 3 heads accept, 24 and 72, are not divisible by 16
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", [name for name in presets() if load(name).topology == "pyramid"])
 def test_costs_grow_with_every_field(name):
     for effect in sensitivity(load(name)):
         assert (effect.macs_after > effect.macs) == (effect.after > effect.before), effect

@@ -103,7 +103,7 @@ def test_putting_back_what_stands_there_changes_nothing(name, data):
             [
                 ("stem", whole["stem"]),
                 ("head", whole["head"]),
-                (f"stages[{index}].depth", spec.stages[index].depth),
+                ("drop_path", spec.drop_path),
                 (f"stages[{index}].block", [dict(b) for b in whole["stages"][index]["blocks"]]),
                 (f"stages[{index}].width", spec.stages[index].width),
                 (f"stages[{index}].downsample", whole["stages"][index]["downsample"]),
