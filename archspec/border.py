@@ -7,14 +7,14 @@ same layers as those of `archspec.cost`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal, final
 
 from archspec.cost import Cost
 from archspec.errors import FieldError, SpecError, UncountedError
 from archspec.schema import StageSpec
-from blocks.component import Block, Head, Stem
+from blocks.component import Block, Head, MapsHead, Stem
 from blocks.layers.layer import Layer, Meter, Shape, Storage, Value
 from blocks.layers.resize import Resize
 
@@ -34,7 +34,8 @@ class Menu:
         drop_path: the spec's stochastic depth rate.
         stems: options of the stem.
         stages: options of each stage.
-        heads: options of the head: a tuple of one head, or of none for a bare backbone.
+        heads: options of the head: a tuple of one head, or of none for a bare backbone. Where any of them reads several
+            maps, borders carry all maps so far.
     """
 
     channels: int
@@ -42,7 +43,7 @@ class Menu:
     drop_path: float
     stems: Sequence[Stem | None]
     stages: Sequence[Sequence[StageSpec | None]]
-    heads: Sequence[tuple[Head, ...] | None]
+    heads: Sequence[tuple[Head | MapsHead, ...] | None]
 
 
 @final
@@ -55,12 +56,14 @@ class Border:
         elements: size of the memory behind it.
         kept: whether that memory is saved for backward already.
         begun: whether a block came before: stochastic depth begins with the second one.
+        earlier: the maps of the stages before, where a head may read them: shape, elements, kept.
     """
 
     shape: Shape
     elements: int
     kept: bool
     begun: bool
+    earlier: tuple[tuple[Shape, int, bool], ...] = ()
 
 
 State = tuple[int, Hashable]
@@ -117,11 +120,14 @@ class Tracer:
         stage = menu.stages[place][option]
         return None if stage is None else self._stage(stage, border, menu)
 
-    def _head(self, head: tuple[Head, ...], border: Hashable) -> Step:
+    def _head(self, head: tuple[Head | MapsHead, ...], border: Hashable) -> Step:
         assert isinstance(border, Border)
         costs = NOTHING
         for part in head:
-            costs, _ = _trace(part.layers(border.shape[0]), border)
+            if isinstance(part, MapsHead):
+                costs = _read(part, (*border.earlier, (border.shape, border.elements, border.kept)))
+            else:
+                costs, _ = _trace(part.layers(border.shape[0]), border)
         return costs, None
 
     def _stage(self, stage: StageSpec, border: Hashable, menu: Menu) -> Step | None:
@@ -131,7 +137,30 @@ class Tracer:
             stem = menu.stems[border]
             assert stem is not None
             total, border = self._stem(stem, stage.width, menu)
+            return self._after(stage, border, menu, total)
         assert isinstance(border, Border)
+        entered = replace(border, earlier=())
+        step = self._after(stage, entered, menu, total)
+        if step is None or not _reads_maps(menu):
+            return step
+        costs, after = step
+        assert isinstance(after, Border)
+        kept = border.kept or self._keeps(stage, entered)
+        return costs, replace(after, earlier=(*border.earlier, (border.shape, border.elements, kept)))
+
+    def _keeps(self, stage: StageSpec, border: Border) -> bool:
+        """Whether what comes first in a stage keeps the map that enters it."""
+        if stage.downsample is not None:
+            first = stage.downsample.layers(border.shape[0], stage.width)
+        else:
+            first = Resize(stage.resize) if stage.resize is not None else stage.blocks[0].layers(stage.width)
+        x = Value(border.shape, Storage(border.elements))
+        meter = Meter()
+        meter.enter("", first, x)
+        return meter.keeps(x)
+
+    def _after(self, stage: StageSpec, border: Border, menu: Menu, total: Costs) -> tuple[Costs, Border] | None:
+        """`total` and the costs of a stage that is entered at `border`, and the border after it."""
         before = border.shape[0]
         if stage.downsample is None and stage.width != before:
             return None
@@ -194,6 +223,32 @@ def _trace(layer: Layer, border: Border, *, reducing: bool = False) -> tuple[Cos
     cost = Cost.total("", tuple(meter.lines)) if meter.lines else None
     costs = NOTHING if cost is None else tuple(int(getattr(cost, name)) for name in METRICS)
     return costs, Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
+
+
+def _reads_maps(menu: Menu) -> bool:
+    return any(isinstance(part, MapsHead) for head in menu.heads if head for part in head)
+
+
+def _read(head: MapsHead, maps: tuple[tuple[Shape, int, bool], ...]) -> Costs:
+    """Costs of a head on all maps.
+
+    Raises:
+        FieldError: it does not fit them.
+    """
+    reads = head.reads(len(maps))
+    widths = tuple(maps[number][0][0] for number in reads)
+    if len(maps) - 1 not in reads:
+        raise FieldError("maps", "must hold the last map")
+    try:
+        head.check(widths)
+    except ValueError as error:
+        raise FieldError("", str(error)) from None
+    values = [Value(shape, Storage(elements)) for shape, elements, _ in maps]
+    kept = tuple(value for value, (_, _, keep) in zip(values, maps, strict=True) if keep)
+    meter = Meter(kept=kept)
+    meter.enter_maps("", head.layers(widths), tuple(values[number] for number in reads))
+    cost = Cost.total("", tuple(meter.lines))
+    return tuple(int(getattr(cost, name)) for name in METRICS)
 
 
 def _add(a: Costs, b: Costs) -> Costs:

@@ -31,6 +31,7 @@ class Network(nn.Module):
     Attributes:
         stem, stages, head: the modules; `head` is an identity where the spec has none.
         feature_info: channels, reduction and module name of each map.
+        reads: numbers of the maps that the head reads, or that the network gives where there is no head.
     """
 
     def __init__(self, tree: Tree, feature_info: list[FeatureInfo]) -> None:
@@ -40,7 +41,8 @@ class Network(nn.Module):
         self.head = tree.head.module() if tree.head is not None else nn.Identity()
         self.feature_info = feature_info
         self.parallel = any(isinstance(stage, MapsSequence) for stage in tree.stages)
-        self.reads_all = isinstance(tree.head, MapsReader)
+        self.reads = tree.reads
+        self.reads_maps = isinstance(tree.head, MapsReader)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Maps after each stage, or of each branch, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
@@ -53,10 +55,17 @@ class Network(nn.Module):
             maps.append(x)
         return maps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The head's output, or the last map where there is no head."""
-        maps = self.forward_features(x)
-        return self.head(maps if self.reads_all else maps[-1])
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The head's output, or the last map where there is no head.
+
+        In evaluation it is one tensor. In training a head with an auxiliary one gives a tuple: the output that
+        evaluation gives, then the auxiliary ones.
+        """
+        return self.answer(self.forward_features(x))
+
+    def answer(self, maps: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        """What the head makes of all maps of `forward_features`; see `forward`."""
+        return self.head([maps[number] for number in self.reads] if self.reads_maps else maps[-1])
 
 
 def build(

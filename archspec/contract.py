@@ -26,6 +26,7 @@ from archspec.loader import dump, parse
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import feature_shapes, resolve
 from blocks.catalog import Part
+from blocks.layers.layer import TRAINING_ONLY
 
 FORMS = ("rows", "columns", "canonical")
 
@@ -97,6 +98,8 @@ def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
         network.eval()(images)
         maps = network.forward_features(images)
     for line in cost.total.lines:
+        if line.operator == TRAINING_ONLY:
+            continue
         output = outputs[line.path]
         if not isinstance(output, Tensor):
             continue  # inside an opaque module, parts may return what they like
@@ -129,7 +132,7 @@ def check_saved_bytes(spec: ArchSpec, resolution: Resolution | None = None) -> b
 
     Returns whether they were compared: batch norm cannot train on one image's map of a single position.
     """
-    cost, network, images = _prepare(spec, resolution)
+    cost, network, images = _prepare(spec, resolution, training=True)
     if any(line.operator == "batch_norm" and prod(line.shape[1:]) == 1 for line in cost.total.lines):
         return False
     measured = saved_bytes(network.train(), images[:1].clone())
@@ -156,10 +159,13 @@ def check_initialisation(spec: ArchSpec, resolution: Resolution | None = None) -
 
 
 def check_gradients(spec: ArchSpec, resolution: Resolution | None = None) -> None:
-    """In training every parameter gets a finite gradient."""
+    """In training every parameter gets a finite gradient, from all outputs and the maps that the head does not read."""
     _, network, images = _prepare(spec, resolution)
-    out = network.train()(images)
-    (out * torch.randn_like(out)).sum().backward()
+    maps = network.train().forward_features(images)
+    answer = network.answer(maps)
+    outs = list(answer) if isinstance(answer, tuple) else [answer]
+    outs += [x for number, x in enumerate(maps) if number not in network.reads]
+    torch.stack([(out * torch.randn_like(out)).sum() for out in outs]).sum().backward()
     for name, parameter in network.named_parameters():
         if parameter.grad is None or not parameter.grad.isfinite().all():
             raise ContractError(f"parameter {name} gets no finite gradient")

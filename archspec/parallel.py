@@ -91,9 +91,19 @@ def check_parallel(stages: tuple[ParallelStage, ...], stem: Stem, head: AnyHead 
         raise broken(("stages", depths.index(max(depths))), rule)
     if isinstance(head, MapsHead):
         check_maps_head(head, widths)
+        _check_unread(stages[-1], len(stages) - 1, head.reads(len(widths)))
     elif head is not None and len(widths) > 1:
         rule = f"{tag(type(head))} reads one map, but the last stage has {len(widths)} branches: take hr_classifier"
         raise broken(("head",), rule)
+
+
+def _check_unread(stage: ParallelStage, index: int, reads: tuple[int, ...]) -> None:
+    """A branch whose map no head reads must reach one that is read: through the last exchange, and end there."""
+    for number, branch in enumerate(stage.branches):
+        if number not in reads and (stage.fuse is None or branch.final_norm is not None):
+            given = "no fuse at its end" if stage.fuse is None else f"a final_norm on branch {number}"
+            rule = f"must hold map {number}: stages[{index}] has {given}, so that what leads there would be for nothing"
+            raise broken(("head", "maps"), rule)
 
 
 def _check_stage(stage: ParallelStage, index: int, before: tuple[int, ...]) -> None:

@@ -7,21 +7,43 @@ from archspec.schema import ArchSpec
 from blocks.component import Block
 from blocks.layers.combine import Sequence
 from blocks.layers.layer import Layer
-from blocks.layers.maps import Branches, MapsLayer, MapsSequence
+from blocks.layers.maps import Branches, Fuse, Gather, MapsLayer, MapsSequence
 from blocks.layers.norm import batch_norm, layer_norm
 
 Rates = list[list[float]]
 """A stochastic depth rate per block of each branch, in all modules."""
 
 
-def plant_branched(spec: ArchSpec) -> tuple[MapsSequence, ...]:
-    """The layers of each stage: `fuse_before`, `downsample`, `units` and `norm`, as far as declared."""
+def plant_branched(spec: ArchSpec, reads: tuple[int, ...] | None = None) -> tuple[MapsSequence, ...]:
+    """The layers of each stage: `fuse_before`, `downsample`, `units` and `norm`, as far as declared.
+
+    Where a head `reads` only some maps, the last exchange unit makes no others, as HRNet's for pose estimation: there
+    the branches end as they enter it.
+    """
     widths = (spec.stem.channels_out(spec.branched[0].widths[0]),)
     stages: list[MapsSequence] = []
     for stage, rates in zip(spec.branched, drop_path_rates(spec), strict=True):
         stages.append(_plant_stage(stage, widths, rates))
         widths = stage.widths
-    return tuple(stages)
+    return tuple(stages) if reads is None else (*stages[:-1], _end(stages[-1], reads))
+
+
+def _end(stage: MapsSequence, reads: tuple[int, ...]) -> MapsSequence:
+    """A stage whose last exchange unit makes only the maps that are read; the others pass it as they are."""
+    units = dict(stage.parts)["units"]
+    assert isinstance(units, MapsSequence)
+    *before, (name, last) = units.parts
+    assert isinstance(last, MapsSequence)
+    pruned = tuple((part, _only(layer, reads) if part == "fuse" else layer) for part, layer in last.parts)
+    done = MapsSequence((*before, (name, MapsSequence(pruned))))
+    return MapsSequence(tuple((part, done if part == "units" else layer) for part, layer in stage.parts))
+
+
+def _only(fuse: MapsLayer, reads: tuple[int, ...]) -> MapsLayer:
+    if not isinstance(fuse, Gather):
+        return fuse
+    outputs = tuple(out if number in reads else Fuse(((number, None),)) for number, out in enumerate(fuse.outputs))
+    return Gather(outputs)
 
 
 def drop_path_rates(spec: ArchSpec) -> list[Rates]:

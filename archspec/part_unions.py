@@ -56,9 +56,9 @@ def check_blocks(blocks: tuple[Block, ...], width: int) -> None:
 
 
 def check_maps_head(head: MapsHead, widths: tuple[int, ...]) -> None:
-    """Let a head that reads several maps check whether it fits them."""
+    """Let a head that reads several maps check whether it fits those among maps of `widths` channels that it reads."""
     try:
-        head.check(widths)
+        head.check(tuple(widths[number] for number in head.reads(len(widths))))
     except FieldError as error:
         raise broken(("head", *place_of(error)), error.rule) from None
     except ValueError as error:

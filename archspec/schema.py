@@ -150,6 +150,10 @@ class ArchSpec(BaseModel):
                 raise broken(("stages", index, "downsample"), rule)
         if isinstance(self.head, MapsHead):
             check_maps_head(self.head, tuple(widths))
+            last, read = len(widths) - 1, self.head.reads(len(widths))
+            if last not in read:
+                rule = f"must hold the last map, {last}: what comes after map {read[-1]} would be for nothing"
+                raise broken(("head", "maps"), rule)
 
     def _check_variant(self, resolution: int) -> None:
         place = ("variants", resolution)

@@ -20,12 +20,13 @@ class Tree:
     """The layers of a spec.
 
     `stages[i]` is a sequence of `downsample`, `resize` and `blocks`, as far as declared; of parallel branches one of
-    `fuse_before`, `downsample`, `units` and `norm`.
+    `fuse_before`, `downsample`, `units` and `norm`. `reads` are the numbers of the maps that the head reads.
     """
 
     stem: Layer
     stages: tuple[Sequence, ...] | tuple[MapsSequence, ...]
     head: Layer | MapsReader | None
+    reads: tuple[int, ...]
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Every layer with the dotted name of its module, outer ones before inner ones."""
@@ -48,9 +49,15 @@ def plant(spec: ArchSpec) -> Tree:
     widths = spec.branched[-1].widths if parallel else tuple(stage.width for stage in spec.stages)
     first = spec.stem.channels_out(spec.branched[0].widths[0] if parallel else widths[0])
     head = spec.head
-    top = head.layers(widths) if isinstance(head, MapsHead) else None if head is None else head.layers(widths[-1])
-    stages = plant_branched(spec) if parallel else _plant_stages(spec, first)
-    return Tree(spec.stem.layers(spec.channels, first), stages, top)
+    reads = head.reads(len(widths)) if isinstance(head, MapsHead) else (len(widths) - 1,)
+    if isinstance(head, MapsHead):
+        top = head.layers(tuple(widths[number] for number in reads))
+    else:
+        top = None if head is None else head.layers(widths[-1])
+    stages = (
+        plant_branched(spec, reads if isinstance(head, MapsHead) else None) if parallel else _plant_stages(spec, first)
+    )
+    return Tree(spec.stem.layers(spec.channels, first), stages, top, reads)
 
 
 def _plant_stages(spec: ArchSpec, width: int) -> tuple[Sequence, ...]:
@@ -130,7 +137,7 @@ def _trace(spec: ArchSpec, resolution: Resolution | None, meter: Meter) -> Maps:
         if isinstance(tree.head, Layer):
             meter.enter("head", tree.head, maps[-1])
         elif tree.head is not None:
-            meter.enter_maps("head", tree.head, maps)
+            meter.enter_maps("head", tree.head, tuple(maps[number] for number in tree.reads))
     except FieldError as error:
         size = str(height) if height == width else f"{height}x{width}"
         field, layer = _split(meter.path, spec)

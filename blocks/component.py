@@ -9,11 +9,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from archspec.errors import FieldError
 from blocks.layers.layer import Layer
 from blocks.layers.maps import MapsLayer, MapsReader
 
 PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 """Strict: YAML's `"4"` and `true` are no numbers. An option that is a tuple needs `Field(strict=False)`."""
+
+MapNumber = Annotated[int, Field(ge=0, le=63, strict=True)]
+MapNumbers = Annotated[tuple[MapNumber, ...], Field(min_length=1, max_length=32, strict=False)]
 
 Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", strict=True)]
 
@@ -97,11 +101,31 @@ class MapsHead(BaseModel, ABC):
 
     model_config = PART_CONFIG
     type: Any
+    maps: MapNumbers | None = Field(
+        None, description="numbers of the maps that it reads, finest first: of stages or branches from 0; null for all"
+    )
 
     @abstractmethod
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
-        """Layers on maps of `widths` channels, finest first."""
+        """Layers on maps of `widths` channels, finest first: those that the head reads."""
 
     def check(self, widths: tuple[int, ...]) -> None:
-        """Raise FieldError, which names the option, or ValueError where the head does not fit these maps."""
+        """Raise FieldError, which names the option, or ValueError where the head does not fit the maps it reads."""
         del widths
+
+    def reads(self, count: int) -> tuple[int, ...]:
+        """Numbers of the maps that the head reads, of `count` that there are.
+
+        Raises:
+            FieldError: one that does not exist, or not in rising order.
+        """
+        if self.maps is None:
+            return tuple(range(count))
+        given = list(self.maps)
+        missing = [number for number in given if number >= count]
+        if missing:
+            there = f"{count} maps, 0 to {count - 1}" if count > 1 else "1 map, 0"
+            raise FieldError("maps", f"map {missing[0]} does not exist: the backbone gives {there}")
+        if given != sorted(set(given)):
+            raise FieldError("maps", f"must rise from map to map, finest first, unlike {given}")
+        return self.maps

@@ -1,11 +1,11 @@
-"""Dropout of single numbers."""
+"""Dropout of single numbers, or of whole channels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,3 +31,23 @@ class Dropout(Layer):
         from torch import nn
 
         return nn.Dropout(self.rate)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dropout2d(Layer):
+    """In training, each channel of a map is zero with probability `rate` and otherwise scaled by 1 / (1 - rate)."""
+
+    rate: float
+
+    @property
+    def kind(self) -> str:
+        return "dropout"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        return meter.count("dropout", Value.new(x.shape), extra_bytes=x.shape[0] * FLOAT_BYTES)
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        return nn.Dropout2d(self.rate)

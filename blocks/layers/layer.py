@@ -26,6 +26,8 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 FLOAT_BYTES = 4
+TRAINING_ONLY = "training only"
+"""Operator of a line of what evaluation does not run."""
 
 
 @final
@@ -137,6 +139,15 @@ class Meter:
         self._path.append(name)
         out = layer.trace(maps, self)
         self._path.pop()
+        return out
+
+    def enter_training_only(self, name: str, layer: Layer, value: Value) -> Value:
+        """As `enter`, for what only training runs: in evaluation its params and the bytes that it keeps count alone."""
+        start = len(self.lines)
+        out = self.enter(name, layer, value)
+        if not self.training:
+            free = {"operator": TRAINING_ONLY, "macs": 0, "activations": 0, "elementwise": 0}
+            self.lines[start:] = [replace(line, **free) for line in self.lines[start:]]
         return out
 
     def keeps(self, value: Value) -> bool:

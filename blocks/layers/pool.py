@@ -1,4 +1,4 @@
-"""Pooling by a window, of averages or maxima, and averaging over the whole map."""
+"""Pooling by a window, of averages or maxima, to a fixed size, or over the whole map."""
 
 from __future__ import annotations
 
@@ -83,3 +83,27 @@ class GlobalPool(Layer):
         from blocks.modules.pool import GlobalAvgPool
 
         return GlobalAvgPool()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AdaptivePool(Layer):
+    """Average over `size` by `size` cells of any map: (C, H, W) -> (C, size, size). 1 per input element."""
+
+    size: int
+
+    @property
+    def kind(self) -> str:
+        return "pool"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        elements = prod(x.shape)
+        out = Value.new((x.shape[0], self.size, self.size))
+        # To a single cell torch takes the mean, which needs no input for its backward.
+        keep = (x,) if self.size > 1 else ()
+        return meter.count("adaptive_avg_pool2d", out, macs=elements, keep=keep, elementwise=elements)
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveAvgPool2d(self.size)

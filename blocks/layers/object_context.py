@@ -1,0 +1,150 @@
+"""Object-contextual representations: what each pixel takes from a description of each class in the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from blocks.layers.activation import Activation
+from blocks.layers.combine import Sequence, chain
+from blocks.layers.conv import conv
+from blocks.layers.dropout import Dropout2d
+from blocks.layers.layer import Layer, Maps, Meter, Value
+from blocks.layers.maps import MapsReader, NodeParts
+from blocks.layers.norm import batch_norm
+from blocks.layers.pyramid import Merge
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SoftGather(MapsReader):
+    """A description per class: the mean of the features, weighted by the class's softmax over all positions.
+
+    Features (M, H, W) and logits (K, H, W) -> (M, K, 1). Cost: one matmul, K·M·H·W.
+    """
+
+    def children(self) -> NodeParts:
+        return ()
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        features, logits = maps
+        width, height, columns = features.shape
+        classes, positions = logits.shape[0], height * columns
+        out = Value.new((width, classes, 1))
+        weights = Value.new((classes, positions))
+        return meter.count(
+            "matmul", out, macs=classes * width * positions, activations=classes * width, keep=(weights, features)
+        )
+
+    def module(self) -> nn.Module:
+        from blocks.modules.object_context import SoftGather as SoftGatherModule
+
+        return SoftGatherModule()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CrossAttention(MapsReader):
+    """Attention of one head, of the positions of one map among those of another, written as two matmuls.
+
+    Queries (R, H, W), keys and values (R, K, 1) -> (R, H, W). Cost: 2·R·H·W·K.
+    """
+
+    def children(self) -> NodeParts:
+        return ()
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        queries, keys, values = maps
+        width, height, columns = queries.shape
+        positions, count = height * columns, keys.shape[1] * keys.shape[2]
+        weights = Value.new((positions, count))
+        return meter.count(
+            "matmul",
+            Value.new(queries.shape),
+            macs=2 * width * positions * count,
+            activations=positions * count + width * positions,
+            keep=(queries, keys, values, weights),
+        )
+
+    def module(self) -> nn.Module:
+        from blocks.modules.object_context import CrossAttention as CrossAttentionModule
+
+        return CrossAttentionModule()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ObjectContext(MapsReader):
+    """From several maps to the logits of each class at each position of the first: -> (K, H, W).
+
+    The maps are concatenated at the size of the first. An auxiliary head's logits say where each class is; its
+    descriptions are gathered from there, and every position attends to them. The auxiliary head runs in evaluation too;
+    in training the module returns (logits, its logits). Every convolution has a bias and is followed by batch norm and
+    ReLU, but for the two that give logits.
+
+    Source: OCR section 3; HRFormer's form.
+
+    Args:
+        widths: channels of the maps.
+        width: channels of the features.
+        inner: channels of queries, keys and values.
+        classes: number of classes.
+        dropout: rate before the last convolution, of whole channels.
+    """
+
+    widths: tuple[int, ...]
+    width: int
+    inner: int
+    classes: int
+    dropout: float
+
+    def children(self) -> NodeParts:
+        c, m, r, k = sum(self.widths), self.width, self.inner, self.classes
+        parts: dict[str, Layer | MapsReader] = {
+            "merge": Merge(len(self.widths), "cat"),
+            "auxiliary": Sequence((*_unit(c, m, 3).parts, ("classifier", conv(m, k)))),
+            "features": _unit(c, m, 3),
+            "gather": SoftGather(),
+            "query": chain(unit1=_unit(m, r), unit2=_unit(r, r)),
+            "key": chain(unit1=_unit(m, r), unit2=_unit(r, r)),
+            "value": _unit(m, r),
+            "attention": CrossAttention(),
+            "up": _unit(r, m),
+            "concat": Merge(2, "cat"),
+            "bottleneck": _unit(2 * m, m),
+        }
+        if self.dropout:
+            parts["dropout"] = Dropout2d(self.dropout)
+        return (*parts.items(), ("classifier", conv(m, k)))
+
+    def trace(self, maps: Maps, meter: Meter) -> Value:
+        parts = dict(self.children())
+
+        def enter(name: str, *values: Value) -> Value:
+            part = parts[name]
+            if isinstance(part, Layer):
+                return meter.enter(name, part, *values)
+            assert isinstance(part, MapsReader)
+            return meter.enter_maps(name, part, values)
+
+        x = enter("merge", *maps)
+        logits, features = enter("auxiliary", x), enter("features", x)
+        objects = enter("gather", features, logits)
+        context = enter("attention", enter("query", features), enter("key", objects), enter("value", objects))
+        x = enter("bottleneck", enter("concat", enter("up", context), features))
+        if self.dropout:
+            x = enter("dropout", x)
+        return enter("classifier", x)
+
+    def module(self) -> nn.Module:
+        from blocks.modules.object_context import ObjectContext as ObjectContextModule
+
+        return ObjectContextModule({name: part.module() for name, part in self.children()})
+
+
+def _unit(width_in: int, width_out: int, kernel: int = 1) -> Sequence:
+    """Convolution with bias, batch norm, ReLU: k²·i·o + 3·o params."""
+    return chain(conv=conv(width_in, width_out, kernel), norm=batch_norm(width_out), act=Activation("relu"))
