@@ -1,14 +1,18 @@
 """Dense heads: params by the published formulas, cost against fvcore, what training returns, and what is refused."""
 
+import itertools
 import random
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
+from archspec.border import METRICS, Menu
 from archspec.builder import build
 from archspec.contract import check_counts, check_gradients, check_inference, check_saved_bytes, check_shapes, naming
 from archspec.cost import measure
+from archspec.costing import Metric, tabulate
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.generator import random_options, random_spec
@@ -204,6 +208,30 @@ def test_a_head_that_does_not_fit_is_one_line_with_its_place(head, message):
     with pytest.raises(SpecError) as caught:
         written(head)
     assert str(caught.value) == f"spec.yaml:9: {message}"
+
+
+def test_tables_of_millions_of_layouts_know_what_a_head_on_several_maps_costs():
+    """A kept map costs its bytes once, wherever the stage after it or the head keeps it."""
+    wide = written("upernet").model_dump(mode="json")
+    for stage in wide["stages"]:
+        stage["width"] += 2
+    specs = [written("{type: upernet, width: 8, classes: 3}"), ArchSpec.model_validate(wide)]
+    heads = [specs[0].head, find_part("segformer")(width=8, maps=(2, 3)), find_part("classifier")(), None]
+    heads += [find_part("ocr")(width=6, inner=4, maps=(0, 1))]  # the last map is missing: impossible
+    stages = tuple(tuple(spec.stages[i] for spec in specs) for i in range(4))
+    menu = Menu(3, 64, 0.0, (specs[0].stem,), stages, tuple(() if head is None else (head,) for head in heads))
+    chain = tabulate([{0: menu}], [Metric(name) for name in METRICS])
+    for choice in itertools.product(range(2), range(2), range(2), range(2), range(len(heads))):
+        priced = chain.price(np.array([[0, 0, *choice]]))[0].tolist()
+        *picks, head = choice
+        data = specs[0].model_dump(mode="json")
+        data["stages"] = [wide["stages"][i] if pick else data["stages"][i] for i, pick in enumerate(picks)]
+        data["head"] = None if heads[head] is None else heads[head].model_dump(mode="json")
+        if head == 4:
+            assert priced == [-1] * len(METRICS)
+            continue
+        cost = measure(ArchSpec.model_validate(data))
+        assert priced == [getattr(cost, name) for name in METRICS]
 
 
 def test_a_pose_head_on_a_pyramid_must_name_the_last_map():
