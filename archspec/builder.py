@@ -95,7 +95,8 @@ def build(
     Raises:
         SpecError: the spec cannot be built at this resolution.
     """
-    spec = spec.at(resolution or spec.resolution)
+    stated = spec.image if isinstance(spec.image, int) else spec.resolution
+    spec = spec.at(resolution or stated)
     tree = plant(spec)
     target = torch.device(device) if device is not None else torch.get_default_device()
     with torch.device("meta"):

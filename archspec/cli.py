@@ -98,7 +98,7 @@ def flops(
     if convention is not None:
         find_convention(convention, "--as")
     loaded = load(_existing(spec))
-    costs = [measure(loaded, size) for size in resolutions(res) or [loaded.resolution]]
+    costs = [measure(loaded, size) for size in resolutions(res) or [loaded.image]]
     if convention is not None:
         costs = [cost.under(convention) for cost in costs]
     out = console()
@@ -390,4 +390,5 @@ def _describe(file: str) -> str:
         return f"a space of {parse_space(document).count():,} layouts"
     spec = parse(document)
     cost = measure(spec)
-    return f"a spec: {short(cost.params)} params, {short(cost.macs)} MACs at {spec.resolution}"
+    place = spec.image if isinstance(spec.image, int) else "x".join(map(str, spec.image))
+    return f"a spec: {short(cost.params)} params, {short(cost.macs)} MACs at {place}"

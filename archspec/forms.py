@@ -31,7 +31,10 @@ STAGE_FIELDS = ("block", "depth", "width", "downsample", "resize", "blocks")
 """The fields of a stage itself; an option of a block with one of these names can only stand in the block's entry."""
 
 ALWAYS = ("name", "resolution", "stem", "stages", "head")
-TOP_DEFAULTS: dict[str, Any] = {"description": "", "status": "own", "channels": 3, "drop_path": 0, "variants": {}}
+TOP_DEFAULTS: dict[str, Any] = {
+    **{"description": "", "status": "own", "channels": 3, "drop_path": 0, "variants": {}},
+    "input": None,
+}
 SHOWN = ("heads", "expansion")
 """Options that the compact forms state even at their defaults."""
 

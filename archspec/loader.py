@@ -18,7 +18,7 @@ from archspec.document import MAX_BYTES, Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, columnize, compact
 from archspec.paths import Place, format_path, place_of, suggest
-from archspec.schema import ArchSpec
+from archspec.schema import ArchSpec, Resolution
 from archspec.tree import trace
 from archspec.wording import show
 from archspec.writer import write_yaml
@@ -88,7 +88,7 @@ def parse(document: Document) -> ArchSpec:
     except ValidationError as error:
         columns = () if "stages" in document.data else COLUMNS
         raise explain(error, document, {(): {*ArchSpec.model_fields, *columns} - {"branched"}}) from None
-    for resolution in (spec.resolution, *spec.variants):
+    for resolution in dict.fromkeys((spec.image, spec.resolution, *spec.variants)):
         _check_shapes(spec, resolution, document)
     return spec
 
@@ -160,7 +160,7 @@ def _no_columns(data: dict[str, Any]) -> dict[str, Any]:
     raise FieldError("stages", "parallel branches have no column form")
 
 
-def _check_shapes(spec: ArchSpec, resolution: int, document: Document) -> None:
+def _check_shapes(spec: ArchSpec, resolution: Resolution, document: Document) -> None:
     variant: Place = ("variants", resolution) if resolution in spec.variants else ()
     try:
         params = sum(line.params for line in trace(spec, resolution).lines)

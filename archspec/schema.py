@@ -34,6 +34,7 @@ Resolution = int | tuple[int, int]
 """Side of a square image, or (height, width)."""
 
 MAX_RESOLUTION = 16384
+Side = Annotated[int, Field(gt=0, le=MAX_RESOLUTION, strict=True)]
 VARIABLE = ("stem", "stages", "head", "drop_path")
 """What variants may change."""
 
@@ -59,6 +60,29 @@ class StageSpec(BaseModel):
     @model_validator(mode="after")
     def _check_blocks(self) -> StageSpec:
         check_blocks(self.blocks, self.width)
+        return self
+
+
+@final
+class InputSpec(BaseModel):
+    """The image that costs are stated for where it is not a square of `resolution`, as in detection."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[Side, Side] = Field(description="height and width in pixels")
+    scale: int = Field(1, ge=1, le=16, strict=True, description="how many times that size the backbone is given")
+
+    @property
+    def image(self) -> Resolution:
+        """(height, width) of what the backbone is given; the side where it is a square."""
+        height, width = (self.scale * side for side in self.size)
+        return height if height == width else (height, width)
+
+    @model_validator(mode="after")
+    def _check_image(self) -> InputSpec:
+        largest = self.scale * max(self.size)
+        if largest > MAX_RESOLUTION:
+            raise broken(("scale",), f"makes a side of {largest}: at most {MAX_RESOLUTION}")
         return self
 
 
@@ -93,6 +117,9 @@ class ArchSpec(BaseModel):
     )
     resolution: int = Field(
         224, gt=0, le=MAX_RESOLUTION, strict=True, description="side of the image in pixels for which costs are stated"
+    )
+    input: InputSpec | None = Field(
+        None, description="image for which costs are stated where it is not a square of `resolution`; null for that one"
     )
     channels: int = Field(3, gt=0, le=1024, strict=True, description="channels of the image")
     topology: Literal["pyramid", "parallel"] = Field(
@@ -175,14 +202,16 @@ class ArchSpec(BaseModel):
         Raises:
             PlaceError: a path that cannot be followed.
         """
-        data = {**self.canonical(), "variants": {}, "resolution": resolution}
+        data = {**self.canonical(), "variants": {}, "resolution": resolution, "input": None}
         change(data, self.variants[resolution])
         return data
 
     @model_serializer(mode="wrap")
     def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """One key `stages` for both topologies; the usual topology is not written, as before there was another."""
+        """One key `stages` for both topologies; what was added later is not written where it is the usual."""
         data = write(self)
+        if self.input is None:
+            data.pop("input", None)
         branched = data.pop("branched", ())
         if self.topology == "pyramid":
             data.pop("topology", None)
@@ -206,11 +235,18 @@ class ArchSpec(BaseModel):
         vars(copy).pop("digest", None)
         return copy
 
+    @property
+    def image(self) -> Resolution:
+        """The image for which costs are stated: side of a square one, or (height, width)."""
+        return self.resolution if self.input is None else self.input.image
+
     def at(self, resolution: int) -> ArchSpec:
-        """The spec for images of one resolution: the variant of that resolution where one is declared."""
+        """The spec for square images of one resolution: the variant of that resolution where one is declared."""
         if self.variants.get(resolution):
             return ArchSpec.model_validate(self._changed(resolution))
-        return self if resolution == self.resolution else self.model_copy(update={"resolution": resolution})
+        if resolution == self.resolution and self.input is None:
+            return self
+        return self.model_copy(update={"resolution": resolution, "input": None})
 
 
 def change(data: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -177,7 +177,7 @@ def _split(path: str, spec: ArchSpec) -> tuple[str, str]:
 def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tuple[int, int]]:
     """The variant of `spec` for a resolution (its own when None), and the image's (height, width)."""
     if resolution is None:
-        resolution = spec.resolution
+        resolution = spec.image
     if isinstance(resolution, int):
         return spec.at(resolution), (resolution, resolution)
     height, width = resolution

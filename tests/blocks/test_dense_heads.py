@@ -122,13 +122,13 @@ def test_logits_have_the_size_of_the_first_map_that_is_read(name):
 
 def random_dense(rng, name):
     """A small random pyramid with random options of one head."""
+    data = random_spec(rng).canonical()
     for _ in range(1000):
-        data = random_spec(rng).canonical()
         options = random_options(rng, find_part(name))
         options["maps"] = [len(data["stages"]) - 1] if name == "pose_heatmap" else None
         try:
             spec = ArchSpec.model_validate({**data, "head": options, "variants": {}})
-            if measure(spec).params < 100_000:
+            if measure(spec).params < 300_000:
                 return spec
         except (ValidationError, SpecError):
             continue
@@ -139,7 +139,7 @@ def random_dense(rng, name):
 def test_random_pyramids_with_dense_heads_keep_the_contract(name):
     torch.manual_seed(0)
     rng = random.Random(20)
-    for _ in range(3):
+    for _ in range(2):
         spec = random_dense(rng, name)
         for check in (check_counts, check_saved_bytes, check_shapes, check_gradients, check_inference):
             with naming(spec, None):
