@@ -15,8 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 import search.datasets
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
+from archspec.tree import trace
+from search.classification import Classification
 from search.discovery import find_class, parse_config, tags
 from search.seeding import torch_generator
+from search.supervision import Supervision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +31,11 @@ GROUP = "archspec.datasets"
 class Split(ABC):
     """Labelled images that are never mixed with those of another split."""
 
+    @property
+    def supervision(self) -> Supervision:
+        """What the labels ask of a network."""
+        return Classification()
+
     @abstractmethod
     def __len__(self) -> int:
         """Number of images."""
@@ -36,7 +44,8 @@ class Split(ABC):
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
-        """One pass: images (N, 3, resolution, resolution) float32, normalised, and labels (N,) int64, on the CPU.
+        """One pass: images (N, 3, resolution, resolution) float32, normalised, and labels (N,) int64 (or what
+        `supervision` says), on the CPU.
 
         Order and augmentation are functions of (seed, epoch) alone, whatever ran before and however many workers
         decode. Images are spread evenly over ceil(len / batch_size) batches, so that no batch is left with one.
@@ -67,9 +76,14 @@ class Dataset(BaseModel, ABC):
         """Number of labels."""
 
     @property
+    def supervision(self) -> Supervision:
+        """What the labels ask of a network."""
+        return Classification()
+
+    @property
     def metric_label(self) -> str:
-        """How a report names the accuracy on this data set."""
-        return "top-1 accuracy"
+        """How a report names the quality on this data set."""
+        return self.supervision.metric
 
     @property
     def benchmark(self) -> str | None:
@@ -85,7 +99,8 @@ class Dataset(BaseModel, ABC):
         """`spec` at the resolution of this data set.
 
         Raises:
-            FieldError: its head has another number of classes, or its images other channels.
+            FieldError: its head has another number of classes or gives another kind of output, its images have other
+                channels, or a stride empties a map at this resolution.
         """
         spec = spec.at(self.resolution)
         classes = getattr(spec.head, "classes", None)
@@ -93,6 +108,7 @@ class Dataset(BaseModel, ABC):
             raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
         if spec.channels != 3:
             raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
+        self.supervision.check_output(trace(spec).lines[-1].shape, self.classes)
         return spec
 
     @abstractmethod

@@ -10,20 +10,17 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from archspec.errors import RunError
 from search.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.curve import EpochRecord, write_curve
 from search.data import Split, Splits
-from search.distillation import Teacher, distilled
 from search.ema import Ema
 from search.interruption import Interrupted
-from search.mixing import Mixing, soft_labels
 from search.optimizer import autocast_dtype, make_optimizer, memory_format
-from search.policy import Policy
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
+from search.supervision import Score, Student
 
 CHECK_LOSS_EVERY = 25  # steps between looks at the loss where a look waits for the device
 
@@ -40,17 +37,8 @@ class OutOfMemory(RunError):  # noqa: N818
 
 @final
 @dataclass(frozen=True)
-class Score:
-    """Accuracy (fraction, 0 to 1) and mean cross-entropy (nats, no label smoothing) over a split."""
-
-    accuracy: float
-    loss: float
-
-
-@final
-@dataclass(frozen=True)
 class TrainResult:
-    """What a finished run reports: its last epoch's validation accuracy (not the best one, which would flatter)."""
+    """What a finished run reports: its last epoch's validation quality (not the best one, which would flatter)."""
 
     val_accuracy: float
     curve: list[EpochRecord]
@@ -69,16 +57,13 @@ def evaluate(model: nn.Module, split: Split, *, device: torch.device, batch_size
     """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored."""
     training, layout = model.training, memory_format(device)
     model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    loss = torch.zeros((), dtype=torch.float64, device=device)
+    tally = split.supervision.tally(device)
     with torch.no_grad():
         for images, labels in split.batches(batch_size, seed=0, epoch=0, shuffle=False, workers=workers):
             target = labels.to(device, non_blocking=True)
-            logits: Tensor = model(images.to(device, memory_format=layout, non_blocking=True))
-            correct += (logits.argmax(1) == target).sum()
-            loss += F.cross_entropy(logits.float(), target, reduction="sum").double()
+            tally.add(model(images.to(device, memory_format=layout, non_blocking=True)), target)
     model.train(training)
-    return Score(accuracy=correct.item() / len(split), loss=loss.item() / len(split))
+    return tally.score()
 
 
 def train(
@@ -105,7 +90,7 @@ def train(
         OutOfMemory: the device's memory does not suffice.
         Interrupted: `stop` said so; the checkpoint of the last whole epoch is there.
         RunError: the checkpoint is damaged or another run's; it is kept.
-        FieldError: the recipe distils, and the head does not allow it.
+        FieldError: the recipe asks for what these labels or this head do not allow.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _memory_of(device, recipe):
@@ -153,9 +138,9 @@ class _Run:
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.ema = Ema(self.model, self.recipe.ema_decay)
-        self.teacher = None if self.recipe.distill is None else Teacher(self.model, self.ema)
-        self.policy = Policy(self.recipe, self.seed)
         self.memory_format = memory_format(self.device, self.recipe.channels_last)
+        student = Student(self.model, self.ema, self.autocast, self.memory_format)
+        self.lesson = self.data.train.supervision.lesson(self.recipe, self.seed, student)
 
     def epoch(self) -> EpochRecord:
         """One pass over the training split and one over the validation split."""
@@ -198,14 +183,10 @@ class _Run:
             group["lr"] = lr
         images = images.to(self.device, memory_format=self.memory_format, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
-        epoch = len(self.curve)
-        if recipe.augments:  # each operation may leave another memory format
-            images = self.policy.augment(images, epoch, number).contiguous(memory_format=self.memory_format)
-        mixing = self.policy.mixing(images, epoch, number)
-        mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=self.memory_format)
+        step = self.lesson.step(images, labels, len(self.curve), number)
         with self.autocast:
-            logits: Tensor = self.model(mixed)
-        loss = self._loss(logits.float(), images, labels, mixing)
+            answer = self.model(step.images)
+        loss = step.loss(answer)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if recipe.clip_grad:
@@ -215,20 +196,6 @@ class _Run:
         self.scaler.update()
         self.ema.update()
         return loss.detach()
-
-    def _loss(self, logits: Tensor, images: Tensor, labels: Tensor, mixing: Mixing | None) -> Tensor:
-        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer."""
-        recipe = self.recipe
-        if mixing is None and self.teacher is None:
-            return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        target = soft_labels(labels, logits.shape[1], recipe.label_smoothing)
-        if mixing is not None:
-            target = mixing.labels(target)
-        if self.teacher is not None and recipe.distill is not None:
-            with self.autocast:
-                maps = self.teacher.maps(images)
-            target = distilled(target, maps, mixing, recipe.distill)
-        return F.cross_entropy(logits, target)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs; the learning rate is a function of the epoch."""

@@ -1,12 +1,13 @@
-"""Accuracy by training: every layout trained from scratch on one data set."""
+"""Quality (accuracy, mIoU) by training: every layout trained from scratch on one data set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from archspec.errors import FieldError
 from archspec.schema import ArchSpec
 from archspec.tree import plant
 from search.data import AnyDataset, parse_dataset
@@ -34,6 +35,14 @@ class Train(Evaluator):
     zero_init_residual: bool = Field(True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
 
+    @model_validator(mode="after")
+    def _check(self) -> Train:
+        try:
+            self.data.supervision.check_recipe(self.recipe)
+        except FieldError as error:
+            raise FieldError(f"recipe.{error.field}", error.rule) from None
+        return self
+
     @property
     def metrics(self) -> frozenset[str]:
         return frozenset({"accuracy", "latency_ms", *COST_METRICS})
@@ -53,6 +62,7 @@ class Train(Evaluator):
             recipe = Recipe.model_validate(self.recipe.model_dump() | changes)
         except ValidationError as error:
             raise first_problem(error, Recipe) from None
+        self.data.supervision.check_recipe(recipe)
         return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:
@@ -86,7 +96,8 @@ class TrainSession(Session):
         network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual)
 
         def show(record: EpochRecord) -> None:
-            progress(f"epoch {record.epoch}/{config.recipe.epochs}, accuracy {record.val_accuracy:.3f}")
+            quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
+            progress(f"epoch {record.epoch}/{config.recipe.epochs}, {quality}")
 
         result = train(
             network,

@@ -27,7 +27,7 @@ def read(split: Split, batch_size: int = 32, **changes: object) -> tuple[Tensor,
 
 class TestConfiguration:
     def test_every_file_is_one_data_set_with_its_name_as_tag(self):
-        assert datasets() == ["cluttered_digits", "digits", "imagefolder"]
+        assert datasets() == ["cluttered_digits", "digit_scenes", "digits", "imagefolder"]
         for tag in datasets():
             kind = find_dataset(tag)
             assert kind.model_fields["type"].default == tag

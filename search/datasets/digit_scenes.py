@@ -1,0 +1,74 @@
+"""Scenes of handwritten digits with the class of every pixel: a dense task without a download."""
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field, model_validator
+
+from search.data import Dataset, Splits
+from search.segmentation import Segmentation
+from search.sources import CLASSES, load_sources
+
+MEMORY = 4 * 2**30  # bytes of composed images and masks at most
+
+
+@final
+class DigitScenes(Dataset):
+    """Several real digits at random place and scale on textured ground, composed from a seed; masks of their ink.
+
+    Class 0 is the ground, 1 + d the digit d. Train, validation and test scenes are made of disjoint source images.
+    """
+
+    type: Literal["digit_scenes"] = "digit_scenes"
+    resolution: Annotated[int, Field(ge=64, le=1024, strict=True, description="image side in pixels")] = 128
+    train: int = Field(1000, ge=50, le=1_000_000, strict=True, description="training scenes")
+    validation: int = Field(200, ge=50, le=1_000_000, strict=True, description="validation scenes")
+    test: int = Field(500, ge=50, le=1_000_000, strict=True, description="test scenes")
+    fewest: int = Field(2, ge=1, le=25, strict=True, description="fewest digits in a scene")
+    most: int = Field(4, ge=1, le=25, strict=True, description="most digits in a scene")
+    smallest: float = Field(0.3, ge=0.05, le=0.85, description="smallest digit over image side")
+    largest: float = Field(0.42, ge=0.05, le=0.85, description="largest digit over image side")
+    seed: int = Field(0, ge=0, le=2**63, strict=True, description="seed of the composition")
+
+    @model_validator(mode="after")
+    def _check(self) -> "DigitScenes":
+        if self.fewest > self.most:
+            raise ValueError(f"fewest {self.fewest} must not exceed most {self.most}")
+        if self.smallest > self.largest:
+            raise ValueError(f"smallest {self.smallest} must not exceed largest {self.largest}")
+        if self.largest > (limit := self._layout().limit):
+            raise ValueError(f"largest {self.largest} must not exceed {limit:.3f} for {self.most} digits side by side")
+        size = 4 * self.resolution**2 * (self.train + self.validation + self.test)
+        if size > MEMORY:
+            raise ValueError(f"the scenes would take {size / 2**30:.1f} GiB of memory, more than {MEMORY // 2**30} GiB")
+        return self
+
+    @property
+    def classes(self) -> int:
+        return 1 + CLASSES
+
+    @property
+    def supervision(self) -> Segmentation:
+        return Segmentation(self.classes)
+
+    def load(self) -> Splits:
+        import numpy as np
+        import torch
+
+        from search.masks import MaskSplit
+        from search.scenes import compose_scenes
+
+        splits: list[MaskSplit] = []
+        for number, (sources, count) in enumerate(
+            zip(load_sources(), (self.train, self.validation, self.test), strict=True)
+        ):
+            rng = np.random.default_rng([self.seed, number])  # a split does not depend on the size of another
+            images, masks = compose_scenes(sources, count, self._layout(), rng)
+            pixels, targets = torch.from_numpy(images), torch.from_numpy(masks)
+            reach = self.resolution // 16
+            splits.append(MaskSplit(pixels, targets, classes=self.classes, mean=0.3, std=0.21, reach=reach))
+        return Splits(*splits)
+
+    def _layout(self):
+        from search.scenes import SceneLayout
+
+        return SceneLayout(self.resolution, self.fewest, self.most, self.smallest, self.largest)
