@@ -38,8 +38,8 @@ def _of_search(record: Record) -> list[str]:
         f"{_measured(again, tested)}.",
         f"The correction is for picking the highest of many (empirical Bayes). It assumes that layouts spread about "
         f"normally around one mean, which a sampler that learns breaks, and takes the noise of one training as "
-        f"{100 * sd:.2f} points: validation accuracy of the re-trained layouts, {freedom} degrees of freedom"
-        f"{_reservation(record)}." + (" What re-training measured assumes none of this." if again else ""),
+        f"{100 * sd:.2f} points: validation {record.metric.word} of the re-trained layouts, {freedom} degrees of "
+        f"freedom{_reservation(record)}." + (" What re-training measured assumes none of this." if again else ""),
     ]
 
 

@@ -66,7 +66,9 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
         table=found.table,
         rows=rows,
         progress_note=found.progress.note,
-        missing=[f"{title(one.objective)}: {one.reason}." for one in found.importances if one.reason],
+        missing=[
+            f"{title(one.objective, record.metric.word)}: {one.reason}." for one in found.importances if one.reason
+        ],
         command=f"archspec search study.yaml\narchspec report runs/{record.name}",
         versions=versions(str(record.attributes.get("archspec", "unknown"))),
         study=study.read_text(encoding="utf-8", errors="replace") if study.is_file() else "",
@@ -84,14 +86,15 @@ def template(name: str) -> Template:
 
 
 def _pictures(found: Findings, figures: Path) -> list[Picture]:
+    word, quality = found.record.metric.word, title("accuracy", found.record.metric.word)
     corners = ", ".join(_corner(found, index) for index in range(len(found.record.objectives)))
     pictures = [
         Picture(
             "tradeoff",
-            "Accuracy against cost of all trials, with the front",
-            "Hollow: trials of the search, validation accuracy, one seed; dashed, those that no other trial beats on "
-            "this cost and accuracy. Solid: the members of the front over the study's objectives, re-trained, test "
-            "accuracy, mean and sample standard deviation over seeds; the line joins those that no other member beats "
+            f"{quality} against cost of all trials, with the front",
+            f"Hollow: trials of the search, validation {word}, one seed; dashed, those that no other trial beats on "
+            f"this cost and {word}. Solid: the members of the front over the study's objectives, re-trained, test "
+            f"{word}, mean and sample standard deviation over seeds; the line joins those that no other member beats "
             "in this panel. Validation points were selected for being high, so compare test with test only.",
             inline(figures / "tradeoff.svg"),
             inline(figures / "tradeoff-column.svg"),
@@ -107,7 +110,7 @@ def _pictures(found: Findings, figures: Path) -> list[Picture]:
         Picture(
             "hypervolume",
             "Hypervolume of the search after each trained layout",
-            "Share of a box that the front covers. The box is fixed by rule: accuracy from 0 to 1, log10 of each cost "
+            f"Share of a box that the front covers. The box is fixed by rule: {word} from 0 to 1, log10 of each cost "
             f"from the cheapest trial of either arm to a tenth of the span beyond the dearest. Here: {corners}.",
             inline(figures / "hypervolume.svg"),
         ),
@@ -133,7 +136,7 @@ def _corner(found: Findings, index: int) -> str:
     name, ends = scale.objectives[index], (scale.best[index], scale.reference[index])
     units = unit(name, ends)
     low, high = sorted(ends)
-    return f"{units.title} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
+    return f"{title(name, found.record.metric.word)} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
 
 
 def inline(path: Path) -> str:
@@ -144,7 +147,7 @@ def inline(path: Path) -> str:
 def objectives(record: Record) -> str:
     """What the study searched for, in words."""
     names = [in_text(name) for name in record.objectives if name != "accuracy"]
-    return "maximising accuracy" + (f", minimising {' and '.join(names)}" if names else "")
+    return f"maximising {record.metric.word}" + (f", minimising {' and '.join(names)}" if names else "")
 
 
 def versions(trained: str) -> list[tuple[str, str]]:

@@ -55,15 +55,15 @@ def importances(record: Record) -> tuple[Importance, ...]:
     table = finished(record.search)
     numbers = [int(number) for number in table["number"]]
     return tuple(
-        _importance(record.study, name, dict(zip(numbers, table[name].astype(float), strict=True)))
+        _importance(record.study, name, dict(zip(numbers, table[name].astype(float), strict=True)), record.metric.word)
         for name in record.objectives
     )
 
 
-def _importance(study: optuna.Study, objective: str, values: Mapping[int, float]) -> Importance:
+def _importance(study: optuna.Study, objective: str, values: Mapping[int, float], word: str) -> Importance:
     count = len(values)
     top = max(TOP_TRIALS, math.ceil(TOP_SHARE * count))
-    reason = _obstacle(study, objective, values)
+    reason = _obstacle(study, objective, values, word)
     if reason:
         return Importance(objective, count, top, {}, {}, reason)
     sign = -1.0 if objective == "accuracy" else 1.0
@@ -87,11 +87,11 @@ def _chance(study: optuna.Study, losses: Mapping[int, float], quantile: float) -
     return chance
 
 
-def _obstacle(study: optuna.Study, objective: str, values: Mapping[int, float]) -> str:
+def _obstacle(study: optuna.Study, objective: str, values: Mapping[int, float], word: str) -> str:
     if len(values) < MIN_TRIALS:
         return f"needs at least {MIN_TRIALS} distinct trained layouts, has {len(values)}"
     if len(set(values.values())) == 1:
-        return f"all layouts have the same {title(objective).lower()}"
+        return f"all layouts have the same {word if objective == 'accuracy' else title(objective).lower()}"
     free = {name for trial in study.trials for name, kind in trial.distributions.items() if not kind.single()}
     return "" if free else "the space has no free parameter"
 
@@ -113,7 +113,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def draw(info: tuple[Importance, ...]) -> Figure | None:
+def draw(info: tuple[Importance, ...], word: str = "accuracy") -> Figure | None:
     """Bars per objective with the same parameters in the same rows; None when no objective has importances."""
     known = [one for one in info if not one.reason]
     if not known:
@@ -124,7 +124,7 @@ def draw(info: tuple[Importance, ...]) -> Figure | None:
     figure = sheet(width, 1.0 + 0.165 * len(rows))
     axes: list[Axes] = list(figure.subplots(1, len(known), squeeze=False, sharey=True).flat)
     for one, place in zip(known, axes, strict=True):
-        _draw_bars(place, one, rows)
+        _draw_bars(place, one, rows, word)
     handles: list[Artist] = [Patch(color=BLUE, label="above chance")]
     if any(one.chance for one in known):
         tick: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 6.5, "markeredgewidth": 1.1}
@@ -134,7 +134,7 @@ def draw(info: tuple[Importance, ...]) -> Figure | None:
     return figure
 
 
-def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
+def _draw_bars(axes: Axes, one: Importance, rows: list[str], word: str) -> None:
     places = range(len(rows))
     shares = [one.shares.get(name, 0.0) for name in rows]
     chance = [one.chance.get(name, 0.0) for name in rows]
@@ -144,7 +144,7 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
         axes.plot(chance, places, linestyle="none", marker="|", color=VERMILLION, markersize=6.5, markeredgewidth=1.1)
     axes.set_yticks(places, rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_title(title(one.objective))
+    axes.set_title(title(one.objective, word))
     axes.set_xlabel("share of importance")
     axes.set_xlim(left=0)
     axes.locator_params(axis="x", nbins=4)
@@ -152,9 +152,12 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def write(info: tuple[Importance, ...], folder: Path) -> bool:
-    """Write importances.{png,svg,pdf,csv}; False and nothing written when no objective has importances."""
-    figure = draw(info)
+def write(info: tuple[Importance, ...], folder: Path, word: str = "accuracy") -> bool:
+    """Write importances.{png,svg,pdf,csv}, in which the quality is called `word`.
+
+    False and nothing written when no objective has importances.
+    """
+    figure = draw(info, word)
     if figure is None:
         return False
     save(figure, folder, "importances")

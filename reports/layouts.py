@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from archspec.cost import Cost, measure
+from archspec.cost import NetworkCost, measure
 from archspec.parallel import ParallelStage
 from archspec.schema import ArchSpec
 from blocks.catalog import tag
+from blocks.component import Block
+from blocks.layers.layer import Shape
 from reports.canvas import BLUE, COLUMN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, save, sheet, write_csv
 
 # Kinds get their colours by the order of their names among all kinds shown, the usual three always the same.
@@ -28,15 +30,26 @@ MAX_ROWS = 12
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: block kinds in order, channels, and the side of its maps in pixels."""
+    """One stage: block kinds in order, channels, and the side of its maps in pixels.
+
+    Of parallel branches this is the finest; `beside` are the others, finest first.
+    """
 
     kinds: tuple[str, ...]
     width: int
     side: int
+    beside: tuple[Stage, ...] = ()
+
+    @property
+    def branches(self) -> tuple[Stage, ...]:
+        """The stage's branches, finest first: itself alone in a pyramid."""
+        return (self, *self.beside)
 
     @property
     def label(self) -> str:
-        """The stage in words: `T 9×320`, or `HR+T 4×64` for a mixed one."""
+        """The stage in words: `T 9×320`, `HR+T 4×64` for a mixed one, `4×18 | 4×36` for branches."""
+        if self.beside:
+            return " | ".join(f"{len(branch.kinds)}×{branch.width}" for branch in self.branches)
         kinds = "+".join(dict.fromkeys(self.kinds))
         return f"{kinds} {len(self.kinds)}×{self.width}"
 
@@ -51,33 +64,41 @@ class Layout:
 
 
 def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
-    """The layout of `spec` at its own resolution.
-
-    Of parallel branches, a stage is its deepest branch in all modules, with the channels of all branches together, at
-    the side of the finest.
-    """
-    sides = [math.isqrt(stage.shape[1] * stage.shape[2]) for stage in measure(spec).stages]
-    stages = tuple(
-        Stage(tuple(tag(type(block)) for block in stage.blocks), stage.width, side)
-        for stage, side in zip(spec.stages, sides, strict=False)
-    )
-    if spec.branched:
-        stages = tuple(map(_branched, spec.branched, measure(spec).stages))
+    """The layout of `spec` at its own resolution; the modules of a stage of branches count as one row of blocks."""
+    cost = measure(spec)
+    if spec.topology == "parallel":
+        stages = tuple(_branched(index, stage, cost) for index, stage in enumerate(spec.branched))
+    else:
+        stages = tuple(
+            Stage(_kinds(stage.blocks), stage.width, _side(part.shape))
+            for stage, part in zip(spec.stages, cost.stages, strict=True)
+        )
     return Layout(rank, title, stages)
 
 
-def _branched(stage: ParallelStage, cost: Cost) -> Stage:
-    deepest = max(stage.branches, key=lambda branch: branch.depth)
-    kinds = tuple(tag(type(block)) for block in deepest.blocks) * stage.modules
-    side = max(math.isqrt(line.shape[1] * line.shape[2]) for line in cost.lines if len(line.shape) == 3)
-    return Stage(kinds, sum(stage.widths), side)
+def _branched(index: int, stage: ParallelStage, cost: NetworkCost) -> Stage:
+    branches: tuple[Stage, ...] = ()
+    for number, branch in reversed(list(enumerate(stage.branches))):
+        place = f"stages.{index}.units.{stage.modules - 1}.branches.{number}."
+        shape = next(line.shape for line in reversed(cost.total.lines) if line.path.startswith(place))
+        branches = (Stage(stage.modules * _kinds(branch.blocks), branch.width, _side(shape)), *branches)
+    return replace(branches[0], beside=branches[1:])
+
+
+def _kinds(blocks: Sequence[Block]) -> tuple[str, ...]:
+    return tuple(tag(type(block)) for block in blocks)
+
+
+def _side(shape: Shape) -> int:
+    return math.isqrt(shape[1] * shape[2])
 
 
 def draw(layouts: Sequence[Layout]) -> Figure:
     """The layouts below one another, with equal stages in one column.
 
     A stage's breadth grows with its depth and channels, its height with the logarithm of its maps' side, so that
-    halving the resolution takes off the same height everywhere; each slab is one block.
+    halving the resolution takes off the same height everywhere; each slab is one block. Parallel branches lie below one
+    another in the height that their stage has.
     """
     shown = choose(layouts)
     columns = max(len(one.stages) for one in shown)
@@ -86,7 +107,7 @@ def draw(layouts: Sequence[Layout]) -> Figure:
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(len(shown), -0.3)
-    breadth = 0.92 / max(_breadth(stage) for one in shown for stage in one.stages)
+    breadth = 0.92 / max(_breadth(branch) for one in shown for stage in one.stages for branch in stage.branches)
     height = 0.5 / max(_height(stage) for one in shown for stage in one.stages)
     kinds = _colors(shown)
     for column in range(columns):
@@ -117,12 +138,13 @@ def write(layouts: Sequence[Layout], folder: Path) -> None:
         [
             one.rank,
             index,
-            "+".join(f"{kind}*{len(list(run))}" for kind, run in groupby(stage.kinds)),
-            stage.width,
-            stage.side,
+            "+".join(f"{kind}*{len(list(run))}" for kind, run in groupby(branch.kinds)),
+            branch.width,
+            branch.side,
         ]
         for one in layouts
         for index, stage in enumerate(one.stages)
+        for branch in stage.branches
     ]
     write_csv(folder / "layouts.csv", ["rank", "stage", "blocks", "width", "side"], rows)
 
@@ -130,16 +152,27 @@ def write(layouts: Sequence[Layout], folder: Path) -> None:
 def _draw_stage(
     axes: Axes, stage: Stage, center: tuple[float, float], scale: tuple[float, float], kinds: dict[str, str]
 ) -> None:
-    breadth, height = _breadth(stage) * scale[0], _height(stage) * scale[1]
-    left, low = center[0] - breadth / 2, center[1] + height / 2
-    slab = breadth / len(stage.kinds)
+    tall = _height(stage) * scale[1]
+    total = sum(_height(branch) for branch in stage.branches)
+    top = center[1] - tall / 2
+    for branch in stage.branches:
+        height = tall * _height(branch) / total
+        _draw_branch(axes, branch, (center[0], top + height), (_breadth(branch) * scale[0], height), kinds)
+        top += height
+    axes.text(center[0], center[1] + 0.35, stage.label, fontsize=5.8, ha="center", va="center", color="#222222")
+
+
+def _draw_branch(
+    axes: Axes, stage: Stage, foot: tuple[float, float], size: tuple[float, float], kinds: dict[str, str]
+) -> None:
+    (breadth, height), low = size, foot[1]
+    left, slab = foot[0] - breadth / 2, breadth / len(stage.kinds)
     for index, kind in enumerate(stage.kinds):
         place = (left + index * slab, low - height)
         axes.add_patch(
             Rectangle(place, slab, height, facecolor=kinds[kind], edgecolor="white", linewidth=min(0.3, 20 * slab))
         )
     axes.add_patch(Rectangle((left, low - height), breadth, height, fill=False, edgecolor="#333333", linewidth=0.5))
-    axes.text(center[0], center[1] + 0.35, stage.label, fontsize=5.8, ha="center", va="center", color="#222222")
 
 
 def _breadth(stage: Stage) -> float:
@@ -152,7 +185,7 @@ def _height(stage: Stage) -> float:
 
 
 def _colors(layouts: Sequence[Layout]) -> dict[str, str]:
-    shown = {kind for one in layouts for stage in one.stages for kind in stage.kinds}
+    shown = {kind for one in layouts for stage in one.stages for branch in stage.branches for kind in branch.kinds}
     others = sorted(shown - set(_COLORS))
     usual = {kind: color for kind, color in _COLORS.items() if kind in shown}
     return usual | {kind: _SPARE[index % len(_SPARE)] for index, kind in enumerate(others)}

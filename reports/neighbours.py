@@ -57,7 +57,7 @@ def within_noise(comparison: Comparison | None) -> bool:
     return comparison is not None and comparison.mark == "within noise"
 
 
-def legend(found: Neighbours) -> str:
+def legend(found: Neighbours, word: str = "accuracy") -> str:
     """What the column states and by which test; why there is none, where scipy is missing; else nothing."""
     if found.missing:
         return f"Whether neighbours differ by more than noise is not stated: {found.missing}."
@@ -66,7 +66,7 @@ def legend(found: Neighbours) -> str:
     tests = sorted({each.test for each in found.comparisons.values() if each.test != "none"})
     test, percent = " or ".join(tests), f"{100 * LEVEL:g} %"
     return (
-        f"Δ: test accuracy less that of the next cheaper re-trained member (by {in_text(found.cost)}), in points, with "
+        f"Δ: test {word} less that of the next cheaper re-trained member (by {in_text(found.cost)}), in points, with "
         f"the {100 - 100 * LEVEL:g} % interval of this difference alone. {SIGN}: supported by the test ({test}, paired "
         f"by seed, {percent} over the column by Holm's correction); without {SIGN} and grey: within noise."
     )

@@ -42,7 +42,9 @@ def compute(run: Path) -> Findings:
         record=record,
         front=members,
         specs=specs,
-        table=table.table(members, f"{_caption(record, members)} {neighbours.legend(beside)}".rstrip(), beside),
+        table=table.table(
+            members, f"{_caption(record, members)} {neighbours.legend(beside, record.metric.word)}".rstrip(), beside
+        ),
         tradeoff=tradeoff.tradeoff(record, members),
         progress=progress.progress(record),
         importances=importances.importances(record),
@@ -68,7 +70,7 @@ def _write(found: Findings, run: Path, folder: Path) -> None:
         tradeoff_figure.write(found.tradeoff, figures)
         progress_figure.write(found.progress, figures)
         layouts.write(found.layouts, figures)
-        importances.write(found.importances, figures)
+        importances.write(found.importances, figures, found.record.metric.word)
     table.write(found.table, found.front, folder)
     links = _write_specs(found, folder / "front")
     (folder / "index.html").write_text(render(found, run, figures, links), encoding="utf-8")
@@ -82,7 +84,11 @@ def _write_specs(found: Findings, folder: Path) -> list[str]:
         code = re.sub(r"[^A-Za-z0-9.+-]", "_", member.code)[:120]
         name = f"{member.rank:02d}-{code}.yaml"
         test = table.spread(member.test, unit("accuracy", []))
-        result = f"test accuracy {test} % over {member.test.n} seeds" if member.test.n else "not re-trained"
+        result = (
+            f"test {found.record.metric.word} {test} % over {member.test.n} seeds"
+            if member.test.n
+            else "not re-trained"
+        )
         about = f"member {member.rank} of {len(found.front.members)} of the front of {found.record.name}; {result}"
         label = f"{found.record.name}-{member.rank:02d}"[:200]
         spec = found.specs[member.rank].model_copy(update={"name": label, "description": about[:2000]})
@@ -97,9 +103,9 @@ def _caption(record: Record, members: Front) -> str:
     if not counts:
         return f"{head}; not re-trained yet."
     if max(counts) == 1:
-        return f"{head}; test accuracy of one final training."
+        return f"{head}; test {record.metric.word} of one final training."
     seeds = f"{max(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"{head}; test accuracy of {seeds} final trainings, mean ± sample standard deviation."
+    return f"{head}; test {record.metric.word} of {seeds} final trainings, mean ± sample standard deviation."
 
 
 def _layout_title(member: Member, members: Front) -> str:

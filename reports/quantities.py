@@ -56,9 +56,9 @@ def unit(name: str, values: Iterable[float]) -> Unit:
     return Unit(_TITLES[name], sign, divisor, decimals)
 
 
-def title(name: str) -> str:
-    """Name of a quantity for people."""
-    return _TITLES[name]
+def title(name: str, word: str = "accuracy") -> str:
+    """Name of a quantity for people; `word` is what the quality `accuracy` is called."""
+    return word if name == "accuracy" != word else _TITLES[name]
 
 
 def in_text(name: str) -> str:

@@ -34,6 +34,11 @@ class Metric:
     dataset: str
     benchmark: str | None
 
+    @property
+    def word(self) -> str:
+        """What sentences and axes call it: `accuracy`, or its own name where it is no accuracy (`mIoU`)."""
+        return "accuracy" if self.label.endswith("accuracy") else self.label
+
 
 @dataclass(frozen=True)
 class Record:

@@ -60,7 +60,7 @@ def summary(record: Record, front: Front) -> Summary:
         sampler=_sampler(record),
         training={name: _seconds(table) for name, table in tables.items() if len(table)},
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
-        noise=tuple(_noise(front)),
+        noise=tuple(_noise(front, record.metric.word)),
         best=best(record, front),
         surrogate=tuple(_surrogate(record)),
     )
@@ -95,7 +95,7 @@ def _failures(study: str, table: pd.DataFrame) -> list[Failure]:
     ]
 
 
-def _noise(front: Front) -> list[str]:
+def _noise(front: Front, word: str) -> list[str]:
     tested = [member for member in front.members if member.test.n]
     sd = pooled_sd([member.test for member in tested])
     if len(tested) < 2 or not math.isfinite(sd):
@@ -106,7 +106,7 @@ def _noise(front: Front) -> list[str]:
     sentences = [
         f"Seed noise (pooled standard deviation over the re-trained members) is {100 * sd:.2f} points.",
         f"The ends of the front, members {first.rank} and {last.rank}, differ by {100 * gap:+.2f} points of test "
-        f"accuracy{ratio} seed noise.",
+        f"{word}{ratio} seed noise.",
     ]
     pairs = list(pairwise(tested))
     gaps = [abs(two.test.mean - one.test.mean) for one, two in pairs]
@@ -131,8 +131,9 @@ def _surrogate(record: Record) -> list[str]:
         return []
     return [
         f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the "
-        f"others, a layout's accuracy was off by {100 * error:.2f} points (root mean square); the rank correlation of "
-        f"these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} (Spearman's rho)."
+        f"others, a layout's {record.metric.word} was off by {100 * error:.2f} points (root mean square); the rank "
+        f"correlation of these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} "
+        "(Spearman's rho)."
     ]
 
 

@@ -138,7 +138,9 @@ def _notes(record: Record, front: Front, panels: Sequence[Panel]) -> list[str]:
             "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
         )
     if not any(member.test.n for member in front.members):
-        notes.append("No member of the front has been re-trained yet, so there is no test accuracy to show.")
+        notes.append(
+            f"No member of the front has been re-trained yet, so there is no test {record.metric.word} to show."
+        )
     elif lacking := [str(member.rank) for member in front.members if not member.test.n]:
         notes.append(f"Members without final trainings: {', '.join(lacking)}.")
     if front.former:

@@ -24,7 +24,7 @@ from archspec.paths import Place, parse_path
 from archspec.schema import AnyHead, AnyStem, ArchSpec, StageSpec, change
 from blocks.catalog import tag
 from blocks.component import MapsHead
-from search.holes import Hole, Params, Scalar, assignments, fill, place_in
+from search.holes import FAMILY, Hole, Params, Scalar, assignments, fill, place_in
 from search.space import Space
 
 MAX_OPTIONS = 200_000
@@ -41,15 +41,13 @@ class Encoding:
         slots: every hole, those inside options included, component by component.
 
     Raises:
-        SpecError: a component with more options than can be tabulated.
+        SpecError: a component with more options than can be tabulated, or layouts that are no pyramid of stages.
     """
 
     def __init__(self, space: Space) -> None:
+        _check_pyramid(space)
         self.space = space
         self.template = space.template
-        if self.template.get("topology", "pyramid") != "pyramid":
-            rule = "costs cannot be tabulated for parallel branches, only for a pyramid: leave out what needs tables"
-            raise SpecError(rule, field="topology", **place_in(space.document, ("topology",)))
         loose = tuple(hole for hole in space.holes if _part(hole) is None)
         self._contexts = list(assignments(_capped(loose, "what belongs to no stage", space)))
         stages = len(self._stages(self._contexts[0]))
@@ -262,6 +260,15 @@ def _part(hole: Hole) -> str | None:
 
 def _of_part(space: Space, name: str) -> tuple[Hole, ...]:
     return tuple(hole for hole in space.holes if _part(hole) == name)
+
+
+def _check_pyramid(space: Space) -> None:
+    template = space.template
+    if FAMILY in template or template.get("topology", "pyramid") != "pyramid":
+        field = FAMILY if FAMILY in template else "topology"
+        what = "chooses among families" if FAMILY in template else "has, or may have, parallel branches"
+        rule = f"the space {what}: only one pyramid of stages can be tabulated, which budgets and exact searches need"
+        raise SpecError(rule, field=field, **place_in(space.document, (field,)))
 
 
 def _capped(holes: tuple[Hole, ...], name: str, space: Space) -> tuple[Hole, ...]:

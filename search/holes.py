@@ -4,6 +4,9 @@ A hole is `{choice: [a, b, ...]}`, `{choice: {label: sub-spec, ...}}` where what
 its label (holes inside included), or `{range: [low, high]}` / `{range: [low, high, step]}` with both ends included.
 The parameter of a hole is the dotted path where it stands, such as `stages[3].width`, or `stages[3].block.T.heads`
 under a label.
+
+At the top, `family: {choice: {label: fields, ...}}` chooses among whole layouts: the fields under the chosen label
+join those that stand beside it, and take the place of fields of the same name.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from typing import Any, cast, final
 from archspec.document import Document, Place
 from archspec.errors import SpecError
 from archspec.paths import format_path
+
+FAMILY = "family"
+"""The field of a space, not of a spec, that chooses among whole layouts."""
 
 Scalar = None | bool | int | float | str
 Params = dict[str, Scalar]
@@ -93,6 +99,10 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
     twice = next((label for index, label in enumerate(labels) if label in labels[:index]), None)
     if twice is not None:
         raise SpecError(f"option {twice!r} occurs twice", field=format_path(name), **place_in(document, place))
+    odd = next((label for label, sub in options if name == (FAMILY,) and not isinstance(sub, dict)), None)
+    if odd is not None:
+        rule = f"option {odd!r} of the family must be a mapping of fields of the spec"
+        raise SpecError(rule, field=f"{FAMILY}.choice", **place_in(document, place))
     nested = {
         label: find_holes(sub, (*place, "choice", str(label)), (*name, str(label)), document) for label, sub in options
     }
@@ -147,7 +157,8 @@ def fill(data: Any, name: Place, params: Params) -> Any:
         return fill(sub, (*name, label), params)
     if isinstance(data, dict):
         entries = cast("dict[Any, Any]", data)
-        return {key: fill(value, (*name, key), params) for key, value in entries.items()}
+        filled = {key: fill(value, (*name, key), params) for key, value in entries.items()}
+        return filled | filled.pop(FAMILY) if _has_family(entries, name) else filled
     if isinstance(data, list):
         return [fill(value, (*name, index), params) for index, value in enumerate(cast("list[Any]", data))]
     return data
@@ -167,7 +178,12 @@ def filled_lines(
     entries = enumerate(cast("list[Any]", data)) if isinstance(data, list) else ()
     entries = cast("dict[Any, Any]", data).items() if isinstance(data, dict) else entries
     for key, value in entries:
-        yield from filled_lines(value, (*place, key), (*name, key), (*filled, key), params, document)
+        inside = filled if key == FAMILY and _has_family(data, name) else (*filled, key)
+        yield from filled_lines(value, (*place, key), (*name, key), inside, params, document)
+
+
+def _has_family(data: Any, name: Place) -> bool:
+    return name == () and isinstance(data, dict) and _is_hole(cast("dict[Any, Any]", data).get(FAMILY))
 
 
 def _chosen(data: Any, name: Place, params: Params) -> tuple[Any, str]:

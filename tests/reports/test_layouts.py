@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,22 @@ def test_csv(tmp_path: Path) -> None:
     with (tmp_path / "layouts.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows[3] == {"rank": "1", "stage": "3", "blocks": "T*9", "width": "320", "side": "14"}
+
+
+def test_parallel_branches_lie_below_one_another() -> None:
+    one = layout(1, "1", load("tiny-hrvit-seg"))
+    assert [[(len(branch.kinds), branch.width, branch.side) for branch in stage.branches] for stage in one.stages] == [
+        [(1, 16, 32)],
+        [(1, 16, 32), (1, 32, 16)],
+        [(1, 16, 32), (1, 32, 16), (2, 64, 8)],
+    ]
+    assert [stage.label for stage in one.stages] == ["hrvit_block 1×16", "1×16 | 1×32", "1×16 | 1×32 | 2×64"]
+    with style():
+        axes = draw([one]).axes[0]
+    frames = [patch for patch in axes.patches if isinstance(patch, Rectangle) and not patch.get_fill()]
+    assert len(frames) == 6
+    last = sorted(frames[3:], key=lambda patch: patch.get_y())
+    for above, below in pairwise(last):
+        assert below.get_y() == pytest.approx(above.get_y() + above.get_height())
+    heights = [sum(patch.get_height() for patch in group) for group in (frames[:1], frames[1:3], frames[3:])]
+    assert heights == pytest.approx([heights[0]] * 3)

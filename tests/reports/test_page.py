@@ -202,3 +202,16 @@ def test_report_needs_neither_torch_nor_search_nor_pyplot(demo_run: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
+
+
+def test_a_run_that_measures_another_quality_says_so_everywhere(make_run: Callable[..., Path]) -> None:
+    metric = {"name": "accuracy", "label": "mIoU", "dataset": "digit_scenes", "benchmark": None}
+    run = make_run(attributes={"metric": metric})
+    page = write_report(run).read_text()
+    text = re.sub(r"<[^>]+>|data:image[^\"]+", " ", page.split("<main>")[1].split("<pre")[0])
+    assert "mIoU on digit_scenes" in text
+    assert "maximising mIoU, minimising MACs" in text
+    assert "Cost against mIoU" in text
+    assert not re.search("accuracy|top-1", text, re.IGNORECASE)
+    assert "accuracy" not in (run / "report" / "front.md").read_text()
+    assert "mIoU (%)" in (run / "report" / "figures" / "tradeoff.svg").read_text()
