@@ -45,7 +45,12 @@ class Encoding:
     """
 
     def __init__(self, space: Space) -> None:
-        _check_pyramid(space)
+        if FAMILY in space.template:
+            rule = "whole layouts to choose from cannot be tabulated, only one pyramid: leave out what needs tables"
+            raise SpecError(rule, field=FAMILY, **place_in(space.document, (FAMILY,)))
+        if space.template.get("topology", "pyramid") != "pyramid":
+            rule = "costs cannot be tabulated for parallel branches, only for a pyramid: leave out what needs tables"
+            raise SpecError(rule, field="topology", **place_in(space.document, ("topology",)))
         self.space = space
         self.template = space.template
         loose = tuple(hole for hole in space.holes if _part(hole) is None)
@@ -260,15 +265,6 @@ def _part(hole: Hole) -> str | None:
 
 def _of_part(space: Space, name: str) -> tuple[Hole, ...]:
     return tuple(hole for hole in space.holes if _part(hole) == name)
-
-
-def _check_pyramid(space: Space) -> None:
-    template = space.template
-    if FAMILY in template or template.get("topology", "pyramid") != "pyramid":
-        field = FAMILY if FAMILY in template else "topology"
-        what = "chooses among families" if FAMILY in template else "has, or may have, parallel branches"
-        rule = f"the space {what}: only one pyramid of stages can be tabulated, which budgets and exact searches need"
-        raise SpecError(rule, field=field, **place_in(space.document, (field,)))
 
 
 def _capped(holes: tuple[Hole, ...], name: str, space: Space) -> tuple[Hole, ...]:
