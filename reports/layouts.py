@@ -47,9 +47,9 @@ class Stage:
 
     @property
     def label(self) -> str:
-        """The stage in words: `T 9×320`, `HR+T 4×64` for a mixed one, `4×18 | 4×36` for branches."""
+        """The stage in words: `T 9×320`, `HR+T 4×64` for a mixed one, `4×18|4×36` for branches."""
         if self.beside:
-            return " | ".join(f"{len(branch.kinds)}×{branch.width}" for branch in self.branches)
+            return "|".join(f"{len(branch.kinds)}×{branch.width}" for branch in self.branches)
         kinds = "+".join(dict.fromkeys(self.kinds))
         return f"{kinds} {len(self.kinds)}×{self.width}"
 
@@ -77,12 +77,12 @@ def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
 
 
 def _branched(index: int, stage: ParallelStage, cost: NetworkCost) -> Stage:
-    branches: tuple[Stage, ...] = ()
-    for number, branch in reversed(list(enumerate(stage.branches))):
+    branches: list[Stage] = []
+    for number, branch in enumerate(stage.branches):
         place = f"stages.{index}.units.{stage.modules - 1}.branches.{number}."
         shape = next(line.shape for line in reversed(cost.total.lines) if line.path.startswith(place))
-        branches = (Stage(stage.modules * _kinds(branch.blocks), branch.width, _side(shape)), *branches)
-    return replace(branches[0], beside=branches[1:])
+        branches.append(Stage(stage.modules * _kinds(branch.blocks), branch.width, _side(shape)))
+    return replace(branches[0], beside=tuple(branches[1:]))
 
 
 def _kinds(blocks: Sequence[Block]) -> tuple[str, ...]:
@@ -102,14 +102,16 @@ def draw(layouts: Sequence[Layout]) -> Figure:
     """
     shown = choose(layouts)
     columns = max(len(one.stages) for one in shown)
-    figure = sheet(COLUMN if columns <= 5 else min(7.16, 0.7 * columns), 0.57 + 0.55 * len(shown))
+    kinds, wide = _colors(shown), COLUMN if columns <= 5 else min(7.16, 0.7 * columns)
+    # In the legend a handle takes about 40 points and a letter 5.
+    entries = max(1, min(5, int(72 * wide / (40 + 5 * max(map(len, kinds)))), len(kinds)))
+    figure = sheet(wide, 0.4 + 0.17 * math.ceil(len(kinds) / entries) + 0.55 * len(shown))
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(len(shown), -0.3)
     breadth = 0.92 / max(_breadth(branch) for one in shown for stage in one.stages for branch in stage.branches)
     height = 0.5 / max(_height(stage) for one in shown for stage in one.stages)
-    kinds = _colors(shown)
     for column in range(columns):
         sides = {one.stages[column].side for one in shown if column < len(one.stages)}
         head = f"stage {column} · {sides.pop()} px" if len(sides) == 1 else f"stage {column}"
@@ -120,7 +122,7 @@ def draw(layouts: Sequence[Layout]) -> Figure:
         for column, stage in enumerate(one.stages):
             _draw_stage(axes, stage, (column + 0.5, row + 0.49), (breadth, height), kinds)
     handles = [Patch(facecolor=color, edgecolor="#333333", linewidth=0.5, label=kind) for kind, color in kinds.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=entries)
     return figure
 
 

@@ -83,7 +83,7 @@ def test_parallel_branches_lie_below_one_another() -> None:
         [(1, 16, 32), (1, 32, 16)],
         [(1, 16, 32), (1, 32, 16), (2, 64, 8)],
     ]
-    assert [stage.label for stage in one.stages] == ["hrvit_block 1×16", "1×16 | 1×32", "1×16 | 1×32 | 2×64"]
+    assert [stage.label for stage in one.stages] == ["hrvit_block 1×16", "1×16|1×32", "1×16|1×32|2×64"]
     with style():
         axes = draw([one]).axes[0]
     frames = [patch for patch in axes.patches if isinstance(patch, Rectangle) and not patch.get_fill()]
