@@ -25,7 +25,7 @@ from blocks.layers.layer import Line, Shape
 from blocks.layers.opaque import Opaque
 from blocks.measuring.count import depth, kept_storages, per_image, tally
 
-MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", "matmul"})
+MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", "matmul", "bmm"})
 """What torch's own counter counts, at 2 per multiply-add."""
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from archspec.errors import FieldError, SpecError
 from archspec.schema import ArchSpec
 from archspec.tree import Tree, feature_shapes, plant
-from blocks.layers.maps import MapsReader, MapsSequence
+from blocks.layers.maps import MapsLayer, MapsReader, MapsSequence
 from blocks.layers.opaque import Opaque
 
 Init = Literal["vit", "fan_out", "skip"]
@@ -42,7 +42,7 @@ class Network(nn.Module):
         self.feature_info = feature_info
         self.parallel = any(isinstance(stage, MapsSequence) for stage in tree.stages)
         self.reads = tree.reads
-        self.reads_maps = isinstance(tree.head, MapsReader)
+        self.reads_maps = isinstance(tree.head, MapsReader | MapsLayer)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Maps after each stage, or of each branch, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
@@ -55,15 +55,15 @@ class Network(nn.Module):
             maps.append(x)
         return maps
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
         """The head's output, or the last map where there is no head.
 
-        In evaluation it is one tensor. In training a head with an auxiliary one gives a tuple: the output that
-        evaluation gives, then the auxiliary ones.
+        It is one tensor in evaluation; in training a head with an auxiliary one gives a tuple of the output that
+        evaluation gives, then the auxiliary ones. A detector's head gives a list of tensors in both modes.
         """
         return self.answer(self.forward_features(x))
 
-    def answer(self, maps: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+    def answer(self, maps: list[Tensor]) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
         """What the head makes of all maps of `forward_features`; see `forward`."""
         return self.head([maps[number] for number in self.reads] if self.reads_maps else maps[-1])
 

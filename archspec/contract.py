@@ -26,8 +26,9 @@ from archspec.loader import dump, parse
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import feature_shapes, resolve
 from blocks.catalog import Part
-from blocks.layers.layer import TRAINING_ONLY
+from blocks.layers.layer import TRAINING_ONLY, Shape
 
+Output = Tensor | tuple[Tensor, ...] | list[Tensor]
 FORMS = ("rows", "columns", "canonical")
 
 
@@ -84,11 +85,11 @@ def check_forms(spec: ArchSpec, resolution: Resolution | None = None) -> None:
 def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     """The shape rule of each layer gives the size of its module's output; `feature_info` is true."""
     cost, network, images = _prepare(spec, resolution)
-    outputs: dict[str, object] = {}
+    outputs: dict[str, list[object]] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
-            outputs[name] = output
+            outputs.setdefault(name, []).append(output)
 
         return hook
 
@@ -100,17 +101,13 @@ def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     for line in cost.total.lines:
         if line.operator == TRAINING_ONLY:
             continue
-        output = outputs[line.path]
-        if not isinstance(output, Tensor):
-            continue  # inside an opaque module, parts may return what they like
-        shape = tuple(output.shape[1:])
-        # Attention's projections see tokens (L, C) where the layer tree has a map (C, H, W).
-        same = prod(shape) == prod(line.shape) if len(shape) == 2 else shape == line.shape
-        if not same:
-            raise ContractError(f"module {line.path}: the shape rule gives {line.shape}, the module {shape}")
+        # Only a module that several maps share runs more than once; parts of an opaque one may return what they like.
+        shapes = [tuple(output.shape[1:]) for output in outputs[line.path] if isinstance(output, Tensor)]
+        if shapes and not any(_agree(shape, line.shape) for shape in shapes):
+            raise ContractError(f"module {line.path}: the shape rule gives {line.shape}, the module {shapes[-1]}")
     shapes = feature_shapes(spec, resolution)
     for (name, shape), info, out in zip(shapes, network.feature_info, maps, strict=True):
-        if shape != tuple(out.shape[1:]) or info["num_chs"] != out.shape[1] or outputs[info["module"]] is not out:
+        if shape != tuple(out.shape[1:]) or info["num_chs"] != out.shape[1] or outputs[info["module"]][-1] is not out:
             raise ContractError(f"{name}: {shape} and {info} where the map is {tuple(out.shape[1:])}")
 
 
@@ -163,7 +160,7 @@ def check_gradients(spec: ArchSpec, resolution: Resolution | None = None) -> Non
     _, network, images = _prepare(spec, resolution)
     maps = network.train().forward_features(images)
     answer = network.answer(maps)
-    outs = list(answer) if isinstance(answer, tuple) else [answer]
+    outs = list(answer) if isinstance(answer, tuple | list) else [answer]
     outs += [x for number, x in enumerate(maps) if number not in network.reads]
     torch.stack([(out * torch.randn_like(out)).sum() for out in outs]).sum().backward()
     for name, parameter in network.named_parameters():
@@ -175,14 +172,15 @@ def check_inference(spec: ArchSpec, resolution: Resolution | None = None) -> Non
     """In evaluation the output is finite, repeats bit for bit, and does not depend on the other images."""
     network, images = _lively(spec, resolution)
     with torch.no_grad():
-        first, second = network(images), network(images)
-        single = network(images[1:])
-    if not first.isfinite().all():
-        raise ContractError("the output is not finite")
-    if not torch.equal(first, second):
-        raise ContractError("evaluation is not deterministic")
-    if not torch.allclose(first[1:], single, rtol=1e-9, atol=1e-9 * float(first.abs().max())):
-        raise ContractError(f"an image's output depends on its batch, by {float((first[1:] - single).abs().max()):.1e}")
+        runs = [_outputs(network(images)), _outputs(network(images)), _outputs(network(images[1:]))]
+    for first, second, single in zip(*runs, strict=True):
+        if not first.isfinite().all():
+            raise ContractError("the output is not finite")
+        if not torch.equal(first, second):
+            raise ContractError("evaluation is not deterministic")
+        if not torch.allclose(first[1:], single, rtol=1e-9, atol=1e-9 * float(first.abs().max())):
+            difference = float((first[1:] - single).abs().max())
+            raise ContractError(f"an image's output depends on its batch, by {difference:.1e}")
 
 
 def check_export(spec: ArchSpec, resolution: Resolution | None = None) -> None:
@@ -197,7 +195,7 @@ def check_compile(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     """`torch.compile` captures the forward pass as one graph, which gives the same output."""
     network, images = _lively(spec, resolution)
     torch.compiler.reset()
-    compiled = cast("Callable[[Tensor], Tensor]", torch.compile(network, fullgraph=True, backend="eager"))
+    compiled = cast("Callable[[Tensor], Output]", torch.compile(network, fullgraph=True, backend="eager"))
     with torch.no_grad():
         _compare_outputs("torch.compile", compiled(images), network(images))
 
@@ -242,6 +240,16 @@ def _lively(spec: ArchSpec, resolution: Resolution | None) -> tuple[Network, Ten
     return network, images.double()
 
 
-def _compare_outputs(what: str, ours: Tensor, theirs: Tensor) -> None:
-    if not torch.allclose(ours, theirs, rtol=1e-9, atol=1e-9 * float(theirs.abs().max())):
-        raise ContractError(f"{what} gives another output, by {float((ours - theirs).abs().max()):.1e}")
+def _outputs(answer: Output) -> list[Tensor]:
+    return [answer] if isinstance(answer, Tensor) else list(answer)
+
+
+def _agree(shape: Shape, rule: Shape) -> bool:
+    # Attention's projections see tokens (L, C) where the layer tree has a map (C, H, W).
+    return prod(shape) == prod(rule) if len(shape) == 2 else shape == rule
+
+
+def _compare_outputs(what: str, ours: Output, theirs: Output) -> None:
+    for our, their in zip(_outputs(ours), _outputs(theirs), strict=True):
+        if not torch.allclose(our, their, rtol=1e-9, atol=1e-9 * float(their.abs().max())):
+            raise ContractError(f"{what} gives another output, by {float((our - their).abs().max()):.1e}")

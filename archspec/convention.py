@@ -106,11 +106,11 @@ def _elementwise(line: Line) -> int:
 
 
 def _once(line: Line) -> int:
-    return prod(line.shape)
+    return line.repeats * prod(line.shape)
 
 
 def _twice(line: Line) -> int:
-    return 2 * prod(line.shape)
+    return 2 * line.repeats * prod(line.shape)
 
 
 def _one_matmul(line: Line) -> int:

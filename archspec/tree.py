@@ -10,7 +10,7 @@ from archspec.schema import ArchSpec, Resolution, StageSpec
 from blocks.component import MapsHead
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.layer import Layer, Maps, Meter, Shape, Value, Visit
-from blocks.layers.maps import MapsReader, MapsSequence, Node
+from blocks.layers.maps import MapsSequence, Node
 from blocks.layers.resize import Resize
 
 
@@ -25,7 +25,7 @@ class Tree:
 
     stem: Layer
     stages: tuple[Sequence, ...] | tuple[MapsSequence, ...]
-    head: Layer | MapsReader | None
+    head: Node | None
     reads: tuple[int, ...]
 
     def walk(self) -> Iterator[tuple[str, Node]]:

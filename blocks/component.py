@@ -97,7 +97,7 @@ class Head(BaseModel, ABC):
 
 
 class MapsHead(BaseModel, ABC):
-    """From the maps of all stages, or of all parallel branches, to the output."""
+    """From the maps of all stages, or of all parallel branches, to the output: one value, or several (a detector's)."""
 
     model_config = PART_CONFIG
     type: Any
@@ -106,7 +106,7 @@ class MapsHead(BaseModel, ABC):
     )
 
     @abstractmethod
-    def layers(self, widths: tuple[int, ...]) -> MapsReader:
+    def layers(self, widths: tuple[int, ...]) -> MapsReader | MapsLayer:
         """Layers on maps of `widths` channels, finest first: those that the head reads."""
 
     def check(self, widths: tuple[int, ...]) -> None:

@@ -7,6 +7,8 @@ saved for backward are those that PyTorch's CPU kernels keep in float32.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Protocol, TypeVar, final
@@ -65,7 +67,8 @@ class Line:
 
     `path` is the module's dotted name in the built network; `operator` is fvcore's name for what was counted.
     `elementwise` is what fvcore does not bill but counters of modules do (see `archspec.convention`): additions of a
-    convolution's bias, elements that a pooling reads, elements that a resizing module writes.
+    convolution's bias, elements that a pooling reads, elements that a resizing module writes. `repeats` says how often
+    `shape` occurs per image, where the layer works on regions of it.
     """
 
     path: str
@@ -76,6 +79,19 @@ class Line:
     activations: int
     saved_bytes: int
     elementwise: int = 0
+    repeats: int = 1
+
+    def repeated(self, times: int) -> Line:
+        """This operator on `times` regions of an image at once; batch norm keeps its statistics once for all."""
+        once = self.params * FLOAT_BYTES if self.operator == "batch_norm" else 0
+        return replace(
+            self,
+            macs=times * self.macs,
+            activations=times * self.activations,
+            saved_bytes=times * (self.saved_bytes - once) + once,
+            elementwise=times * self.elementwise,
+            repeats=times * self.repeats,
+        )
 
 
 @final
@@ -149,6 +165,20 @@ class Meter:
             free = {"operator": TRAINING_ONLY, "macs": 0, "activations": 0, "elementwise": 0}
             self.lines[start:] = [replace(line, **free) for line in self.lines[start:]]
         return out
+
+    @contextmanager
+    def regions(self, count: int) -> Generator[None]:
+        """Inside, layers are entered with the shape of one region of the image and run on `count` of them at once."""
+        start = len(self.lines)
+        yield
+        self.lines[start:] = [line.repeated(count) for line in self.lines[start:]]
+
+    @contextmanager
+    def again(self) -> Generator[None]:
+        """Inside, modules are entered that have run before: their params are counted already."""
+        start = len(self.lines)
+        yield
+        self.lines[start:] = [replace(line, params=0) for line in self.lines[start:]]
 
     def keeps(self, value: Value) -> bool:
         """Whether the memory of `value` is saved for backward."""

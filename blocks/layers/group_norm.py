@@ -1,0 +1,43 @@
+"""Group norm: statistics per image over the positions of a group of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, final
+
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Layer):
+    """Group norm with affine: (C, H, W) -> (C, H, W); `groups` divides C. fvcore counts 5 per element."""
+
+    width: int
+    groups: int
+
+    @property
+    def kind(self) -> str:
+        return "norm"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        return meter.count(
+            "group_norm",
+            Value.new(x.shape),
+            params=2 * self.width,
+            macs=5 * prod(x.shape),
+            keep=(x,),
+            extra_bytes=2 * self.groups * FLOAT_BYTES,
+        )
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        return nn.GroupNorm(self.groups, self.width)
+
+    def tails(self) -> tuple[str, ...]:
+        return ("",)
