@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
 from blocks.layers.combine import Sequence
-from blocks.layers.layer import Layer
 from blocks.layers.linear import Linear
-from blocks.layers.maps import MapsReader
+from blocks.layers.maps import Node
 from blocks.layers.pool import GlobalPool
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 RULE = "EMA distillation needs a head that ends in a global average pool and a linear layer"
 
 
-def check_head(head: Layer | MapsReader | None) -> None:
+def check_head(head: Node | None) -> None:
     """Refuse a head without class probabilities at every position; without torch, so that studies are refused early.
 
     Raises:
