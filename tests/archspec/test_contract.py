@@ -41,7 +41,9 @@ def sample(count: int, seed: int):
 
 def test_costs_of_random_specs_equal_fvcores_count():
     used = set()
-    for spec, resolution in sample(30, seed=1):
+    rng = random.Random(1)
+    drawn = [random_spec(rng, part) for part in parts()]
+    for spec, resolution in [(spec, random_resolution(rng, spec)) for spec in drawn]:
         used |= set(parts_of(spec))
         with contract.naming(spec, resolution):
             modules, operators = check_counts(spec, resolution)
@@ -154,7 +156,8 @@ def test_the_contract_is_complete():
 def test_random_specs_are_small_and_many():
     specs = [spec for spec, _ in sample(300, seed=7)]
     assert len({spec.digest for spec in specs}) > 290
-    assert {len(spec.stages) for spec in specs} == {1, 2, 3, 4, 5}
+    assert {len(spec.stages) for spec in specs if spec.topology == "pyramid"} == {1, 2, 3, 4, 5}
+    assert {len(stage.branches) for spec in specs for stage in spec.branched} >= {1, 2, 3}
     options = {(tag(type(b)), key, value) for s in specs for st in s.stages for b in st.blocks for key, value in b}
     for block in find(Block):
         assert ("drop_path", None) in {(key, value) for name, key, value in options if name == tag(block)}
