@@ -1,4 +1,4 @@
-"""Patch embedding of Swin and DaViT."""
+"""Patch embedding of Swin, DaViT and PVTv2."""
 
 from typing import Literal, final
 
@@ -13,20 +13,22 @@ from blocks.layers.norm import layer_norm
 
 @final
 class PatchEmbed(Stem):
-    """The image padded at the bottom and right to a multiple of the stride, one strided convolution, layer norm.
+    """One strided convolution and a layer norm that adds 1e-5 to the variance; by default no pixel is lost at the edge.
 
-    Unlike `patch_stem` it loses no pixel at the edge, and its norm adds 1e-5 to the variance. A window larger than the
-    stride overlaps its neighbours, and is padded on all sides too.
+    A window larger than the stride overlaps its neighbours, and is padded on all sides. `patch_stem`, ViT's and
+    ConvNeXt's, adds 1e-6, or has batch norm.
 
-    Source: Swin (arXiv 2103.14030), section 3.1: kernel 4, stride 4; DaViT (arXiv 2204.03645): kernel 7, stride 4. The
-    padding is that of the authors' code.
+    Source: Swin (arXiv 2103.14030) section 3.1: kernel 4, stride 4; DaViT (arXiv 2204.03645): kernel 7, stride 4, both
+    padded as in the authors' code; PVTv2 (arXiv 2106.13797) section 3.2: kernel 2 S - 1 at stride S, `pad: false`.
     """
 
     type: Literal["patch_embed"] = "patch_embed"
     kernel: int = Field(4, gt=0, le=64, strict=True, description="side of the convolution's window")
     stride: int = Field(4, gt=0, le=64, strict=True, description="step of the window: the stem's reduction")
+    pad: bool = Field(True, description="pad the image at the bottom and right to a multiple of the stride first")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         padding = (self.kernel - 1) // 2 if self.kernel > self.stride else 0
         embed = Conv(width_in, width_out, self.kernel, self.stride, padding=padding)
-        return chain(pad=Pad(self.stride), conv=embed, norm=layer_norm(width_out, 1e-5))
+        norm = layer_norm(width_out, 1e-5)
+        return chain(pad=Pad(self.stride), conv=embed, norm=norm) if self.pad else chain(conv=embed, norm=norm)

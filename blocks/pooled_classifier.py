@@ -1,4 +1,4 @@
-"""Classification head that pools first."""
+"""Linear classification head on the pooled map."""
 
 from typing import Literal, final
 
@@ -14,18 +14,21 @@ from blocks.layers.pool import GlobalPool
 
 @final
 class PooledClassifier(Head):
-    """Global average pool, optional layer norm, linear: (C, H, W) -> (classes,).
+    """Global average pool and linear layer, with an optional layer norm before or after the pool: -> (classes,).
 
-    Source: ResNet (arXiv 1512.03385) section 3.3; with the norm, ConvNeXt (arXiv 2201.03545), whose paper leaves the
-    order to its code.
+    Source: ResNet (arXiv 1512.03385) section 3.3 and PVTv2 have no norm; Swin (arXiv 2103.14030) section 3.3
+    normalises every position; ConvNeXt (arXiv 2201.03545) and DaViT (arXiv 2204.03645) the pooled vector, which their
+    papers leave to the code. Swin's and DaViT's code adds 1e-5 to the variance.
     """
 
     type: Literal["pooled_classifier"] = "pooled_classifier"
     classes: int = Field(1000, gt=0, le=1_000_000, strict=True, description="number of classes")
-    norm: Literal["ln"] | None = Field(None, description="norm of the pooled vector; null for none")
+    norm_at: Literal["map", "vector"] | None = Field(
+        None, description="layer norm at every position of the map, or of the pooled vector; null for none"
+    )
+    eps: float = Field(1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
 
     def layers(self, width: int) -> Layer:
-        parts: dict[str, Layer] = {"pool": GlobalPool()}
-        if self.norm:
-            parts["norm"] = layer_norm(width)
-        return Sequence((*parts.items(), ("fc", Linear(width, self.classes))))
+        norm, pool = ("norm", layer_norm(width, self.eps)), ("pool", GlobalPool())
+        parts = {None: (pool,), "map": (norm, pool), "vector": (pool, norm)}[self.norm_at]
+        return Sequence((*parts, ("fc", Linear(width, self.classes))))

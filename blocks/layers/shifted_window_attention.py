@@ -12,8 +12,6 @@ from blocks.layers.linear import Linear
 if TYPE_CHECKING:
     from torch import nn
 
-INDEX_BYTES = 8
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,8 @@ class ShiftedWindowAttention(Layer):
             activations=scores + c * positions,
             # A single position needs no copy to set its values apart.
             keep=(qkv if positions == 1 else Value.new(padded),),
-            # Scaled queries and keys, the weights, and which bias each pair of positions has.
-            extra_bytes=(2 * c * positions + scores) * FLOAT_BYTES + area**2 * INDEX_BYTES,
+            # Scaled queries and keys, and the weights.
+            extra_bytes=(2 * c * positions + scores) * FLOAT_BYTES,
         )
         meter.enter("proj", parts["proj"], Value.new(padded))
         return Value(x.shape, Storage(c * positions))

@@ -6,7 +6,7 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.modules.windows import cut, join, pad, split_heads
+from blocks.modules.windows import crop, cut, join, pad, split_heads
 
 
 @final
@@ -27,10 +27,7 @@ class PlainWindowAttention(nn.Module):
         q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), self.window**2, self.heads)
         out = F.scaled_dot_product_attention(q, k, v)
         out = self.get_submodule("proj")(out.transpose(1, 2).reshape(-1, size[0] * size[1], channels))
-        out = join(out, window, size)
-        if size != (height, width):
-            out = out[:, :height, :width]
-        return out.permute(0, 3, 1, 2)
+        return crop(join(out, window, size), (height, width)).permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, window={self.window}"

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.modules.windows import Side, cut, join, pad, split_heads
+from blocks.modules.windows import Side, crop, cut, join, pad, relative_bias, split_heads
 
 MASKED = -100.0
 """Added to the logits of two positions that are neighbours only by the shift; the authors' value."""
@@ -42,7 +42,7 @@ class ShiftedWindowAttention(nn.Module):
             x = x.roll((-shifts[0], -shifts[1]), (1, 2))
         area = window[0] * window[1]
         q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), area, self.heads)
-        bias = self._bias(window).to(q.dtype)
+        bias = relative_bias(self.relative_position_bias_table, self.window, window).to(q.dtype).unsqueeze(0)
         if shifts != (0, 0):
             mask = separation(size, window, shifts, x.device).to(q.dtype) * MASKED
             bias = (bias + mask.unsqueeze(1)).repeat(x.shape[0], 1, 1, 1)
@@ -52,25 +52,11 @@ class ShiftedWindowAttention(nn.Module):
         out = join(out, window, size)
         if shifts != (0, 0):
             out = out.roll(shifts, (1, 2))
-        if size != (height, width):
-            out = out[:, :height, :width]
-        return out.permute(0, 3, 1, 2)
+        return crop(out, (height, width)).permute(0, 3, 1, 2)
 
     def _shift(self, side: int) -> int:
         """A side that one window covers has nothing to be shifted against."""
         return self.window // 2 if self.shift and side > self.window else 0
-
-    def _bias(self, window: Side) -> Tensor:
-        """The bias of each pair of a window's positions: (1, heads, area, area)."""
-        rows, columns = (
-            torch.arange(side, device=self.relative_position_bias_table.device).unsqueeze(1)
-            - torch.arange(side, device=self.relative_position_bias_table.device)
-            for side in window
-        )
-        span, area = 2 * self.window - 1, window[0] * window[1]
-        index = (rows + self.window - 1)[:, None, :, None] * span + (columns + self.window - 1)[None, :, None, :]
-        bias = self.relative_position_bias_table[index.reshape(-1)]
-        return bias.reshape(1, area, area, self.heads).permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, window={self.window}, shift={self.shift}"

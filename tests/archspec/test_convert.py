@@ -23,12 +23,12 @@ stem: {type: patch_stem, kernel: 4}
 stages:
   - {block: ConvNeXt, width: 8, expansion: 2}
   - {block: ConvNeXt, width: 12, expansion: 2, downsample: norm_conv}
-head: {type: pooled_classifier, classes: 5, norm: ln}
+head: {type: pooled_classifier, classes: 5, norm_at: vector}
 """
 PVT = """
 name: pvtv2-small
 resolution: 32
-stem: overlap_stem
+stem: {type: patch_embed, kernel: 7, pad: false}
 stages:
   - {block: [PVT, LN], width: 8, sr: 2, heads: 2}
 head: {type: pooled_classifier, classes: 5}

@@ -11,13 +11,13 @@ from blocks.convnext import ConvNeXt
 from blocks.layers.layer import Layer, Meter, Value
 from blocks.norm_conv import NormConv
 from blocks.overlap import Overlap
-from blocks.overlap_stem import OverlapStem
+from blocks.patch_embed import PatchEmbed
 from blocks.pvt import PVT
 from blocks.resnet_stem import ResNetStem
 
 
 def spec(stage: str):
-    return parse(parse_document(f"stem: overlap_stem\nstages:\n  - {{{stage}}}\n", "spec.yaml"))
+    return parse(parse_document(f"stem: patch_embed\nstages:\n  - {{{stage}}}\n", "spec.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,15 @@ def test_a_bottleneck_by_hand():
 @pytest.mark.parametrize(
     ("layer", "sides"),
     [
-        (OverlapStem().layers(3, 4), (8, 6)),
-        (OverlapStem(stride=2).layers(3, 4), (15, 12)),
+        (PatchEmbed().layers(3, 4), (8, 6)),
+        (PatchEmbed(pad=False).layers(3, 4), (7, 5)),
+        (PatchEmbed(kernel=7, pad=False).layers(3, 4), (8, 6)),
+        (PatchEmbed(kernel=3, stride=2, pad=False).layers(3, 4), (15, 12)),
         (Overlap().layers(3, 4), (15, 12)),
         (Overlap(stride=1).layers(3, 4), (29, 23)),
         (NormConv().layers(3, 4), (14, 11)),
         (NormConv(stride=3).layers(3, 4), (9, 7)),
+        (NormConv(pad=True).layers(3, 4), (15, 12)),
         (ResNetStem().layers(3, 4), (8, 6)),
     ],
 )

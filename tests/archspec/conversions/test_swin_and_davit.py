@@ -1,87 +1,26 @@
-"""Swin and DaViT against timm: the same parameters, and the same logits with its weights renamed."""
+"""Swin and DaViT at other sizes than 224 against timm, and names that only they have."""
 
-from collections import Counter
-from importlib import import_module
-from importlib.util import find_spec
-
-import pytest
 import torch
 import torch.nn.functional as F
 
 from archspec.builder import build
 from archspec.conversions import davit, swin
-from archspec.cost import measure
 from archspec.loader import load
 
-TWINS = {
-    "swin-t": "swin_tiny_patch4_window7_224",
-    "swin-s": "swin_small_patch4_window7_224",
-    "swin-b": "swin_base_patch4_window7_224",
-    "davit-t": "davit_tiny",
-    "davit-s": "davit_small",
-    "davit-b": "davit_base",
-}
-SMALL = ["swin-t", "davit-t"]
 
-
-@pytest.fixture(scope="module")
-def timm():
-    """timm, whose torchvision needs two operators declared where its compiled part does not load."""
-    if find_spec("timm") is None:
-        pytest.skip("timm is not installed")
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    try:
-        import_module("torchvision")
-    except (ImportError, RuntimeError):
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    yield import_module("timm")
-    del library
-
-
-def converted(name, state, spec):
-    return (swin if name.startswith("swin") else davit).convert(state, spec)
-
-
-def both(timm, name, side=224):
+def both(theirs, name):
     """timm's model, random where its initialisation has zeros and ones, and ours, still without weights."""
     torch.manual_seed(0)
-    options = {"img_size": side} if name.startswith("swin") else {}
-    theirs = timm.create_model(TWINS[name], **options).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    return theirs, build(load(name), init="skip").eval()
+    return theirs.eval(), build(load(name), init="skip").eval()
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_parameters_have_the_shapes_of_timms(timm, name):
-    spec = load(name)
-    with torch.device("meta"):
-        theirs = timm.create_model(TWINS[name])
-    ours = build(spec, device="meta")
-    shapes, expected = (Counter(tuple(p.shape) for p in model.parameters()) for model in (ours, theirs))
-    assert shapes == expected
-    assert measure(spec).params == sum(p.numel() for p in theirs.parameters())
-    renamed = converted(name, theirs.state_dict(), spec)
-    assert {key: t.shape for key, t in renamed.items()} == {key: t.shape for key, t in ours.state_dict().items()}
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_logits_equal_timms_after_renaming(timm, name):
-    theirs, ours = both(timm, name)
-    ours.load_state_dict(converted(name, theirs.state_dict(), load(name)))
-    images = torch.randn(2, 3, 224, 224)
-    with torch.no_grad():
-        expected, found = theirs(images), ours(images)
-    assert expected.std() > 0.1
-    assert float((found - expected).abs().max()) < 1e-5
-
-
-def test_a_map_smaller_than_the_window_shrinks_it_as_in_timm(timm):
+def test_a_map_smaller_than_the_window_shrinks_it_as_in_timm(create):
     # At 112 pixels the maps are 28, 14, 7 and 4: timm's last stage has windows of 4, whose table is ours's middle.
-    theirs, ours = both(timm, "swin-t", 112)
-    state = converted("swin-t", theirs.state_dict(), load("swin-t"))
+    theirs, ours = both(create("swin_tiny_patch4_window7_224", img_size=112), "swin-t")
+    state = swin.convert(theirs.state_dict(), load("swin-t"))
     for name, tensor in state.items():
         if name.startswith("stages.3") and name.endswith("table"):
             assert tensor.shape == (49, 24)
@@ -93,9 +32,9 @@ def test_a_map_smaller_than_the_window_shrinks_it_as_in_timm(timm):
         assert float((ours(images) - theirs(images)).abs().max()) < 1e-5
 
 
-def test_davit_equals_timms_where_images_and_windows_do_not_fit(timm):
-    theirs, ours = both(timm, "davit-t")
-    ours.load_state_dict(converted("davit-t", theirs.state_dict(), load("davit-t")))
+def test_davit_equals_timms_where_images_and_windows_do_not_fit(create):
+    theirs, ours = both(create("davit_tiny"), "davit-t")
+    ours.load_state_dict(davit.convert(theirs.state_dict(), load("davit-t")))
     images = torch.randn(1, 3, 107, 90)  # maps of 27x23, 14x12, 7x6 and 4x3
     with torch.no_grad():
         assert float((ours(images) - theirs(images)).abs().max()) < 1e-5

@@ -6,7 +6,7 @@ from torch import nn
 
 from blocks.layers.layer import Meter, Value
 from blocks.layers.window_attention import WindowAttention
-from blocks.modules.window_attention import from_windows, pad_around, relative_bias, to_windows
+from blocks.modules.windows import cut, join, pad_around, relative_bias
 
 SIZES = [(7, 7), (14, 21), (8, 7), (5, 6), (1, 1), (9, 20), (3, 16)]
 
@@ -82,7 +82,7 @@ def test_the_bias_of_a_window_of_seven_is_read_by_the_published_index():
         for i in range(49)
         for j in range(49)
     ]
-    assert torch.equal(relative_bias(table, 7), table[index].view(49, 49, 3).permute(2, 0, 1))
+    assert torch.equal(relative_bias(table, 7, (7, 7)), table[index].view(49, 49, 3).permute(2, 0, 1))
 
 
 def test_every_entry_of_the_table_learns():
@@ -92,18 +92,26 @@ def test_every_entry_of_the_table_learns():
 
 
 def test_padding_is_symmetric_with_the_odd_one_at_the_end():
-    x, top, left = pad_around(torch.ones(1, 1, 4, 6), 7)
-    assert (top, left) == (1, 0)
-    assert x[0, 0, :, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
-    assert x[0, 0, 1].tolist() == [1, 1, 1, 1, 1, 1, 0]
+    x, start = pad_around(torch.ones(1, 4, 6, 1), (7, 7))
+    assert start == (1, 0)
+    assert x[0, :, 0, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
+    assert x[0, 1, :, 0].tolist() == [1, 1, 1, 1, 1, 1, 0]
 
 
 def test_windows_and_back():
-    x = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
-    tokens = to_windows(x, 2)
+    x = torch.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
+    tokens = cut(x, (2, 2))
     # The second window of the first row of windows begins at column 2.
-    assert torch.equal(tokens[0, 4:8], torch.stack([x[0, :, r, c] for r in (0, 1) for c in (2, 3)]))
-    assert torch.equal(from_windows(tokens, 2, 4, 6), x)
+    assert torch.equal(tokens[0, 4:8], torch.stack([x[0, r, c] for r in (0, 1) for c in (2, 3)]))
+    assert torch.equal(join(tokens, (2, 2), (4, 6)), x)
+
+
+def test_a_window_smaller_than_the_table_reads_its_middle():
+    table = torch.randn(49, 2)
+    found = relative_bias(table, 4, (3, 2))
+    places = [(y, x) for y in range(3) for x in range(2)]
+    index = [(y - b + 3) * 7 + (x - a + 3) for y, x in places for b, a in places]
+    assert torch.equal(found, table[index].view(6, 6, 2).permute(2, 0, 1))
 
 
 def test_windows_do_not_see_each_other():
