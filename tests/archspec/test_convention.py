@@ -83,7 +83,10 @@ def test_a_small_tree_by_hand():
     }
 
 
-HOOKED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm, nn.ReLU, nn.AvgPool2d, nn.Upsample, GlobalAvgPool)
+HOOKED = (
+    *(nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm, nn.ReLU, nn.Upsample),
+    *(nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, GlobalAvgPool),
+)
 
 
 def billed(module, x, out):
@@ -93,7 +96,7 @@ def billed(module, x, out):
             positions = out[0].numel() // out.shape[1]
             return positions * module.weight.numel() + (out[0].numel() if module.bias is not None else 0)
         case nn.Linear():
-            return x[0].numel() * out.shape[-1]
+            return x[0].numel() * module.out_features
         case nn.BatchNorm2d() | nn.LayerNorm():
             return 2 * x[0].numel()
         case nn.ReLU() | nn.Upsample():
@@ -124,9 +127,9 @@ def test_mmcv_and_half_are_what_hooks_on_the_built_model_count():
         cost = measure(spec, resolution)
         at, size = resolve(spec, resolution)
         everything, without_norm = hooked(build(at).eval(), torch.zeros(1, at.channels, *size))
-        matmuls = cost.total.by_operator.get("scaled_dot_product_attention", 0)
+        matmuls = sum(line.macs // 2 for line in cost.total.lines if KINDS.get(line.operator) == "attention")
         assert cost.under("mmcv").macs == everything
-        assert cost.under("half").macs == without_norm + matmuls // 2
+        assert cost.under("half").macs == without_norm + matmuls
 
 
 @given(seed=st.integers(0, 10**6))
@@ -140,7 +143,6 @@ def test_fvcore_is_what_was_measured_and_macs_its_part_without_norms_and_resizin
     others = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d"}
     assert macs.macs == sum(count for name, count in cost.total.by_operator.items() if name not in others)
     assert macs.macs == cost.paper_macs - cost.total.by_operator.get("layer_norm", 0)
-    assert macs.macs <= cost.under("half").macs + cost.total.by_operator.get("scaled_dot_product_attention", 0)
 
 
 @pytest.mark.parametrize("name", presets())
