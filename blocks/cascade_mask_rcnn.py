@@ -17,9 +17,9 @@ class CascadeMaskRCNN(MapsHead):
 
     Reads the maps of strides 4 to 32 and gives what Mask R-CNN's head gives, with scores, offsets and mask logits stage
     by stage. Every box head has four 3x3 convolutions with batch norm and a linear layer, and offsets per class. A
-    stage's regions are the boxes that the stage before has refined, `rois` for boxes and `mask_rois` for masks; refining
-    and choosing them is a detection library's, which calls `rpn`, `box1`, `mask1`, ... itself. Here every stage reads the
-    cells of a grid over the image, so that the network runs, and what it says about them means nothing.
+    stage's regions are the boxes that the stage before refined, `rois` for boxes and `mask_rois` for masks. Refining
+    and choosing them is a detection library's, which calls `rpn`, `box1`, `mask1`, ... itself (see `TwoStage`); here
+    every stage reads the cells of a grid over the image, and what it says about them means nothing.
 
     Params, of n maps of c_i channels with F = `width`: Σ(c_i·F + F) + n(9F² + F), and at the defaults 593,935 for the
     proposals and in each stage 15,618,449 for boxes and 2,643,280 for masks.

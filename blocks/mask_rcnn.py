@@ -18,9 +18,9 @@ class MaskRCNN(MapsHead):
     Reads the maps of strides 4 to 32 and gives, of each of P2 to P6, objectness (anchors, H, W), then box offsets
     (4·anchors, H, W) of each, then of `rois` regions scores (rois, K + 1) and offsets (rois, 4K), and of `mask_rois`
     regions mask logits (mask_rois, K, 28, 28). Costs are stated for so many regions. Choosing them, by anchors,
-    assignment and suppression, is a detection library's, which calls the submodules `rpn`, `box` and `mask` (their `head`
-    takes the features of RoIAlign); here they are the cells of a grid over the image, so that the network runs, and what
-    it says about them means nothing.
+    assignment and suppression, is a detection library's, which calls the submodules `rpn`, `box` and `mask` (the `head`
+    of the last two takes what RoIAlign gives); here they are the cells of a grid over the image, so that the network
+    runs, and what it says about them means nothing.
 
     Params, of n maps of c_i channels with F = `width` and K classes: Σ(c_i·F + F) + n(9F² + F), and at the
     defaults 593,935 for the proposals, 14,306,705 for boxes, 2,643,280 for masks.

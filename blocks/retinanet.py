@@ -15,8 +15,8 @@ from blocks.layers.norm import NormKind
 class RetinaNet(MapsHead):
     """A feature pyramid with two further levels, and two towers that all levels share: raw maps per level.
 
-    Reads the maps of strides 8, 16 and 32 (`maps: [1, 2, 3]` of four) and gives (anchors·classes, H, W) of each of P3 to
-    P7, then (anchors·4, H, W) of each. P6 is a 3x3 convolution of stride 2 on the last map that it reads, P7 one on P6,
+    Reads the maps of strides 8, 16 and 32 (`maps: [1, 2, 3]` of four) and gives (anchors·classes, H, W) of each of P3
+    to P7, then (anchors·4, H, W) of each. P6 is a 3x3 convolution of stride 2 on the last map read, P7 one on P6,
     without an activation between them. Anchors, their assignment and suppression are a detection library's.
 
     Params, of n maps of c_i channels with F = `width`, A anchors and K classes: Σ(c_i·F + F) + n(9F² + F) +

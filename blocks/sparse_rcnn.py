@@ -18,7 +18,8 @@ class SparseRCNN(MapsHead):
 
     Reads the maps of strides 4 to 32 and gives class logits (proposals, K) and boxes (proposals, 4) of every stage, the
     last of which are the answer: centre, width and height as fractions of the image. Regions are read at the centres of
-    their cells, not interpolated as by RoIAlign (see `RegionSample`). Matching boxes with objects is a detection library's.
+    their cells, not interpolated as by RoIAlign (see `RegionSample`). Matching boxes with objects is for a detection
+    library.
 
     Params beside the pyramid's Σ(c_i·F + F) + n(9F² + F), at the defaults: 79,490,472.
 

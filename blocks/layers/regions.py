@@ -84,9 +84,9 @@ class RegionHead(MapsLayer):
 class TwoStage(MapsLayer):
     """A region proposal network on all levels, and heads on regions of the first ones.
 
-    Gives the network's predictions on every level, then those of each head on regions. Which regions these are is a
-    detection library's to choose, which calls the parts by their names; `forward` itself takes the cells of a grid over the
-    image, as many as the head has, so that the network runs and is counted without one.
+    Gives the network's predictions on every level, then those of each head on regions. Which regions these are is for
+    a detection library to choose, which calls the parts by their names; `forward` itself takes the cells of a grid over
+    the image, as many as the head has, so that the network runs and is counted without one.
 
     Args:
         rpn: predictions on every level.
