@@ -22,14 +22,13 @@ from archspec.cost import NetworkCost, measure
 from archspec.document import Document, parse_document
 from archspec.errors import ArchspecError
 from archspec.generator import random_resolution, random_spec
-from archspec.loader import dump, parse
+from archspec.loader import dump, forms, parse
 from archspec.schema import ArchSpec, Resolution
 from archspec.tree import feature_shapes, resolve
 from blocks.catalog import Part
 from blocks.layers.layer import TRAINING_ONLY, Shape
 
 Output = Tensor | tuple[Tensor, ...] | list[Tensor]
-FORMS = ("rows", "columns", "canonical")
 
 
 @final
@@ -73,7 +72,7 @@ def naming(spec: ArchSpec, resolution: Resolution | None):
 def check_forms(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     """Every written form, in YAML and in JSON, loads to the same spec and the same digest."""
     del resolution
-    texts = {form: dump(spec, form) for form in FORMS if spec.topology == "pyramid" or form != "columns"}
+    texts = {form: dump(spec, form) for form in forms(spec)}
     documents: dict[str, Document] = {form: parse_document(text, f"<{form}>") for form, text in texts.items()}
     documents["json"] = parse_document(json.dumps(spec.canonical()), "<json>")
     for name, document in documents.items():

@@ -145,6 +145,11 @@ def dump(spec: ArchSpec, form: str = "rows") -> str:
     return write_yaml(written(spec, form))
 
 
+def forms(spec: ArchSpec) -> tuple[str, ...]:
+    """The forms that `spec` can be dumped in: parallel branches have no columns."""
+    return ("rows", "canonical") if spec.topology == "parallel" else ("rows", "columns", "canonical")
+
+
 def written(spec: ArchSpec, form: str = "rows") -> dict[str, Any]:
     """`spec` as plain data in one of the forms of `dump`."""
     data = spec.canonical()

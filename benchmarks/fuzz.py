@@ -23,7 +23,7 @@ from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.generator import random_spec
-from archspec.loader import dump, load, parse, presets
+from archspec.loader import dump, forms, load, parse, presets
 
 LONGEST = 400
 """Characters of a message; more is not one line on anybody's screen."""
@@ -47,7 +47,7 @@ def seeds(rng: random.Random) -> list[str]:
     texts = [(files("archspec") / "presets" / f"{name}.yaml").read_text() for name in presets()]
     specs = [load(name) for name in presets()] + [random_spec(rng) for _ in range(12)]
     for spec in specs:
-        texts += [dump(spec, form) for form in ("rows", "columns", "canonical")]
+        texts += [dump(spec, form) for form in forms(spec)]
         texts.append(json.dumps(spec.canonical(), indent=1))
     return texts
 
@@ -75,7 +75,7 @@ def refusal(raw: bytes, path: Path) -> SpecError | None:
     except SpecError as error:
         _check_message(error, raw, path)
         return error
-    for form in ("rows", "columns", "canonical"):
+    for form in forms(spec):
         assert parse(parse_document(dump(spec, form), form)).digest == spec.digest
     assert measure(spec).macs > 0
     return None

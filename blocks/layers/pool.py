@@ -58,7 +58,8 @@ class MaxPool(Layer):
             raise FieldError("", f"stride {self.stride} empties a map of {rows}x{columns}")
         sides = (window_output(side, self.kernel, self.stride, self.kernel // 2) for side in (rows, columns))
         out = Value.new((channels, *sides))
-        return meter.count("max_pool2d", out, keep=(x,), extra_bytes=INDEX_BYTES * out.storage.elements)
+        kept = INDEX_BYTES * out.storage.elements
+        return meter.count("max_pool2d", out, keep=(x,), extra_bytes=kept, elementwise=prod(x.shape))
 
     def module(self) -> nn.Module:
         from torch import nn

@@ -27,7 +27,7 @@ class StripedAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
         q, v = self.get_submodule("qv")(_positions(x)).chunk(2, -1)
-        q, v = (tensor.view(len(x), *x.shape[2:], channels) for tensor in (q, v))
+        q, v = (tensor.view(x.shape[0], *x.shape[2:], channels) for tensor in (q, v))
         row_q, column_q = q.chunk(2, -1)
         row_v, column_v = v.chunk(2, -1)
         rows = self._attend(row_q, row_v)

@@ -84,7 +84,7 @@ def test_a_small_tree_by_hand():
 
 
 HOOKED = (
-    *(nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm, nn.ReLU, nn.Upsample),
+    *(nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.ReLU, nn.Upsample),
     *(nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, GlobalAvgPool),
 )
 
@@ -93,16 +93,19 @@ def billed(module, x, out):
     """What mmcv 1.7's hook of a module adds, from its documentation: see docs/counting.md."""
     match module:
         case nn.Conv2d():
-            positions = out[0].numel() // out.shape[1]
-            return positions * module.weight.numel() + (out[0].numel() if module.bias is not None else 0)
+            positions = out.numel() // out.shape[1]
+            return positions * module.weight.numel() + (out.numel() if module.bias is not None else 0)
+        case nn.ConvTranspose2d():
+            positions = x.numel() // x.shape[1]
+            return positions * module.weight.numel() + (out.numel() if module.bias is not None else 0)
         case nn.Linear():
-            return x[0].numel() * module.out_features
-        case nn.BatchNorm2d() | nn.LayerNorm():
-            return 2 * x[0].numel()
+            return x.numel() * module.out_features
+        case nn.BatchNorm2d() | nn.LayerNorm() | nn.GroupNorm():
+            return 2 * x.numel()
         case nn.ReLU() | nn.Upsample():
-            return out[0].numel()
+            return out.numel()
         case _:
-            return x[0].numel()
+            return x.numel()
 
 
 def hooked(network, images):
@@ -140,7 +143,14 @@ def test_fvcore_is_what_was_measured_and_macs_its_part_without_norms_and_resizin
     fvcore, macs = cost.under("fvcore"), cost.under("macs")
     assert fvcore.total == cost.total
     assert fvcore.parts == cost.parts
-    others = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d"}
+    others = {
+        "batch_norm",
+        "layer_norm",
+        "group_norm",
+        "adaptive_avg_pool2d",
+        "upsample_nearest2d",
+        "upsample_bilinear2d",
+    }
     assert macs.macs == sum(count for name, count in cost.total.by_operator.items() if name not in others)
     assert macs.macs == cost.paper_macs - cost.total.by_operator.get("layer_norm", 0)
 

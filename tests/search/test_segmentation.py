@@ -16,10 +16,6 @@ from archspec.document import Document
 from archspec.errors import FieldError
 from archspec.loader import load, parse
 from archspec.schema import ArchSpec
-from blocks.component import Head
-from blocks.layers.combine import seq
-from blocks.layers.conv import conv
-from blocks.layers.layer import Layer
 from search.classification import Classification
 from search.data import Batch, Split, Splits, batch_indices, parse_dataset
 from search.evaluator import Task, parse_evaluator
@@ -36,17 +32,6 @@ from search.train import TrainResult, evaluate, train
 
 CPU = torch.device("cpu")
 SMALL = {"type": "digit_scenes", "resolution": 64, "train": 50, "validation": 50, "test": 50}
-
-
-@final
-class Pixels(Head):
-    """A linear classifier of each position of the last map."""
-
-    type: str = "pixels"
-    classes: int = 11
-
-    def layers(self, width: int) -> Layer:
-        return seq(conv(width, self.classes))
 
 
 @final
@@ -106,10 +91,9 @@ def dense_spec(**head: Any) -> ArchSpec:
         "resolution": 64,
         "stem": {"type": "patch_stem"},
         "stages": [{"block": "CFFN", "depth": 1, "width": 8, "expansion": 2}],
-        "head": {"type": "classifier", "classes": 11},
+        "head": {"type": "segformer", "width": 8, "classes": 11, **head},
     }
-    spec = parse(Document(data, "test"))
-    return spec.model_copy(update={"head": Pixels(**head)})
+    return parse(Document(data, "test"))
 
 
 class TestScore:
