@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def paper(
-    name: Annotated[str, typer.Argument(metavar="PAPER", help="a paper whose tables are shipped: hiri-vit")],
+    name: Annotated[str, typer.Argument(metavar="PAPER", help="hiri-vit, hiri-dense (its Tables IV, V, VI and IX), hrvit or hrformer")],
     family: Annotated[
-        str, typer.Option("--family", help="reconstruction: W (the presets), V, X or U, which fit about as well")
-    ] = "W",
+        Optional[str],  # noqa: UP045
+        typer.Option("--family", help="hiri-vit: reconstruction W (the presets), V, X or U, which fit about as well"),
+    ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--plot", metavar="DIR", help="folder for the waterfall of the ablation table and its data"),

@@ -1,77 +1,45 @@
 """A paper's cost tables as specs: every published cell beside what the row's spec costs.
 
-`archspec/papers/<name>.yaml` says which spec stands for which row; the published figures are read from
-`reports/published`. Costs are `paper_macs`: convolutions, linear layers and attention, plus layer norm at 5 per
-element.
+`archspec/papers/<name>.yaml` says which spec stands for which row and how the row counts (see `reports.paper_file`);
+the published figures are read from `reports/published`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from archspec.cost import measure
+from archspec.convention import find_convention
+from archspec.cost import NetworkCost, measure
 from archspec.document import Document, parse_document
-from archspec.errors import FieldError, SpecError
-from archspec.loader import find_document, parse
-from archspec.paths import put, suggest
-from archspec.schema import ArchSpec
+from archspec.errors import SpecError
+from archspec.paths import suggest
+from archspec.schema import ArchSpec, Resolution
 from archspec.wording import either
+from reports.paper_file import NEAR, Family, PaperFile, Plan, Specs, read
 from reports.published import published
 
-NEAR = 1.0
-"""A cell that differs by more percent than this is off."""
 Verdict = Literal["rounds", "near", "off"]
-_STRICT = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Family(BaseModel):
-    model_config = _STRICT
-    description: str
-    parts: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
-    edits: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
-
-
-class _Plan(BaseModel):
-    """One row of the file; see the head of the file for what its fields mean."""
-
-    model_config = _STRICT
-    table: str
-    row: str | int
-    label: str
-    at: int
-    base: str | None = None
-    spec: dict[str, Any] | None = None
-    edits: dict[str, Any] = Field(default_factory=dict[str, Any])
-    published: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
-    inferred: str = ""
-    off: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"{self.table}-{self.row}"
-
-
-class _File(BaseModel):
-    model_config = _STRICT
-    title: str
-    families: dict[str, _Family]
-    rows: tuple[_Plan, ...]
+Quantity = Literal["params", "GMACs"]
+COLUMNS: Mapping[Quantity, str] = {"params": "params_m", "GMACs": "gmacs"}
+"""The column of a published table that holds a quantity."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as printed (one decimal), in millions of parameters or 10⁹ multiply-adds, and the exact count."""
+    """One figure as printed, in millions of parameters or 10⁹ multiply-adds, and the exact count.
 
-    quantity: Literal["params", "GMACs"]
+    `decimals` are those of the printed figure; `near` is the percent by which a cell may differ that is not off.
+    """
+
+    quantity: Quantity
     published: float
     count: int
+    decimals: int = 1
+    near: float = NEAR
 
     @property
     def computed(self) -> float:
@@ -85,16 +53,17 @@ class Cell:
 
     @property
     def verdict(self) -> Verdict:
-        """`rounds`: to the published decimal; `near`: within `NEAR` percent; else `off`."""
-        if abs(self.computed - self.published) <= 0.05 + 1e-9:
+        """`rounds`: to the last published decimal; `near`: within `near` percent; else `off`."""
+        if abs(self.computed - self.published) <= 0.5 * 10**-self.decimals + 1e-9:
             return "rounds"
-        return "near" if abs(self.difference) <= NEAR else "off"
+        return "near" if abs(self.difference) <= self.near else "off"
 
 
 @dataclass(frozen=True)
 class Row:
     """One row of a table: its spec, its exact costs, and the published cells (none in a table without costs).
 
+    `macs` are counted under `convention`, or `paper_macs` where it is None; `params` leave out those of `frozen` parts.
     `base` is the preset or row that it edits; `inferred` says what it adds to it without the text saying so; `off` why
     a cell cannot be met.
     """
@@ -102,35 +71,81 @@ class Row:
     table: str
     name: str
     label: str
-    resolution: int
+    resolution: Resolution
     spec: ArchSpec
     params: int
     paper_macs: int
+    macs: int
     cells: tuple[Cell, ...]
-    base: str
-    inferred: str
-    off: str
+    plan: Plan
+
+    @property
+    def base(self) -> str:
+        """The preset or row that it edits; empty for a spec of its own."""
+        return self.plan.base or ""
+
+    @property
+    def convention(self) -> str | None:
+        """How `macs` counts; None for `paper_macs`."""
+        return self.plan.convention
+
+    @property
+    def inferred(self) -> str:
+        """What it adds to its base without the text saying so."""
+        return self.plan.inferred
+
+    @property
+    def off(self) -> str:
+        """Why a cell cannot be met."""
+        return self.plan.off
 
     @property
     def construction(self) -> Literal["stated", "inferred"]:
         """Whether the text states what the row adds to its base."""
         return "inferred" if self.inferred else "stated"
 
+    @property
+    def px(self) -> str:
+        """The image for people: `224`, `800x600`."""
+        return str(self.resolution) if isinstance(self.resolution, int) else "x".join(map(str, self.resolution))
+
+    def cell(self, quantity: Quantity) -> Cell | None:
+        """The first published cell of a quantity; None where there is none."""
+        return next((cell for cell in self.cells if cell.quantity == quantity), None)
+
+    def count(self, quantity: Quantity) -> int:
+        """The exact count of a quantity."""
+        return self.params if quantity == "params" else self.macs
+
 
 @dataclass(frozen=True)
 class Paper:
-    """All rows under one family of the reconstruction."""
+    """All rows under one family of the reconstruction; without a family where the paper leaves nothing open."""
 
     name: str
-    title: str
+    file: PaperFile
     family: str
     description: str
     rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """The paper's."""
+        return self.file.title
 
     @cached_property
     def cells(self) -> tuple[tuple[Row, Cell], ...]:
         """Every published cell with its row."""
         return tuple((row, cell) for row in self.rows for cell in row.cells)
+
+    @cached_property
+    def conventions(self) -> tuple[str, ...]:
+        """The conventions that rows name, in order; none where all rows count as `paper_macs`."""
+        return tuple(dict.fromkeys(row.convention for row in self.rows if row.convention))
+
+    def heading(self, table: str) -> str:
+        """The heading of one of its tables."""
+        return self.file.headings.get(table, f"Table {table}")
 
     def count(self, *verdicts: Verdict) -> int:
         """Number of cells with one of these verdicts."""
@@ -143,8 +158,8 @@ def papers() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml")))
 
 
-def paper(name: str, family: str = "W") -> Paper:
-    """Every cost cell of the paper called `name`.
+def paper(name: str, family: str | None = None) -> Paper:
+    """Every cost cell of the paper called `name`, under its first family unless another is named.
 
     Raises:
         SpecError: no such paper or family, or a row whose edits lead nowhere.
@@ -155,100 +170,58 @@ def paper(name: str, family: str = "W") -> Paper:
     return compute(parse_document(source.read_bytes(), f"{name}.yaml"), name, family)
 
 
-def compute(document: Document, name: str, family: str = "W") -> Paper:
+def compute(document: Document, name: str, family: str | None = None) -> Paper:
     """Every cost cell of the rows in `document`; see `paper`.
 
     Raises:
         SpecError: malformed, no such family, or a row whose edits lead nowhere.
     """
+    file = read(document)
+    chosen = next(iter(file.families), "") if family is None else family
+    if chosen not in file.families and (chosen or file.families):
+        rule = f"must be {either(file.families)}, not {chosen!r:.40}" if file.families else f"{name} has none"
+        raise SpecError(rule, field="--family")
+    options = file.families.get(chosen) or Family(description="")
+    specs = Specs.of(document, file, options)
+    rows = tuple(_row(index, plan, specs, file.near) for index, plan in enumerate(file.rows))
+    return Paper(name, file, chosen, options.description, _ordered(rows))
+
+
+def _row(index: int, plan: Plan, specs: Specs, near: float) -> Row:
+    spec = specs.spec(index, plan)
     try:
-        file = _File.model_validate(document.data)
-    except ValidationError as error:
-        place = error.errors()[0]["loc"]
-        rule = f"{'.'.join(map(str, place))}: {error.errors()[0]['msg']}"
-        raise SpecError(rule, source=document.source, line=document.line(place)) from None
-    if family not in file.families:
-        raise SpecError(f"must be {either(file.families)}, not {family!r:.40}", field="--family")
-    plans = {plan.name: (index, plan) for index, plan in enumerate(file.rows)}
-    builder = _Specs(document, file.families[family], plans)
-    rows = tuple(_row(index, plan, builder) for index, plan in enumerate(file.rows))
-    return Paper(name, file.title, family, file.families[family].description, _ordered(rows))
+        cost = measure(spec, plan.at)
+        macs = cost.under(find_convention(plan.convention).name).macs if plan.convention else cost.paper_macs
+    except SpecError as error:
+        raise specs.error(index, "convention" if error.field == "convention" else "at", error.rule) from None
+    params = cost.params - _frozen(index, plan, cost, specs)
+    cells = tuple(
+        Cell(quantity, float(line[column]), count, len(line[column].partition(".")[2]), near)
+        for line in (_line(table, where) for table, where in plan.published.items())
+        for (quantity, column), count in zip(COLUMNS.items(), (params, macs), strict=True)
+        if line[column]
+    )
+    label = plan.label or str(plan.row)
+    return Row(plan.table, plan.name, label, plan.at, spec, params, cost.paper_macs, macs, cells, plan)
 
 
-@dataclass(frozen=True)
-class _Specs:
-    """Makes the specs of rows, each from a preset or from a row that stands anywhere in the file."""
-
-    document: Document
-    family: _Family
-    plans: Mapping[str, tuple[int, _Plan]]
-
-    def spec(self, index: int, plan: _Plan) -> ArchSpec:
-        data = _filled(self._data(index, plan, ()), self.family.parts)
-        data |= {"name": plan.name, "description": plan.label, "status": "reconstruction", "resolution": plan.at}
-        return parse(Document(data, f"{self.document.source}: {plan.name}"))
-
-    def _data(self, index: int, plan: _Plan, above: tuple[str, ...]) -> dict[str, Any]:
-        """The row form of a row's spec, before the family's options."""
-        base = plan.base or ""
-        if (not base) == (plan.spec is None) or plan.name in above:
-            raise self._error(index, "base", "a row needs a spec, or a base that does not lead back to it")
-        if plan.spec is not None:
-            data = deepcopy(plan.spec)
-        elif base in self.plans:
-            data = self._data(*self.plans[base], (*above, plan.name))
-        else:
-            try:
-                data = deepcopy(find_document(base).data)
-            except SpecError as error:
-                raise self._error(index, "base", error.rule) from None
-            self._edit(data, self.family.edits.get(base, {}), index)
-        self._edit(data, plan.edits, index)
-        return data
-
-    def _edit(self, data: dict[str, Any], edits: Mapping[str, Any], index: int) -> None:
-        for path, value in edits.items():
-            try:
-                put(data, path, value)
-            except FieldError as error:
-                raise self._error(index, "edits", f"{error}") from None
-
-    def _error(self, index: int, key: str, rule: str) -> SpecError:
-        line = self.document.line(("rows", index, key))
-        return SpecError(rule, field=f"rows[{index}].{key}", source=self.document.source, line=line)
+def _frozen(index: int, plan: Plan, cost: NetworkCost, specs: Specs) -> int:
+    """Params of the parts that the row leaves out."""
+    params = {part.name: part.params for part in cost.parts}
+    for name in plan.frozen:
+        if name not in params:
+            raise specs.error(index, "frozen", f"must be {either(params)}, not {name!r:.40}")
+    return sum(params[name] for name in plan.frozen)
 
 
-def _row(index: int, plan: _Plan, builder: _Specs) -> Row:
-    spec = builder.spec(index, plan)
-    cost = measure(spec, plan.at)
-    cells: list[Cell] = []
-    for table, where in plan.published.items():
-        line = _line(table, where)
-        cells += [Cell("params", line["params_m"], cost.params), Cell("GMACs", line["gmacs"], cost.paper_macs)]
-    counts = (cost.params, cost.paper_macs)
-    words = {"base": plan.base or "", "inferred": plan.inferred, "off": plan.off}
-    return Row(plan.table, plan.name, plan.label, plan.at, spec, *counts, tuple(cells), **words)
-
-
-def _line(name: str, where: Mapping[str, Any]) -> dict[str, Any]:
-    """The one line of a published table whose cells have these values."""
-    table = published(name)
+def _line(name: str, where: Mapping[str, object]) -> dict[str, str]:
+    """The one line of a published table whose cells have these values, as printed."""
+    table = published(name, as_text=True)
     for column, value in where.items():
-        table = table[table[column] == value]
+        table = table[table[column] == str(value)]
     if len(table) != 1:
         raise SpecError(f"{dict(where)} must name one line, not {len(table)}", source=f"{name}.csv")
-    return cast("dict[str, Any]", table.iloc[0].to_dict())
-
-
-def _filled(node: Any, options: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A copy of `node` in which parts have these options wherever they do not state others."""
-    if isinstance(node, list):
-        return [_filled(item, options) for item in cast("list[Any]", node)]
-    if isinstance(node, dict):
-        data = cast("dict[str, Any]", node)
-        filled = {key: value if key == "type" else _filled(value, options) for key, value in data.items()}
-        return {**options.get(str(data.get("type")), {}), **filled}
-    return {"type": node, **options[node]} if isinstance(node, str) and node in options else node
+    return {str(column): str(value) for column, value in table.iloc[0].items()}
 
 
 def _ordered(rows: tuple[Row, ...]) -> tuple[Row, ...]:

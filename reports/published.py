@@ -12,7 +12,12 @@ BENCHMARK = "imagenet1k"
 METRIC = "top-1 accuracy on ImageNet-1K's validation set"
 
 
-def published(name: str) -> pd.DataFrame:
-    """The table `published/<name>.csv`; `published/README.md` says where each comes from and how it counts."""
+def published(name: str, *, as_text: bool = False) -> pd.DataFrame:
+    """The table `published/<name>.csv`; `published/README.md` says where each comes from and how it counts.
+
+    Args:
+        name: of the table.
+        as_text: cells as they are printed, with their decimals; an empty cell is an empty text.
+    """
     with files("reports").joinpath("published", f"{name}.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+        return pd.read_csv(file, dtype=str, keep_default_na=False) if as_text else pd.read_csv(file)
