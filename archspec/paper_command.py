@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def paper(
-    name: Annotated[str, typer.Argument(metavar="PAPER", help="hiri-vit, hiri-dense (its Tables IV, V, VI and IX), hrvit or hrformer")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="PAPER", help="hiri-vit, hiri-dense (its Tables IV, V, VI and IX), hrvit or hrformer"),
+    ],
     family: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--family", help="hiri-vit: reconstruction W (the presets), V, X or U, which fit about as well"),

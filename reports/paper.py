@@ -26,6 +26,8 @@ Verdict = Literal["rounds", "near", "off"]
 Quantity = Literal["params", "GMACs"]
 COLUMNS: Mapping[Quantity, str] = {"params": "params_m", "GMACs": "gmacs"}
 """The column of a published table that holds a quantity."""
+UNITS: Mapping[Quantity, float] = {"params": 1e6, "GMACs": 1e9}
+"""What the figures of that column are stated in."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Cell:
     @property
     def computed(self) -> float:
         """The count in the unit of the published figure."""
-        return self.count / (1e6 if self.quantity == "params" else 1e9)
+        return self.count / UNITS[self.quantity]
 
     @property
     def difference(self) -> float:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, cast, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from archspec.document import Document
 from archspec.errors import FieldError, SpecError
@@ -70,10 +70,11 @@ class Plan(BaseModel):
     def name(self) -> str:
         return f"{self.table}-{self.row}"
 
-    @property
-    def side(self) -> int:
-        """The `resolution` of the row's spec: the longer side of the image."""
-        return self.at if isinstance(self.at, int) else max(self.at)
+    @model_validator(mode="after")
+    def _check_transform(self) -> Plan:
+        if self.transform and not isinstance(self.at, int):
+            raise ValueError("transform is for square images")
+        return self
 
 
 @final
@@ -133,12 +134,14 @@ class Specs:
             SpecError: its base or edits lead nowhere, or a rule is broken.
         """
         data = _filled(self._data(index, plan, ()), self.family.parts)
-        own = {"name": plan.name, "description": plan.label, "resolution": plan.side}
-        if plan.transform is None:
-            status = data.get("status", "own") if plan.convention else "reconstruction"
-            return parse(Document({**data, **own, "status": status}, f"{self.document.source}: {plan.name}"))
-        before = parse(Document({**data, "resolution": plan.side // 2}, f"{self.document.source}: {plan.name}"))
-        return to_hiri(before).model_copy(update=own)
+        data["status"] = data.get("status", "own") if plan.convention else "reconstruction"
+        own = {"name": plan.name, "description": plan.label}
+        source = f"{self.document.source}: {plan.name}"
+        if not isinstance(plan.at, int):
+            return parse(Document({**data, **own, "input": {"size": list(plan.at)}}, source))
+        if plan.transform == "hiri":
+            return to_hiri(parse(Document({**data, "resolution": plan.at // 2}, source))).model_copy(update=own)
+        return parse(Document({**data, **own, "resolution": plan.at}, source))
 
     def error(self, index: int, key: str, rule: str) -> SpecError:
         """The error of one field of row `index`."""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from archspec.convention import CONVENTIONS
 from archspec.wording import plural
-from reports.paper import COLUMNS, Cell, Paper, Row
+from reports.paper import COLUMNS, UNITS, Cell, Paper, Row
 
 WIDTH = 100
 _MARKS = {"rounds": "=", "near": " ", "off": "✗"}
@@ -75,7 +75,9 @@ def to_csv(info: Paper) -> str:
     header = ["table", "row", "label", "resolution", "quantity", "published", "count", "difference_percent", "verdict"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*header, "construction", "inferred", "base", "digest", *(["convention"] if info.conventions else [])])
+    writer.writerow(
+        [*header, "construction", "inferred", "base", "digest", *(["convention"] if info.conventions else [])]
+    )
     for row in info.rows:
         first, last = (row.table, row.name, row.label, row.px), (row.construction, row.inferred, row.base)
         end = (row.spec.digest, *([row.convention] if info.conventions else []))
@@ -96,17 +98,12 @@ def summary(info: Paper) -> str:
 
 def legend(info: Paper) -> str:
     """What the columns mean."""
-    marks = f"=: ours rounds to the printed figure; ✗: it does not, and differs by more than {info.file.near:g} %."
+    first = ["GMACs: 10⁹ multiply-adds of convolutions, linear layers, attention; layer norm at 5 per element."]
     if info.conventions:
-        counted = [f"counted {name}: {CONVENTIONS[name].description}." for name in info.conventions]
-        return "\n".join(["GMACs: 10⁹ multiply-adds, counted as the last column says.", *counted, marks, *info.file.notes])
-    return "\n".join(
-        [
-            "GMACs: 10⁹ multiply-adds of convolutions, linear layers, attention; layer norm at 5 per element.",
-            marks,
-            *info.file.notes,
-        ]
-    )
+        first = ["GMACs: 10⁹ multiply-adds, counted as the last column says."]
+        first += [f"counted {name}: {CONVENTIONS[name].description}." for name in info.conventions]
+    marks = f"=: ours rounds to the printed figure; ✗: it does not, and differs by more than {info.file.near:g} %."
+    return "\n".join([*first, marks, *info.file.notes])
 
 
 def offs(info: Paper) -> list[str]:
@@ -157,17 +154,18 @@ def _figures(row: Row) -> list[Text]:
     """Published, ours and difference, of params and of MACs; dashes where nothing is published."""
     texts: list[Text] = []
     for quantity in COLUMNS:
-        cell = row.cell(quantity)
+        cell, ours = row.cell(quantity), row.count(quantity) / UNITS[quantity]
         if cell is None:
-            texts += _triple("–", row.count(quantity) / (1e6 if quantity == "params" else 1e9), "–")
+            texts += _triple("–", f"{ours:.{3 if ours < 100 else 2}f}", "–")
         else:
-            texts += _triple(f"{cell.published:.{cell.decimals}f}", cell.computed, _mark(cell))
+            decimals = min(cell.decimals + 2, 3)
+            texts += _triple(f"{cell.published:.{cell.decimals}f}", f"{ours:.{decimals}f}", _mark(cell))
     return texts
 
 
-def _triple(published: str, ours: float, difference: str) -> tuple[Text, Text, Text]:
+def _triple(published: str, ours: str, difference: str) -> tuple[Text, Text, Text]:
     style = "bold red" if difference.startswith("✗") else ""
-    return Text(published), Text(f"{ours:.3f}", style=style), Text(difference, style=style)
+    return Text(published), Text(ours, style=style), Text(difference, style=style)
 
 
 def _mark(cell: Cell) -> str:

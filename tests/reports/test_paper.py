@@ -188,7 +188,11 @@ def test_the_command_writes_specs_that_load(run: Any, hiri: Paper, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("hiri-vitt",), "archspec: 'hiri-vitt' is no paper (did you mean hiri-vit?); there is hiri-vit\n"),
+        (
+            ("hiri-vitt",),
+            "archspec: 'hiri-vitt' is no paper (did you mean hiri-vit?); "
+            "there is hiri-dense, hiri-vit, hrformer or hrvit\n",
+        ),
         (("hiri-vit", "--family", "Q"), "archspec: --family: must be W, V, X or U, not 'Q'\n"),
         (("hiri-vit", "--json", "--md"), "archspec: --json, --csv, --md: one of them at a time\n"),
         (("hiri-vit", "--plot", "/dev/null/x"), "archspec: /dev/null/x: cannot be written: Not a directory\n"),
@@ -205,4 +209,4 @@ def test_torch_is_not_imported() -> None:
 
 
 def test_papers_lists_the_shipped_ones() -> None:
-    assert papers() == ("hiri-vit",)
+    assert papers() == ("hiri-dense", "hiri-vit", "hrformer", "hrvit")
