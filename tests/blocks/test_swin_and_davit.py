@@ -1,7 +1,9 @@
 """The parts of Swin and DaViT as specs: published costs, the alternation of their blocks, what is refused."""
 
 import pytest
+import torch
 
+from archspec.builder import build
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -94,3 +96,13 @@ def test_a_window_larger_than_the_map_costs_attention_over_the_whole_map():
     spec = parse(parse_document("stem: patch_embed\nstages: [{block: {type: Swin, shift: true}, width: 8}]", "<test>"))
     small = measure(spec, 12)
     assert small.total.by_operator["scaled_dot_product_attention"] == 2 * 8 * 9 * 9
+
+
+def test_swin_is_exported_for_batches_of_any_size():
+    text = "{stem: patch_embed, stages: [{block: [Swin, {type: Swin, shift: true}], width: 8, window: 4}]}"
+    network = build(parse(parse_document(text, "<test>"))).eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(network, (torch.randn(2, 3, 40, 36),), dynamic_shapes=({0: batch},))
+    for count in (1, 5):
+        images = torch.randn(count, 3, 40, 36)
+        assert torch.allclose(program.module()(images), network(images), atol=1e-5)
