@@ -1,6 +1,6 @@
 """Segmentation of digit scenes: the shipped small layouts, trained from scratch, against answering ground everywhere.
 
-    python benchmarks/segmentation.py [--presets tiny-hiri-seg ...] [--epochs 8] [--seed 0]
+    python benchmarks/segmentation.py [--presets tiny-hiri-seg ...] [--epochs 5] [--seed 0]
 
 One thread per training, as in a search. It fails where a layout stays below three times the baseline.
 """
@@ -40,7 +40,7 @@ def main() -> int:
     """Train, print a table, and say by the exit code whether every layout passes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presets", nargs="+", default=PRESETS)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)

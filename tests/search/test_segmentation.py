@@ -86,12 +86,12 @@ def step(recipe: Recipe, images: Tensor, masks: Tensor, classes: int = 3):
     return Segmentation(classes).lesson(recipe, 5, student).step(images, masks, 0, 0)
 
 
-def dense_spec(**head: Any) -> ArchSpec:
+def dense_spec(classes: int = 11) -> ArchSpec:
     data = {
         "resolution": 64,
         "stem": {"type": "patch_stem"},
         "stages": [{"block": "CFFN", "depth": 1, "width": 8, "expansion": 2}],
-        "head": {"type": "segformer", "width": 8, "classes": 11, **head},
+        "head": {"type": "segformer", "classes": classes, "width": 8},
     }
     return parse(Document(data, "test"))
 
