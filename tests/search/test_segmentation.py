@@ -34,6 +34,15 @@ CPU = torch.device("cpu")
 SMALL = {"type": "digit_scenes", "resolution": 64, "train": 50, "validation": 50, "test": 50}
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Maps this small train faster on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @final
 class Channels(Split):
     """Noisy images; the class of a pixel is the brightest of its 4x4 patch's three channels."""
