@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
+from archspec.errors import FieldError
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class GroupNorm(Layer):
         return "norm"
 
     def trace(self, x: Value, meter: Meter) -> Value:
+        if prod(x.shape) == self.groups:
+            # The deviation of a single number is 0, and torch refuses it.
+            rule = f"group norm of {self.groups} groups finds a single number in each, in a map of {x.shape}"
+            raise FieldError("", rule)
         return meter.count(
             "group_norm",
             Value.new(x.shape),

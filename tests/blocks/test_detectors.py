@@ -23,7 +23,7 @@ from archspec.contract import (
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
-from archspec.generator import random_options, random_spec
+from archspec.generator import random_options
 from archspec.loader import load, parse
 from archspec.schema import ArchSpec
 from blocks.atss import ATSS
@@ -124,11 +124,11 @@ def test_retinanet_on_hiri_vit_costs_what_the_paper_says(name, published):
 
 
 def random_detector(rng, name):
-    """A small random pyramid with random options of one head."""
-    data = random_spec(rng).canonical()
+    """A small pyramid of odd maps with random options of one head."""
+    data = written("null").canonical() | {"resolution": 76}
     for _ in range(5000):
         try:
-            spec = ArchSpec.model_validate({**data, "head": random_options(rng, find_part(name)), "variants": {}})
+            spec = ArchSpec.model_validate({**data, "head": random_options(rng, find_part(name))})
             if measure(spec).params < 200_000:
                 return spec
         except (ValidationError, SpecError):
@@ -137,15 +137,14 @@ def random_detector(rng, name):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_random_pyramids_with_detectors_keep_the_contract(name):
+def test_detectors_with_random_options_keep_the_contract(name):
     torch.manual_seed(0)
     rng = random.Random(30)
     checks = (check_forms, check_counts, check_saved_bytes, check_shapes, check_gradients, check_inference)
-    for _ in range(2):
-        spec = random_detector(rng, name)
-        for check in (*checks, check_initialisation):
-            with naming(spec, None):
-                check(spec)
+    spec = random_detector(rng, name)
+    for check in (*checks, check_initialisation):
+        with naming(spec, None):
+            check(spec)
 
 
 @pytest.mark.parametrize("name", ["cascade_mask_rcnn", "sparse_rcnn"])

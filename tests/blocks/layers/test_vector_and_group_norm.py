@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from archspec.errors import FieldError
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv
 from blocks.layers.group_norm import GroupNorm
+from blocks.layers.layer import Meter, Value
 from blocks.layers.linear import Linear
 from blocks.layers.pool import MaxPool
 from blocks.layers.transposed_conv import TransposedConv
@@ -25,6 +27,17 @@ def test_group_norm_normalises_each_image_and_group_alone():
     out = GroupNorm(4, 2).module()(torch.randn(3, 4, 5, 5) * 7 + 2).reshape(3, 2, -1)
     assert torch.allclose(out.mean(2), torch.zeros(3, 2), atol=1e-5)
     assert torch.allclose(out.var(2, unbiased=False), torch.ones(3, 2), atol=1e-3)
+
+
+def test_groups_of_a_single_number_are_refused_as_torch_refuses_them():
+    layer = GroupNorm(4, 4)
+    with pytest.raises(
+        FieldError, match=r"group norm of 4 groups finds a single number in each, in a map of \(4, 1, 1\)"
+    ):
+        layer.trace(Value.new((4, 1, 1)), Meter())
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        layer.module()(torch.randn(1, 4, 1, 1))
+    assert layer.trace(Value.new((4, 1, 2)), Meter()).shape == (4, 1, 2)
 
 
 @pytest.mark.parametrize("stride", [2, 3])
