@@ -32,7 +32,7 @@ class CascadeMaskRCNN(MapsHead):
     classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
     width: Width = Field(256, description="channels of the pyramid and of the heads' convolutions")
     anchors: int = Field(3, gt=0, le=1000, strict=True, description="anchors per position of a level")
-    stages: int = Field(3, ge=1, le=16, strict=True, description="box and mask heads, one after the other")
+    stages: int = Field(3, ge=1, le=4, strict=True, description="box and mask heads, one after the other")
     hidden: Width = Field(1024, description="width of the box heads' linear layer")
     rois: int = Field(1000, ge=1, le=100_000, strict=True, description="regions that each box head reads")
     mask_rois: int = Field(100, ge=1, le=100_000, strict=True, description="regions that each mask head reads")

@@ -30,7 +30,7 @@ class SparseRCNN(MapsHead):
     classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
     width: Width = Field(256, description="channels of the pyramid and of the proposals")
     proposals: int = Field(300, ge=1, le=100_000, strict=True, description="number of learned boxes")
-    stages: int = Field(6, ge=1, le=64, strict=True, description="stages, each with weights of its own")
+    stages: int = Field(6, ge=1, le=12, strict=True, description="stages, each with weights of its own")
     heads: int = Field(8, ge=1, le=1024, strict=True, description="heads of the attention among proposals")
     dynamic: Width = Field(64, description="inner channels of the convolutions that proposals make")
     hidden: Width = Field(2048, description="hidden width of the feed-forward layers")
