@@ -96,8 +96,11 @@ def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:
 
 
 def _parallel(rng: random.Random, using: type[Part] | None) -> bool:
-    """Whether to draw parallel branches: one spec in eight, and where a part occurs nowhere else."""
-    return rng.random() < PARALLEL or (using is not None and issubclass(using, Exchange | MapsHead))
+    """Whether to draw parallel branches: one spec in eight, always for what occurs nowhere else, never for other heads."""
+    drawn = rng.random() < PARALLEL
+    if using is not None and issubclass(using, Exchange | MapsHead):
+        return True
+    return drawn and not (using is not None and issubclass(using, Head))
 
 
 def _draw_parallel(rng: random.Random, using: type[Part] | None) -> dict[str, Any]:

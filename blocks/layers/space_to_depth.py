@@ -33,7 +33,7 @@ class SpaceToDepth(Layer):
             # Padding would keep one position for ever, but there is nothing left to reduce.
             raise FieldError("", f"stride {self.size} empties a map of {height}x{width}")
         shape = (self.size**2 * channels, -(-height // self.size), -(-width // self.size))
-        return meter.count("space_to_depth", Value.new(shape))
+        return meter.count("space_to_depth", x if self.size == 1 else Value.new(shape))  # a window of 1 moves nothing
 
     def module(self) -> nn.Module:
         from blocks.modules.space_to_depth import SpaceToDepth as SpaceToDepthModule

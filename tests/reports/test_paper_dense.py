@@ -35,7 +35,7 @@ OFF = {
 DIGITS = {
     "VI-Swin-T": (59.94, 237.17),
     "VI-Swin-S": (81.26, 260.94),
-    "VI-ResNet-50": (66.52, 238.13),
+    "VI-ResNet-50": (66.52, 238.14),
     "VI-ResNet-101": (85.51, 257.61),
     "IV-RetinaNet-Swin-T": (38.46, 117.67),
     "IV-RetinaNet-Swin-S": (59.78, 162.36),
@@ -45,7 +45,7 @@ DIGITS = {
     "IV-Mask-PVTv2-B2": (45.02, 165.88),
     "IV-Mask-Swin-T": (47.79, 162.05),
     "IV-Mask-ResNet50": (44.17, 158.07),
-    "V-Cascade-ResNet50": (82.01, 636.94),
+    "V-Cascade-ResNet50": (82.01, 636.95),
     "V-Cascade-Swin-T": (85.63, 639.41),
     "V-Cascade-PVTv2-B2": (82.85, 644.43),
     "V-Cascade-HIRI-ViT-S": (88.85, 661.26),
