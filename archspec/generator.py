@@ -96,7 +96,7 @@ def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:
 
 
 def _parallel(rng: random.Random, using: type[Part] | None) -> bool:
-    """Whether to draw parallel branches: one spec in eight; always for what occurs there alone, never for other heads."""
+    """Whether to draw parallel branches: one spec in eight, and always for parts that occur there alone."""
     drawn = rng.random() < PARALLEL
     if using is not None and issubclass(using, Exchange | MapsHead):
         return True
