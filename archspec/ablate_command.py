@@ -42,6 +42,9 @@ def ablate(
         else:
             _print_costs(described, ablation)
         return
+    from reports.statistics import scipy_stats
+
+    scipy_stats("comparing rows")  # before the trainings and not after them
     looks = _looks(ablation)
     marks = [(look.seeds, look.p) for look in looks]
     decide = partial(_decide, ablation=ablation, looks=looks) if looks else None

@@ -43,7 +43,8 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
         whether it came to its end (False: interrupted, to be continued).
 
     Raises:
-        SpecError: the run exists with another configuration, or another process works on it.
+        SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
+            start.
         RunError: a damaged journal, or no layout can be evaluated at all.
     """
     root = runs / config.name
@@ -97,7 +98,12 @@ class Conductor:
         self.stopping = False
 
     def run(self, arm: Arm, search: Study, timeout: float | None = None) -> bool:
-        """Bring one arm to its end, or to the end of its time; False when interrupted."""
+        """Bring one arm to its end, or to the end of its time; False when interrupted.
+
+        Raises:
+            SpecError: an evaluator cannot start, such as for want of its data.
+            RunError: no layout can be evaluated at all.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         failures, successes = 0, 0
@@ -109,6 +115,8 @@ class Conductor:
                 if not self.pool.busy:
                     return not self.stopping
                 for order, report in self.pool.reports(timeout=0.5):
+                    if report.kind == "unready":  # its trial stays under way, and is queued again by the next start
+                        raise SpecError(report.text)
                     failures += report.kind == "failed"
                     successes += report.kind == "done"
                     self._note(arm, order, report, search)

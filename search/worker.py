@@ -22,7 +22,8 @@ from archspec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
 from search.interruption import Interrupted
 
-Kind = Literal["progress", "done", "failed", "interrupted"]
+Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
+"""`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
 
 
 @final
@@ -115,7 +116,10 @@ def _answer(
         _log(folder, "started")
         key = evaluator.model_dump_json()  # finalists trained like the search share its data in memory
         if key not in sessions:
-            sessions[key] = evaluator.open()
+            try:
+                sessions[key] = evaluator.open()
+            except ArchspecError as error:
+                return Report("unready", str(error))
         task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
         metrics = sessions[key].evaluate(task, _stopper(pipe), lambda text: pipe.send(Report("progress", text)))
         _write_result(folder, order, evaluator, metrics)

@@ -99,6 +99,14 @@ def test_what_is_refused(run, plan, changes, message):
     assert len(err.splitlines()) == 1
 
 
+def test_without_scipy_nothing_is_trained(run, plan, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    code, out, err = run("ablate", plan())
+    assert (code, out) == (2, "")
+    assert err == "archspec: comparing rows needs scipy: pip install 'archspec-vision[data]'\n"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_plan_that_does_not_exist(run, plan):
     plan()
     assert run("ablate", "nothing")[2] == "archspec: 'nothing' is no plan file and no run in runs\n"

@@ -188,3 +188,14 @@ def test_kill_9_loses_no_finished_training_and_trains_none_twice(plan_file, tmp_
     assert any(t.user_attrs.get("requeued") for t in trials)
     assert not any(t.state in (TrialState.RUNNING, TrialState.WAITING) for t in trials)
     assert set(finished_events(runs / "toy").values()) <= {0, 1}
+
+
+def test_data_that_are_missing_fail_no_training(plan_file, tmp_path):
+    data = {"type": "imagefolder", "path": str(tmp_path / "images"), "num_classes": 10, "resolution": 64}
+    path = plan_file(evaluator={"type": "train", "data": data}, edits={"stem": {"stem": "conv_stem"}})
+    for _ in range(2):  # the second start finds what the first one left under way
+        with pytest.raises(SpecError, match="images"):
+            conduct(path, tmp_path / "runs")
+    trials = [trial for trial in trials_of(tmp_path / "runs" / "toy") if not trial.user_attrs.get("requeued")]
+    assert {trial.state for trial in trials} == {TrialState.RUNNING, TrialState.WAITING}
+    assert len({(trial.user_attrs["run"], trial.user_attrs["seed"]) for trial in trials}) == len(trials) == 6
