@@ -12,9 +12,10 @@ from blocks.layers.conv import conv, dwconv
 from blocks.layers.dropout import Dropout
 from blocks.layers.layer import Layer
 from blocks.layers.linear import Linear
-from blocks.layers.maps import MapsReader, Reading
+from blocks.layers.maps import MapsReader
 from blocks.layers.norm import batch_norm
 from blocks.layers.pool import GlobalPool
+from blocks.layers.pyramid import Pipeline
 from blocks.layers.residual_unit import bottleneck_unit
 from blocks.layers.top_down import TopDown
 
@@ -54,7 +55,7 @@ class HRClassifier(MapsHead):
         if self.dropout:
             tail["dropout"] = Dropout(self.dropout)
         tail["fc"] = Linear(self.hidden, self.classes)
-        return Reading("accumulate", TopDown(branches, downs), tuple(tail.items()))
+        return Pipeline((("accumulate", TopDown(branches, downs)), *tail.items()))
 
     def _down(self, width_in: int, width_out: int) -> Layer:
         if self.variant == "dense":

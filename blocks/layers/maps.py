@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
-from blocks.layers.combine import Parts
 from blocks.layers.layer import Layer, Maps, Meter, Value
 
 if TYPE_CHECKING:
@@ -191,32 +190,6 @@ class MapsSequence(MapsLayer):
         from torch import nn
 
         return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Reading(MapsReader):
-    """What brings the maps to one value, and named layers on that value, one after the other."""
-
-    name: str
-    reader: MapsReader
-    parts: Parts
-
-    def children(self) -> NodeParts:
-        return ((self.name, self.reader), *self.parts)
-
-    def trace(self, maps: Maps, meter: Meter) -> Value:
-        x = meter.enter_maps(self.name, self.reader, maps)
-        for name, part in self.parts:
-            x = meter.enter(name, part, x)
-        return x
-
-    def module(self) -> nn.Module:
-        from collections import OrderedDict
-
-        from torch import nn
-
-        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.children()))
 
 
 def expect(maps: Maps, count: int) -> None:
