@@ -9,6 +9,7 @@ from blocks.component import MapsHead, Width
 from blocks.layers.activation import relu
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv, dwconv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.dropout import Dropout
 from blocks.layers.layer import Layer
 from blocks.layers.linear import Linear
@@ -50,7 +51,7 @@ class HRClassifier(MapsHead):
             for width, out, inner in zip(widths, outs, planes, strict=True)
         )
         downs = tuple(self._down(a, b) for a, b in pairwise(outs))
-        tail: dict[str, Layer] = {"conv": conv(outs[-1], self.hidden), "norm": batch_norm(self.hidden), "act": relu()}
+        tail = dict(conv_norm_relu(outs[-1], self.hidden, bias=True).parts)
         tail["pool"] = GlobalPool()
         if self.dropout:
             tail["dropout"] = Dropout(self.dropout)
@@ -59,7 +60,7 @@ class HRClassifier(MapsHead):
 
     def _down(self, width_in: int, width_out: int) -> Layer:
         if self.variant == "dense":
-            return chain(conv=conv(width_in, width_out, 3, stride=2), norm=batch_norm(width_out), act=relu())
+            return conv_norm_relu(width_in, width_out, 3, 2, bias=True)
         return chain(
             dwconv=dwconv(width_in, 3, stride=2),
             norm1=batch_norm(width_in),

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, final
 
 from blocks.layers.combine import chain, residual
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.feed_forward import mlp
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, expect
 from blocks.layers.norm import layer_norm
 from blocks.layers.object_context import SoftGather
-from blocks.layers.pyramid import Merge, conv_norm_relu
+from blocks.layers.pyramid import Merge
 from blocks.layers.segmentation import fully_convolutional
 
 if TYPE_CHECKING:

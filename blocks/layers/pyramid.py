@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
 from archspec.errors import FieldError
-from blocks.layers.activation import Activation
-from blocks.layers.combine import Parts, Sequence, chain
-from blocks.layers.conv import conv
+from blocks.layers.combine import Parts, Sequence
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect
-from blocks.layers.norm import batch_norm
 from blocks.layers.pool import AdaptivePool
 from blocks.layers.resize import ResizeLike, ResizeMode
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def conv_norm_relu(width_in: int, width_out: int, kernel: int = 1) -> Sequence:
-    """Convolution without bias, batch norm, ReLU: k²·i·o + 2·o params."""
-    return chain(conv=conv(width_in, width_out, kernel, bias=False), norm=batch_norm(width_out), act=Activation("relu"))
 
 
 @final

@@ -2,8 +2,8 @@
 
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.dropout import Dropout2d
-from blocks.layers.pyramid import conv_norm_relu
 
 
 def classify(width: int, classes: int, dropout: float) -> Parts:
