@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
+from blocks.layers.combine import expect_cover
 from blocks.layers.layer import Layer, Maps, Meter, Value
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class Fuse(MapsReader):
         ]
         total = outs[0]
         for (index, _), out in zip(self.paths[1:], outs[1:], strict=True):
-            fits = len(out.shape) == len(total.shape) and out.shape[0] == total.shape[0]
-            if not fits or any(a < b for a, b in zip(out.shape, total.shape, strict=True)):
-                raise FieldError("", f"path {index} of shape {out.shape} cannot be added to one of shape {total.shape}")
+            expect_cover(f"path {index}", out.shape, total.shape)
         if len(outs) > 1:
             total = meter.count("add", Value.new(total.shape))
         return total if self.act is None else meter.enter("act", self.act, total)
