@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
-from archspec.errors import FieldError
 from blocks.layers.activation import relu
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts
+from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts, expect_all
 from blocks.layers.norm import NormKind, norm
 from blocks.layers.pool import MaxPool
 from blocks.layers.pyramid import FeaturePyramid
@@ -82,8 +81,7 @@ class SharedHead(MapsLayer):
         return (*towers, *predictions, *scales)
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
-        if len(maps) != self.levels:
-            raise FieldError("", f"reads {self.levels} maps, not {len(maps)}")
+        expect_all(maps, self.levels)
         outs = [self._level(maps[0], meter)]
         for x in maps[1:]:
             with meter.again():

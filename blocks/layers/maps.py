@@ -191,6 +191,16 @@ class MapsSequence(MapsLayer):
         return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
 
 
+def expect_all(maps: Maps, count: int) -> None:
+    """Refuse more or fewer than `count` maps.
+
+    Raises:
+        FieldError: there are not so many.
+    """
+    if len(maps) != count:
+        raise FieldError("", f"reads {count} maps, not {len(maps)}")
+
+
 def expect(maps: Maps, count: int) -> None:
     """Refuse fewer than `count` maps.
 

@@ -9,7 +9,7 @@ from archspec.errors import FieldError
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect
+from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect, expect_all
 from blocks.layers.pool import AdaptivePool
 from blocks.layers.resize import ResizeLike, ResizeMode
 
@@ -41,8 +41,7 @@ class FeaturePyramid(MapsLayer):
         return (*laterals, *resizes, *outputs)
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
-        if len(maps) != len(self.laterals):
-            raise FieldError("", f"reads {len(self.laterals)} maps, not {len(maps)}")
+        expect_all(maps, len(self.laterals))
         sums = [
             x if lateral is None else meter.enter(f"laterals.{i}", lateral, x)
             for i, (lateral, x) in enumerate(zip(self.laterals, maps, strict=True))
@@ -84,8 +83,7 @@ class Merge(MapsReader):
         return tuple((f"resizes.{i}", ResizeLike()) for i in range(self.count - 1))
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        if len(maps) != self.count:
-            raise FieldError("", f"reads {self.count} maps, not {len(maps)}")
+        expect_all(maps, self.count)
         first = maps[0]
         resized = [first] + [meter.enter_maps(f"resizes.{i}", ResizeLike(), (x, first)) for i, x in enumerate(maps[1:])]
         if self.count == 1:

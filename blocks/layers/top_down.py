@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsReader, NodeParts
+from blocks.layers.maps import MapsReader, NodeParts, expect_all
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,8 +32,7 @@ class TopDown(MapsReader):
         return (*branches, *downs)
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        if len(maps) != len(self.branches):
-            raise FieldError("", f"reads {len(self.branches)} maps, not {len(maps)}")
+        expect_all(maps, len(self.branches))
         branches = [
             meter.enter(f"branches.{index}", branch, x)
             for index, (branch, x) in enumerate(zip(self.branches, maps, strict=True))
