@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, final
 from blocks.layers.activation import relu
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
+from blocks.layers.group_norm import GroupNorm
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts, expect_all
 from blocks.layers.norm import NormKind, norm
@@ -135,11 +136,17 @@ def neck(
     return (("norms", Branches(tuple(norm(input_norm, each) for each in widths))), levels)
 
 
-def tower(depth: int, width: int) -> Sequence:
-    """`depth` 3x3 convolutions with bias, each followed by a ReLU: depth·(9F² + F) params."""
+def tower(depth: int, width: int, groups: int | None = None) -> Sequence:
+    """`depth` 3x3 convolutions, each followed by a ReLU, with F = `width`.
+
+    With a bias: depth·(9F² + F) params; with `groups` without one, but with a group norm before the ReLU:
+    depth·(9F² + 2F).
+    """
     parts: dict[str, Layer] = {}
     for step in range(1, depth + 1):
-        parts[f"conv{step}"] = conv(width, width, 3)
+        parts[f"conv{step}"] = conv(width, width, 3, bias=groups is None)
+        if groups is not None:
+            parts[f"norm{step}"] = GroupNorm(width, groups)
         parts[f"act{step}"] = relu()
     return Sequence(tuple(parts.items()))
 
