@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blocks.component import Block
 from blocks.layers.activation import gelu
-from blocks.layers.combine import Sequence, chain, residual
+from blocks.layers.combine import chain, residual
 from blocks.layers.conv import conv, dwconv
 from blocks.layers.feed_forward import hidden_width
 from blocks.layers.layer import Layer
@@ -47,5 +47,4 @@ class HRFormerBlock(Block):
             norm3=batch_norm(width),
             act3=gelu(),
         )
-        parts = {"mha": residual(attention, self.drop_path), "ffn": residual(ffn, self.drop_path)}
-        return Sequence(tuple(parts.items()))
+        return chain(mha=residual(attention, self.drop_path), ffn=residual(ffn, self.drop_path))

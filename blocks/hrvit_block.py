@@ -7,7 +7,7 @@ from pydantic import Field
 from archspec.errors import FieldError
 from blocks.component import Block
 from blocks.layers.activation import gelu
-from blocks.layers.combine import Sequence, add, chain, residual
+from blocks.layers.combine import add, chain, residual
 from blocks.layers.conv import dwconv
 from blocks.layers.kronecker import Kronecker, kronecker_shape
 from blocks.layers.layer import Layer
@@ -62,8 +62,7 @@ class HRViTBlock(Block):
             act=gelu(),
             fc2=Linear(2 * half, width, on_map=True),
         )
-        parts = {"mha": residual(mixed, self.drop_path), "ffn": residual(ffn, self.drop_path)}
-        return Sequence(tuple(parts.items()))
+        return chain(mha=residual(mixed, self.drop_path), ffn=residual(ffn, self.drop_path))
 
     def _head_dim(self, width: int) -> int:
         return min(self.head_dim, width // 2)
