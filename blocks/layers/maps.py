@@ -8,6 +8,7 @@ as one output of an exchange unit or a head. Their modules take a list of tensor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, final
@@ -189,6 +190,20 @@ class MapsSequence(MapsLayer):
         from torch import nn
 
         return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
+
+
+def entering(layer: MapsLayer | MapsReader, meter: Meter) -> Callable[..., Value]:
+    """What traces a child of `layer` by its name, on one value, or on several where it is a `MapsReader`."""
+    parts = dict(layer.children())
+
+    def enter(name: str, *values: Value) -> Value:
+        part = parts[name]
+        if isinstance(part, Layer):
+            return meter.enter(name, part, *values)
+        assert isinstance(part, MapsReader)
+        return meter.enter_maps(name, part, values)
+
+    return enter
 
 
 def expect_all(maps: Maps, count: int) -> None:

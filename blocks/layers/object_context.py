@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from blocks.layers.combine import Sequence, chain
 from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsReader, NodeParts
+from blocks.layers.maps import MapsReader, NodeParts, entering
 from blocks.layers.pyramid import Merge
 from blocks.layers.segmentation import classify
 
@@ -117,15 +117,7 @@ class ObjectContext(MapsReader):
         return (*parts.items(), *classify(m, k, self.dropout))
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        parts = dict(self.children())
-
-        def enter(name: str, *values: Value) -> Value:
-            part = parts[name]
-            if isinstance(part, Layer):
-                return meter.enter(name, part, *values)
-            assert isinstance(part, MapsReader)
-            return meter.enter_maps(name, part, values)
-
+        enter = entering(self, meter)
         x = enter("merge", *maps)
         logits, features = enter("auxiliary", x), enter("features", x)
         objects = enter("gather", features, logits)
