@@ -194,6 +194,12 @@ def test_sparse_rcnn_gives_logits_and_boxes_of_every_stage():
     assert torch.allclose(found[1], torch.tensor([0.5, 0.5, 1, 1]).expand(2, 5, 4), atol=0.3)
 
 
+def test_proposals_begin_as_the_whole_image_without_a_network_around_them():
+    stages = SparseRCNN(width=6, heads=2, proposals=3).layers((4,)).module().get_submodule("head")
+    assert torch.equal(stages.boxes, torch.tensor([0.5, 0.5, 1, 1]).expand(3, 4))
+    assert 0 < stages.proposals.abs().max() < 6
+
+
 def test_the_levels_share_one_module_whose_params_count_once():
     one, two = (8, 8, 6), (8, 4, 3)
     head = proposal_network(8, 3, 1), proposal_network(8, 3, 2)
