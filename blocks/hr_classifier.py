@@ -6,6 +6,7 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import MapsHead, Width
+from blocks.layers.accumulate import Accumulate
 from blocks.layers.activation import relu
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv, dwconv
@@ -18,7 +19,6 @@ from blocks.layers.norm import batch_norm
 from blocks.layers.pool import GlobalPool
 from blocks.layers.pyramid import Pipeline
 from blocks.layers.residual_unit import bottleneck_unit
-from blocks.layers.top_down import TopDown
 
 EXPANSION = 4
 """Width over inner width of the bottlenecks."""
@@ -56,7 +56,7 @@ class HRClassifier(MapsHead):
         if self.dropout:
             tail["dropout"] = Dropout(self.dropout)
         tail["fc"] = Linear(self.hidden, self.classes)
-        return Pipeline((("accumulate", TopDown(branches, downs)), *tail.items()))
+        return Pipeline((("accumulate", Accumulate(branches, downs)), *tail.items()))
 
     def _down(self, width_in: int, width_out: int) -> Layer:
         if self.variant == "dense":

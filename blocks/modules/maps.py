@@ -68,7 +68,7 @@ class Gather(nn.Module):
 
 
 @final
-class TopDown(nn.Module):
+class Accumulate(nn.Module):
     """y = branch 0, then y = branch i + down_i(y): a list of maps -> a map of the size of the last."""
 
     def __init__(self, branches: Sequence[nn.Module], downs: Sequence[nn.Module]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class TopDown(MapsReader):
+class Accumulate(MapsReader):
     """y, which begins as branch 0 and becomes branch i + down_i(y): maps of falling size -> the smallest size.
 
     Args:
@@ -47,7 +47,7 @@ class TopDown(MapsReader):
         return meter.count("add", y)
 
     def module(self) -> nn.Module:
-        from blocks.modules.maps import TopDown as TopDownModule
+        from blocks.modules.maps import Accumulate as AccumulateModule
 
         branches = [branch.module() for branch in self.branches]
-        return TopDownModule(branches, [down.module() for down in self.downs])
+        return AccumulateModule(branches, [down.module() for down in self.downs])
