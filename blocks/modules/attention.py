@@ -22,7 +22,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        queries = _tokens(x)
+        queries = tokens_of(x)
         if hasattr(self, "qkv"):
             q, k, v = self._split(self.get_submodule("qkv")(queries), 3)
         else:
@@ -38,7 +38,7 @@ class Attention(nn.Module):
             return tokens
         # Seen through the tokens, so that autograd keeps one copy of the input and not two.
         small = tokens.transpose(1, 2).reshape(x.shape)
-        return _tokens(self.get_submodule("norm")(self.get_submodule("reduce")(small)))
+        return tokens_of(self.get_submodule("norm")(self.get_submodule("reduce")(small)))
 
     def _split(self, tokens: Tensor, count: int) -> tuple[Tensor, ...]:
         """(N, L, count·C) -> `count` tensors (N, heads, L, C / heads)."""
@@ -50,6 +50,6 @@ class Attention(nn.Module):
         return f"heads={self.heads}"
 
 
-def _tokens(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H·W, C)."""
+def tokens_of(x: Tensor) -> Tensor:
+    """The positions of a map, row by row, and contiguous: (N, C, H, W) -> (N, H·W, C)."""
     return x.flatten(2).transpose(1, 2).contiguous()

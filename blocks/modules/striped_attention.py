@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.modules.attention import tokens_of
+
 MASKED = -100.0
 """Added to the logits of keys that are padding."""
 
@@ -26,7 +28,7 @@ class StripedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
-        q, v = self.get_submodule("qv")(_positions(x)).chunk(2, -1)
+        q, v = self.get_submodule("qv")(tokens_of(x)).chunk(2, -1)
         q, v = (tensor.view(x.shape[0], *x.shape[2:], channels) for tensor in (q, v))
         row_q, column_q = q.chunk(2, -1)
         row_v, column_v = v.chunk(2, -1)
@@ -34,7 +36,7 @@ class StripedAttention(nn.Module):
         columns = self._attend(_turned(column_q), _turned(column_v)).transpose(1, 2)
         out = torch.cat((rows, columns), -1).permute(0, 3, 1, 2)
         out = out + self.get_submodule("local")(v.permute(0, 3, 1, 2))
-        out = self.get_submodule("proj")(_positions(self.get_submodule("act")(out)))
+        out = self.get_submodule("proj")(tokens_of(self.get_submodule("act")(out)))
         return out.transpose(1, 2).reshape(x.shape)
 
     def _attend(self, q: Tensor, v: Tensor) -> Tensor:
@@ -67,11 +69,6 @@ class StripedAttention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, window={self.window}"
-
-
-def _positions(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H·W, C)."""
-    return x.flatten(2).transpose(1, 2).contiguous()
 
 
 def _turned(x: Tensor) -> Tensor:
