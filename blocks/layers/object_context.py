@@ -10,7 +10,7 @@ from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsReader, NodeParts, entering
 from blocks.layers.pyramid import Merge
-from blocks.layers.segmentation import classify
+from blocks.layers.segmentation import classify, fully_convolutional
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,7 +103,7 @@ class ObjectContext(MapsReader):
         c, m, r, k = sum(self.widths), self.width, self.inner, self.classes
         parts: dict[str, Layer | MapsReader] = {
             "merge": Merge(len(self.widths), "cat"),
-            "auxiliary": Sequence((*_unit(c, m, 3).parts, *classify(m, k, 0))),
+            "auxiliary": fully_convolutional(c, m, k, 0, bias=True),
             "features": _unit(c, m, 3),
             "gather": SoftGather(),
             "query": chain(unit1=_unit(m, r), unit2=_unit(r, r)),

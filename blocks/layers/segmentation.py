@@ -12,6 +12,6 @@ def classify(width: int, classes: int, dropout: float) -> Parts:
     return (("dropout", Dropout2d(dropout)), *last) if dropout else last
 
 
-def fully_convolutional(width_in: int, width: int, classes: int, dropout: float) -> Sequence:
-    """3x3 convolution, batch norm, ReLU, then `classify`: 9·c·A + 2A + (A + 1)K params."""
-    return Sequence((*conv_norm_relu(width_in, width, 3).parts, *classify(width, classes, dropout)))
+def fully_convolutional(width_in: int, width: int, classes: int, dropout: float, *, bias: bool = False) -> Sequence:
+    """3x3 convolution, batch norm, ReLU, then `classify`: 9·c·A + 2A + (A + 1)K params, and A more with a bias."""
+    return Sequence((*conv_norm_relu(width_in, width, 3, bias=bias).parts, *classify(width, classes, dropout)))
