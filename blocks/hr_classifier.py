@@ -1,4 +1,4 @@
-"""Classification head of networks with four parallel branches."""
+"""Classification head of networks with parallel branches."""
 
 from itertools import pairwise
 from typing import Literal, final

@@ -172,27 +172,21 @@ class Pipeline(MapsReader):
 @final
 @dataclass(frozen=True, slots=True)
 class OnMap(MapsReader):
-    """A layer on one of several maps.
-
-    Args:
-        layer: the layer.
-        index: the map that it reads.
-    """
+    """A layer on the only map."""
 
     layer: Layer
-    index: int
 
     def children(self) -> NodeParts:
         return (("layer", self.layer),)
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        expect(maps, self.index + 1)
-        return meter.enter("layer", self.layer, maps[self.index])
+        expect_all(maps, 1)
+        return meter.enter("layer", self.layer, maps[0])
 
     def module(self) -> nn.Module:
         from blocks.modules.pyramid import OnMap as OnMapModule
 
-        return OnMapModule(self.layer.module(), self.index)
+        return OnMapModule(self.layer.module())
 
 
 @final
