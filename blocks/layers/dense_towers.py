@@ -1,6 +1,5 @@
 """The head that ATSS and GFL share: towers with group norm, one anchor, and a learnable number per level."""
 
-from archspec.errors import FieldError
 from blocks.layers.conv import conv
 from blocks.layers.detection import SharedHead, tower
 
@@ -22,13 +21,3 @@ def dense_towers(
     layers = tuple((name, read, conv(width, channels, 3)) for name, (read, channels) in predictions.items())
     towers = tuple((name, tower(depth, width, groups)) for name in ("cls", "box"))
     return SharedHead(towers, layers, levels, "box")
-
-
-def check_groups(width: int, groups: int) -> None:
-    """Refuse groups that do not divide the channels.
-
-    Raises:
-        FieldError: names `groups`.
-    """
-    if width % groups:
-        raise FieldError("groups", f"must divide the width {width}, which {groups} does not")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
+from archspec.errors import FieldError
 from blocks.layers.activation import relu
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
@@ -154,3 +155,13 @@ def tower(depth: int, width: int, groups: int | None = None) -> Sequence:
 def detector(neck: tuple[tuple[str, MapsLayer], ...], head: MapsLayer) -> MapsSequence:
     """A neck and what reads its levels, as one layer."""
     return MapsSequence((*neck, ("head", head)))
+
+
+def expect_divisor(width: int, option: str, number: int) -> None:
+    """Refuse an option that does not divide the channels.
+
+    Raises:
+        FieldError: names `option`.
+    """
+    if width % number:
+        raise FieldError(option, f"must divide the width {width}, which {number} does not")
