@@ -28,6 +28,8 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 FLOAT_BYTES = 4
+INDEX_BYTES = 8
+"""Of a position that backward reads again, such as that of a maximum."""
 TRAINING_ONLY = "training only"
 """Operator of a line of what evaluation does not run."""
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value, window_output
+from blocks.layers.layer import INDEX_BYTES, Layer, Meter, Value, window_output
 from blocks.layers.reducing import expect_reducible
 
 if TYPE_CHECKING:
     from torch import nn
-
-INDEX_BYTES = 8
 
 
 @final

@@ -11,7 +11,7 @@ from blocks.layers.combine import Sequence
 from blocks.layers.conv import conv
 from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.detection import SharedHead, tower
-from blocks.layers.layer import Layer, Maps, Meter, Storage, Value
+from blocks.layers.layer import INDEX_BYTES, Layer, Maps, Meter, Storage, Value
 from blocks.layers.linear import Linear
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, expect
 from blocks.layers.transposed_conv import TransposedConv
@@ -19,8 +19,6 @@ from blocks.layers.vector import Flatten
 
 if TYPE_CHECKING:
     from torch import nn
-
-INDEX_BYTES = 8
 
 
 @final

@@ -80,6 +80,13 @@ def test_weights_are_drawn_as_in_vits():
     assert all((scale == 0.01).all() for scale in scales)
 
 
+def test_transposed_convolutions_are_drawn_as_the_others():
+    network = build(spec_of(TEXT.replace("head: ", "head: {type: mask_rcnn, width: 8, hidden: 8} #")))
+    ups = [module for module in network.modules() if isinstance(module, nn.ConvTranspose2d)]
+    assert ups
+    assert all(0.015 < up.weight.std() < 0.02 and up.weight.abs().max() <= 0.04 and not up.bias.any() for up in ups)
+
+
 def test_fan_out_weights_are_as_in_resnets():
     torch.manual_seed(0)
     network = build(load("tiny"), init="fan_out")
