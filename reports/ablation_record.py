@@ -45,7 +45,10 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class PlanView:
-    """One table of the plan; `factors` and `generators` (`d = a b c`) are of a factorial only."""
+    """One table of the plan; `title` is its name where the plan gives none.
+
+    `factors` and `generators` (`d = a b c`) are of a factorial only.
+    """
 
     name: str
     type: ViewType
@@ -155,7 +158,7 @@ def parse_view(data: object, place: str = "view") -> PlanView:
     return PlanView(
         name=_text(data, "name", place),
         type=cast("ViewType", kind),
-        title=_text(data, "title", place),
+        title=_text(data, "title", place) or _text(data, "name", place),
         factors=_texts(data, "factors", place),
         generators=_texts(data, "generators", place),
         rows=rows,

@@ -93,8 +93,8 @@ class AblationArm(Arm):
                 trial.set_user_attr("metrics", report.metrics)
                 self.study.tell(trial, score)
                 self._remember(self._trial(trial.number))
-                return f"{text}: accuracy {score:.4f}"
-            report = Report("failed", f"accuracy is not finite: {score}")
+                return f"{text}: {self.ablation.quality} {score:.4f}"
+            report = Report("failed", f"{self.ablation.quality} is not finite: {score}")
         if report.kind == "interrupted":
             self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
         else:

@@ -126,7 +126,7 @@ def _scores_table(study: Study, ablation: Ablation) -> Table:
     found: dict[str, list[float]] = {run: [] for run in ablation.runs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         found.get(trial.user_attrs["run"], []).append(trial.values[0])
-    table = Table(title="rows so far, accuracy in percent", title_justify="left")
+    table = Table(title=f"rows so far, {ablation.quality} in percent", title_justify="left")
     for name in ("row", "seeds", "mean", "sd"):
         table.add_column(name, justify="left" if name == "row" else "right")
     for run, scores in found.items():

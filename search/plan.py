@@ -90,7 +90,7 @@ class PlanConfig(BaseModel):
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
     seeds: int = Field(5, ge=1, le=1000, description="trainings of each row")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
-    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy tables state")
+    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy (or mIoU) tables state")
     stop: StopSpec | None = Field(None, description="stop rows that are decided; null trains every seed")
 
     def dump(self) -> str:

@@ -104,6 +104,11 @@ class StudyConfig(BaseModel):
             cost_objective(self.objectives)
         return self
 
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The objectives as lines for people call them: `mIoU` where that is what `accuracy` holds."""
+        return tuple(self.evaluator.quality if name == "accuracy" else name for name in self.objectives)
+
     def open_space(self) -> Space:
         """The parsed space."""
         return parse_space(Document(self.space, f"space of {self.name}"))

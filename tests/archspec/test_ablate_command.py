@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -38,6 +39,14 @@ def plan(tmp_path, monkeypatch):
         return "plan.yaml"
 
     return write
+
+
+def test_a_view_without_a_title_is_called_by_its_name(run, plan, tmp_path):
+    code, out, err = run("ablate", plan(views=["leave_one_in", {"type": "progressive", "name": "steps"}]), "--dry-run")
+    assert (code, err) == (0, "")
+    headed = [(before, line) for before, line in pairwise(["", *out.splitlines()]) if line.lstrip().startswith("#")]
+    assert [before for before, _ in headed] == ["leave_one_in", "steps"]
+    assert not out.startswith("\n")
 
 
 def test_the_dry_run_states_costs_and_trains_nothing(run, plan, tmp_path):

@@ -199,3 +199,14 @@ def test_data_that_are_missing_fail_no_training(plan_file, tmp_path):
     trials = [trial for trial in trials_of(tmp_path / "runs" / "toy") if not trial.user_attrs.get("requeued")]
     assert {trial.state for trial in trials} == {TrialState.RUNNING, TrialState.WAITING}
     assert len({(trial.user_attrs["run"], trial.user_attrs["seed"]) for trial in trials}) == len(trials) == 6
+
+
+def test_lines_name_the_quality_that_the_evaluator_gives(plan_file, tmp_path, capfd):
+    path = plan_file(seeds=1, views=["leave_one_in"])
+    plan = yaml.safe_load(path.read_text())
+    plan["evaluator"]["label"] = "mIoU"
+    path.write_text(yaml.safe_dump(plan))
+    conduct(path, tmp_path / "runs")
+    lines = capfd.readouterr().err.splitlines()
+    assert sum(", seed 0: mIoU 0." in line for line in lines) == 4
+    assert not any("accuracy" in line for line in lines)
