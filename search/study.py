@@ -18,7 +18,7 @@ from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path, place_of, suggest
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
-from search.holes import has_holes
+from search.holes import Scalar, has_holes
 from search.limits import Box, format_budget, parse_budget, settle
 from search.space import Space, find_space_document, parse_space, spaces
 
@@ -27,6 +27,8 @@ OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "laten
 Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
 EXTENDABLE = ("trials", "baseline", "final")
 """What may change when a run is continued; everything else would mix two experiments."""
+HEADS = ("head", "family")
+"""Holes whose options bring different heads."""
 
 
 @final
@@ -234,8 +236,22 @@ def _open_space(raw: Any, document: Document) -> Space:
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
-    layout = space.fill(lambda hole: hole.options[0])
-    config.evaluator.prepare(layout.spec)
+    """Refuse a space whose layouts do not fit the evaluator, judged by one of them for each head or family."""
+    config.evaluator.prepare(space.fill(lambda hole: hole.options[0]).spec)
+    for chosen in space.holes:
+        for option in chosen.options[1:] if chosen.path in HEADS else ():
+            _check_option(config, space, chosen.path, option)
+
+
+def _check_option(config: StudyConfig, space: Space, path: str, option: Scalar) -> None:
+    try:
+        layout = space.fill(lambda hole: option if hole.path == path else hole.options[0])
+        config.evaluator.prepare(layout.spec)
+    except SpecError:  # impossible with the first options of all else, perhaps not with others
+        return
+    except FieldError as error:
+        if error.field == "head":
+            raise FieldError("head", f"{error.rule} (with {path} {option!r:.40})") from None
 
 
 def _explain(error: ValidationError, document: Document) -> SpecError:
