@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="a plan file, or a run of one to continue")],
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="a plan file, the name of a shipped plan, or a run to continue")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="every row with its costs and their differences; trains nothing")
     ] = False,
