@@ -307,7 +307,7 @@ def search(
     study: Annotated[
         str,
         typer.Argument(
-            metavar="STUDY", help="a study or space file, the name of a shipped space, or a run to continue"
+            metavar="STUDY", help="a study or space file, the name of a shipped study or space, or a run to continue"
         ),
     ],
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045

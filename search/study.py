@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from archspec.costing import METRICS, MetricName
 from archspec.diagnosis import explain
-from archspec.document import Document, read_document
+from archspec.document import Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path, place_of, suggest
@@ -152,11 +153,17 @@ def cost_objective(objectives: Sequence[str]) -> MetricName:
     return costs[0]
 
 
+def studies() -> tuple[str, ...]:
+    """Names of the shipped studies."""
+    folder = files("search") / "studies"
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
 def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     """The study that `source` names, with the command line's options over it.
 
     Args:
-        source: a study file, a space file, the name of a shipped space, or a run (its folder, or its name).
+        source: a run (its folder, or its name), a study file, a space file, or the name of a shipped study or space.
         runs: the folder of all runs.
         asked: options given on the command line.
 
@@ -167,10 +174,7 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
-    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
-        rule = f"{source!r:.80} is no file, no shipped space{suggest(source, spaces())} and no run in {runs}"
-        raise SpecError(rule)
-    document = read_document(recorded or Path(source))
+    document = read_document(recorded) if recorded else _find_document(source, runs)
     if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
         space = parse_space(document)
         data = {"space": space.template, "name": space.name.replace(" ", "-")}
@@ -178,6 +182,20 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if isinstance(document.data, dict):
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
     return parse_study(document)
+
+
+def _find_document(source: str, runs: Path) -> Document:
+    path, shipped = Path(source), studies()
+    if source in shipped and not path.is_file():
+        return parse_document((files("search") / "studies" / f"{source}.yaml").read_bytes(), source)
+    if path.exists():
+        return read_document(path)
+    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+        near = suggest(source, (*shipped, *spaces()))
+        raise SpecError(f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}")
+    if path.stem in shipped:
+        raise SpecError(f"no such file; the study is called {path.stem}, without folder and ending", source=source)
+    return read_document(path)
 
 
 def parse_study(document: Document) -> StudyConfig:

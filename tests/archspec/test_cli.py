@@ -183,7 +183,7 @@ def test_a_report_on_nothing_is_one_line(run, tmp_path):
         ["fix", "tiny", "--budget", "<= 5M"],
         ["space", "five_stage_grid", "--budget", "<= 2M"],
         ["show", "hiri-vit-s"],
-        ["validate", "docs/demo.yaml"],
+        ["validate", "search/studies/demo.yaml"],
         ["presets"],
         ["schema"],
         ["report", "no-such-run"],
