@@ -5,11 +5,8 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Downsample
-from blocks.layers.activation import relu
-from blocks.layers.combine import seq
-from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer
-from blocks.layers.norm import batch_norm
 
 
 @final
@@ -23,4 +20,4 @@ class ConvReLU(Downsample):
     stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
-        return seq(conv(width_in, width_out, 3, self.stride, bias=False), batch_norm(width_out), relu())
+        return conv_norm_relu(width_in, width_out, 3, self.stride)

@@ -5,8 +5,8 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import MapsHead, Width
-from blocks.layers.dense_towers import check_groups, dense_towers
-from blocks.layers.detection import detector, neck
+from blocks.layers.dense_towers import dense_towers
+from blocks.layers.detection import detector, expect_divisor, neck
 from blocks.layers.maps import MapsLayer
 from blocks.layers.norm import NormKind
 
@@ -37,7 +37,7 @@ class GFL(MapsHead):
     )
 
     def check(self, widths: tuple[int, ...]) -> None:
-        check_groups(self.width, self.groups)
+        expect_divisor(self.width, "groups", self.groups)
 
     def layers(self, widths: tuple[int, ...]) -> MapsLayer:
         predictions = {"cls": ("cls", self.classes), "box": ("box", 4 * self.bins)}

@@ -1,4 +1,4 @@
-"""Classification head of networks with four parallel branches."""
+"""Classification head of networks with parallel branches."""
 
 from itertools import pairwise
 from typing import Literal, final
@@ -6,17 +6,19 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import MapsHead, Width
+from blocks.layers.accumulate import Accumulate
 from blocks.layers.activation import relu
 from blocks.layers.combine import chain
 from blocks.layers.conv import conv, dwconv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.dropout import Dropout
 from blocks.layers.layer import Layer
 from blocks.layers.linear import Linear
-from blocks.layers.maps import MapsReader, Reading
+from blocks.layers.maps import MapsReader
 from blocks.layers.norm import batch_norm
 from blocks.layers.pool import GlobalPool
+from blocks.layers.pyramid import Pipeline
 from blocks.layers.residual_unit import bottleneck_unit
-from blocks.layers.top_down import TopDown
 
 EXPANSION = 4
 """Width over inner width of the bottlenecks."""
@@ -49,16 +51,16 @@ class HRClassifier(MapsHead):
             for width, out, inner in zip(widths, outs, planes, strict=True)
         )
         downs = tuple(self._down(a, b) for a, b in pairwise(outs))
-        tail: dict[str, Layer] = {"conv": conv(outs[-1], self.hidden), "norm": batch_norm(self.hidden), "act": relu()}
+        tail = dict(conv_norm_relu(outs[-1], self.hidden, bias=True).parts)
         tail["pool"] = GlobalPool()
         if self.dropout:
             tail["dropout"] = Dropout(self.dropout)
         tail["fc"] = Linear(self.hidden, self.classes)
-        return Reading("accumulate", TopDown(branches, downs), tuple(tail.items()))
+        return Pipeline((("accumulate", Accumulate(branches, downs)), *tail.items()))
 
     def _down(self, width_in: int, width_out: int) -> Layer:
         if self.variant == "dense":
-            return chain(conv=conv(width_in, width_out, 3, stride=2), norm=batch_norm(width_out), act=relu())
+            return conv_norm_relu(width_in, width_out, 3, 2, bias=True)
         return chain(
             dwconv=dwconv(width_in, 3, stride=2),
             norm1=batch_norm(width_in),

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blocks.component import Block
 from blocks.layers.activation import gelu
-from blocks.layers.combine import Sequence, chain, residual
+from blocks.layers.combine import chain, residual
 from blocks.layers.conv import conv, dwconv
 from blocks.layers.feed_forward import hidden_width
 from blocks.layers.layer import Layer
@@ -23,7 +23,9 @@ class HRFormerBlock(Block):
 
     type: Literal["hrformer_block"] = "hrformer_block"
     heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    window: int = Field(7, ge=1, le=64, strict=True, description="side of the windows; smaller maps are padded")
+    window: int = Field(
+        7, ge=1, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
+    )
     expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
 
     def check(self, width: int) -> None:
@@ -45,5 +47,4 @@ class HRFormerBlock(Block):
             norm3=batch_norm(width),
             act3=gelu(),
         )
-        parts = {"mha": residual(attention, self.drop_path), "ffn": residual(ffn, self.drop_path)}
-        return Sequence(tuple(parts.items()))
+        return chain(mha=residual(attention, self.drop_path), ffn=residual(ffn, self.drop_path))

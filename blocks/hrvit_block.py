@@ -7,7 +7,7 @@ from pydantic import Field
 from archspec.errors import FieldError
 from blocks.component import Block
 from blocks.layers.activation import gelu
-from blocks.layers.combine import Sequence, add, chain, residual
+from blocks.layers.combine import add, chain, residual
 from blocks.layers.conv import dwconv
 from blocks.layers.kronecker import Kronecker, kronecker_shape
 from blocks.layers.layer import Layer
@@ -32,7 +32,9 @@ class HRViTBlock(Block):
     head_dim: int = Field(
         32, gt=0, le=1024, strict=True, description="width of a head, at most half the width, which it must divide"
     )
-    window: int = Field(1, ge=1, le=64, strict=True, description="rows or columns of a stripe; the last may be padded")
+    window: int = Field(
+        1, ge=1, le=64, strict=True, description="rows or columns of a stripe; a map must be as high or as wide"
+    )
     expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
 
     def check(self, width: int) -> None:
@@ -60,8 +62,7 @@ class HRViTBlock(Block):
             act=gelu(),
             fc2=Linear(2 * half, width, on_map=True),
         )
-        parts = {"mha": residual(mixed, self.drop_path), "ffn": residual(ffn, self.drop_path)}
-        return Sequence(tuple(parts.items()))
+        return chain(mha=residual(mixed, self.drop_path), ffn=residual(ffn, self.drop_path))
 
     def _head_dim(self, width: int) -> int:
         return min(self.head_dim, width // 2)

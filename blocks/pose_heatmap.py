@@ -31,4 +31,4 @@ class PoseHeatmap(MapsHead):
             raise FieldError("maps", f"must hold one map, since a heatmap is made of one, not {len(widths)}")
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
-        return OnMap(conv(widths[0], self.joints), 0)
+        return OnMap(conv(widths[0], self.joints))

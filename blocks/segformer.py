@@ -6,10 +6,11 @@ from pydantic import Field
 
 from blocks.component import MapsHead, Width
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer
 from blocks.layers.linear import Linear
 from blocks.layers.maps import Branches, MapsReader
-from blocks.layers.pyramid import Merge, Pipeline, conv_norm_relu
+from blocks.layers.pyramid import Merge, Pipeline
 from blocks.layers.segmentation import classify
 
 

@@ -7,9 +7,10 @@ from pydantic import Field
 from blocks.component import MapsHead, Width
 from blocks.layers.combine import Sequence
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer
 from blocks.layers.maps import Branches, MapsReader
-from blocks.layers.pyramid import FeaturePyramid, Merge, Pipeline, conv_norm_relu
+from blocks.layers.pyramid import FeaturePyramid, Merge, Pipeline
 from blocks.layers.resize import Enlarge
 from blocks.layers.segmentation import classify
 

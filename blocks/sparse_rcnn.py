@@ -4,9 +4,8 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from archspec.errors import FieldError
 from blocks.component import MapsHead, Width
-from blocks.layers.detection import detector, neck
+from blocks.layers.detection import detector, expect_divisor, neck
 from blocks.layers.maps import MapsLayer
 from blocks.layers.norm import NormKind
 from blocks.layers.proposals import ProposalStage, ProposalStages
@@ -40,8 +39,7 @@ class SparseRCNN(MapsHead):
     )
 
     def check(self, widths: tuple[int, ...]) -> None:
-        if self.width % self.heads:
-            raise FieldError("heads", f"must divide the width {self.width}, which {self.heads} does not")
+        expect_divisor(self.width, "heads", self.heads)
 
     def layers(self, widths: tuple[int, ...]) -> MapsLayer:
         stage = ProposalStage(self.width, self.heads, self.dynamic, self.hidden, self.size, self.classes)

@@ -28,7 +28,9 @@ class Swin(Block):
     type: Literal["Swin"] = "Swin"
     heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
     expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
-    window: int = Field(7, gt=0, le=64, strict=True, description="side of the windows; a smaller map is one window")
+    window: int = Field(
+        7, gt=0, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
+    )
     shift: bool = Field(False, description="shift the windows by half their side, as every other block does")
 
     def check(self, width: int) -> None:

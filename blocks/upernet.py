@@ -7,9 +7,10 @@ from pydantic import Field
 from archspec.errors import FieldError
 from blocks.component import MapsHead, Width
 from blocks.layers.combine import chain
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer
 from blocks.layers.maps import MapsReader
-from blocks.layers.pyramid import FeaturePyramid, Merge, Pipeline, PyramidPool, WithAuxiliary, conv_norm_relu
+from blocks.layers.pyramid import FeaturePyramid, Merge, Pipeline, PyramidPool, WithAuxiliary
 from blocks.layers.segmentation import classify, fully_convolutional
 
 

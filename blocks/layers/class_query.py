@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, final
 
 from blocks.layers.combine import chain, residual
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.feed_forward import mlp
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, expect
+from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, entering, expect
 from blocks.layers.norm import layer_norm
 from blocks.layers.object_context import SoftGather
-from blocks.layers.pyramid import Merge, conv_norm_relu
+from blocks.layers.pyramid import Merge
 from blocks.layers.segmentation import fully_convolutional
 
 if TYPE_CHECKING:
@@ -81,10 +82,9 @@ class MaskLogits(MapsReader):
         )
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        d = self.width
-        query = meter.enter("query", chain(norm=layer_norm(d), proj=conv(d, d)), maps[0])
-        key = meter.enter("key", conv(d, d), maps[1])
-        return meter.enter_maps("similarity", Similarity(), (query, key))
+        queries, features = maps
+        enter = entering(self, meter)
+        return enter("similarity", enter("query", queries), enter("key", features))
 
     def module(self) -> nn.Module:
         from blocks.modules.class_query import MaskLogits as MaskLogitsModule
@@ -120,13 +120,11 @@ class ClassAttention(MapsLayer):
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
         queries, features = maps
-        d = self.width
-        logits = meter.enter_maps("masks", MaskLogits(d), maps)
-        values = meter.enter("value", conv(d, d), features)
-        gathered = meter.enter_maps("gather", SoftGather(), (values, logits))
-        meter.enter("proj", conv(d, d), gathered)
+        enter = entering(self, meter)
+        logits = enter("masks", *maps)
+        enter("proj", enter("gather", enter("value", features), logits))
         queries = meter.count("add", Value.new(queries.shape))
-        return meter.enter("ffn", residual(chain(norm=layer_norm(d), ffn=mlp(d, self.hidden))), queries), logits
+        return enter("ffn", queries), logits
 
     def module(self) -> nn.Module:
         from blocks.modules.class_query import ClassAttention as ClassAttentionModule
@@ -162,33 +160,42 @@ class ClassMasks(MapsReader):
     supervise: bool
     auxiliary: int | None
 
+    @property
+    def _attention(self) -> ClassAttention:
+        return ClassAttention(self.width, self.hidden)
+
+    @property
+    def _auxiliary(self) -> Layer | None:
+        if self.auxiliary is None:
+            return None
+        return fully_convolutional(self.widths[0], self.auxiliary, self.classes, 0)
+
     def children(self) -> NodeParts:
         parts: NodeParts = (
             ("merge", Merge(len(self.widths), "cat")),
             ("fuse", conv_norm_relu(sum(self.widths), self.width)),
             ("queries", ClassQueries(self.width, self.classes)),
-            *((f"attend.{i}", ClassAttention(self.width, self.hidden)) for i in range(self.depth)),
+            *((f"attend.{i}", self._attention) for i in range(self.depth)),
             ("masks", MaskLogits(self.width)),
         )
-        if self.auxiliary is None:
-            return parts
-        return (("auxiliary", fully_convolutional(self.widths[0], self.auxiliary, self.classes, 0)), *parts)
+        auxiliary = self._auxiliary
+        return parts if auxiliary is None else (("auxiliary", auxiliary), *parts)
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
         expect(maps, len(self.widths))
-        if self.auxiliary is not None:
-            auxiliary = fully_convolutional(self.widths[0], self.auxiliary, self.classes, 0)
+        auxiliary = self._auxiliary
+        if auxiliary is not None:
             meter.enter_training_only("auxiliary", auxiliary, maps[0])
-        x = meter.enter_maps("merge", Merge(len(self.widths), "cat"), maps)
-        x = meter.enter("fuse", conv_norm_relu(sum(self.widths), self.width), x)
-        queries = meter.enter("queries", ClassQueries(self.width, self.classes), x)
+        enter = entering(self, meter)
+        x = enter("fuse", enter("merge", *maps))
+        queries = enter("queries", x)
         for i in range(self.depth):
-            queries, _ = meter.enter_maps(f"attend.{i}", ClassAttention(self.width, self.hidden), (queries, x))
-        return meter.enter_maps("masks", MaskLogits(self.width), (queries, x))
+            queries, _ = meter.enter_maps(f"attend.{i}", self._attention, (queries, x))
+        return enter("masks", queries, x)
 
     def module(self) -> nn.Module:
         from blocks.modules.class_query import ClassMasks as ClassMasksModule
 
-        attend = [ClassAttention(self.width, self.hidden).module() for _ in range(self.depth)]
+        attend = [self._attention.module() for _ in range(self.depth)]
         parts = {name: part.module() for name, part in self.children() if not name.startswith("attend.")}
         return ClassMasksModule(parts, attend, self.supervise)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
-from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Shape, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,9 +75,7 @@ class Sum(Layer):
         outs = [meter.enter(name, branch, x) for name, branch in self.branches]
         first = outs[0].shape
         for (name, _), out in zip(self.branches, outs, strict=True):
-            fits = len(out.shape) == len(first) and out.shape[0] == first[0]
-            if not fits or any(a < b for a, b in zip(out.shape, first, strict=True)):
-                raise FieldError("", f"branch {name} of shape {out.shape} cannot be added to one of shape {first}")
+            expect_cover(f"branch {name}", out.shape, first)
         return meter.count("add", Value.new(first))
 
     def module(self) -> nn.Module:
@@ -135,6 +133,17 @@ class Residual(Layer):
 
     def tails(self) -> tuple[str, ...]:
         return prefix("body", self.body.tails())
+
+
+def expect_cover(name: str, shape: Shape, first: Shape) -> None:
+    """Refuse to add what cannot be cropped to the first summand's shape.
+
+    Raises:
+        FieldError: `shape` has other channels than `first`, or a shorter side.
+    """
+    fits = len(shape) == len(first) and shape[0] == first[0]
+    if not fits or any(a < b for a, b in zip(shape, first, strict=True)):
+        raise FieldError("", f"{name} of shape {shape} cannot be added to one of shape {first}")
 
 
 def seq(*layers: Layer) -> Sequence:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Meter, Value, window_output
+from blocks.layers.reducing import expect_reducible
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,9 +36,7 @@ class Conv(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         _, rows, columns = x.shape
-        if meter.reducing and self.stride > 1 and min(rows, columns) == 1:
-            # Padding would keep one position for ever, but there is nothing left to reduce.
-            raise FieldError("", f"stride {self.stride} empties a map of {rows}x{columns}")
+        expect_reducible(x, self.stride, meter)
         height = window_output(rows, self.kernel, self.stride, self.pad)
         width = window_output(columns, self.kernel, self.stride, self.pad)
         out = Value.new((self.width_out, height, width))
@@ -77,9 +75,7 @@ class Pad(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, height, width = x.shape
-        if meter.reducing and self.multiple > 1 and min(height, width) == 1:
-            # What follows reduces, but one position is left, which padding would keep for ever.
-            raise FieldError("", f"stride {self.multiple} empties a map of {height}x{width}")
+        expect_reducible(x, self.multiple, meter)  # what follows reduces by it
         shape = (channels, height + -height % self.multiple, width + -width % self.multiple)
         return meter.count("pad", x if shape == x.shape else Value.new(shape))
 

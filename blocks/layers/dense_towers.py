@@ -1,12 +1,7 @@
 """The head that ATSS and GFL share: towers with group norm, one anchor, and a learnable number per level."""
 
-from archspec.errors import FieldError
-from blocks.layers.activation import relu
-from blocks.layers.combine import Sequence
 from blocks.layers.conv import conv
-from blocks.layers.detection import SharedHead
-from blocks.layers.group_norm import GroupNorm
-from blocks.layers.layer import Layer
+from blocks.layers.detection import SharedHead, tower
 
 
 def dense_towers(
@@ -24,24 +19,5 @@ def dense_towers(
         levels: number of levels.
     """
     layers = tuple((name, read, conv(width, channels, 3)) for name, (read, channels) in predictions.items())
-    towers = tuple((name, _tower(width, depth, groups)) for name in ("cls", "box"))
+    towers = tuple((name, tower(depth, width, groups)) for name in ("cls", "box"))
     return SharedHead(towers, layers, levels, "box")
-
-
-def check_groups(width: int, groups: int) -> None:
-    """Refuse groups that do not divide the channels.
-
-    Raises:
-        FieldError: names `groups`.
-    """
-    if width % groups:
-        raise FieldError("groups", f"must divide the width {width}, which {groups} does not")
-
-
-def _tower(width: int, depth: int, groups: int) -> Sequence:
-    parts: dict[str, Layer] = {}
-    for step in range(1, depth + 1):
-        parts[f"conv{step}"] = conv(width, width, 3, bias=False)
-        parts[f"norm{step}"] = GroupNorm(width, groups)
-        parts[f"act{step}"] = relu()
-    return Sequence(tuple(parts.items()))

@@ -9,8 +9,9 @@ from archspec.errors import FieldError
 from blocks.layers.activation import relu
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
+from blocks.layers.group_norm import GroupNorm
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts
+from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts, expect_all
 from blocks.layers.norm import NormKind, norm
 from blocks.layers.pool import MaxPool
 from blocks.layers.pyramid import FeaturePyramid
@@ -82,8 +83,7 @@ class SharedHead(MapsLayer):
         return (*towers, *predictions, *scales)
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
-        if len(maps) != self.levels:
-            raise FieldError("", f"reads {self.levels} maps, not {len(maps)}")
+        expect_all(maps, self.levels)
         outs = [self._level(maps[0], meter)]
         for x in maps[1:]:
             with meter.again():
@@ -137,11 +137,17 @@ def neck(
     return (("norms", Branches(tuple(norm(input_norm, each) for each in widths))), levels)
 
 
-def tower(depth: int, width: int) -> Sequence:
-    """`depth` 3x3 convolutions with bias, each followed by a ReLU: depth·(9F² + F) params."""
+def tower(depth: int, width: int, groups: int | None = None) -> Sequence:
+    """`depth` 3x3 convolutions, each followed by a ReLU, with F = `width`.
+
+    With a bias: depth·(9F² + F) params; with `groups` without one, but with a group norm before the ReLU:
+    depth·(9F² + 2F).
+    """
     parts: dict[str, Layer] = {}
     for step in range(1, depth + 1):
-        parts[f"conv{step}"] = conv(width, width, 3)
+        parts[f"conv{step}"] = conv(width, width, 3, bias=groups is None)
+        if groups is not None:
+            parts[f"norm{step}"] = GroupNorm(width, groups)
         parts[f"act{step}"] = relu()
     return Sequence(tuple(parts.items()))
 
@@ -149,3 +155,13 @@ def tower(depth: int, width: int) -> Sequence:
 def detector(neck: tuple[tuple[str, MapsLayer], ...], head: MapsLayer) -> MapsSequence:
     """A neck and what reads its levels, as one layer."""
     return MapsSequence((*neck, ("head", head)))
+
+
+def expect_divisor(width: int, option: str, number: int) -> None:
+    """Refuse an option that does not divide the channels.
+
+    Raises:
+        FieldError: names `option`.
+    """
+    if width % number:
+        raise FieldError(option, f"must divide the width {width}, which {number} does not")

@@ -120,6 +120,8 @@ class Meter:
     Args:
         training: count as in training.
         kept: values whose memory is saved for backward before the walk begins.
+        oversize: let windows be larger than the map that they cut. The modules take such maps, which they pad, or
+            shrink the windows to; a spec refuses them.
 
     Attributes:
         training: count as in training.
@@ -128,11 +130,12 @@ class Meter:
         visits: where this is a list, every layer is added to it when its walk ends, inner ones before outer ones.
     """
 
-    def __init__(self, *, training: bool = False, kept: tuple[Value, ...] = ()) -> None:
+    def __init__(self, *, training: bool = False, kept: tuple[Value, ...] = (), oversize: bool = False) -> None:
         self.training = training
         self.reducing = False
         self.lines: list[Line] = []
         self.visits: list[Visit] | None = None
+        self._oversize = oversize
         self._path: list[str] = []
         self._saved = {value.storage for value in kept}
 
@@ -142,8 +145,14 @@ class Meter:
         return ".".join(self._path)
 
     def enter(self, name: str, layer: Layer, value: Value) -> Value:
-        """Trace `layer` as the part called `name` of the current layer; after an error `path` still names it."""
+        """Trace `layer` as the part called `name` of the current layer; after an error `path` still names it.
+
+        Raises:
+            FieldError: the shape of `value` does not fit.
+        """
         self._path.append(name)
+        if layer.period > 1 and not self._oversize:
+            _check_window(layer.period, value.shape)
         out = layer.trace(value, self)
         if self.visits is not None:
             self.visits.append(Visit(self.path, layer, value.shape, out.shape))
@@ -254,6 +263,13 @@ class Layer(ABC):
     def tails(self) -> tuple[str, ...]:
         """Dotted names of the last layers with weights, whose zeroing makes the whole layer return zero."""
         return ()
+
+
+def _check_window(window: int, shape: Shape) -> None:
+    """One side may be shorter than the window, as in HRFormer's pose models at 256x192; the whole map may not."""
+    sides = shape[1:]
+    if window > max(sides, default=window):
+        raise FieldError("", f"window {window} is larger than the map of {'x'.join(map(str, sides))}")
 
 
 def window_output(size: int, kernel: int, stride: int, padding: int) -> int:

@@ -8,12 +8,13 @@ as one output of an exchange unit or a head. Their modules take a list of tensor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
-from blocks.layers.combine import Parts
+from blocks.layers.combine import expect_cover
 from blocks.layers.layer import Layer, Maps, Meter, Value
 
 if TYPE_CHECKING:
@@ -127,9 +128,7 @@ class Fuse(MapsReader):
         ]
         total = outs[0]
         for (index, _), out in zip(self.paths[1:], outs[1:], strict=True):
-            fits = len(out.shape) == len(total.shape) and out.shape[0] == total.shape[0]
-            if not fits or any(a < b for a, b in zip(out.shape, total.shape, strict=True)):
-                raise FieldError("", f"path {index} of shape {out.shape} cannot be added to one of shape {total.shape}")
+            expect_cover(f"path {index}", out.shape, total.shape)
         if len(outs) > 1:
             total = meter.count("add", Value.new(total.shape))
         return total if self.act is None else meter.enter("act", self.act, total)
@@ -193,30 +192,28 @@ class MapsSequence(MapsLayer):
         return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Reading(MapsReader):
-    """What brings the maps to one value, and named layers on that value, one after the other."""
+def entering(layer: MapsLayer | MapsReader, meter: Meter) -> Callable[..., Value]:
+    """What traces a child of `layer` by its name, on one value, or on several where it is a `MapsReader`."""
+    parts = dict(layer.children())
 
-    name: str
-    reader: MapsReader
-    parts: Parts
+    def enter(name: str, *values: Value) -> Value:
+        part = parts[name]
+        if isinstance(part, Layer):
+            return meter.enter(name, part, *values)
+        assert isinstance(part, MapsReader)
+        return meter.enter_maps(name, part, values)
 
-    def children(self) -> NodeParts:
-        return ((self.name, self.reader), *self.parts)
+    return enter
 
-    def trace(self, maps: Maps, meter: Meter) -> Value:
-        x = meter.enter_maps(self.name, self.reader, maps)
-        for name, part in self.parts:
-            x = meter.enter(name, part, x)
-        return x
 
-    def module(self) -> nn.Module:
-        from collections import OrderedDict
+def expect_all(maps: Maps, count: int) -> None:
+    """Refuse more or fewer than `count` maps.
 
-        from torch import nn
-
-        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.children()))
+    Raises:
+        FieldError: there are not so many.
+    """
+    if len(maps) != count:
+        raise FieldError("", f"reads {count} maps, not {len(maps)}")
 
 
 def expect(maps: Maps, count: int) -> None:

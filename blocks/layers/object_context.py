@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.activation import Activation
 from blocks.layers.combine import Sequence, chain
-from blocks.layers.conv import conv
-from blocks.layers.dropout import Dropout2d
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsReader, NodeParts
-from blocks.layers.norm import batch_norm
+from blocks.layers.maps import MapsReader, NodeParts, entering
 from blocks.layers.pyramid import Merge
+from blocks.layers.segmentation import classify, fully_convolutional
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,7 +103,7 @@ class ObjectContext(MapsReader):
         c, m, r, k = sum(self.widths), self.width, self.inner, self.classes
         parts: dict[str, Layer | MapsReader] = {
             "merge": Merge(len(self.widths), "cat"),
-            "auxiliary": Sequence((*_unit(c, m, 3).parts, ("classifier", conv(m, k)))),
+            "auxiliary": fully_convolutional(c, m, k, 0, bias=True),
             "features": _unit(c, m, 3),
             "gather": SoftGather(),
             "query": chain(unit1=_unit(m, r), unit2=_unit(r, r)),
@@ -116,20 +114,10 @@ class ObjectContext(MapsReader):
             "concat": Merge(2, "cat"),
             "bottleneck": _unit(2 * m, m),
         }
-        if self.dropout:
-            parts["dropout"] = Dropout2d(self.dropout)
-        return (*parts.items(), ("classifier", conv(m, k)))
+        return (*parts.items(), *classify(m, k, self.dropout))
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        parts = dict(self.children())
-
-        def enter(name: str, *values: Value) -> Value:
-            part = parts[name]
-            if isinstance(part, Layer):
-                return meter.enter(name, part, *values)
-            assert isinstance(part, MapsReader)
-            return meter.enter_maps(name, part, values)
-
+        enter = entering(self, meter)
         x = enter("merge", *maps)
         logits, features = enter("auxiliary", x), enter("features", x)
         objects = enter("gather", features, logits)
@@ -147,4 +135,4 @@ class ObjectContext(MapsReader):
 
 def _unit(width_in: int, width_out: int, kernel: int = 1) -> Sequence:
     """Convolution with bias, batch norm, ReLU: k²·i·o + 3·o params."""
-    return chain(conv=conv(width_in, width_out, kernel), norm=batch_norm(width_out), act=Activation("relu"))
+    return conv_norm_relu(width_in, width_out, kernel, bias=True)

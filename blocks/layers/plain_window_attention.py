@@ -34,6 +34,10 @@ class PlainWindowAttention(Layer):
     def kind(self) -> str:
         return "attention"
 
+    @property
+    def period(self) -> int:
+        return self.window
+
     def children(self) -> Parts:
         return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
-from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Meter, Value, window_output
+from blocks.layers.reducing import expect_reducible
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,8 +54,7 @@ class MaxPool(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, rows, columns = x.shape
-        if meter.reducing and self.stride > 1 and min(rows, columns) == 1:
-            raise FieldError("", f"stride {self.stride} empties a map of {rows}x{columns}")
+        expect_reducible(x, self.stride, meter)
         sides = (window_output(side, self.kernel, self.stride, self.kernel // 2) for side in (rows, columns))
         out = Value.new((channels, *sides))
         kept = INDEX_BYTES * out.storage.elements

@@ -13,7 +13,7 @@ from blocks.layers.attention import Attention
 from blocks.layers.combine import Sequence, chain, residual
 from blocks.layers.layer import FLOAT_BYTES, Layer, Maps, Meter, Value
 from blocks.layers.linear import Linear
-from blocks.layers.maps import MapsLayer, MapsReader, NodeParts
+from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, entering
 from blocks.layers.norm import layer_norm
 from blocks.layers.regions import RegionSample
 
@@ -49,13 +49,13 @@ class DynamicConv(MapsReader):
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
         proposals, region = maps
-        parts = {name: part for name, part in self.children() if isinstance(part, Layer)}
+        enter = entering(self, meter)
         f, d, count, s = self.width, self.inner, proposals.shape[1], self.size
-        weights = meter.enter("generate", parts["generate"], proposals)
+        weights = enter("generate", proposals)
         with meter.regions(count):
-            meter.enter("between", parts["between"], Value.new((d, s, s)))
-            x = meter.enter("after", parts["after"], Value.new((f, s, s)))
-            meter.enter("project", parts["project"], x.view((f * s * s,)))
+            enter("between", Value.new((d, s, s)))
+            x = enter("after", Value.new((f, s, s)))
+            enter("project", x.view((f * s * s,)))
         return meter.count(
             "bmm",
             Value.new((f, count, 1)),
@@ -127,25 +127,14 @@ class ProposalStage(MapsLayer):
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
         *levels, boxes, proposals = maps
-        parts = dict(self.children())
-
-        def layer(name: str, x: Value) -> Value:
-            part = parts[name]
-            assert isinstance(part, Layer)
-            return meter.enter(name, part, x)
-
-        def reader(name: str, *values: Value) -> Value:
-            part = parts[name]
-            assert isinstance(part, MapsReader)
-            return meter.enter_maps(name, part, values)
-
-        proposals = layer("attention", proposals)
+        enter = entering(self, meter)
+        proposals = enter("attention", proposals)
         with meter.regions(proposals.shape[1]):
-            region = reader("sample", *levels, boxes)
-        reader("interact", proposals, region)
-        proposals = layer("ffn", layer("norm", Value.new(proposals.shape)))
-        logits, offsets = layer("cls", proposals), layer("box", proposals)
-        return logits, reader("refine", boxes, offsets), proposals
+            region = enter("sample", *levels, boxes)
+        enter("interact", proposals, region)
+        proposals = enter("ffn", enter("norm", Value.new(proposals.shape)))
+        logits, offsets = enter("cls", proposals), enter("box", proposals)
+        return logits, enter("refine", boxes, offsets), proposals
 
     def module(self) -> nn.Module:
         from blocks.modules.proposals import ProposalStage as ProposalStageModule

@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
 from archspec.errors import FieldError
-from blocks.layers.activation import Activation
-from blocks.layers.combine import Parts, Sequence, chain
-from blocks.layers.conv import conv
+from blocks.layers.combine import Parts, Sequence
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect
-from blocks.layers.norm import batch_norm
+from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect, expect_all
 from blocks.layers.pool import AdaptivePool
 from blocks.layers.resize import ResizeLike, ResizeMode
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def conv_norm_relu(width_in: int, width_out: int, kernel: int = 1) -> Sequence:
-    """Convolution without bias, batch norm, ReLU: k²·i·o + 2·o params."""
-    return chain(conv=conv(width_in, width_out, kernel, bias=False), norm=batch_norm(width_out), act=Activation("relu"))
 
 
 @final
@@ -48,8 +41,7 @@ class FeaturePyramid(MapsLayer):
         return (*laterals, *resizes, *outputs)
 
     def trace(self, maps: Maps, meter: Meter) -> Maps:
-        if len(maps) != len(self.laterals):
-            raise FieldError("", f"reads {len(self.laterals)} maps, not {len(maps)}")
+        expect_all(maps, len(self.laterals))
         sums = [
             x if lateral is None else meter.enter(f"laterals.{i}", lateral, x)
             for i, (lateral, x) in enumerate(zip(self.laterals, maps, strict=True))
@@ -91,8 +83,7 @@ class Merge(MapsReader):
         return tuple((f"resizes.{i}", ResizeLike()) for i in range(self.count - 1))
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        if len(maps) != self.count:
-            raise FieldError("", f"reads {self.count} maps, not {len(maps)}")
+        expect_all(maps, self.count)
         first = maps[0]
         resized = [first] + [meter.enter_maps(f"resizes.{i}", ResizeLike(), (x, first)) for i, x in enumerate(maps[1:])]
         if self.count == 1:
@@ -181,27 +172,21 @@ class Pipeline(MapsReader):
 @final
 @dataclass(frozen=True, slots=True)
 class OnMap(MapsReader):
-    """A layer on one of several maps.
-
-    Args:
-        layer: the layer.
-        index: the map that it reads.
-    """
+    """A layer on the only map."""
 
     layer: Layer
-    index: int
 
     def children(self) -> NodeParts:
         return (("layer", self.layer),)
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        expect(maps, self.index + 1)
-        return meter.enter("layer", self.layer, maps[self.index])
+        expect_all(maps, 1)
+        return meter.enter("layer", self.layer, maps[0])
 
     def module(self) -> nn.Module:
         from blocks.modules.pyramid import OnMap as OnMapModule
 
-        return OnMapModule(self.layer.module(), self.index)
+        return OnMapModule(self.layer.module())
 
 
 @final

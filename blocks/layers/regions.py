@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, final
 from blocks.layers.activation import relu
 from blocks.layers.combine import Sequence
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.detection import SharedHead, tower
 from blocks.layers.layer import Layer, Maps, Meter, Storage, Value
 from blocks.layers.linear import Linear
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, expect
-from blocks.layers.pyramid import conv_norm_relu
 from blocks.layers.transposed_conv import TransposedConv
 from blocks.layers.vector import Flatten
 

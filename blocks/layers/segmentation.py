@@ -2,8 +2,8 @@
 
 from blocks.layers.combine import Parts, Sequence
 from blocks.layers.conv import conv
+from blocks.layers.conv_norm_relu import conv_norm_relu
 from blocks.layers.dropout import Dropout2d
-from blocks.layers.pyramid import conv_norm_relu
 
 
 def classify(width: int, classes: int, dropout: float) -> Parts:
@@ -12,6 +12,6 @@ def classify(width: int, classes: int, dropout: float) -> Parts:
     return (("dropout", Dropout2d(dropout)), *last) if dropout else last
 
 
-def fully_convolutional(width_in: int, width: int, classes: int, dropout: float) -> Sequence:
-    """3x3 convolution, batch norm, ReLU, then `classify`: 9·c·A + 2A + (A + 1)K params."""
-    return Sequence((*conv_norm_relu(width_in, width, 3).parts, *classify(width, classes, dropout)))
+def fully_convolutional(width_in: int, width: int, classes: int, dropout: float, *, bias: bool = False) -> Sequence:
+    """3x3 convolution, batch norm, ReLU, then `classify`: 9·c·A + 2A + (A + 1)K params, and A more with a bias."""
+    return Sequence((*conv_norm_relu(width_in, width, 3, bias=bias).parts, *classify(width, classes, dropout)))

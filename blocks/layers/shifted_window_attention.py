@@ -37,6 +37,10 @@ class ShiftedWindowAttention(Layer):
     def kind(self) -> str:
         return "attention"
 
+    @property
+    def period(self) -> int:
+        return self.window
+
     def children(self) -> Parts:
         return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Meter, Value
+from blocks.layers.reducing import expect_reducible
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,9 +29,7 @@ class SpaceToDepth(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         channels, height, width = x.shape
-        if meter.reducing and self.size > 1 and min(height, width) == 1:
-            # Padding would keep one position for ever, but there is nothing left to reduce.
-            raise FieldError("", f"stride {self.size} empties a map of {height}x{width}")
+        expect_reducible(x, self.size, meter)
         shape = (self.size**2 * channels, -(-height // self.size), -(-width // self.size))
         return meter.count("space_to_depth", x if self.size == 1 else Value.new(shape))  # a window of 1 moves nothing
 

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, cast, final
 
 import torch
-from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+from fvcore.nn import FlopCountAnalysis
+from fvcore.nn.jit_handles import (
+    addmm_flop_jit,
+    bmm_flop_jit,
+    conv_flop_jit,
+    generic_activation_jit,
+    linear_flop_jit,
+)
 from torch import Tensor, nn
 
 # fmt: off
@@ -43,7 +51,11 @@ FREE_OPERATORS = frozenset(
 # fmt: on
 """Operators without counted multiply-adds, by fvcore's rules; it also ignores reshapes and more of their kind."""
 
-ATTENTION = "aten::scaled_dot_product_attention"
+OUTPUTS = "outputs of "
+"""Where output elements are counted beside multiply-adds: in front of the operator's name."""
+
+Rule = Callable[[list[Any], list[Any]], Any]
+"""fvcore's handle: from an operator's inputs and outputs in the graph to a number, or numbers by name."""
 
 
 @final
@@ -66,21 +78,57 @@ def tally(module: nn.Module, images: Tensor) -> Tally:
     """fvcore's count of `module` on `images` (N, C, H, W), in the module's own mode."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        flops, activations = FlopCountAnalysis(module, images), ActivationCountAnalysis(module, images)
-        flops.set_op_handle(ATTENTION, _attention_macs)
-        flops.set_op_handle("aten::matmul", _matmul_macs)
-        flops.set_op_handle("aten::einsum", _einsum_macs)
-        activations.set_op_handle(ATTENTION, _attention_activations)
-        for analysis in (flops, activations):
-            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        macs, outputs = flops.by_module_and_operator(), activations.by_module_and_operator()
+        analysis = FlopCountAnalysis(module, images)
+        for operator, (macs, outputs) in _rules().items():
+            analysis.set_op_handle(f"aten::{operator}", _both(operator, macs, outputs))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        counted = analysis.by_module_and_operator()
         missing = tuple(
             (name, operator)
-            for name in sorted(macs, key=lambda name: -depth(name))
-            for operator in (*flops.unsupported_ops(name), *(key for key in macs[name] if key.startswith("aten::")))
+            for name in sorted(counted, key=lambda name: -depth(name))
+            for operator in (
+                *analysis.unsupported_ops(name),
+                *(key for key in counted[name] if key.startswith("aten::")),
+            )
             if operator not in FREE_OPERATORS
         )
-    return Tally(macs, outputs, missing)
+    found = {name: _split(counts) for name, counts in counted.items()}
+    return Tally({name: one[0] for name, one in found.items()}, {name: one[1] for name, one in found.items()}, missing)
+
+
+def _rules() -> dict[str, tuple[Rule, Rule]]:
+    """Rules for multiply-adds and for output elements of the operators that fvcore's activation count knows."""
+    return {
+        "_convolution": (conv_flop_jit, generic_activation_jit("conv")),
+        "addmm": (addmm_flop_jit, generic_activation_jit()),
+        "bmm": (bmm_flop_jit, generic_activation_jit()),
+        "einsum": (_einsum_macs, generic_activation_jit()),
+        "linear": (linear_flop_jit, generic_activation_jit()),
+        "matmul": (_matmul_macs, generic_activation_jit()),
+        "scaled_dot_product_attention": (_attention_macs, _attention_activations),
+    }
+
+
+def _both(operator: str, macs: Rule, outputs: Rule) -> Rule:
+    """One handle for both counts: fvcore traces the whole network for each of its analyses."""
+
+    def count(ins: list[Any], outs: list[Any]) -> Counter[str]:
+        elements = _named(operator, outputs(ins, outs))
+        beside = Counter({f"{OUTPUTS}{name}": number for name, number in elements.items()})
+        return _named(operator, macs(ins, outs)) + beside
+
+    return count
+
+
+def _named(operator: str, counts: Any) -> Counter[str]:
+    return cast("Counter[str]", counts) if isinstance(counts, Counter) else Counter({operator: counts})
+
+
+def _split(counts: Counter[str]) -> tuple[Counter[str], Counter[str]]:
+    """Multiply-adds and output elements, apart again."""
+    macs = Counter({name: number for name, number in counts.items() if not name.startswith(OUTPUTS)})
+    outputs = {name.removeprefix(OUTPUTS): number for name, number in counts.items() if name not in macs}
+    return macs, Counter(outputs)
 
 
 def per_image(counts: Counter[str], batch: int) -> Counter[str]:

@@ -22,12 +22,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        queries = _tokens(x)
+        queries = tokens_of(x)
         if hasattr(self, "qkv"):
-            q, k, v = self._split(self.get_submodule("qkv")(queries), 3)
+            q, k, v = split_heads(self.get_submodule("qkv")(queries), self.heads, 3)
         else:
-            (q,) = self._split(self.get_submodule("q")(queries), 1)
-            k, v = self._split(self.get_submodule("kv")(self._reduce(queries, x)), 2)
+            (q,) = split_heads(self.get_submodule("q")(queries), self.heads, 1)
+            k, v = split_heads(self.get_submodule("kv")(self._reduce(queries, x)), self.heads, 2)
         out = F.scaled_dot_product_attention(q, k, v)
         out = self.get_submodule("proj")(out.transpose(1, 2).reshape(batch, height * width, channels))
         return out.transpose(1, 2).reshape(batch, channels, height, width)
@@ -38,18 +38,22 @@ class Attention(nn.Module):
             return tokens
         # Seen through the tokens, so that autograd keeps one copy of the input and not two.
         small = tokens.transpose(1, 2).reshape(x.shape)
-        return _tokens(self.get_submodule("norm")(self.get_submodule("reduce")(small)))
-
-    def _split(self, tokens: Tensor, count: int) -> tuple[Tensor, ...]:
-        """(N, L, count·C) -> `count` tensors (N, heads, L, C / heads)."""
-        batch, length, width = tokens.shape
-        parts = tokens.reshape(batch, length, count, self.heads, width // count // self.heads)
-        return parts.permute(2, 0, 3, 1, 4).unbind(0)
+        return tokens_of(self.get_submodule("norm")(self.get_submodule("reduce")(small)))
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}"
 
 
-def _tokens(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H·W, C)."""
+def tokens_of(x: Tensor) -> Tensor:
+    """The positions of a map, row by row, and contiguous: (N, C, H, W) -> (N, H·W, C)."""
     return x.flatten(2).transpose(1, 2).contiguous()
+
+
+def split_heads(tokens: Tensor, heads: int, count: int, length: int | None = None) -> tuple[Tensor, ...]:
+    """Projections that stand side by side, head by head, of all tokens or of each run of `length` of them.
+
+    (N, L, count·C) -> `count` tensors (N·L / length, heads, length, C / heads).
+    """
+    length = tokens.shape[1] if length is None else length
+    parts = tokens.reshape(-1, length, count, heads, tokens.shape[2] // count // heads)
+    return parts.permute(2, 0, 3, 1, 4).unbind(0)

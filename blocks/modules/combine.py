@@ -19,10 +19,8 @@ class Sum(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outs = [branch(x) for branch in self.children()]
         total = outs[0]
-        height, width = total.shape[2:]
         for out in outs[1:]:
-            # Slicing only where needed keeps the traced graph free of no-op slices.
-            total = total + (out if out.shape[2:] == total.shape[2:] else out[:, :, :height, :width])
+            total = total + crop(out, total)
         return total
 
 
@@ -70,3 +68,9 @@ class Residual(nn.Module):
         if self.scale is not None:
             out = out * self.scale.view(-1, 1, 1)
         return (x if self.shortcut is None else self.shortcut(x)) + self.drop_path(out)
+
+
+def crop(x: Tensor, like: Tensor) -> Tensor:
+    """`x` without what it has beyond the sides of `like`, at the bottom and right."""
+    # Slicing only where needed keeps the traced graph free of no-op slices.
+    return x if x.shape[2:] == like.shape[2:] else x[:, :, : like.shape[2], : like.shape[3]]

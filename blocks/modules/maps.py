@@ -5,6 +5,8 @@ from typing import final
 
 from torch import Tensor, nn
 
+from blocks.modules.combine import crop
+
 
 @final
 class Branches(nn.Module):
@@ -66,7 +68,7 @@ class Gather(nn.Module):
 
 
 @final
-class TopDown(nn.Module):
+class Accumulate(nn.Module):
     """y = branch 0, then y = branch i + down_i(y): a list of maps -> a map of the size of the last."""
 
     def __init__(self, branches: Sequence[nn.Module], downs: Sequence[nn.Module]) -> None:
@@ -80,9 +82,3 @@ class TopDown(nn.Module):
         for down, branch in zip(self.downs, branches[1:], strict=True):
             y = branch + down(y)
         return y
-
-
-def crop(x: Tensor, like: Tensor) -> Tensor:
-    """`x` without what it has beyond the sides of `like`, at the bottom and right."""
-    # Slicing only where needed keeps the traced graph free of no-op slices.
-    return x if x.shape[2:] == like.shape[2:] else x[:, :, : like.shape[2], : like.shape[3]]

@@ -6,7 +6,8 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.modules.windows import crop, cut, join, pad, split_heads
+from blocks.modules.attention import split_heads
+from blocks.modules.windows import crop, cut, join, pad
 
 
 @final
@@ -24,7 +25,7 @@ class PlainWindowAttention(nn.Module):
         window = (self.window, self.window)
         x = pad(x.permute(0, 2, 3, 1), window)
         size = (x.shape[1], x.shape[2])
-        q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), self.window**2, self.heads)
+        q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), self.heads, 3, self.window**2)
         out = F.scaled_dot_product_attention(q, k, v)
         out = self.get_submodule("proj")(out.transpose(1, 2).reshape(-1, size[0] * size[1], channels))
         return crop(join(out, window, size), (height, width)).permute(0, 3, 1, 2)

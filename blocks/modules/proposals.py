@@ -78,6 +78,7 @@ class ProposalStages(nn.Module):
         self.boxes = nn.Parameter(torch.empty(count, 4))
         self.proposals = nn.Parameter(torch.empty(count, width))
         self.stages = nn.ModuleList(stages)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Boxes begin as the whole image, proposals are drawn from a standard normal distribution."""

@@ -70,18 +70,14 @@ class PyramidPool(nn.Module):
 
 @final
 class OnMap(nn.Module):
-    """`layer` of map `index`."""
+    """`layer` of the only map."""
 
-    def __init__(self, layer: nn.Module, index: int) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
-        self.index = index
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        return self.layer(maps[self.index])
-
-    def extra_repr(self) -> str:
-        return f"index={self.index}"
+        return self.layer(maps[0])
 
 
 @final

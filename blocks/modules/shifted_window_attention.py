@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.modules.windows import Side, crop, cut, join, pad, relative_bias, split_heads
+from blocks.modules.attention import split_heads
+from blocks.modules.windows import Side, crop, cut, join, pad, relative_bias
 
 MASKED = -100.0
 """Added to the logits of two positions that are neighbours only by the shift; the authors' value."""
@@ -41,7 +42,7 @@ class ShiftedWindowAttention(nn.Module):
         if shifts != (0, 0):
             x = x.roll((-shifts[0], -shifts[1]), (1, 2))
         area = window[0] * window[1]
-        q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), area, self.heads)
+        q, k, v = split_heads(self.get_submodule("qkv")(cut(x, window)), self.heads, 3, area)
         bias = relative_bias(self.relative_position_bias_table, self.window, window).to(q.dtype).unsqueeze(0)
         if shifts != (0, 0):
             mask = separation(size, window, shifts, x.device).to(q.dtype) * MASKED

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from blocks.modules.attention import tokens_of
+from blocks.modules.windows import crop, pad
+
 MASKED = -100.0
 """Added to the logits of keys that are padding."""
 
@@ -26,7 +29,7 @@ class StripedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
-        q, v = self.get_submodule("qv")(_positions(x)).chunk(2, -1)
+        q, v = self.get_submodule("qv")(tokens_of(x)).chunk(2, -1)
         q, v = (tensor.view(x.shape[0], *x.shape[2:], channels) for tensor in (q, v))
         row_q, column_q = q.chunk(2, -1)
         row_v, column_v = v.chunk(2, -1)
@@ -34,44 +37,35 @@ class StripedAttention(nn.Module):
         columns = self._attend(_turned(column_q), _turned(column_v)).transpose(1, 2)
         out = torch.cat((rows, columns), -1).permute(0, 3, 1, 2)
         out = out + self.get_submodule("local")(v.permute(0, 3, 1, 2))
-        out = self.get_submodule("proj")(_positions(self.get_submodule("act")(out)))
+        out = self.get_submodule("proj")(tokens_of(self.get_submodule("act")(out)))
         return out.transpose(1, 2).reshape(x.shape)
 
     def _attend(self, q: Tensor, v: Tensor) -> Tensor:
         """Attention inside stripes of `window` rows, on maps (N, H, W, c) with keys v."""
-        batch, height, width, channels = q.shape
-        pad = -height % self.window
-        mask = self._mask(q, pad) if pad else None
-        q, v = self._stripes(q, pad), self._stripes(v, pad)
-        out = F.scaled_dot_product_attention(q, v, v, attn_mask=mask)
-        out = out.transpose(1, 2).reshape(batch, height + pad, width, channels)
-        # Slicing only where needed keeps the traced graph free of no-op slices.
-        return out[:, :height] if pad else out
+        size, rows = (q.shape[1], q.shape[2]), -q.shape[1] % self.window
+        mask = self._mask(q, rows) if rows else None
+        q, v = (pad(tensor, (self.window, 1)) for tensor in (q, v))
+        keys = self._stripes(v)
+        out = F.scaled_dot_product_attention(self._stripes(q), keys, keys, attn_mask=mask)
+        return crop(out.transpose(1, 2).reshape(q.shape), size)
 
-    def _stripes(self, x: Tensor, pad: int) -> Tensor:
-        """(N, H, W, c) -> (N·stripes, heads / 2, window·W, 2·c / heads), with `pad` rows of zeros at the end."""
-        if pad:
-            x = F.pad(x, (0, 0, 0, 0, 0, pad))
+    def _stripes(self, x: Tensor) -> Tensor:
+        """(N, H, W, c) -> (N·stripes, heads / 2, window·W, 2·c / heads); stripes must fill the height."""
         width, channels = x.shape[2:]
         heads = self.heads // 2
         return x.reshape(-1, self.window * width, heads, channels // heads).transpose(1, 2)
 
-    def _mask(self, x: Tensor, pad: int) -> Tensor:
-        """What is added to the logits: (N·stripes, 1, 1, window·W).
+    def _mask(self, x: Tensor, rows: int) -> Tensor:
+        """What is added to the logits where `rows` of padding follow: (N·stripes, 1, 1, window·W).
 
         The rows of queries that are padding would be masked too, but these queries are cropped.
         """
         batch, height, width, _ = x.shape
-        keys = F.pad(x.new_zeros(batch, height * width), (0, pad * width), value=MASKED)
+        keys = F.pad(x.new_zeros(batch, height * width), (0, rows * width), value=MASKED)
         return keys.view(-1, 1, 1, self.window * width)
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, window={self.window}"
-
-
-def _positions(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H·W, C)."""
-    return x.flatten(2).transpose(1, 2).contiguous()
 
 
 def _turned(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ class Scale(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(()))
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Set the weight to 1."""

@@ -46,13 +46,6 @@ def join(tokens: Tensor, window: Side, size: Side) -> Tensor:
     return grid.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
 
 
-def split_heads(qkv: Tensor, area: int, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of each window: (N, L, 3·C) -> three of (N·L / area, heads, area, C / heads)."""
-    parts = qkv.reshape(-1, area, 3, heads, qkv.shape[2] // 3 // heads)
-    q, k, v = parts.permute(2, 0, 3, 1, 4).unbind(0)
-    return q, k, v
-
-
 def relative_bias(table: Tensor, largest: int, window: Side) -> Tensor:
     """The bias between all positions of a window: ((2·largest - 1)², heads) -> (heads, area, area).
 

@@ -16,10 +16,10 @@ from archspec.costing import Metric, tabulate
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.generator import random_options, random_spec
-from archspec.loader import load, parse
+from archspec.loader import load
 from archspec.schema import ArchSpec
 from blocks.catalog import find_part
-from blocks.layers.layer import TRAINING_ONLY, Meter, Value
+from blocks.layers.layer import TRAINING_ONLY
 from blocks.ocr import OCR
 from blocks.pose_heatmap import PoseHeatmap
 from blocks.segformer import SegFormer
@@ -30,27 +30,6 @@ SWIN_T = (96, 192, 384, 768)
 HRVIT = {"b1": (32, 64, 128, 256), "b2": (48, 96, 240, 384), "b3": (64, 128, 256, 512)}
 HRFORMER_B = (78, 156, 312, 624)
 HEADS = ("upernet", "semantic_fpn", "segformer", "ocr")
-
-BODY = """
-resolution: 64
-stem: {type: hr_stem, width: 4}
-stages:
-  - {block: HR, width: 6}
-  - {block: HR, width: 8, downsample: irds_a}
-  - {block: CFFN, width: 9, downsample: irds_a}
-  - {block: CFFN, width: 10, downsample: irds_b}
-"""
-
-
-def params(head, widths, side=64):
-    maps = tuple(Value.new((width, side >> i, side >> i)) for i, width in enumerate(widths))
-    meter = Meter()
-    meter.enter_maps("head", head.layers(widths), maps)
-    return sum(line.params for line in meter.lines)
-
-
-def written(head):
-    return parse(parse_document(f"{BODY}head: {head}\n", "spec.yaml"))
 
 
 def cbr(k, i, o):
@@ -74,38 +53,38 @@ def ocr(c, m, r, k):
 
 @pytest.mark.parametrize("widths", [SWIN_T, *HRVIT.values(), (5, 7), (9, 8, 8)])
 @pytest.mark.parametrize(("d", "pools", "a", "k"), [(512, (1, 2, 3, 6), 256, 150), (7, (1, 4), None, 3)])
-def test_upernet_has_the_params_of_the_formula(widths, d, pools, a, k):
+def test_upernet_has_the_params_of_the_formula(head_params, widths, d, pools, a, k):
     head = UPerNet(width=d, pools=pools, auxiliary=a, classes=k)
-    assert params(head, widths) == upernet(widths, d, len(pools), k, a)
+    assert head_params(head, widths) == upernet(widths, d, len(pools), k, a)
 
 
 @pytest.mark.parametrize(("f", "c", "k"), [(256, 128, 150), (6, 5, 3)])
-def test_semantic_fpn_has_the_params_of_the_formula(f, c, k):
+def test_semantic_fpn_has_the_params_of_the_formula(head_params, f, c, k):
     fpn = sum(i * f + f for i in SWIN_T) + 4 * (9 * f * f + f)
     expected = fpn + 4 * (9 * f * c + 2 * c) + 3 * (9 * c * c + 2 * c) + (c + 1) * k
-    assert params(SemanticFPN(pyramid=f, width=c, classes=k), SWIN_T) == expected
+    assert head_params(SemanticFPN(pyramid=f, width=c, classes=k), SWIN_T) == expected
 
 
 @pytest.mark.parametrize("form", ["conv", "mlp"])
 @pytest.mark.parametrize(("widths", "d", "k"), [(HRVIT["b1"], 256, 150), (HRVIT["b3"], 768, 19), ((5, 7), 3, 2)])
-def test_segformer_has_the_params_of_the_formula(widths, d, k, form):
+def test_segformer_has_the_params_of_the_formula(head_params, widths, d, k, form):
     expected = sum(i * d + d for i in widths) + len(widths) * d * d + 2 * d + (d + 1) * k
-    assert params(SegFormer(width=d, classes=k, form=form), widths) == expected
+    assert head_params(SegFormer(width=d, classes=k, form=form), widths) == expected
 
 
 @pytest.mark.parametrize(("widths", "m", "r", "k"), [(HRFORMER_B, 512, 256, 150), ((5, 7), 6, 5, 3)])
-def test_ocr_has_the_params_of_the_formula(widths, m, r, k):
-    assert params(OCR(width=m, inner=r, classes=k), widths) == ocr(sum(widths), m, r, k)
+def test_ocr_has_the_params_of_the_formula(head_params, widths, m, r, k):
+    assert head_params(OCR(width=m, inner=r, classes=k), widths) == ocr(sum(widths), m, r, k)
 
 
-def test_ocrs_context_module_has_the_published_size():
+def test_ocrs_context_module_has_the_published_size(head_params):
     # HRFormer's code: 1,186,560 params between the two 3x3 convolutions and the classifiers.
-    whole, c = params(OCR(), HRFORMER_B), sum(HRFORMER_B)
+    whole, c = head_params(OCR(), HRFORMER_B), sum(HRFORMER_B)
     assert whole - 2 * (9 * c * 512 + 3 * 512) - 2 * 513 * 150 == 1_186_560
 
 
-def test_a_pose_head_is_one_convolution():
-    assert params(PoseHeatmap(), (32,)) == 33 * 17
+def test_a_pose_head_is_one_convolution(head_params):
+    assert head_params(PoseHeatmap(), (32,)) == 33 * 17
     spec = ArchSpec.model_validate({**load("hrnet-w32").canonical(), "head": "pose_heatmap"})
     cost = measure(spec, (256, 192))
     # HRNet (arXiv 1902.09212) Table 1: 28.5 M; the last exchange unit makes the finest map only.
@@ -114,7 +93,7 @@ def test_a_pose_head_is_one_convolution():
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_logits_have_the_size_of_the_first_map_that_is_read(name):
+def test_logits_have_the_size_of_the_first_map_that_is_read(written, name):
     assert measure(written(name)).total.shape == (150, 16, 16)
     maps = measure(written(f"{{type: {name}, maps: [1, 2, 3], classes: 5}}"))
     assert maps.total.shape == (5, 8, 8)
@@ -179,7 +158,7 @@ def test_random_pyramids_with_dense_heads_keep_the_contract(name):
                 check(spec)
 
 
-def test_an_auxiliary_head_counts_in_params_and_not_in_the_cost_of_evaluation():
+def test_an_auxiliary_head_counts_in_params_and_not_in_the_cost_of_evaluation(written):
     spec = written("{type: upernet, width: 8, auxiliary: 5, classes: 3}")
     plain = written("{type: upernet, width: 8, auxiliary: null, classes: 3}")
     cost, without, training = measure(spec), measure(plain), measure(spec, training=True)
@@ -194,7 +173,7 @@ def test_an_auxiliary_head_counts_in_params_and_not_in_the_cost_of_evaluation():
 
 
 @pytest.mark.parametrize(("name", "outputs"), [("upernet", 2), ("ocr", 2), ("segformer", 1), ("semantic_fpn", 1)])
-def test_training_returns_the_auxiliary_output_too_and_the_loss_falls(name, outputs):
+def test_training_returns_the_auxiliary_output_too_and_the_loss_falls(written, name, outputs):
     torch.manual_seed(0)
     network = build(written(f"{{type: {name}, width: 8, classes: 3, dropout: 0}}"), init="fan_out")
     images = torch.randn(4, 3, 64, 64)
@@ -237,13 +216,13 @@ def test_training_returns_the_auxiliary_output_too_and_the_loss_falls(name, outp
         ("{type: upernet, pools: [0, 1]}", "head.pools: must be cells per side from 1 to 64, not [0, 1]"),
     ],
 )
-def test_a_head_that_does_not_fit_is_one_line_with_its_place(head, message):
+def test_a_head_that_does_not_fit_is_one_line_with_its_place(written, head, message):
     with pytest.raises(SpecError) as caught:
         written(head)
     assert str(caught.value) == f"spec.yaml:9: {message}"
 
 
-def test_tables_of_millions_of_layouts_know_what_a_head_on_several_maps_costs():
+def test_tables_of_millions_of_layouts_know_what_a_head_on_several_maps_costs(written):
     """A kept map costs its bytes once, wherever the stage after it or the head keeps it."""
     wide = written("upernet").model_dump(mode="json")
     for stage in wide["stages"]:
@@ -267,7 +246,7 @@ def test_tables_of_millions_of_layouts_know_what_a_head_on_several_maps_costs():
         assert priced == [getattr(cost, name) for name in METRICS]
 
 
-def test_a_pose_head_on_a_pyramid_must_name_the_last_map():
+def test_a_pose_head_on_a_pyramid_must_name_the_last_map(written):
     with pytest.raises(SpecError, match=r"spec\.yaml:9: head\.maps: must hold the last map, 3"):
         written("pose_heatmap")
     assert measure(written("{type: pose_heatmap, maps: [3]}")).total.shape == (17, 2, 2)

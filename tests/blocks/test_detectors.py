@@ -21,10 +21,9 @@ from archspec.contract import (
     naming,
 )
 from archspec.cost import measure
-from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.generator import random_options
-from archspec.loader import load, parse
+from archspec.loader import load
 from archspec.schema import ArchSpec
 from blocks.atss import ATSS
 from blocks.cascade_mask_rcnn import CascadeMaskRCNN
@@ -41,16 +40,6 @@ from blocks.sparse_rcnn import SparseRCNN
 WIDTHS = (64, 128, 320, 512)
 HEADS = ("retinanet", "atss", "gfl", "mask_rcnn", "cascade_mask_rcnn", "sparse_rcnn")
 
-BODY = """
-resolution: 64
-stem: {type: hr_stem, width: 4}
-stages:
-  - {block: HR, width: 6}
-  - {block: HR, width: 8, downsample: irds_a}
-  - {block: CFFN, width: 9, downsample: irds_a}
-  - {block: CFFN, width: 10, downsample: irds_b}
-"""
-
 
 def lines(layer, *shapes):
     meter = Meter()
@@ -62,14 +51,6 @@ def params(layer, *shapes):
     return sum(line.params for line in lines(layer, *shapes))
 
 
-def head_params(head, widths):
-    return params(head.layers(widths), *((width, 64 >> i, 48 >> i) for i, width in enumerate(widths)))
-
-
-def written(head):
-    return parse(parse_document(f"{BODY}head: {head}\n", "spec.yaml"))
-
-
 def conv3(i, o):
     return 9 * i * o + o
 
@@ -79,21 +60,21 @@ def pyramid(widths, f):
 
 
 @pytest.mark.parametrize(("f", "k", "a"), [(256, 80, 9), (7, 3, 2)])
-def test_retinanet_has_the_params_of_the_formula(f, k, a):
+def test_retinanet_has_the_params_of_the_formula(head_params, f, k, a):
     fpn = pyramid(WIDTHS[1:], f) + conv3(512, f) + conv3(f, f)
     expected = fpn + 8 * conv3(f, f) + a * (k + 4) * (9 * f + 1)
     assert head_params(RetinaNet(width=f, classes=k, anchors=a), WIDTHS[1:]) == expected
 
 
 @pytest.mark.parametrize(("f", "k", "groups"), [(256, 80, 32), (6, 3, 2)])
-def test_atss_and_gfl_have_the_params_of_the_formula(f, k, groups):
+def test_atss_and_gfl_have_the_params_of_the_formula(head_params, f, k, groups):
     shared = pyramid(WIDTHS[1:], f) + 2 * conv3(f, f) + 8 * (9 * f * f + 2 * f) + 5
     atss, gfl = ATSS(width=f, classes=k, groups=groups), GFL(width=f, classes=k, groups=groups)
     assert head_params(atss, WIDTHS[1:]) == shared + (k + 5) * (9 * f + 1)
     assert head_params(gfl, WIDTHS[1:]) == shared + (k + 68) * (9 * f + 1)
 
 
-def test_the_parts_of_two_stage_detectors_have_the_published_sizes():
+def test_the_parts_of_two_stage_detectors_have_the_published_sizes(head_params):
     # Counted on the layers that Mask R-CNN, Group Normalization and Sparse R-CNN describe, for 80 classes.
     proposals = params(proposal_network(256, 3, 5), *((256, 32 >> i, 32 >> i) for i in range(5)))
     box = params(box_head(256, 0, 2, 1024, 80, 7), (256, 7, 7))
@@ -106,7 +87,7 @@ def test_the_parts_of_two_stage_detectors_have_the_published_sizes():
     assert head_params(SparseRCNN(), WIDTHS) == fpn + 79_490_472
 
 
-def test_norms_of_the_incoming_maps_are_added_on_request():
+def test_norms_of_the_incoming_maps_are_added_on_request(head_params):
     for head in (RetinaNet, MaskRCNN, SparseRCNN):
         more = head_params(head(input_norm="ln"), WIDTHS) - head_params(head(), WIDTHS)
         assert more == 2 * sum(WIDTHS)
@@ -123,9 +104,9 @@ def test_retinanet_on_hiri_vit_costs_what_the_paper_says(name, published):
     assert abs(macs / published - 1) < 0.005
 
 
-def random_detector(rng, name):
+def random_detector(rng, name, pyramid):
     """A small pyramid of odd maps with random options of one head."""
-    data = written("null").canonical() | {"resolution": 76}
+    data = pyramid.canonical() | {"resolution": 76}
     for _ in range(5000):
         try:
             spec = ArchSpec.model_validate({**data, "head": random_options(rng, find_part(name))})
@@ -137,18 +118,18 @@ def random_detector(rng, name):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_detectors_with_random_options_keep_the_contract(name):
+def test_detectors_with_random_options_keep_the_contract(written, name):
     torch.manual_seed(0)
     rng = random.Random(30)
     checks = (check_forms, check_counts, check_saved_bytes, check_shapes, check_gradients, check_inference)
-    spec = random_detector(rng, name)
+    spec = random_detector(rng, name, written("null"))
     for check in (*checks, check_initialisation):
         with naming(spec, None):
             check(spec)
 
 
 @pytest.mark.parametrize("name", ["cascade_mask_rcnn", "sparse_rcnn"])
-def test_reading_regions_can_be_exported(name):
+def test_reading_regions_can_be_exported(written, name):
     small = {
         "cascade_mask_rcnn": "rois: 3, mask_rois: 2, stages: 1, hidden: 4",
         "sparse_rcnn": "proposals: 3, stages: 1",
@@ -171,12 +152,12 @@ LEVELS = [(8, 8), (4, 4), (2, 2), (1, 1), (1, 1)]
     ],
 )
 @pytest.mark.parametrize("training", [False, True])
-def test_dense_detectors_give_raw_maps_prediction_by_prediction(head, shapes, training):
+def test_dense_detectors_give_raw_maps_prediction_by_prediction(written, head, shapes, training):
     network = build(written(f"{{{head}, width: 8, maps: [1, 2, 3]}}")).train(training)
     assert [tuple(out.shape) for out in network(torch.randn(2, 3, 64, 64))] == [(2, *shape) for shape in shapes]
 
 
-def test_two_stage_detectors_give_proposals_and_then_stage_after_stage():
+def test_two_stage_detectors_give_proposals_and_then_stage_after_stage(written):
     options = "width: 8, classes: 3, hidden: 6, rois: 5, mask_rois: 2"
     network = build(written(f"{{type: cascade_mask_rcnn, {options}, stages: 2}}")).eval()
     found = [tuple(out.shape[1:]) for out in network(torch.randn(2, 3, 64, 64))]
@@ -186,12 +167,18 @@ def test_two_stage_detectors_give_proposals_and_then_stage_after_stage():
     assert {name for name, _ in network.head.head.named_children()} == {"rpn", "box1", "mask1", "box2", "mask2"}
 
 
-def test_sparse_rcnn_gives_logits_and_boxes_of_every_stage():
+def test_sparse_rcnn_gives_logits_and_boxes_of_every_stage(written):
     network = build(written("{type: sparse_rcnn, width: 8, classes: 3, proposals: 5, stages: 2}")).eval()
     found = network(torch.randn(2, 3, 64, 64))
     assert [tuple(out.shape) for out in found] == 2 * [(2, 5, 3), (2, 5, 4)]
     # Weights begin small, so the first boxes are about the whole image.
     assert torch.allclose(found[1], torch.tensor([0.5, 0.5, 1, 1]).expand(2, 5, 4), atol=0.3)
+
+
+def test_proposals_begin_as_the_whole_image_without_a_network_around_them():
+    stages = SparseRCNN(width=6, heads=2, proposals=3).layers((4,)).module().get_submodule("head")
+    assert torch.equal(stages.boxes, torch.tensor([0.5, 0.5, 1, 1]).expand(3, 4))
+    assert 0 < stages.proposals.abs().max() < 6
 
 
 def test_the_levels_share_one_module_whose_params_count_once():
@@ -203,7 +190,7 @@ def test_the_levels_share_one_module_whose_params_count_once():
 
 
 @pytest.mark.parametrize("convention", ["fvcore", "macs", "mmcv", "half"])
-def test_regions_cost_in_proportion_to_their_number_in_every_convention(convention):
+def test_regions_cost_in_proportion_to_their_number_in_every_convention(written, convention):
     def macs(rois, mask_rois):
         options = f"type: cascade_mask_rcnn, width: 8, classes: 3, hidden: 5, rois: {rois}, mask_rois: {mask_rois}"
         return measure(written(f"{{{options}}}")).under(convention).macs
@@ -213,7 +200,7 @@ def test_regions_cost_in_proportion_to_their_number_in_every_convention(conventi
     assert macs(1, 101) - base == 100 * (macs(1, 2) - base) > 0
 
 
-def test_mmcv_counts_norms_and_activations_of_all_regions():
+def test_mmcv_counts_norms_and_activations_of_all_regions(written):
     # One 3x3 convolution of a box head on 2x2 cells: no bias, batch norm 2 per element, ReLU 1.
     few, many = (
         measure(written(f"{{type: cascade_mask_rcnn, width: 4, classes: 1, hidden: 1, box_size: 2, rois: {count}}}"))
@@ -312,7 +299,7 @@ def test_dynamic_convolutions_take_their_weights_from_the_proposal():
         ("{type: retinanet, maps: [2, 4]}", "head.maps: map 4 does not exist: the backbone gives 4 maps, 0 to 3"),
     ],
 )
-def test_a_head_that_does_not_fit_is_one_line_with_its_place(head, message):
+def test_a_head_that_does_not_fit_is_one_line_with_its_place(written, head, message):
     with pytest.raises(SpecError) as caught:
         written(head)
     assert str(caught.value).startswith(f"spec.yaml:9: {message}")

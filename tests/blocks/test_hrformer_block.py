@@ -1,36 +1,24 @@
 """HRFormer's block: published numbers, the order of its layers, and what it refuses."""
 
-import json
-
 import pytest
 import torch
 import torch.nn.functional as F
 
-from archspec.document import parse_document
 from archspec.errors import SpecError
-from archspec.loader import parse
 from blocks.hrformer_block import HRFormerBlock
-from blocks.layers.layer import Meter, Value
-
-
-def cost(block, width, size):
-    meter = Meter()
-    out = block.layers(width).trace(Value.new((width, *size)), meter)
-    assert out.shape == (width, *size)
-    return meter.lines
 
 
 @pytest.mark.parametrize(("width", "heads", "params"), [(18, 1, 5_335), (78, 2, 78_884), (624, 16, 4_719_520)])
-def test_the_published_parameter_counts(width, heads, params):
-    lines = cost(HRFormerBlock(heads=heads), width, (14, 14))
+def test_the_published_parameter_counts(block_lines, width, heads, params):
+    lines = block_lines(HRFormerBlock(heads=heads), width, (14, 14))
     assert sum(line.params for line in lines) == params == 12 * width**2 + 71 * width + 169 * heads
 
 
 @pytest.mark.parametrize("size", [(56, 56), (7, 7), (15, 8), (3, 30)])
-def test_multiply_adds_by_formula(size):
+def test_multiply_adds_by_formula(block_lines, size):
     c, n = 32, size[0] * size[1]
     padded = (size[0] + -size[0] % 7) * (size[1] + -size[1] % 7)
-    lines = cost(HRFormerBlock(heads=2), c, size)
+    lines = block_lines(HRFormerBlock(heads=2), c, size)
     macs = {
         name: sum(line.macs for line in lines if line.operator == name) for name in {line.operator for line in lines}
     }
@@ -65,12 +53,7 @@ def test_residual_branches_share_the_rate():
         ({"expansion": 17}, r"stages\[0\].*expansion.*16"),
     ],
 )
-def test_bad_options_are_refused_in_one_line(options, message):
+def test_bad_options_are_refused_in_one_line(spec_with, options, message):
     with pytest.raises(SpecError, match=message) as caught:
         spec_with({"type": "hrformer_block", **options}, 16)
     assert "\n" not in str(caught.value)
-
-
-def spec_with(block, width):
-    data = {"stem": "conv_stem", "stages": [{"width": width, "blocks": [block]}]}
-    return parse(parse_document(json.dumps(data), "<test>"))

@@ -1,40 +1,23 @@
 """HRViT's block: published numbers, the order of its layers, and what it refuses."""
 
-import json
-
 import pytest
 import torch
 
 from archspec.builder import build
-from archspec.document import parse_document
 from archspec.errors import SpecError
-from archspec.loader import parse
 from blocks.hrvit_block import HRViTBlock
-from blocks.layers.layer import Meter, Value
-
-
-def spec_with(block, width):
-    data = {"stem": "conv_stem", "resolution": 32, "stages": [{"width": width, "blocks": [block]}]}
-    return parse(parse_document(json.dumps(data), "<test>"))
-
-
-def trace(block, width, size):
-    meter = Meter()
-    out = block.layers(width).trace(Value.new((width, *size)), meter)
-    assert out.shape == (width, *size)
-    return meter.lines
 
 
 @pytest.mark.parametrize(
     ("width", "ratio", "head_dim", "params"),
     [(32, 4, 32, 14_428), (240, 3, 24, 537_392), (512, 2, 32, 1_866_032), (48, 2, 24, None), (256, 4, 32, None)],
 )
-def test_the_published_parameter_counts(width, ratio, head_dim, params):
+def test_the_published_parameter_counts(block_lines, width, ratio, head_dim, params):
     exponent = width.bit_length() - 1
     p = 2 ** (exponent - exponent // 2)
     k, hidden = width // p, ratio * width
     formula = 3 * width**2 + 20 * width + p**2 + p + k**2 + k + 2 * width * hidden + 19 * hidden
-    found = sum(line.params for line in trace(HRViTBlock(expansion=ratio, head_dim=head_dim), width, (7, 7)))
+    found = sum(line.params for line in block_lines(HRViTBlock(expansion=ratio, head_dim=head_dim), width, (7, 7)))
     assert found == formula == (params or formula)
 
 
@@ -52,9 +35,9 @@ def test_the_published_heads_of_each_direction(head_dim, widths, heads):
 
 
 @pytest.mark.parametrize(("size", "window"), [((56, 56), 1), ((28, 28), 2), ((14, 14), 7), ((9, 5), 7), ((13, 8), 2)])
-def test_multiply_adds_of_attention_by_formula(size, window):
+def test_multiply_adds_of_attention_by_formula(block_lines, size, window):
     c, (h, w) = 32, size
-    lines = trace(HRViTBlock(window=window), c, size)
+    lines = block_lines(HRViTBlock(window=window), c, size)
     found = sum(line.macs for line in lines if line.operator == "scaled_dot_product_attention")
     up, across = -(-h // window), -(-w // window)
     assert found == 2 * up * (window * w) ** 2 * (c // 2) + 2 * across * (window * h) ** 2 * (c // 2)
@@ -80,7 +63,7 @@ def test_the_feed_forward_has_two_kernels_and_one_activation():
     assert body.fc1.weight.shape == (12, 4)
 
 
-def test_attention_begins_at_nothing_and_the_shortcut_does_not():
+def test_attention_begins_at_nothing_and_the_shortcut_does_not(spec_with):
     network = build(spec_with({"type": "hrvit_block"}, 8))
     mha = network.stages[0].blocks[0].mha.body
     assert not mha.attention.norm2.weight.any()
@@ -91,7 +74,7 @@ def test_attention_begins_at_nothing_and_the_shortcut_does_not():
     assert mha.shortcut(x).any()
 
 
-def test_zeroed_residuals_return_nothing_at_all():
+def test_zeroed_residuals_return_nothing_at_all(spec_with):
     network = build(spec_with({"type": "hrvit_block"}, 8), zero_init_residual=True)
     block, x = network.stages[0].blocks[0], torch.randn(2, 8, 4, 4)
     assert torch.equal(block(x), x)
@@ -114,7 +97,7 @@ def test_zeroed_residuals_return_nothing_at_all():
         (16, {"heads": 2}, "heads"),
     ],
 )
-def test_bad_options_are_refused_in_one_line(width, options, message):
+def test_bad_options_are_refused_in_one_line(spec_with, width, options, message):
     with pytest.raises(SpecError) as caught:
         spec_with({"type": "hrvit_block", **options}, width)
     assert message in str(caught.value)

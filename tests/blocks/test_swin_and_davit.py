@@ -46,7 +46,7 @@ def test_a_pattern_times_depth_alternates(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "sides"), [("swin-t", [224, 448, 512, 250, 97, 33]), ("davit-t", [224, 448, 512, 250, 97, 33])]
+    ("name", "sides"), [("swin-t", [224, 448, 512, 250, 193]), ("davit-t", [224, 448, 512, 250, 193])]
 )
 def test_maps_shrink_by_halves_rounded_up(name, sides):
     for side in sides:
@@ -57,9 +57,9 @@ def test_maps_shrink_by_halves_rounded_up(name, sides):
 
 
 @pytest.mark.parametrize("name", ["swin-t", "davit-t"])
-def test_an_image_that_leaves_nothing_to_halve_is_refused(name):
-    with pytest.raises(SpecError, match=r"stages\[1\].downsample.*stride 2 empties a map of 1x1"):
-        measure(load(name), 4)
+def test_an_image_whose_last_map_fills_no_window_is_refused(name):
+    with pytest.raises(SpecError, match=r"stages\[3\].blocks\[0\]: at resolution 192, .* larger than the map of 6x6"):
+        measure(load(name), 192)
 
 
 @pytest.mark.parametrize("block", ["Swin", "davit_spatial", "davit_channel"])
@@ -92,10 +92,22 @@ def test_other_bad_options_are_refused_in_one_line(run, tmp_path, option, rule):
     assert rule in err
 
 
-def test_a_window_larger_than_the_map_costs_attention_over_the_whole_map():
-    spec = parse(parse_document("stem: patch_embed\nstages: [{block: {type: Swin, shift: true}, width: 8}]", "<test>"))
-    small = measure(spec, 12)
-    assert small.total.by_operator["scaled_dot_product_attention"] == 2 * 8 * 9 * 9
+@pytest.mark.parametrize("block", ["Swin", "davit_spatial", "hrformer_block", "hrvit_block"])
+def test_a_window_larger_than_the_map_is_refused_at_its_line(run, tmp_path, block):
+    path = tmp_path / "broken.yaml"
+    rows = f"  - {{block: {block}, width: 32, window: 7}}\n  - block: {block}\n    width: 64\n    window: 8\n"
+    path.write_text(f"resolution: 28\nstem: patch_embed\nstages:\n{rows}    downsample: irds_a\n")
+    code, out, err = run("flops", path)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"archspec: {path}:5: stages[1].block: at resolution 28, layer ")
+    assert err.endswith(": window 8 is larger than the map of 4x4\n")
+
+
+def test_one_side_of_a_map_may_be_shorter_than_the_window():
+    text = "{stem: patch_embed, stages: [{block: {type: Swin, shift: true}, width: 8}]}"
+    wide = measure(parse(parse_document(text, "<test>")), (12, 28))
+    assert wide.total.by_operator["scaled_dot_product_attention"] == 2 * 8 * (3 * 7) ** 2
 
 
 def test_swin_is_exported_for_batches_of_any_size():

@@ -24,7 +24,7 @@ class Agreement:
 
 
 def _trace(layer: Layer, shape: Shape, training: bool) -> tuple[Value, Meter]:
-    meter = Meter(training=training)
+    meter = Meter(training=training, oversize=True)
     return layer.trace(Value.new(shape), meter), meter
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
 from blocks.layers.layer import Layer, Maps, Meter, Value
-from blocks.layers.maps import MapsReader, NodeParts
+from blocks.layers.maps import MapsReader, NodeParts, expect_all
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class TopDown(MapsReader):
+class Accumulate(MapsReader):
     """y, which begins as branch 0 and becomes branch i + down_i(y): maps of falling size -> the smallest size.
 
     Args:
@@ -32,8 +32,7 @@ class TopDown(MapsReader):
         return (*branches, *downs)
 
     def trace(self, maps: Maps, meter: Meter) -> Value:
-        if len(maps) != len(self.branches):
-            raise FieldError("", f"reads {len(self.branches)} maps, not {len(maps)}")
+        expect_all(maps, len(self.branches))
         branches = [
             meter.enter(f"branches.{index}", branch, x)
             for index, (branch, x) in enumerate(zip(self.branches, maps, strict=True))
@@ -48,7 +47,7 @@ class TopDown(MapsReader):
         return meter.count("add", y)
 
     def module(self) -> nn.Module:
-        from blocks.modules.maps import TopDown as TopDownModule
+        from blocks.modules.maps import Accumulate as AccumulateModule
 
         branches = [branch.module() for branch in self.branches]
-        return TopDownModule(branches, [down.module() for down in self.downs])
+        return AccumulateModule(branches, [down.module() for down in self.downs])
