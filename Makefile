@@ -21,7 +21,7 @@ $(STAMP): $(USER_STAMP)
 	@touch $@
 
 demo: $(USER_STAMP) ## search layouts on real digits, re-train the front, write the report (under 6 minutes on 2 cores)
-	$(BIN)/archspec search docs/demo.yaml --workers 2
+	$(BIN)/archspec search demo --workers 2
 	$(BIN)/archspec report runs/demo
 
 check: $(STAMP) ## format, lint, types, import layers, generated docs

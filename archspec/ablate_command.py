@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="a plan file, or a run of one to continue")],
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="a plan file, the name of a shipped plan, or a run to continue")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="every row with its costs and their differences; trains nothing")
     ] = False,
     seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="trainings of each row")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="train once more what failed for good before, such as for want of memory"),
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     as_json: JsonOption = False,
@@ -48,7 +54,7 @@ def ablate(
     looks = _looks(ablation)
     marks = [(look.seeds, look.p) for look in looks]
     decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
-    if not conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide):
+    if not conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed):
         raise typer.Exit(130)
     from reports.ablation_page import write_ablation
 

@@ -265,13 +265,14 @@ def validate(
 
 @app.command()
 def presets() -> None:
-    """The shipped specs and spaces, with their costs and how far they are documented."""
+    """The shipped specs with their costs and how far they are documented, and the shipped spaces and plans."""
     from rich.table import Table
 
     from archspec.cost import measure
     from archspec.loader import load
     from archspec.loader import presets as names
     from archspec.screen import console, short
+    from search.plan import load_plan, plans
     from search.space import load_space, spaces
 
     table = Table(title="presets")
@@ -287,6 +288,9 @@ def presets() -> None:
     for name in spaces():
         space = load_space(name)
         table.add_row(name, "", "", "", f"{space.count():.2e} layouts", space.description)
+    table.add_section()
+    for name in plans():
+        table.add_row(name, "", "", "", "plan", load_plan(name, Path("runs")).config.description)
     console().print(table)
 
 
@@ -303,7 +307,7 @@ def search(
     study: Annotated[
         str,
         typer.Argument(
-            metavar="STUDY", help="a study or space file, the name of a shipped space, or a run to continue"
+            metavar="STUDY", help="a study or space file, the name of a shipped study or space, or a run to continue"
         ),
     ],
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045

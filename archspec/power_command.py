@@ -98,12 +98,13 @@ def _check_options(
 def _family(source: str) -> tuple[Path, dict[str, int]]:
     """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
     from reports.pilot import families
+    from search.plan import load_plan, plans
 
     path = Path(source)
-    if path.suffix.lower() not in (".yaml", ".yml", ".json") and not path.is_file():
+    shipped = source in plans() and not path.exists()
+    if path.suffix.lower() not in (".yaml", ".yml", ".json") and not path.is_file() and not shipped:
         return path, families(path)
     from search.ablation import Ablation
-    from search.plan import load_plan
 
     runs = Path("runs")
     ablation = Ablation(load_plan(source, runs))

@@ -31,6 +31,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
 
 
+def quality(label: str) -> str:
+    """What sentences call the quality that reports label so: `accuracy`, or its own name where it is none (`mIoU`)."""
+    return "accuracy" if label.endswith("accuracy") else label
+
+
 def _written(value: Any) -> str:
     if value is None:
         return "null"

@@ -46,7 +46,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Forest:
-    """The rows of one view from top to bottom; `reference` says in words what they are compared with."""
+    """The rows of one view from top to bottom; `reference` says in words what they are compared with.
+
+    `score` is what differs: `test accuracy`.
+    """
 
     name: str
     reference: str
@@ -60,7 +63,7 @@ class Forest:
 
 
 def forest(view: View, name: str, score: str) -> Forest:
-    """What the figure of `view` shows; `score` names the split."""
+    """What the figure of `view` shows; `score` names the split and the quality."""
     bars = [_bar(line, f"{line.index + 1}  {line.row.label}") for line in view.lines]
     if view.overall and view.overall.outcome:
         first = view.overall.outcome.against + 1
@@ -165,7 +168,7 @@ def _label(axes: Sequence[Axes], info: Forest, width: int) -> None:
     axes[0].tick_params(axis="y", labelcolor=BLACK, labelsize=6.5)
     for text, bar in zip(axes[0].get_yticklabels(), info.bars, strict=True):
         text.set_fontweight("bold" if bar.decided else "normal")
-    axes[0].set_xlabel(f"{info.score} accuracy against\n{info.reference} (points)")
+    axes[0].set_xlabel(f"{info.score} against\n{info.reference} (points)")
     axes[1].set_xlabel("change of\ncost (%)")
     for place, letter in zip(axes, "ab", strict=True):
         place.set_title(f"({letter})", loc="left", fontweight="bold")

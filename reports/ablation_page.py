@@ -65,7 +65,7 @@ def _section(info: Ablation, number: int, view: View) -> Section:
         verdict=tuple(verdict(view)),
         table=table(info.record, view, name),
         effects=effects_table(info.record, view, name),
-        forest=forest(view, name, info.record.score),
+        forest=forest(view, name, f"{info.record.score} {info.record.metric.word}"),
     )
 
 

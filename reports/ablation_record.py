@@ -45,7 +45,10 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class PlanView:
-    """One table of the plan; `factors` and `generators` (`d = a b c`) are of a factorial only."""
+    """One table of the plan; `title` is its name where the plan gives none.
+
+    `factors` and `generators` (`d = a b c`) are of a factorial only.
+    """
 
     name: str
     type: ViewType
@@ -155,7 +158,7 @@ def parse_view(data: object, place: str = "view") -> PlanView:
     return PlanView(
         name=_text(data, "name", place),
         type=cast("ViewType", kind),
-        title=_text(data, "title", place),
+        title=_text(data, "title", place) or _text(data, "name", place),
         factors=_texts(data, "factors", place),
         generators=_texts(data, "generators", place),
         rows=rows,
@@ -236,8 +239,9 @@ def _scores(trials: Sequence[FrozenTrial], runs: set[str], metric: str) -> dict[
 def _failures(trials: Sequence[FrozenTrial], runs: set[str]) -> dict[str, dict[int, str]]:
     """Reasons by run and seed; a failure that was queued again counts for nothing, whatever came of it."""
     failures: dict[str, dict[int, str]] = {run: {} for run in sorted(runs)}
+    again = {trial.user_attrs.get("requeued_from") for trial in trials}
     for trial in trials:
-        if trial.state == TrialState.FAIL and not trial.user_attrs.get("requeued"):
+        if trial.state == TrialState.FAIL and not trial.user_attrs.get("requeued") and trial.number not in again:
             run, seed = _key(trial)
             failures[run][seed] = str(trial.user_attrs.get("failure") or "no reason recorded")
     done = {_key(trial) for trial in trials if trial.state == TrialState.COMPLETE}

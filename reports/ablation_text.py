@@ -13,7 +13,7 @@ from reports.comparison import LEVEL
 from reports.effects import Effect, effects
 from reports.quantities import Unit
 
-POINTS = Unit("Accuracy", "%", 1.0, 2)
+POINTS = Unit("Score", "%", 1.0, 2)
 """Scores are in percent already; two places, as differences of a tenth of a point matter in an ablation."""
 # Beyond, the number itself is of no use.
 MOST_SEEDS = 10_000
@@ -153,8 +153,9 @@ def effects_caption(record: AblationRecord, view: View) -> str:
     test = f"p of {either(tests)}, two-sided, " if tests and not record.looks else ""
     holm = "not tested" if record.looks else f"Holm's correction over {plural(len(view.effects), 'effect')}"
     return (
-        f"{view.plan.title}: effects in points of {record.score} accuracy over n seeds, mean with edit less mean "
-        "without over all rows; of a pair a:b, half of what the effect of one changes by when the other is made. "
+        f"{view.plan.title}: effects in points of {record.score} {record.metric.word} over n seeds, mean with edit "
+        "less mean without over all rows; of a pair a:b, half of what the effect of one changes by when the other is "
+        "made. "
         f"{test}{holm}. Bold: corrected p below {LEVEL:g}; grey: within noise, or not tested."
     )
 

@@ -48,6 +48,7 @@ class Population:
         failed: layouts drawn at random that could not be trained, which are missing here.
         outside: layouts left out because they break a band that was asked for.
         setting: what else must be alike between populations that are compared, by name.
+        word: what `accuracies` are called: `accuracy`, `mIoU`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Population:
     failed: int
     outside: int
     setting: Mapping[str, Any]
+    word: str = "accuracy"
 
     @property
     def n(self) -> int:
@@ -128,6 +130,7 @@ class Edf:
 
     Attributes:
         label: what accuracy is: `top-1 accuracy on cluttered_digits`.
+        word: the same for an axis: `accuracy`, `mIoU`.
         populations, curves: in the order asked.
         comparisons: of every pair.
         permutations: how many the tests drew.
@@ -135,6 +138,7 @@ class Edf:
     """
 
     label: str
+    word: str
     populations: tuple[Population, ...]
     curves: tuple[Curve, ...]
     comparisons: tuple[Comparison, ...]
@@ -175,6 +179,7 @@ def population(record: Record, run: Path, bands: Sequence[Band] = ()) -> Populat
         failed=lost["digest"].nunique(),
         outside=int((~inside).sum()),
         setting=_setting(record, run),
+        word=record.metric.word,
     )
 
 
@@ -199,9 +204,9 @@ def edf(populations: Sequence[Population], *, permutations: int = 10_000, seed: 
         Comparison(one.name, two.name, gap, at, p, holm, better, one.quartiles[1] - two.quartiles[1])
         for (one, two), (gap, at, better, p), holm in zip(pairs, found, adjusted, strict=True)
     )
-    label = str(named[0].setting["metric"])
+    label, word = str(named[0].setting["metric"]), named[0].word
     warnings = (*_lost(named), *_settings(named), *_bands(named))
-    return Edf(label, named, tuple(map(_curve, named)), comparisons, permutations, warnings)
+    return Edf(label, word, named, tuple(map(_curve, named)), comparisons, permutations, warnings)
 
 
 def _drawn(record: Record) -> tuple[pd.DataFrame, str]:

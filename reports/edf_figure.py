@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from reports.canvas import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, PURPLE, SKY, VERMILLION, save, sheet, write_csv
 from reports.edf import COSTS, LEVEL, Curve, Edf
-from reports.quantities import unit
+from reports.quantities import title, unit
 from reports.samples import Floats
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -75,7 +75,7 @@ def _draw_curves(axes: Axes, info: Edf) -> None:
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axes.set_ylabel("Cumulative share (%)")
-    axes.set_xlabel(f"{_capital(info.label)} (%)")
+    axes.set_xlabel(f"{_capital(info)} (%)")
 
 
 def _draw_layouts(axes: Axes, info: Edf) -> None:
@@ -94,7 +94,7 @@ def _draw_layouts(axes: Axes, info: Edf) -> None:
             rasterized=one.n > 1500,
         )
     axes.set_xlabel(scale.label)
-    axes.set_ylabel("Accuracy (%)")
+    axes.set_ylabel(f"{title('accuracy', info.word)} (%)")
     axes.margins(0.06)
 
 
@@ -126,5 +126,6 @@ def _steps(curve: Curve, ends: tuple[float, float]) -> tuple[Floats, Floats, Flo
     return x, y, low, high
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _capital(info: Edf) -> str:
+    """The label at the beginning of an axis; a name that begins small, such as mIoU, stays so."""
+    return info.label if info.label.startswith(info.word) else info.label[:1].upper() + info.label[1:]

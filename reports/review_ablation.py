@@ -165,14 +165,15 @@ def untested_order(ablation: Ablation) -> Iterator[Objection]:
 
 
 def validation_score(ablation: Ablation) -> Iterator[Objection]:
-    """A table of validation accuracies: settings may have been chosen on the same images."""
+    """A table of validation scores: settings may have been chosen on the same images."""
     record = ablation.record
     if record.score != "validation":
         return
     total = sum(map(len, record.scores.values()))
-    kept = f"; {record.tested} of {plural(total, 'training')} also recorded a test accuracy" if record.tested else ""
+    word = record.metric.word
+    kept = f"; {record.tested} of {plural(total, 'training')} also recorded a test {word}" if record.tested else ""
     text = (
-        f"the tables state accuracy on the validation split, on which recipe and settings may have been chosen{kept}; "
+        f"the tables state {word} on the validation split, on which recipe and settings may have been chosen{kept}; "
         "give the plan `score: test` first"
     )
     yield Objection("minor", "validation-score", text, "all views", ablation.shell.ablate())

@@ -28,9 +28,10 @@ def untested_best(run: SearchRun) -> Iterator[Objection]:
     best = max(run.front.members, key=lambda member: member.accuracy)
     if best.test.n:
         return
+    word = run.record.metric.word
     text = (
-        f"{100 * best.accuracy:.2f} % is the highest of {run.trained} validation accuracies, from one seed, and no "
-        f"test accuracy stands beside it: it was selected for being high{_shrunk(run)}"
+        f"{100 * best.accuracy:.2f} % is the highest validation {word} of {run.trained} layouts, from one seed, and no "
+        f"test {word} stands beside it: it was selected for being high{_shrunk(run)}"
     )
     shell, enough = run.shell, run.wanted("final.seeds") > 0
     command = shell.resume() if enough else shell.extend("final.seeds", FEWEST)
@@ -43,7 +44,7 @@ def untested_members(run: SearchRun) -> Iterator[Objection]:
     total = len(run.front.members)
     if not 0 < len(lacking) < total:
         return
-    text = f"{len(lacking)} of {plural(total, 'member')} of the front have no test accuracy"
+    text = f"{len(lacking)} of {plural(total, 'member')} of the front have no test {run.record.metric.word}"
     members = run.wanted("final.members", total)
     command = run.shell.extend("final.members", total) if members < total else run.shell.resume()
     yield Objection("minor", "untested-members", text, _members(lacking), command)
@@ -59,7 +60,8 @@ def few_seeds(run: SearchRun) -> Iterator[Objection]:
     failed = final[(final["state"] == "FAIL") & ~final["requeued"]]
     lost = int(failed.groupby("digest").size().max()) if len(failed) else 0
     if least == most:
-        text = f"test accuracies are means of {plural(least, 'seed')}: fewer than {FEWEST} hardly show noise"
+        means = f"values of test {run.record.metric.word} are means of {plural(least, 'seed')}"
+        text = f"{means}: fewer than {FEWEST} hardly show noise"
     else:
         text = f"means of {least} to {most} seeds stand side by side"
     text += f"; {plural(len(failed), 'final training')} failed" if lost else ""
@@ -76,8 +78,9 @@ def test_selection(run: SearchRun) -> Iterator[Objection]:
         known = table[(table["state"] == "COMPLETE") & table["test_accuracy"].notna()]
         if len(known) < FEWEST or not (known["accuracy"] == known["test_accuracy"]).all():
             continue
-        what = "the search maximised the test accuracy" if name == "search" else "test and validation are one split"
-        text = f"{what}: both accuracies are equal in all {len(known)} trainings that record both"
+        word = run.record.metric.word
+        what = f"the search maximised the test {word}" if name == "search" else "test and validation are one split"
+        text = f"{what}: test and validation {word} are equal in all {len(known)} trainings that record both"
         # Nothing in this run can be scored on data that did not select it.
         command = run.shell.again("validation")
         note = "; score `accuracy` on other images than `test_accuracy` first"

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 
 from archspec.document import read_document
 from archspec.errors import RunError, SpecError
+from archspec.wording import quality
 
 COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
 METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
@@ -37,7 +38,7 @@ class Metric:
     @property
     def word(self) -> str:
         """What sentences and axes call it: `accuracy`, or its own name where it is no accuracy (`mIoU`)."""
-        return "accuracy" if self.label.endswith("accuracy") else self.label
+        return quality(self.label)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,12 @@ class Ablation:
         self.tables = tuple(self._table(index, view) for index, view in enumerate(plan.config.views))
         self._check_effects()
 
+    @property
+    def quality(self) -> str:
+        """What lines for people call the score of a row: `accuracy`, `mIoU`."""
+        evaluator = self.plan.config.evaluator
+        return evaluator.quality if evaluator else "accuracy"
+
     @cached_property
     def runs(self) -> dict[str, Row]:
         """One row for every distinct key, in the order of the tables: what has to be trained."""

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from archspec.loader import encode
 from search.ablation import Ablation, Row
 from search.arm import Arm, write_spec
-from search.journal import requeue, unfinished
+from search.journal import queued_again, requeue, unfinished
 from search.worker import Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -57,12 +57,28 @@ class AblationArm(Arm):
         self._stopped: frozenset[str] = frozenset()
         # Everything that is asked is queued explicitly; the sampler never proposes.
         study.sampler = RandomSampler(seed=self.config.seed)
+        again = queued_again(study)
         for trial in study.get_trials(deepcopy=False):
-            self._remember(trial)
+            if trial.number not in again:
+                self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
         self._stage = 0
         self._queue(self.looks[0])
+
+    def retry_failed(self) -> int:
+        """Queue the trainings that failed for good once more; how many. Their trials stay, and count no longer."""
+        again, count = queued_again(self.study), 0
+        seeds = range(self.config.seed, self.config.seed + self.config.seeds)
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+            run, seed = trial.user_attrs["run"], int(trial.user_attrs["seed"])
+            known = self._scores.get(run, {}).get(seed, 0.0)
+            if trial.number in again or seed not in seeds or not math.isnan(known):
+                continue
+            del self._scores[run][seed]
+            self._enqueue(run, seed, {"requeued_from": trial.number})
+            count += 1
+        return count
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -93,8 +109,8 @@ class AblationArm(Arm):
                 trial.set_user_attr("metrics", report.metrics)
                 self.study.tell(trial, score)
                 self._remember(self._trial(trial.number))
-                return f"{text}: accuracy {score:.4f}"
-            report = Report("failed", f"accuracy is not finite: {score}")
+                return f"{text}: {self.ablation.quality} {score:.4f}"
+            report = Report("failed", f"{self.ablation.quality} is not finite: {score}")
         if report.kind == "interrupted":
             self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
         else:
@@ -129,14 +145,18 @@ class AblationArm(Arm):
         }
         before = len(queued)
         for seed in range(self.config.seed, self.config.seed + seeds):
-            for run, row in self.ablation.runs.items():
+            for run in self.ablation.runs:
                 key = (run, seed)
                 if run in self._stopped or seed in self._scores[run] or key in queued:
                     continue
                 queued.add(key)
-                attrs = {"run": run, "digest": row.spec.digest, "seed": seed, "code": encode(row.spec)}
-                self.study.enqueue_trial(self._params(row, seed), user_attrs=attrs)
+                self._enqueue(run, seed, {})
         return len(queued) > before
+
+    def _enqueue(self, run: str, seed: int, more: dict[str, Any]) -> None:
+        row = self.ablation.runs[run]
+        attrs = {"run": run, "digest": row.spec.digest, "seed": seed, "code": encode(row.spec)}
+        self.study.enqueue_trial(self._params(row, seed), user_attrs=attrs | more)
 
     def _params(self, row: Row, seed: int) -> dict[str, Any]:
         return {name: name in row.edits for name in self.ablation.edits} | {"seed": seed}

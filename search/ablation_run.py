@@ -16,6 +16,7 @@ from rich.table import Table
 
 from archspec import __version__
 from archspec.errors import RunError, SpecError
+from archspec.wording import plural
 from search.ablation import Ablation, describe
 from search.ablation_arm import AblationArm, Decide, Scores
 from search.conductor import Conductor, first_difference, write_asked
@@ -35,6 +36,7 @@ def conduct_plan(
     workers: int = 1,
     looks: Sequence[tuple[int, float]] = (),
     decide: Decide | None = None,
+    retry_failed: bool = False,
 ) -> bool:
     """Train every row of a plan that is not known yet.
 
@@ -44,6 +46,7 @@ def conduct_plan(
         workers: processes on this machine.
         looks: seeds after which rows are looked at, and the p value at which a comparison then is decided.
         decide: which rows stop at a look; nothing stops without it.
+        retry_failed: train once more what failed for good before.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -61,8 +64,11 @@ def conduct_plan(
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks))
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
         arm = AblationArm(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
+        again = arm.retry_failed() if retry_failed else 0
         summarize = partial(_scores_table, ablation=ablation)
         with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+            if retry_failed:
+                screen.say(f"{plural(again, 'failed training')} queued again")
             finished = Conductor(pool, screen).run(arm, study)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec ablate {root} continues")
             return finished
@@ -126,7 +132,7 @@ def _scores_table(study: Study, ablation: Ablation) -> Table:
     found: dict[str, list[float]] = {run: [] for run in ablation.runs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         found.get(trial.user_attrs["run"], []).append(trial.values[0])
-    table = Table(title="rows so far, accuracy in percent", title_justify="left")
+    table = Table(title=f"rows so far, {ablation.quality} in percent", title_justify="left")
     for name in ("row", "seeds", "mean", "sd"):
         table.add_column(name, justify="left" if name == "row" else "right")
     for run, scores in found.items():

@@ -128,8 +128,8 @@ class SearchArm(Arm):
                 self._complete(flight.trial, report.metrics, values)
                 for twin in flight.twins:
                     self._copy(twin, number, report.metrics, values)
-                return f"trial {number}: {_describe(self.config.objectives, values)}  {encode_order(order)}"
-            report = Report("failed", f"objectives are not finite: {_describe(self.config.objectives, values)}")
+                return f"trial {number}: {_describe(self.config, values)}  {encode_order(order)}"
+            report = Report("failed", f"objectives are not finite: {_describe(self.config, values)}")
         interrupted = report.kind == "interrupted"
         for twin in flight.twins:
             twin.set_user_attr("failure", report.text)
@@ -280,8 +280,8 @@ def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
     return [float(metrics[name]) for name in objectives]
 
 
-def _describe(objectives: Sequence[str], values: Sequence[float]) -> str:
+def _describe(config: StudyConfig, values: Sequence[float]) -> str:
     return ", ".join(
-        f"{name} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{name} {value:,.0f}"
-        for name, value in zip(objectives, values, strict=True)
+        f"{title} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{title} {value:,.0f}"
+        for name, title, value in zip(config.objectives, config.titles, values, strict=True)
     )

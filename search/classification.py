@@ -19,6 +19,10 @@ class Classification(Supervision):
     """Labels (N,) int64; the network answers with logits (N, classes)."""
 
     @property
+    def task(self) -> str:
+        return "classification"
+
+    @property
     def metric(self) -> str:
         return "top-1 accuracy"
 

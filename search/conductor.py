@@ -56,7 +56,7 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
             SEARCH: config.evaluator.model_dump(mode="json"),
             FINAL: config.final_evaluator().model_dump(mode="json"),
         }
-        summarize = partial(front_table, objectives=config.objectives)
+        summarize = partial(front_table, objectives=config.titles)
         with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
             finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")

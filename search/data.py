@@ -15,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 import search.datasets
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
-from archspec.tree import trace
+from archspec.tree import plant, trace
+from blocks.layers.maps import MapsLayer
 from search.classification import Classification
 from search.discovery import find_class, parse_config, tags
 from search.seeding import torch_generator
@@ -99,21 +100,40 @@ class Dataset(BaseModel, ABC):
         """`spec` at the resolution of this data set.
 
         Raises:
-            FieldError: its head has another number of classes or gives another kind of output, its images have other
-                channels, or a stride empties a map at this resolution.
+            FieldError: its head is a detector's, has another number of classes or gives another kind of output, its
+                images have other channels, or a stride empties a map at this resolution.
         """
         spec = spec.at(self.resolution)
-        classes = getattr(spec.head, "classes", None)
-        if classes != self.classes:
-            raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
+        self._check_head(spec)
         if spec.channels != 3:
             raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
-        self.supervision.check_output(trace(spec).lines[-1].shape, self.classes)
+        try:
+            self.supervision.check_output(trace(spec).lines[-1].shape, self.classes)
+        except FieldError as error:
+            rule = f"{error.rule}: {_name(spec)} does not fit {self.supervision.task}, which {self.type} is for"
+            raise FieldError(error.field, rule) from None
         return spec
+
+    def _check_head(self, spec: ArchSpec) -> None:
+        task, name = self.supervision.task, _name(spec)
+        # Only a detector gives several values; the last of them may look like what the labels ask for.
+        if isinstance(plant(spec).head, MapsLayer):
+            rule = f"{name} is a detector's, and {self.type} is a data set for {task}"
+            raise FieldError("head", f"{rule}; box assignment and NMS are left to detection libraries")
+        classes = getattr(spec.head, "classes", None)
+        if classes is None:
+            rule = f"{name} has no classes, and {self.type} is a data set for {task} with {self.classes} of them"
+            raise FieldError("head", rule)
+        if classes != self.classes:
+            raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
 
     @abstractmethod
     def load(self) -> Splits:
         """Read or compose the images; SpecError where that is impossible."""
+
+
+def _name(spec: ArchSpec) -> str:
+    return "no head" if spec.head is None else spec.head.type
 
 
 def datasets() -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 import search.evaluators
 from archspec.cost import measure
 from archspec.schema import ArchSpec
+from archspec.wording import quality
 from search.discovery import find_class, parse_config
 
 Metrics = dict[str, float | int]
@@ -77,6 +78,11 @@ class Evaluator(BaseModel, ABC):
     @abstractmethod
     def metric(self) -> dict[str, str | None]:
         """The quality metric for reports: name, label, dataset, benchmark."""
+
+    @property
+    def quality(self) -> str:
+        """What lines for people call the metric `accuracy`: that, or its own name where it is none (`mIoU`)."""
+        return quality(self.metric.get("label") or "accuracy")
 
     @abstractmethod
     def prepare(self, spec: ArchSpec) -> ArchSpec:

@@ -75,7 +75,7 @@ class FinalArm(Arm):
             value = float(report.metrics["accuracy"])
             self.study.add_trial(create_trial(value=value, user_attrs=attrs))
             test = report.metrics.get("test_accuracy", math.nan)
-            return f"finalist, seed {order.seed}: test accuracy {test:.4f}  {attrs['code']}"
+            return f"finalist, seed {order.seed}: test {self.config.evaluator.quality} {test:.4f}  {attrs['code']}"
         if report.kind == "failed":
             attrs["failure"] = report.text
             self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))

@@ -71,6 +71,12 @@ def unfinished(study: Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
+def queued_again(study: Study) -> frozenset[int]:
+    """Numbers of the trials whose place another one took; a finished trial itself cannot say so in its attributes."""
+    trials = study.get_trials(deepcopy=False)
+    return frozenset(trial.user_attrs["requeued_from"] for trial in trials if "requeued_from" in trial.user_attrs)
+
+
 def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:
     """Set user attributes of an unfinished trial by its number."""
     study_id = storage.get_study_id_from_name(study.study_name)

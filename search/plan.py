@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
@@ -10,10 +11,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain
-from archspec.document import Document, read_document
+from archspec.document import Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse, written
-from archspec.paths import Place, format_path, place_of
+from archspec.paths import Place, format_path, place_of, suggest
 from archspec.schema import ArchSpec
 from archspec.wording import show
 from search.evaluator import AnyEvaluator
@@ -90,7 +91,7 @@ class PlanConfig(BaseModel):
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
     seeds: int = Field(5, ge=1, le=1000, description="trainings of each row")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
-    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy tables state")
+    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy (or mIoU) tables state")
     stop: StopSpec | None = Field(None, description="stop rows that are decided; null trains every seed")
 
     def dump(self) -> str:
@@ -120,19 +121,42 @@ class Plan:
         return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
 
 
+def plans() -> tuple[str, ...]:
+    """Names of the shipped plans."""
+    folder = files("search") / "plans"
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
 def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> Plan:
-    """The plan in a file, or the one that a run recorded (by its folder or name), with the command line's options.
+    """The plan in a file, the one that a run recorded (by its folder or name), or a shipped one by its name.
+
+    Args:
+        source: names it; a run comes before a file, and a file before a shipped plan.
+        runs: the folder of all runs.
+        asked: options given on the command line.
 
     Raises:
-        SpecError: neither, or a rule is broken.
+        SpecError: nothing of these, or a rule is broken.
     """
     recorded = next((f for f in (Path(source) / "plan.yaml", runs / source / "plan.yaml") if f.is_file()), None)
-    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
-        raise SpecError(f"{source!r:.80} is no plan file and no run in {runs}")
-    document = read_document(recorded or Path(source))
+    document = read_document(recorded) if recorded else _find_document(source, runs)
     if isinstance(document.data, dict) and asked:
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
     return parse_plan(document)
+
+
+def _find_document(source: str, runs: Path) -> Document:
+    path, shipped = Path(source), plans()
+    if source in shipped and not path.is_file():
+        return parse_document((files("search") / "plans" / f"{source}.yaml").read_bytes(), source)
+    if path.exists():
+        return read_document(path)
+    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+        rule = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
+        raise SpecError(f"{rule}; shipped are {', '.join(shipped)}")
+    if path.stem in shipped:
+        raise SpecError(f"no such file; the plan is called {path.stem}, without folder and ending", source=source)
+    return read_document(path)
 
 
 def parse_plan(document: Document) -> Plan:

@@ -35,6 +35,10 @@ class Segmentation(Supervision):
         self.classes = classes
 
     @property
+    def task(self) -> str:
+        return "segmentation"
+
+    @property
     def metric(self) -> str:
         return "mIoU"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
@@ -12,13 +13,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from archspec.costing import METRICS, MetricName
 from archspec.diagnosis import explain
-from archspec.document import Document, read_document
+from archspec.document import Document, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path, place_of, suggest
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
-from search.holes import has_holes
+from search.holes import Scalar, has_holes
 from search.limits import Box, format_budget, parse_budget, settle
 from search.space import Space, find_space_document, parse_space, spaces
 
@@ -27,6 +28,8 @@ OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "laten
 Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
 EXTENDABLE = ("trials", "baseline", "final")
 """What may change when a run is continued; everything else would mix two experiments."""
+HEADS = ("head", "family")
+"""Holes whose options bring different heads."""
 
 
 @final
@@ -104,6 +107,11 @@ class StudyConfig(BaseModel):
             cost_objective(self.objectives)
         return self
 
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The objectives as lines for people call them: `mIoU` where that is what `accuracy` holds."""
+        return tuple(self.evaluator.quality if name == "accuracy" else name for name in self.objectives)
+
     def open_space(self) -> Space:
         """The parsed space."""
         return parse_space(Document(self.space, f"space of {self.name}"))
@@ -145,11 +153,17 @@ def cost_objective(objectives: Sequence[str]) -> MetricName:
     return costs[0]
 
 
+def studies() -> tuple[str, ...]:
+    """Names of the shipped studies."""
+    folder = files("search") / "studies"
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
 def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     """The study that `source` names, with the command line's options over it.
 
     Args:
-        source: a study file, a space file, the name of a shipped space, or a run (its folder, or its name).
+        source: a run (its folder, or its name), a study file, a space file, or the name of a shipped study or space.
         runs: the folder of all runs.
         asked: options given on the command line.
 
@@ -160,10 +174,7 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
-    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
-        rule = f"{source!r:.80} is no file, no shipped space{suggest(source, spaces())} and no run in {runs}"
-        raise SpecError(rule)
-    document = read_document(recorded or Path(source))
+    document = read_document(recorded) if recorded else _find_document(source, runs)
     if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
         space = parse_space(document)
         data = {"space": space.template, "name": space.name.replace(" ", "-")}
@@ -171,6 +182,20 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if isinstance(document.data, dict):
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
     return parse_study(document)
+
+
+def _find_document(source: str, runs: Path) -> Document:
+    path, shipped = Path(source), studies()
+    if source in shipped and not path.is_file():
+        return parse_document((files("search") / "studies" / f"{source}.yaml").read_bytes(), source)
+    if path.exists():
+        return read_document(path)
+    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+        near = suggest(source, (*shipped, *spaces()))
+        raise SpecError(f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}")
+    if path.stem in shipped:
+        raise SpecError(f"no such file; the study is called {path.stem}, without folder and ending", source=source)
+    return read_document(path)
 
 
 def parse_study(document: Document) -> StudyConfig:
@@ -229,8 +254,22 @@ def _open_space(raw: Any, document: Document) -> Space:
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
-    layout = space.fill(lambda hole: hole.options[0])
-    config.evaluator.prepare(layout.spec)
+    """Refuse a space whose layouts do not fit the evaluator, judged by one of them for each head or family."""
+    config.evaluator.prepare(space.fill(lambda hole: hole.options[0]).spec)
+    for chosen in space.holes:
+        for option in chosen.options[1:] if chosen.path in HEADS else ():
+            _check_option(config, space, chosen.path, option)
+
+
+def _check_option(config: StudyConfig, space: Space, path: str, option: Scalar) -> None:
+    try:
+        layout = space.fill(lambda hole: option if hole.path == path else hole.options[0])
+        config.evaluator.prepare(layout.spec)
+    except SpecError:  # impossible with the first options of all else, perhaps not with others
+        return
+    except FieldError as error:
+        if error.field == "head":
+            raise FieldError("head", f"{error.rule} (with {path} {option!r:.40})") from None
 
 
 def _explain(error: ValidationError, document: Document) -> SpecError:

@@ -75,6 +75,11 @@ class Supervision(ABC):
 
     @property
     @abstractmethod
+    def task(self) -> str:
+        """What such labels are for: `classification`."""
+
+    @property
+    @abstractmethod
     def metric(self) -> str:
         """Name of the quality metric for people, for an axis: `top-1 accuracy`."""
 

@@ -2,9 +2,12 @@
 
 import json
 import sys
+from itertools import pairwise
 
 import pytest
 import yaml
+
+from search.plan import plans
 
 SCRIPT = """
 import json, pathlib, random, sys
@@ -38,6 +41,24 @@ def plan(tmp_path, monkeypatch):
         return "plan.yaml"
 
     return write
+
+
+def test_a_view_without_a_title_is_called_by_its_name(run, plan, tmp_path):
+    code, out, err = run("ablate", plan(views=["leave_one_in", {"type": "progressive", "name": "steps"}]), "--dry-run")
+    assert (code, err) == (0, "")
+    headed = [(before, line) for before, line in pairwise(["", *out.splitlines()]) if line.lstrip().startswith("#")]
+    assert [before for before, _ in headed] == ["leave_one_in", "steps"]
+    assert not out.startswith("\n")
+
+
+def test_a_shipped_plan_is_run_and_planned_for_by_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("ablate", "table8_small", "--dry-run")
+    assert (code, err) == (0, "")
+    assert "4 rows in 1 view: 24 trainings (4 x 6 seeds)" in out
+    code, out, err = run("power", "table8_small", "--sd", "0.3", "--effect", "0.5")
+    assert (code, err) == (0, "")
+    assert "3 comparisons in enumerate, the largest view" in out
 
 
 def test_the_dry_run_states_costs_and_trains_nothing(run, plan, tmp_path):
@@ -109,7 +130,8 @@ def test_without_scipy_nothing_is_trained(run, plan, tmp_path, monkeypatch):
 
 def test_a_plan_that_does_not_exist(run, plan):
     plan()
-    assert run("ablate", "nothing")[2] == "archspec: 'nothing' is no plan file and no run in runs\n"
+    nothing = "archspec: 'nothing' is no plan file, no shipped plan and no run in runs; shipped are "
+    assert run("ablate", "nothing")[2] == f"{nothing}{', '.join(plans())}\n"
     assert run("ablate", "nothing.yaml")[2] == "archspec: nothing.yaml: no such file\n"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from archspec.errors import RunError
 from reports.ablation_page import write_ablation
+from reports.review import review
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]
 SCORES = {"base": BASE, "+ a": [85.3, 84.9, 85.6, 85.2, 85.3]}
@@ -168,3 +169,22 @@ def test_report_needs_neither_torch_nor_search_nor_pyplot(make_ablation: Make, t
         [sys.executable, "-W", "error", "-c", code, str(tmp_path / "copy")], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
+
+
+def test_an_ablation_that_measures_another_quality_says_so_everywhere(make_ablation: Make) -> None:
+    metric = {"name": "accuracy", "label": "mIoU", "dataset": "digit_scenes", "benchmark": None}
+    scores = {"base": BASE, "+ a": SCORES["+ a"], "+ b": BASE, "+ a + b": SCORES["+ a"]}
+    edits = {"base": [], "+ a": ["a"], "+ b": ["b"], "+ a + b": ["a", "b"]}
+    options = {"views": ("factorial",), "factors": ("a", "b"), "edits": edits, "attributes": {"metric": metric}}
+    run = make_ablation(scores, score="validation", **options)
+    page = write_ablation(run).read_text()
+    text = re.sub(r"<[^>]+>|data:image[^\"]+", " ", page.split("<main>")[1].split("<pre")[0])
+    assert "effects in points of validation mIoU over n seeds" in text
+    written = [*(run / "report" / "tables").glob("*.md"), *(run / "report" / "tables").glob("*.tex")]
+    drawn = [*(run / "report" / "figures").glob("*.svg")]
+    assert len(written) == 4
+    assert all("validation mIoU against" in path.read_text() for path in drawn)
+    assert len(drawn) == 2
+    for said in (text, *(path.read_text() for path in (*written, *drawn))):
+        assert not re.search("accuracy|top-1", said, re.IGNORECASE)
+    assert "the tables state mIoU on the validation split" in " ".join(one.text for one in review(run))

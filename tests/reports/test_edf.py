@@ -265,3 +265,10 @@ def test_a_place_that_cannot_be_written_is_one_line(run, demo_run: Path, tmp_pat
     assert code == 2
     assert "cannot be written" in err
     assert err.count("\n") == 1
+
+
+def test_the_axis_names_the_quality():
+    info = edf([make(word="mIoU", setting={"metric": "mIoU on scenes"})], permutations=9)
+    with style():
+        left, right = draw(info).axes
+    assert (left.get_xlabel(), right.get_ylabel()) == ("mIoU on scenes (%)", "mIoU (%)")

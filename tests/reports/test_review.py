@@ -69,7 +69,7 @@ def rules(run: Path) -> dict[str, Objection]:
 
 def test_a_search_without_final_trainings(make_run):
     found = rules(study(make_run(final=False, **CLEAN), final={"seeds": 0}))
-    assert re.search(r"highest of \d+ validation accuracies", found["untested-best"].text)
+    assert re.search(r"highest validation accuracy of \d+ layouts", found["untested-best"].text)
     assert found["untested-best"].severity == "serious"
     assert "seeds: 3/" in found["untested-best"].command
     assert not {"few-seeds", "order-in-noise", "untested-members"} & found.keys()
@@ -324,3 +324,13 @@ def test_the_page_lists_the_rules():
     page = (ROOT / "docs" / "review.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
     assert tables == [*SEARCH, *ABLATION]
+
+
+def test_another_quality_than_accuracy_is_called_by_its_name(make_run):
+    metric = {"name": "accuracy", "label": "mIoU", "dataset": "digit_scenes", "benchmark": None}
+    named = {"attributes": {"metric": metric}}
+    untested = rules(study(make_run("untested", final=False, **CLEAN, **named)))
+    few = rules(study(make_run("few", seeds=2, **CLEAN, **named)))
+    assert "no test mIoU stands beside it" in untested["untested-best"].text
+    assert few["few-seeds"].text == "values of test mIoU are means of 2 seeds: fewer than 3 hardly show noise"
+    assert not any("accurac" in one.text for one in (*untested.values(), *few.values()))

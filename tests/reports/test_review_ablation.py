@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from archspec.errors import RunError
 from reports.ablation_record import read_ablation
@@ -107,6 +107,9 @@ def test_trainings_that_failed(write, tmp_path):
     study = optuna.load_study(
         study_name="ablation", storage=JournalStorage(JournalFileBackend(str(run / "journal.log")))
     )
+    (failed,) = study.get_trials(states=(TrialState.FAIL,))
+    study.enqueue_trial({}, user_attrs={"run": "a-0", "seed": 2, "requeued_from": failed.number})
+    assert "failed-seeds" not in rules(run)  # it waits for its second attempt
     study.add_trial(create_trial(value=0.65, user_attrs={"run": "a-0", "seed": 2, "metrics": {"test_accuracy": 0.65}}))
     assert "failed-seeds" not in rules(run)  # it finished at the second attempt
 

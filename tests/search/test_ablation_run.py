@@ -18,8 +18,11 @@ from optuna.trial import TrialState
 
 from archspec.errors import SpecError
 from archspec.loader import dump, load
+from reports.ablation_record import read_ablation
 from search.ablation import Ablation
+from search.ablation_arm import AblationArm
 from search.ablation_run import conduct_plan
+from search.journal import open_storage
 from search.plan import load_plan
 
 SCRIPT = """
@@ -135,6 +138,48 @@ def test_continuing_trains_what_is_new_and_refuses_another_base(plan_file, tmp_p
             conduct(plan_file(**change), tmp_path)
 
 
+def test_failed_trainings_are_retried_where_asked_and_their_trials_count_no_longer(plan_file, tmp_path, capfd):
+    path, script = plan_file(views=["leave_one_in"]), tmp_path / "evaluate.py"
+    run = tmp_path / "toy"
+
+    def seconds(state: TrialState):
+        return [t for t in trials_of(run, state) if t.user_attrs["seed"] == 2 and t.params["stem"]]
+
+    conduct(path, tmp_path)
+    (failed,) = trials_of(run, TrialState.FAIL)
+    conduct(path, tmp_path)  # nothing is tried again unasked
+    assert trials_of(run, TrialState.FAIL) == [failed]
+    conduct(path, tmp_path, retry_failed=True)
+    assert "1 failed training queued again" in capfd.readouterr().err
+    assert [t.user_attrs.get("requeued_from") for t in seconds(TrialState.FAIL)] == [None, failed.number]
+    assert list(read_ablation(run).failures[failed.user_attrs["run"]]) == [2]
+    script.write_text(SCRIPT.replace('seed == "2"', 'seed == "none"'))
+    conduct(path, tmp_path, retry_failed=True)
+    (done,) = seconds(TrialState.COMPLETE)
+    assert done.user_attrs["requeued_from"] == seconds(TrialState.FAIL)[-1].number
+    assert len(trials_of(run, TrialState.COMPLETE)) == 12
+    record = read_ablation(run)
+    assert not any(record.failures.values())
+    assert all(set(scores) == {0, 1, 2} for scores in record.scores.values())
+    conduct(path, tmp_path, retry_failed=True)
+    assert "0 failed trainings queued again" in capfd.readouterr().err
+    assert len(trials_of(run)) == 14
+
+
+def test_a_retry_that_was_stopped_before_it_began_is_trained_by_the_next_start(plan_file, tmp_path):
+    path, run = plan_file(views=["leave_one_in"]), tmp_path / "toy"
+    ablation = conduct(path, tmp_path)
+    storage = open_storage(run)
+    study = optuna.load_study(study_name="ablation", storage=storage)
+    arm = AblationArm(study, storage, ablation, run, looks=(3,), decide=lambda scores, seeds: frozenset())
+    assert arm.progress == (12, 12)
+    assert arm.retry_failed() == 1
+    assert arm.progress == (11, 12)
+    (tmp_path / "evaluate.py").write_text(SCRIPT.replace('seed == "2"', 'seed == "none"'))
+    conduct(path, tmp_path)
+    assert len(trials_of(run, TrialState.COMPLETE)) == 12
+
+
 def test_a_search_of_the_same_name_is_left_alone(plan_file, tmp_path):
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "study.yaml").write_text("name: toy\n")
@@ -199,3 +244,14 @@ def test_data_that_are_missing_fail_no_training(plan_file, tmp_path):
     trials = [trial for trial in trials_of(tmp_path / "runs" / "toy") if not trial.user_attrs.get("requeued")]
     assert {trial.state for trial in trials} == {TrialState.RUNNING, TrialState.WAITING}
     assert len({(trial.user_attrs["run"], trial.user_attrs["seed"]) for trial in trials}) == len(trials) == 6
+
+
+def test_lines_name_the_quality_that_the_evaluator_gives(plan_file, tmp_path, capfd):
+    path = plan_file(seeds=1, views=["leave_one_in"])
+    plan = yaml.safe_load(path.read_text())
+    plan["evaluator"]["label"] = "mIoU"
+    path.write_text(yaml.safe_dump(plan))
+    conduct(path, tmp_path / "runs")
+    lines = capfd.readouterr().err.splitlines()
+    assert sum(", seed 0: mIoU 0." in line for line in lines) == 4
+    assert not any("accuracy" in line for line in lines)

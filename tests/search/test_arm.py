@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 from archspec.cost import measure
 from archspec.schema import ArchSpec
 from search.arm import SearchArm
-from search.finalists import front_specs
+from search.finalists import FinalArm, front_specs
 from search.journal import open_study
 from search.study import load_study
 from search.worker import Order, Report
@@ -74,6 +74,23 @@ def test_metrics_that_are_no_numbers_are_a_failure(study_file, tmp_path):
     line = arm.finish(order, Report("done", metrics={"accuracy": float("nan"), "macs": 1}))
     assert "failed: objectives are not finite: accuracy nan" in line
     assert arm.progress == (0, 2)
+
+
+def test_lines_name_the_quality_that_the_evaluator_gives(study_file, tmp_path):
+    evaluator = {"type": "command", "command": ["train"], "resolution": 32, "label": "mIoU"}
+    arm = make_arm(
+        study_file, tmp_path, InMemoryStorage(), space=SMALL, trials=1, evaluator=evaluator, final={"seeds": 1}
+    )
+    order = arm.next_order()
+    line = arm.finish(order, Report("done", metrics={"accuracy": 0.5, "macs": 1000}))
+    assert "mIoU 0.5000, macs 1,000" in line
+    assert "accuracy" not in line
+    assert arm.config.titles == ("mIoU", "macs")
+    study = open_study(InMemoryStorage(), "final", ["accuracy"], {})
+    final = FinalArm(study, arm.config, [ArchSpec.model_validate(order.spec)], {}, tmp_path)
+    assert "test mIoU 0.4000" in final.finish(
+        final.next_order(), Report("done", metrics={"accuracy": 0.5, "test_accuracy": 0.4})
+    )
 
 
 def test_finalists_are_the_layouts_that_were_evaluated_not_the_proposals_outside_the_budget(study_file, tmp_path):

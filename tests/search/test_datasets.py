@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from PIL import Image
 from pydantic import BaseModel
 from torch import Tensor
 
+from archspec.document import Document
 from archspec.errors import FieldError, RunError, SpecError
+from archspec.loader import parse
+from archspec.schema import ArchSpec
 from search.composition import Scene, compose
 from search.data import AnyDataset, Dataset, Split, batch_indices, datasets, find_dataset, parse_dataset
 from search.sources import Digits, load_sources
@@ -286,3 +290,37 @@ class TestImageFolder:
         (tmp_path / "file").write_text("")
         with pytest.raises(SpecError, match="not one"):
             folder_of(tmp_path / "file").load()
+
+
+def headed(**head: Any) -> ArchSpec:
+    """A pyramid of four stages with the head."""
+    widths = (16, 24, 32, 48)
+    stages = [{"block": "HR", "depth": 1, "width": width, "downsample": "irds_a"} for width in widths]
+    data = {"resolution": 128, "stem": {"type": "conv_stem"}, "stages": stages, "head": head}
+    return parse(Document(data, "test"))
+
+
+@pytest.mark.parametrize("data", ["cluttered_digits", "digit_scenes"])
+@pytest.mark.parametrize("name", ["retinanet", "atss", "gfl", "mask_rcnn", "cascade_mask_rcnn", "sparse_rcnn"])
+def test_a_detector_is_refused_whatever_its_last_output_looks_like(data: str, name: str):
+    found = parse_dataset(data)
+    dense = {"maps": [1, 2, 3]} if name in ("retinanet", "atss", "gfl") else {}
+    task = found.supervision.task
+    said = f"head: {name} is a detector's, and {data} is a data set for {task}; box assignment and NMS are left to"
+    for classes in (found.classes, 80):
+        with pytest.raises(FieldError, match=f"^{said} detection libraries$"):
+            found.fit(headed(type=name, classes=classes, **dense))
+
+
+def test_a_head_for_another_task_is_named_with_the_task():
+    scenes, digits = parse_dataset("digit_scenes"), parse_dataset("digits")
+    for found in (scenes, digits):
+        rule = f"head: pose_heatmap has no classes, and {found.type} is a data set for {found.supervision.task} with"
+        with pytest.raises(FieldError, match=f"^{rule} {found.classes} of them$"):
+            found.fit(headed(type="pose_heatmap", maps=[3]))
+    with pytest.raises(FieldError, match=r": segformer does not fit classification, which digits is for$"):
+        digits.fit(headed(type="segformer", classes=10))
+    with pytest.raises(FieldError, match=r": classifier does not fit segmentation, which digit_scenes is for$"):
+        scenes.fit(headed(type="classifier", classes=11))
+    with pytest.raises(FieldError, match=r"^head: no head has no classes, and digits"):
+        digits.fit(headed(type="classifier").model_copy(update={"head": None}))

@@ -83,7 +83,7 @@ def test_a_budget_over_families_is_refused_in_one_line():
 
 
 def test_the_shipped_study_of_scenes_holds_three_families_that_fit_its_data():
-    study = parse_study(read_document(ROOT / "docs" / "scenes.yaml"))
+    study = parse_study(read_document(ROOT / "search" / "studies" / "scenes.yaml"))
     found, rng = study.open_space(), random.Random(0)
     assert found.holes[0].options == ("hiri", "hrvit", "hrformer")
     for name in found.holes[0].options:

@@ -9,10 +9,9 @@ from archspec.cost import measure
 from archspec.errors import SpecError
 from archspec.loader import dump, load
 from search.ablation import Ablation, describe
-from search.plan import load_plan
+from search.plan import load_plan, plans
 
 ROOT = Path(__file__).parents[2]
-PLANS = sorted((ROOT / "plans").glob("*.yaml"))
 
 PLAN = """\
 name: mine
@@ -201,10 +200,35 @@ def test_the_description_states_measured_costs(ablation):
     assert described["views"][0]["rows"][3]["training"] == {"evaluator.recipe.label_smoothing": 0.2}
 
 
-@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
-def test_shipped_plans_load(path, tmp_path):
-    found = Ablation(load_plan(str(path), tmp_path))
+@pytest.mark.parametrize("name", plans())
+def test_shipped_plans_load_by_name_and_from_their_files(name, tmp_path):
+    found = Ablation(load_plan(name, tmp_path))
+    file = load_plan(str(ROOT / "search" / "plans" / f"{name}.yaml"), tmp_path)
     assert found.runs
+    assert found.plan.config.description
+    assert file.config == found.plan.config
+
+
+def test_a_run_and_a_file_come_before_a_shipped_plan(ablation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name, runs = plans()[0], tmp_path / "runs"
+    Path(name).write_text(PLAN)
+    assert load_plan(name, runs).config.name == "mine"
+    (runs / name).mkdir(parents=True)
+    (runs / name / "plan.yaml").write_text(ablation(PLAN.replace("mine", "recorded")).plan.config.dump())
+    assert load_plan(name, runs).config.name == "recorded"
+
+
+def test_what_is_no_plan_names_the_shipped_ones(tmp_path):
+    near = r"^'hiri_table9' is no plan file, no shipped plan \(did you mean hiri_table\d\?\) and no run in "
+    with pytest.raises(SpecError, match=near) as caught:
+        load_plan("hiri_table9", tmp_path)
+    assert str(caught.value).endswith(f"; shipped are {', '.join(plans())}")
+    hint = r"^plans/hiri_table8\.yaml: no such file; the plan is called hiri_table8, without folder and ending$"
+    with pytest.raises(SpecError, match=hint):
+        load_plan("plans/hiri_table8.yaml", tmp_path)
+    with pytest.raises(SpecError, match=r"^none\.yaml: no such file"):
+        load_plan("none.yaml", tmp_path)
 
 
 @pytest.mark.parametrize(("plan", "table", "count"), [("hiri_table7", "VII", 11), ("hiri_table8", "VIII", 4)])
@@ -212,7 +236,7 @@ def test_the_plans_of_the_paper_are_its_tables(plan, table, count, tmp_path):
     from reports.paper import paper
 
     published = [row for row in paper("hiri-vit").rows if row.table == table]
-    found = rows(Ablation(load_plan(str(ROOT / "plans" / f"{plan}.yaml"), tmp_path)))
+    found = rows(Ablation(load_plan(plan, tmp_path)))
     assert len(found) == len(published) == count
     for ours, theirs in zip(found, published, strict=True):
         assert ours.label == theirs.label
@@ -224,7 +248,7 @@ def test_the_plans_of_the_paper_are_its_tables(plan, table, count, tmp_path):
 def test_the_families_plan_is_the_families_of_the_paper(tmp_path):
     from reports.paper import paper
 
-    found = {row.label[0]: row for row in rows(Ablation(load_plan(str(ROOT / "plans/hiri_families.yaml"), tmp_path)))}
+    found = {row.label[0]: row for row in rows(Ablation(load_plan("hiri_families", tmp_path)))}
     for family in "WXU":
         (published,) = [row for row in paper("hiri-vit", family).rows if row.name == "I-S"]
         assert measure(found[family].spec).params == published.params

@@ -10,7 +10,8 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from search.conductor import _record
 from search.evaluator import cost_metrics
-from search.study import load_study, parse_study
+from search.space import spaces
+from search.study import load_study, parse_study, studies
 
 SPACE = """
   resolution: 64
@@ -167,6 +168,12 @@ def test_broken_and_empty_budgets_are_refused_with_place_and_rule(text, message)
             "space: five_stage_tiny\nevaluator: {type: command, command: [x]}\nobjectives: [accuracy, latency_ms]\n",
             "study.yaml:1: evaluator command does not give latency_ms",
         ),
+        (
+            "space: {resolution: 64, stem: conv_stem, stages: [{block: HR, width: 8}], "
+            "head: {choice: {a: {type: classifier, classes: 10}, b: {type: mask_rcnn, classes: 10, width: 8}}}}\n",
+            "study.yaml: the space does not fit the evaluator: head: mask_rcnn is a detector's, and cluttered_digits "
+            "is a data set for classification; box assignment and NMS are left to detection libraries (with head 'b')",
+        ),
         ("space: five_stage\n", "study.yaml: the space does not fit the evaluator: head: must have the data set's"),
         ("space: five_stage_tiny\nfinal: {anchors: [tny]}\n", "'tny' is no file, preset (did you mean tiny?)"),
         ("space: five_stage_tiny\nfinal: {changes: {epoch: 3}}\n", "study.yaml:2: final.changes"),
@@ -180,10 +187,26 @@ def test_broken_studies_are_refused_with_place_and_rule(text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", studies())
+def test_shipped_studies_load_by_name_and_a_run_or_file_comes_before(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_study(name, tmp_path, {"seed": 7})
+    assert (config.name, config.seed) == (name, 7)
+    assert name not in spaces()
+    Path(name).write_text("space: five_stage_tiny\nname: own\n")
+    assert load_study(name, tmp_path / "runs", {}).name == "own"
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / name / "study.yaml").write_text("space: five_stage_tiny\nname: recorded\n")
+    assert load_study(name, tmp_path / "runs", {}).name == "recorded"
+
+
 def test_a_missing_study_is_one_line(tmp_path):
+    hint = r"^docs/demo\.yaml: no such file; the study is called demo, without folder and ending$"
+    with pytest.raises(SpecError, match=hint):
+        load_study("docs/demo.yaml", Path(tmp_path), {})
     with pytest.raises(SpecError, match="no such file"):
         load_study(str(tmp_path / "none.yaml"), Path(tmp_path), {})
     with pytest.raises(
-        SpecError, match=r"'five_stge' is no file, no shipped space \(did you mean five_stage\?\) and no run"
+        SpecError, match=r"'five_stge' is no file, no shipped study or space \(did you mean five_stage\?\) and no run"
     ):
         load_study("five_stge", Path(tmp_path), {})

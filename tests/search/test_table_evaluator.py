@@ -24,7 +24,6 @@ from search.space import load_space
 from search.study import load_study, parse_study
 from search.tables import load_table
 
-ROOT = Path(__file__).parents[2]
 LAYOUTS = list(load_space("five_stage_grid").enumerate())
 ROWS = [(5, 0.5, 0.25), (2, 0.25, 0.5), (9, 0.75, 1.0)]
 """Seed, accuracy and test accuracy of every layout of `table_file`, not in order of seeds."""
@@ -144,7 +143,7 @@ def test_a_table_that_cannot_be_read_is_refused_with_the_study(tmp_path):
 
 
 def test_a_search_over_the_shipped_table_sees_one_training_and_reports_others(tmp_path):
-    config = load_study(str(ROOT / "docs" / "table.yaml"), tmp_path, {"trials": 20, "baseline": 12})
+    config = load_study("table", tmp_path, {"trials": 20, "baseline": 12})
     assert conduct(config, tmp_path)
     rows = load_table("five_stage_grid").rows
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "table" / "journal.log")))
