@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from archspec.part_unions import AnyBlock, AnyDownsample, AnyExchange, AnyHead, broken, check_blocks, check_maps_head
 from archspec.wording import plural
 from blocks.catalog import tag
-from blocks.component import MapsHead, Stem, Width
+from blocks.component import MapsHead, Width
 from blocks.layers.norm import NormKind
 
 MAX_BRANCHES = 8
@@ -75,13 +75,13 @@ class ParallelStage(BaseModel):
         return before if self.fuse_before is None else (*before, *self.widths[len(before) :])
 
 
-def check_parallel(stages: tuple[ParallelStage, ...], stem: Stem, head: AnyHead | None) -> None:
-    """Check what must fit between stages.
+def check_parallel(stages: tuple[ParallelStage, ...], stem_width: int, head: AnyHead | None) -> None:
+    """Check what must fit between stages, of which the first reads a map of `stem_width` channels.
 
     Raises:
         PydanticCustomError: a rule is broken; see `broken`.
     """
-    widths = (stem.channels_out(stages[0].widths[0]),)
+    widths = (stem_width,)
     for index, stage in enumerate(stages):
         _check_stage(stage, index, widths)
         widths = stage.widths

@@ -20,7 +20,7 @@ def plant_branched(spec: ArchSpec, reads: tuple[int, ...] | None = None) -> tupl
     Where a head `reads` only some maps, the last exchange unit makes no others, as HRNet's for pose estimation: there
     the branches end as they enter it.
     """
-    widths = (spec.stem.channels_out(spec.branched[0].widths[0]),)
+    widths = (spec.stem_width,)
     stages: list[MapsSequence] = []
     for stage, rates in zip(spec.branched, drop_path_rates(spec), strict=True):
         stages.append(_plant_stage(stage, widths, rates))

@@ -24,9 +24,9 @@ from archspec import parallel_forms
 from archspec.diagnosis import first_problem
 from archspec.errors import FieldError
 from archspec.forms import expand
-from archspec.parallel import MAX_BLOCKS, ParallelStage, check_parallel
+from archspec.parallel import MAX_BLOCKS, BranchSpec, ParallelStage, check_parallel
 from archspec.part_unions import AnyBlock, AnyDownsample, AnyHead, AnyStem, broken, check_blocks, check_maps_head
-from archspec.paths import PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
 from archspec.wording import either
 from blocks.component import MapsHead, Width
 
@@ -157,7 +157,7 @@ class ArchSpec(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
         if self.topology == "parallel":
-            check_parallel(self.branched, self.stem, self.head)
+            check_parallel(self.branched, self.stem_width, self.head)
         else:
             self._check_stages()
         for resolution in self.variants:
@@ -170,7 +170,7 @@ class ArchSpec(BaseModel):
             rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
             raise broken(("stages", depths.index(max(depths)), "depth"), rule)
         for index, stage in enumerate(self.stages):
-            before = widths[index - 1] if index else self.stem.channels_out(widths[0])
+            before = widths[index - 1] if index else self.stem_width
             if stage.downsample is None and stage.width != before:
                 where = "stage before" if index else "stem"
                 rule = f"null keeps the width {before} of the {where}, which is not {stage.width}"
@@ -239,6 +239,25 @@ class ArchSpec(BaseModel):
     def image(self) -> Resolution:
         """The image for which costs are stated: side of a square one, or (height, width)."""
         return self.resolution if self.input is None else self.input.image
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each map that the network gives: after each stage, or of each branch at the end."""
+        return self.branched[-1].widths if self.branched else tuple(stage.width for stage in self.stages)
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of the stem's map."""
+        _, first = next(self.lanes())
+        return self.stem.channels_out(first.width)
+
+    def lanes(self) -> Iterator[tuple[Place, StageSpec | BranchSpec]]:
+        """Each stage of a pyramid, or each branch of each parallel stage, with its place: blocks on maps of a width."""
+        for index, stage in enumerate(self.stages):
+            yield ("stages", index), stage
+        for index, branched in enumerate(self.branched):
+            for number, branch in enumerate(branched.branches):
+                yield ("stages", index, "branches", number), branch
 
     def at(self, resolution: int) -> ArchSpec:
         """The spec for square images of one resolution: the variant of that resolution where one is declared."""

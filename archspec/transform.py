@@ -26,8 +26,8 @@ def to_hiri(spec: ArchSpec) -> ArchSpec:
     if stride != STRIDE:
         rule = f"must reduce the image {STRIDE} times, not {stride:g} times: the transformation stands in for it"
         raise SpecError(rule, field="stem", source=spec.name)
-    width = (spec.branched[0].widths if spec.branched else [spec.stages[0].width])[0]
-    own = stem.shape[0] if stem.shape[0] != width else None  # ResNets and HRNets widen in their first stage
+    _, first = next(spec.lanes())
+    own = stem.shape[0] if stem.shape[0] != first.width else None  # ResNets and HRNets widen in their first stage
     changes = {
         "name": f"{spec.name}-hiri"[:200],
         "status": "reconstruction",

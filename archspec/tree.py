@@ -45,22 +45,22 @@ def _walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
 
 def plant(spec: ArchSpec) -> Tree:
     """The layer tree of `spec` at its own resolution; use `spec.at(resolution)` first for another."""
-    parallel = spec.topology == "parallel"
-    widths = spec.branched[-1].widths if parallel else tuple(stage.width for stage in spec.stages)
-    first = spec.stem.channels_out(spec.branched[0].widths[0] if parallel else widths[0])
-    head = spec.head
-    reads = head.reads(len(widths)) if isinstance(head, MapsHead) else (len(widths) - 1,)
+    widths, head = spec.widths, spec.head
     if isinstance(head, MapsHead):
+        reads = head.reads(len(widths))
         top = head.layers(tuple(widths[number] for number in reads))
     else:
+        reads = (len(widths) - 1,)
         top = None if head is None else head.layers(widths[-1])
-    stages = (
-        plant_branched(spec, reads if isinstance(head, MapsHead) else None) if parallel else _plant_stages(spec, first)
-    )
-    return Tree(spec.stem.layers(spec.channels, first), stages, top, reads)
+    if spec.branched:
+        stages = plant_branched(spec, reads if isinstance(head, MapsHead) else None)
+    else:
+        stages = _plant_stages(spec)
+    return Tree(spec.stem.layers(spec.channels, spec.stem_width), stages, top, reads)
 
 
-def _plant_stages(spec: ArchSpec, width: int) -> tuple[Sequence, ...]:
+def _plant_stages(spec: ArchSpec) -> tuple[Sequence, ...]:
+    width = spec.stem_width
     rates = iter(drop_path_rates(spec))
     stages: list[Sequence] = []
     for stage in spec.stages:
