@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.parallel import BranchSpec, ParallelStage
+from archspec.paths import Place
 from archspec.schema import ArchSpec
 from blocks.component import Block
 from blocks.layers.combine import Sequence
@@ -138,18 +139,18 @@ def branch_module(stage: ParallelStage, number: int) -> str:
     return f"units.{stage.modules - 1}.{'branches' if stage.fuse is None else 'fuse'}.{number}"
 
 
-def field_of(stage: int, steps: list[str]) -> tuple[str, list[str]]:
-    """The field of a stage of parallel branches that a module's name belongs to, and the layer inside it."""
+def place_in_stage(steps: list[str]) -> tuple[Place, list[str]]:
+    """The place below a stage of parallel branches that a module's name below it belongs to, and the layer inside."""
     match steps:
         case ["units", _, "branches", branch, block, *rest]:
-            return f"stages[{stage}].branches[{branch}].blocks[{block}]", rest
+            return ("branches", int(branch), "blocks", int(block)), rest
         case ["units", _, "fuse", *rest]:
-            return f"stages[{stage}].fuse", rest
+            return ("fuse",), rest
         case ["downsample", branch, *rest]:
-            return f"stages[{stage}].branches[{branch}].downsample", rest
+            return ("branches", int(branch), "downsample"), rest
         case ["norm", branch, *rest]:
-            return f"stages[{stage}].branches[{branch}].final_norm", rest
+            return ("branches", int(branch), "final_norm"), rest
         case ["fuse_before", *rest]:
-            return f"stages[{stage}].fuse_before", rest
+            return ("fuse_before",), rest
         case _:
-            return f"stages[{stage}]", steps
+            return (), steps

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import final
 
 from archspec.errors import FieldError, UncountedError
-from archspec.parallel_tree import branch_module, field_of, plant_branched
+from archspec.parallel_tree import branch_module, place_in_stage, plant_branched
+from archspec.paths import Place, format_path
 from archspec.schema import ArchSpec, Resolution, StageSpec
 from blocks.component import MapsHead
 from blocks.layers.combine import Parts, Sequence
@@ -140,9 +141,10 @@ def _trace(spec: ArchSpec, resolution: Resolution | None, meter: Meter) -> Maps:
             meter.enter_maps("head", tree.head, tuple(maps[number] for number in tree.reads))
     except FieldError as error:
         size = str(height) if height == width else f"{height}x{width}"
-        field, layer = _split(meter.path, spec)
+        place, steps = place_of_module(meter.path, spec)
+        layer = f", layer {'.'.join(steps)}" if steps else ""
         kind = UncountedError if isinstance(error, UncountedError) else FieldError
-        raise kind(field, f"at resolution {size}{layer}: {error.rule}") from None
+        raise kind(format_path(place), f"at resolution {size}{layer}: {error.rule}") from None
     return maps
 
 
@@ -160,18 +162,20 @@ def _enter(meter: Meter, name: str, layer: Layer, x: Value, *, reducing: bool = 
     return meter.enter(name, layer, x)
 
 
-def _split(path: str, spec: ArchSpec) -> tuple[str, str]:
-    """The field of a spec that a module's dotted name belongs to, and the layer inside it."""
-    steps = path.split(".")
-    if steps[0] != "stages":
-        field, rest = steps[0], steps[1:]
-    elif spec.topology == "parallel":
-        field, rest = field_of(int(steps[1]), steps[2:])
-    elif steps[2:3] == ["blocks"] and len(steps) > 3:
-        field, rest = f"stages[{steps[1]}].blocks[{steps[3]}]", steps[4:]
-    else:
-        field, rest = f"stages[{steps[1]}].{steps[2]}", steps[3:]
-    return field, f", layer {'.'.join(rest)}" if rest else ""
+def place_of_module(name: str, spec: ArchSpec) -> tuple[Place, list[str]]:
+    """The place in `spec` that a module's dotted name belongs to, and the steps from there to the layer inside it."""
+    match name.split("."):
+        case ["stages", index, *steps] if spec.branched:
+            inside, rest = place_in_stage(steps)
+            return ("stages", int(index), *inside), rest
+        case ["stages", index, "blocks", block, *rest]:
+            return ("stages", int(index), "blocks", int(block)), rest
+        case ["stages", index, *steps]:
+            return ("stages", int(index), *steps[:1]), steps[1:]
+        case [part, *rest]:
+            return (part,), rest
+        case _:
+            return (), []
 
 
 def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tuple[int, int]]:
