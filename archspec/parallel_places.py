@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from archspec.parallel_forms import listed
 from archspec.paths import Place
-
-PLURAL = {"width": "widths", "downsample": "downsamples", "final_norm": "final_norm"}
 
 
 def strip_tags(rest: Place) -> Place:
@@ -37,9 +36,9 @@ def candidates(place: Place, data: Any) -> list[Place]:
             return [*found, (*stage, "blocks", number), (*stage, "block"), (*stage, "blocks"), stage]
         case ("stages", int(index), "branches", int(number), str(key), *rest):
             stage = ("stages", index)
-            plural = PLURAL.get(key, f"{key}s")
-            exact: list[Place] = [place, (*stage, plural, number, *rest), (*stage, plural, number)]
-            return [*exact, (*stage, key, *rest), (*stage, key), (*stage, plural), (*stage, "widths", number)]
+            several = listed(key)
+            exact: list[Place] = [place, (*stage, several, number, *rest), (*stage, several, number)]
+            return [*exact, (*stage, key, *rest), (*stage, key), (*stage, several), (*stage, "widths", number)]
         case ("stages", int(index), "branches", int(number)):
             return [place, ("stages", index, "widths", number)]
         case ("stages", int(index), "branches"):
