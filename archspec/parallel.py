@@ -11,7 +11,17 @@ from typing import final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from archspec.part_unions import AnyBlock, AnyDownsample, AnyExchange, AnyHead, broken, check_blocks, check_maps_head
+from archspec.part_unions import (
+    MAX_BLOCKS,
+    AnyBlock,
+    AnyDownsample,
+    AnyExchange,
+    AnyHead,
+    broken,
+    check_blocks,
+    check_maps_head,
+    check_total,
+)
 from archspec.wording import plural
 from blocks.catalog import tag
 from blocks.component import MapsHead, Width
@@ -19,8 +29,6 @@ from blocks.layers.norm import NormKind
 
 MAX_BRANCHES = 8
 MAX_MODULES = 64
-MAX_BLOCKS = 1024
-"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
 
 
 @final
@@ -85,10 +93,7 @@ def check_parallel(stages: tuple[ParallelStage, ...], stem_width: int, head: Any
     for index, stage in enumerate(stages):
         _check_stage(stage, index, widths)
         widths = stage.widths
-    depths = [stage.modules * sum(branch.depth for branch in stage.branches) for stage in stages]
-    if sum(depths) > MAX_BLOCKS:
-        rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
-        raise broken(("stages", depths.index(max(depths))), rule)
+    check_total([stage.modules * sum(branch.depth for branch in stage.branches) for stage in stages])
     if isinstance(head, MapsHead):
         check_maps_head(head, widths)
         _check_unread(stages[-1], len(stages) - 1, head.reads(len(widths)))

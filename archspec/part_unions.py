@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, cast
 
 from pydantic import BaseModel, Discriminator, Tag
@@ -11,6 +12,9 @@ from archspec.errors import FieldError
 from archspec.paths import Place, place_of
 from blocks.catalog import find_part, parts, tag
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
+
+MAX_BLOCKS = 1024
+"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
 
 
 def _type_of(value: Any) -> Any:
@@ -53,6 +57,13 @@ def check_blocks(blocks: tuple[Block, ...], width: int) -> None:
             block.check(width)
         except FieldError as error:
             raise broken(("blocks", index, *place_of(error)), error.rule) from None
+
+
+def check_total(blocks: Sequence[int], *field: str) -> None:
+    """Check how many blocks there are in all stages together; the largest stage is named, at one of its fields."""
+    if sum(blocks) > MAX_BLOCKS:
+        rule = f"makes {sum(blocks)} blocks in all; a spec holds at most {MAX_BLOCKS}"
+        raise broken(("stages", blocks.index(max(blocks)), *field), rule)
 
 
 def check_maps_head(head: MapsHead, widths: tuple[int, ...]) -> None:
