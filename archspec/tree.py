@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 from archspec.errors import FieldError, UncountedError
-from archspec.parallel_tree import branch_module, place_in_stage, plant_branched
+from archspec.parallel_tree import branch_module, place_in_stage, plant_blocks, plant_branched
 from archspec.paths import Place, format_path
 from archspec.schema import ArchSpec, Resolution, StageSpec
 from blocks.component import MapsHead
@@ -194,8 +194,4 @@ def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequenc
         parts += (("downsample", stage.downsample.layers(width_in, stage.width)),)
     if stage.resize is not None:
         parts += (("resize", Resize(stage.resize)),)
-    blocks = tuple(
-        (str(index), block.model_copy(update={"drop_path": rate}).layers(stage.width))
-        for index, (block, rate) in enumerate(zip(stage.blocks, rates, strict=True))
-    )
-    return Sequence((*parts, ("blocks", Sequence(blocks, keeps_shape=True))))
+    return Sequence((*parts, ("blocks", plant_blocks(stage, rates))))

@@ -11,7 +11,7 @@ from archspec.builder import build
 from archspec.contract import check_saved_bytes
 from archspec.cost import measure
 from archspec.loader import load
-from archspec.parallel_tree import drop_path_rates
+from archspec.parallel_tree import branch_rates
 from archspec.schema import ArchSpec
 
 PARAMS = {
@@ -91,6 +91,6 @@ def test_autograd_keeps_what_is_computed(name):
 
 
 def test_stochastic_depth_of_hrformer_begins_with_its_own_blocks():
-    rates = drop_path_rates(load("hrformer-b"))
+    rates = branch_rates(load("hrformer-b"))
     assert rates[0] == [[0.0]]
     assert (rates[1][0][0], rates[-1][-1][-1]) == (0, 0.2)

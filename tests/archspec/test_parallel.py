@@ -13,7 +13,7 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.lint import lint, written
 from archspec.loader import dump, encode, load, parse
-from archspec.parallel_tree import drop_path_rates
+from archspec.parallel_tree import branch_rates
 from archspec.sensitivity import sensitivity
 from archspec.symbolic import symbolic
 from archspec.tree import feature_shapes, plant, trace
@@ -120,7 +120,7 @@ def test_costs_equal_the_count_of_the_built_model():
 
 
 def test_stochastic_depth_rises_with_the_blocks_in_a_row():
-    rates = drop_path_rates(spec_of(SMALL))
+    rates = branch_rates(spec_of(SMALL))
     # The first stage has rates of its own; 2 + 2·2 + 2 blocks follow one another in the others.
     step = 0.2 / 7
     assert rates[0] == [[0, 0]]
