@@ -158,8 +158,7 @@ def check_gradients(spec: ArchSpec, resolution: Resolution | None = None) -> Non
     """In training every parameter gets a finite gradient, from all outputs and the maps that the head does not read."""
     _, network, images = _prepare(spec, resolution)
     maps = network.train().forward_features(images)
-    answer = network.answer(maps)
-    outs = list(answer) if isinstance(answer, tuple | list) else [answer]
+    outs = _outputs(network.answer(maps))
     outs += [x for number, x in enumerate(maps) if number not in network.reads]
     torch.stack([(out * torch.randn_like(out)).sum() for out in outs]).sum().backward()
     for name, parameter in network.named_parameters():

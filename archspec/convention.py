@@ -69,10 +69,6 @@ class Convention:
         rule_of_kind = self.rules.get(kind)
         return rule_of_kind(line) if rule_of_kind else 0
 
-    def total(self, lines: Iterable[Line]) -> int:
-        """Operations of all lines; see `count`."""
-        return sum(self.count(line) for line in lines)
-
     def lines(self, lines: Iterable[Line]) -> tuple[Line, ...]:
         """The lines with their multiply-adds as this convention counts them; see `count`."""
         return tuple(replace(line, macs=self.count(line)) for line in lines)

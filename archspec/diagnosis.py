@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 from archspec.document import Document
 from archspec.errors import SpecError
 from archspec.forms import COLUMNS, STAGE_FIELDS
-from archspec.parallel_places import candidates, strip_tags
-from archspec.paths import Place, format_path, suggest
+from archspec.parallel_places import candidates, in_pattern
+from archspec.paths import NOTHING, Place, format_path, get, suggest
 from archspec.wording import either, plural, show
 from blocks.catalog import find, find_part, parts, tag
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
@@ -78,7 +78,7 @@ def _problems(error: ValidationError, known: dict[Place, set[str]]) -> list[tupl
 def written_place(place: Place, document: Document) -> Place:
     """Where the user wrote what canonically stands at `place`: in row form, in column form, or around it."""
     data = document.data
-    return next((candidate for candidate in _candidates(place, data) if _get(data, candidate) is not _NOTHING), place)
+    return next((candidate for candidate in _candidates(place, data) if get(data, candidate) is not NOTHING), place)
 
 
 def _candidates(place: Place, data: Any) -> list[Place]:
@@ -88,9 +88,7 @@ def _candidates(place: Place, data: Any) -> list[Place]:
         case ("stages", int(index), "blocks", int(block), *rest):
             out = [place]
             for entry in (("stages", index, "block"), ("blocks", index)):
-                pattern = _get(data, entry)
-                inside = (*entry, block % len(pattern)) if isinstance(pattern, list) and pattern else entry
-                out += [(*inside, *rest), inside] if not rest else [(*inside, *rest)]
+                out += in_pattern(data, entry, block, rest)
             if rest:
                 out += [("stages", index, *rest), (_column(rest[0]), index, *rest[1:])]
             return [*out, ("stages", index, "block", block), ("stages", index, "block"), ("blocks", index)]
@@ -107,7 +105,6 @@ def _column(key: str | int) -> str | int:
     return next((column for column, field in COLUMNS.items() if field == key), key)
 
 
-_NOTHING = object()
 KINDS: dict[str, tuple[type[BaseModel], ...]] = {
     "stem": (Stem,),
     "block": (Block,),
@@ -116,34 +113,18 @@ KINDS: dict[str, tuple[type[BaseModel], ...]] = {
     "head": (Head, MapsHead),
 }
 """The kinds of parts by the noun that names them."""
-
-
-def _get(data: Any, place: Place) -> Any:
-    for step in place:
-        if isinstance(data, dict) and step in data:
-            data = cast("dict[Any, Any]", data)[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(cast("list[Any]", data)):
-            data = cast("list[Any]", data)[step]
-        else:
-            return _NOTHING
-    return data
+PART_FIELDS = ("stem", "downsample", "blocks", "fuse_before", "fuse", "head")
+"""The fields that hold parts."""
 
 
 def _strip_tags(loc: tuple[int | str, ...]) -> Place:
     """Pydantic's location without the tag that the union of a part's kind inserts behind the part."""
-    match loc:
-        case ("branched", *rest):
-            return strip_tags(tuple(rest))
-        case ("stem" | "head" as part, _, *rest):
-            return (part, *rest)
-        case ("stages", int(index), "downsample", _, *rest):
-            return ("stages", index, "downsample", *rest)
-        case ("stages", int(index), "blocks", int(block), _, *rest):
-            return ("stages", index, "blocks", block, *rest)
-        case (*steps, "[key]"):
-            return tuple(steps[:-1])
-        case _:
-            return loc
+    place = ("stages", *loc[1:]) if loc[:1] == ("branched",) else loc
+    for index, step in enumerate(place):
+        if step in PART_FIELDS:
+            end = index + 1 + (step == "blocks")  # each of which stands under its number
+            return place[:end] + place[end + 1 :]
+    return place[:-2] if place[-1:] == ("[key]",) else place
 
 
 def _rule(problem: ErrorDetails, place: Place, context: dict[str, Any], known: dict[Place, set[str]]) -> str:
@@ -183,10 +164,10 @@ def _unknown_part(place: Place, value: Any) -> str:
     noun = where if where in KINDS else "block"
     known = [tag(part) for part in parts() if issubclass(part, KINDS[noun])]
     choices = either(known)
-    name: Any = cast("dict[Any, Any]", value).get("type", _NOTHING) if isinstance(value, dict) else value
-    if name is _NOTHING and show(value) == show({}):
+    name: Any = cast("dict[Any, Any]", value).get("type", NOTHING) if isinstance(value, dict) else value
+    if name is NOTHING and show(value) == show({}):
         return f"needs a type: {choices}"
-    name = value if name is _NOTHING else name
+    name = value if name is NOTHING else name
     if not isinstance(name, str):
         return f"must name a {noun} ({choices}){'' if noun in ('stem', 'block') else ' or be null'}, not {show(name)}"
     other = find_part(name)

@@ -79,11 +79,9 @@ def random_resolution(rng: random.Random, spec: ArchSpec) -> Resolution:
 
 def parts_of(spec: ArchSpec) -> list[type[Part]]:
     """The classes of all parts in `spec`, repeated as they occur."""
-    stages: list[Part | None] = [part for stage in spec.stages for part in (stage.downsample, *stage.blocks)]
-    for stage in spec.branched:
-        stages += [stage.fuse_before, stage.fuse]
-        stages += [part for branch in stage.branches for part in (branch.downsample, *branch.blocks)]
-    return [type(part) for part in (spec.stem, *stages, spec.head) if part is not None]
+    lanes = [part for _, lane in spec.lanes() for part in (lane.downsample, *lane.blocks)]
+    exchanges = [part for stage in spec.branched for part in (stage.fuse_before, stage.fuse)]
+    return [type(part) for part in (spec.stem, *lanes, *exchanges, spec.head) if part is not None]
 
 
 def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:

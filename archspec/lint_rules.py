@@ -12,10 +12,10 @@ from math import prod
 from typing import TypeVar, final
 
 from archspec.cost import NetworkCost
-from archspec.parallel_tree import field_of
-from archspec.paths import Place, parse_path
+from archspec.paths import Place
 from archspec.schema import ArchSpec
 from archspec.symbolic import ATTENTION, total_stride
+from archspec.tree import place_of_module
 from archspec.wording import plural
 from blocks.layers.activation import Activation
 from blocks.layers.attention import Attention
@@ -80,6 +80,11 @@ class Subject:
         queries = [prod(line.shape[1:]) for line in lines]
         return [(line, n, line.macs // (2 * line.shape[0] * n)) for line, n in zip(lines, queries, strict=True)]
 
+    def place(self, path: str) -> Place:
+        """The place in the spec of a module; of a block that of its stage or branch, since findings are of them all."""
+        place, _ = place_of_module(path, self.spec)
+        return place[: place.index("blocks")] if "blocks" in place else place
+
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
@@ -88,7 +93,7 @@ def long_attention(subject: Subject) -> Iterator[Finding]:
     """Attention over more than 28x28 tokens, unless its keys are reduced to as few pairs as that makes."""
     limit = LONG_SIDE**4
     long = [(line, n, m) for line, n, m in subject.attentions() if n * m > limit]
-    for (place, shape, n, m), found in _grouped(long, lambda one: (_place(one[0].path), one[0].shape, *one[1:])):
+    for (place, shape, n, m), found in _grouped(long, lambda one: (subject.place(one[0].path), one[0].shape, *one[1:])):
         share = sum(line.macs for line, _, _ in found) / subject.cost.macs
         tokens = f"{n:,}" if m == n else f"{n:,} queries, {m:,} keys"
         long_map = f"attention over more than {LONG_SIDE}×{LONG_SIDE} tokens ({_sides(shape)}: {tokens})"
@@ -101,7 +106,7 @@ def one_token(subject: Subject) -> Iterator[Finding]:
     layers_of = {visit.path: visit.layer for visit in subject.visits}
     found = [line for line, _, keys in subject.attentions() if keys == 1]
     found = [line for line in found if isinstance(layers_of[line.path], Attention)]
-    for place, lines in _grouped(found, lambda line: _place(line.path)):
+    for place, lines in _grouped(found, lambda line: subject.place(line.path)):
         layers = plural(len(lines), "layer")
         message = f"attention to 1 token in {layers}: its weight is always 1, so queries and keys have no effect"
         yield Finding("one-token", place, message, 1, 2)
@@ -115,12 +120,12 @@ def head_dimension(subject: Subject) -> Iterator[Finding]:
         width, heads = getattr(visit.layer, "width", 0), getattr(visit.layer, "heads", 0)
         if visit.path in paths and heads and width // heads not in HEAD_DIMENSIONS:
             found.append((visit.path, width, heads))
-    for (_, width, heads), group in _grouped(found, lambda one: (_place(one[0]), *one[1:])):
+    for (_, width, heads), group in _grouped(found, lambda one: (subject.place(one[0]), *one[1:])):
         size = width // heads
         limit = HEAD_DIMENSIONS[0] if size < HEAD_DIMENSIONS[0] else HEAD_DIMENSIONS[-1]
         words = f"less than {limit}" if size < limit else f"more than {limit}"
         message = f"{size} channels per head ({width} / {heads}), {words}, in {plural(len(group), 'layer')}"
-        yield Finding("head-dimension", _option(subject.spec, group[0][0], "heads"), message, size, limit)
+        yield Finding("head-dimension", _option(subject, group[0][0], "heads"), message, size, limit)
 
 
 def heavy_stage(subject: Subject) -> Iterator[Finding]:
@@ -143,7 +148,7 @@ def heavy_memory(subject: Subject) -> Iterator[Finding]:
         if share > limit and not alone:
             kept = f"{part.saved_bytes / 1e6:,.1f} of {total / 1e6:,.1f} MB per image"
             message = f"keeps {_percent(share)} of the memory for backward: {kept}"
-            yield Finding("heavy-memory", _place(part.name), message, share, limit)
+            yield Finding("heavy-memory", subject.place(part.name), message, share, limit)
 
 
 def heavy_head(subject: Subject) -> Iterator[Finding]:
@@ -158,7 +163,7 @@ def heavy_head(subject: Subject) -> Iterator[Finding]:
 def lone_batch_norm(subject: Subject) -> Iterator[Finding]:
     """Batch norm on maps of one position, which has one number per image to take its statistics from."""
     found = [v for v in subject.visits if isinstance(v.layer, BatchNorm) and prod(v.before[1:]) == 1]
-    for place, visits in _grouped(found, lambda visit: _place(visit.path)):
+    for place, visits in _grouped(found, lambda visit: subject.place(visit.path)):
         norms = plural(len(visits), "batch norm")
         cost = "statistics come from one number per image, and a batch of 1 cannot train"
         yield Finding("lone-batch-norm", place, f"{norms} on maps of 1×1: {cost}", 1, 2)
@@ -174,7 +179,7 @@ def odd_width(subject: Subject) -> Iterator[Finding]:
         # The image's channels and the classes are not for the layout to choose.
         fixed_in = visit.path.startswith("stem") and layer.width_in == subject.spec.channels
         widths = {0 if fixed_in else layer.width_in, 0 if visit.after == subject.cost.total.shape else layer.width_out}
-        found += [(_width_place(subject.spec, visit.path, width), width) for width in widths if width % WIDTH_STEP]
+        found += [(_width_place(subject, visit.path, width), width) for width in widths if width % WIDTH_STEP]
     for (place, width), uses in _grouped(found, lambda one: one):
         padded = width + -width % WIDTH_STEP
         extra = _percent(padded / width - 1)
@@ -191,7 +196,7 @@ def ragged_map(subject: Subject) -> Iterator[Finding]:
         strided = layer.stride if isinstance(layer, Conv | MaxPool) else 1
         stride = layer.size if isinstance(layer, AvgPool) else strided
         if any(side % stride for side in visit.before[1:]):
-            found.append((_place(visit.path), stride, visit.before[1:], visit.after[1:]))
+            found.append((subject.place(visit.path), stride, visit.before[1:], visit.after[1:]))
     fixed = any(isinstance(visit.layer, Opaque | Resize) for visit in subject.visits)
     hint = "" if fixed or not found else f" (images divisible by {total_stride(subject.spec)} leave none)"
     for (place, stride, before, after), uses in _grouped(found, lambda one: one):
@@ -212,7 +217,8 @@ def dead_weights(subject: Subject) -> Iterator[Finding]:
             alive = prod(_alive(layer, a, b) for a, b in zip(visit.before[1:], visit.after[1:], strict=True))
             weights = layer.width_in // layer.groups * layer.width_out
             if alive < layer.kernel**2:
-                found.append((_place(visit.path), layer.kernel, visit.before[1:], layer.kernel**2 - alive, weights))
+                dead = layer.kernel**2 - alive
+                found.append((subject.place(visit.path), layer.kernel, visit.before[1:], dead, weights))
     for (place, kernel, before, dead), uses in _grouped(found, lambda one: one[:4]):
         params = sum(use[4] for use in uses) * dead
         share = _percent(params / subject.cost.params)
@@ -241,7 +247,7 @@ def no_position(subject: Subject) -> Iterator[Finding]:
         f"{layers}, but no layer knows where a patch lies: shuffling all {patches:,} changes nothing but their order"
     )
     if patches > 1:
-        yield Finding("no-position", _place(attentions[0][0].path), message, patches, 1)
+        yield Finding("no-position", subject.place(attentions[0][0].path), message, patches, 1)
 
 
 def enlarging_resize(subject: Subject) -> Iterator[Finding]:
@@ -251,7 +257,7 @@ def enlarging_resize(subject: Subject) -> Iterator[Finding]:
         if isinstance(visit.layer, Resize) and after > before:
             sizes = f"enlarges {_sides(visit.before)} to {_sides(visit.after)}"
             message = f"{sizes}: {_percent(after / before - 1)} more positions for all that follows, and no more detail"
-            yield Finding("enlarging-resize", _place(visit.path), message, after, before)
+            yield Finding("enlarging-resize", subject.place(visit.path), message, after, before)
 
 
 RULES: tuple[Rule, ...] = (
@@ -270,49 +276,33 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _place(path: str) -> Place:
-    """The place in a spec of a module: `stages.3.blocks.0.mha` is in ("stages", 3)."""
-    match path.split("."):
-        case ["stages", index, "units" | "downsample" | "norm" | "fuse_before" as part, *rest] if part in (
-            "units",
-            "fuse_before",
-        ) or (rest and rest[0].isdigit()):
-            return parse_path(field_of(int(index), [part, *rest])[0])
-        case ["stages", index, "downsample" | "resize" as part, *_]:
-            return ("stages", int(index), part)
-        case ["stages", index, *_]:
-            return ("stages", int(index))
-        case [part, *_]:
-            return (part,)
-        case _:
-            return ()
-
-
-def _option(spec: ArchSpec, path: str, option: str) -> Place:
+def _option(subject: Subject, path: str, option: str) -> Place:
     """The place of an option of the block that a module belongs to, or of its stage where it has no such option."""
-    match path.split("."):
-        case ["stages", stage, "units", *_] if spec.branched:
-            place = _place(path)
-            block = spec.branched[int(stage)].branches[int(place[3])].blocks[int(place[5])]
-            return (*place, option) if hasattr(block, option) else place
-        case ["stages", stage, "blocks", block, *_] if hasattr(spec.stages[int(stage)].blocks[int(block)], option):
-            return ("stages", int(stage), "blocks", int(block), option)
+    match place_of_module(path, subject.spec):
+        case [(*above, "blocks", int(block)) as place, _]:
+            lane = dict(subject.spec.lanes())[tuple(above)]
+            return (*place, option) if hasattr(lane.blocks[block], option) else tuple(above)
         case _:
-            return _place(path)
+            return subject.place(path)
 
 
-def _width_place(spec: ArchSpec, path: str, width: int) -> Place:
-    """The stage whose width it is, or the part that makes it."""
-    if spec.branched:
-        return _place(path)
-    match _place(path):
-        case ("stages", int(index), *_) as place:
-            near = (index, max(index - 1, 0))
-        case ("stem",) as place:
-            near = (0,)
-        case place:
-            near = (len(spec.stages) - 1,)
-    return next((("stages", index, "width") for index in near if spec.stages[index].width == width), place)
+def _width_place(subject: Subject, path: str, width: int) -> Place:
+    """The width of the stage or branch whose width it is, or the part that makes it."""
+    place = subject.place(path)
+    lanes = [(lane, spec.width) for lane, spec in subject.spec.lanes()]
+    match place:
+        case ("stages", int(index), *_):
+            own = [lane for lane in lanes if place[: len(lane[0])] == lane[0]]
+            near = (own or _of_stage(index, lanes)) + _of_stage(index - 1, lanes)
+        case ("stem",):
+            near = _of_stage(0, lanes)
+        case _:
+            near = _of_stage(len(subject.cost.stages) - 1, lanes)
+    return next(((*lane, "width") for lane, given in near if given == width), place)
+
+
+def _of_stage(index: int, lanes: list[tuple[Place, int]]) -> list[tuple[Place, int]]:
+    return [lane for lane in lanes if lane[0][1] == index]
 
 
 def _alive(layer: Conv, before: int, after: int) -> int:

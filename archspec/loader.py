@@ -182,12 +182,8 @@ def _check_shapes(spec: ArchSpec, resolution: Resolution, document: Document) ->
 
 def _largest(spec: ArchSpec) -> Place:
     """The width that is most likely mistyped where a model is too large."""
-    if spec.topology == "parallel":
-        branches = [(i, n, one) for i, stage in enumerate(spec.branched) for n, one in enumerate(stage.branches)]
-        index, number, _ = max(branches, key=lambda entry: entry[2].width ** 2 * entry[2].depth)
-        return ("stages", index, "branches", number, "width")
-    index = max(range(len(spec.stages)), key=lambda i: spec.stages[i].width ** 2 * spec.stages[i].depth)
-    return ("stages", index, "width")
+    place, _ = max(spec.lanes(), key=lambda lane: lane[1].width ** 2 * lane[1].depth)
+    return (*place, "width")
 
 
 def _error(rule: str, place: Place, document: Document) -> SpecError:

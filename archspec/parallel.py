@@ -11,16 +11,24 @@ from typing import final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from archspec.part_unions import AnyBlock, AnyDownsample, AnyExchange, AnyHead, broken, check_blocks, check_maps_head
+from archspec.part_unions import (
+    MAX_BLOCKS,
+    AnyBlock,
+    AnyDownsample,
+    AnyExchange,
+    AnyHead,
+    broken,
+    check_blocks,
+    check_maps_head,
+    check_total,
+)
 from archspec.wording import plural
 from blocks.catalog import tag
-from blocks.component import MapsHead, Stem, Width
+from blocks.component import MapsHead, Width
 from blocks.layers.norm import NormKind
 
 MAX_BRANCHES = 8
 MAX_MODULES = 64
-MAX_BLOCKS = 1024
-"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
 
 
 @final
@@ -75,20 +83,17 @@ class ParallelStage(BaseModel):
         return before if self.fuse_before is None else (*before, *self.widths[len(before) :])
 
 
-def check_parallel(stages: tuple[ParallelStage, ...], stem: Stem, head: AnyHead | None) -> None:
-    """Check what must fit between stages.
+def check_parallel(stages: tuple[ParallelStage, ...], stem_width: int, head: AnyHead | None) -> None:
+    """Check what must fit between stages, of which the first reads a map of `stem_width` channels.
 
     Raises:
         PydanticCustomError: a rule is broken; see `broken`.
     """
-    widths = (stem.channels_out(stages[0].widths[0]),)
+    widths = (stem_width,)
     for index, stage in enumerate(stages):
         _check_stage(stage, index, widths)
         widths = stage.widths
-    depths = [stage.modules * sum(branch.depth for branch in stage.branches) for stage in stages]
-    if sum(depths) > MAX_BLOCKS:
-        rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
-        raise broken(("stages", depths.index(max(depths))), rule)
+    check_total([stage.modules * sum(branch.depth for branch in stage.branches) for stage in stages])
     if isinstance(head, MapsHead):
         check_maps_head(head, widths)
         _check_unread(stages[-1], len(stages) - 1, head.reads(len(widths)))

@@ -25,6 +25,11 @@ FIELDS = ("widths", "depths", "depth", "blocks", "block", "downsamples", "downsa
 FOREIGN = ("width", "resize", "resizes", "stages")
 
 
+def listed(key: str) -> str:
+    """The field that holds, in a list over branches, what canonical form calls `key`: `widths` of `width`."""
+    return next((several for several, single in PER_BRANCH.items() if single == key), key)
+
+
 def expand(data: Row) -> Row:
     """A spec of parallel branches in row form to canonical form; what is already canonical passes unchanged.
 
@@ -138,9 +143,8 @@ def _knows(entry: Any, option: Any) -> bool:
 def _written(place: tuple[str | int, ...], row: Row, number: int) -> tuple[str | int, ...]:
     """Where a branch's field, which was expanded as one of a stage, stands in the row."""
     match place:
-        case ("stages", int(index), key, *_):
-            plural = next((name for name, single in PER_BRANCH.items() if single == key), key)
-            written = plural if plural in row else key
+        case ("stages", int(index), str(key), *_):
+            written = listed(key) if listed(key) in row else key
             inside = (number,) if isinstance(row.get(written), list) and written != "block" else ()
             return ("stages", index, written, *inside)
         case _:

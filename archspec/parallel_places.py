@@ -1,25 +1,12 @@
-"""Where in a file, and in pydantic's errors, the fields of parallel branches stand."""
+"""Where in a file the fields of parallel branches stand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
-from archspec.paths import Place
-
-PLURAL = {"width": "widths", "downsample": "downsamples", "final_norm": "final_norm"}
-
-
-def strip_tags(rest: Place) -> Place:
-    """A place below `branched`, without the tags that the unions of parts insert, as one below `stages`."""
-    match rest:
-        case (int(index), "fuse" | "fuse_before" as field, _, *inner):
-            return ("stages", index, field, *inner)
-        case (int(index), "branches", int(number), "downsample", _, *inner):
-            return ("stages", index, "branches", number, "downsample", *inner)
-        case (int(index), "branches", int(number), "blocks", int(block), _, *inner):
-            return ("stages", index, "branches", number, "blocks", block, *inner)
-        case _:
-            return ("stages", *rest)
+from archspec.parallel_forms import listed
+from archspec.paths import Place, get
 
 
 def candidates(place: Place, data: Any) -> list[Place]:
@@ -29,17 +16,15 @@ def candidates(place: Place, data: Any) -> list[Place]:
             stage = ("stages", index)
             found: list[Place] = [place]
             for entry in ((*stage, "blocks", number), (*stage, "block")):
-                pattern = _pattern(data, entry)
-                inside = (*entry, block % len(pattern)) if pattern else entry
-                found += [(*inside, *rest), inside] if not rest else [(*inside, *rest)]
+                found += in_pattern(data, entry, block, rest)
             if rest:
                 found += [(*stage, rest[0], number), (*stage, *rest)]
             return [*found, (*stage, "blocks", number), (*stage, "block"), (*stage, "blocks"), stage]
         case ("stages", int(index), "branches", int(number), str(key), *rest):
             stage = ("stages", index)
-            plural = PLURAL.get(key, f"{key}s")
-            exact: list[Place] = [place, (*stage, plural, number, *rest), (*stage, plural, number)]
-            return [*exact, (*stage, key, *rest), (*stage, key), (*stage, plural), (*stage, "widths", number)]
+            several = listed(key)
+            exact: list[Place] = [place, (*stage, several, number, *rest), (*stage, several, number)]
+            return [*exact, (*stage, key, *rest), (*stage, key), (*stage, several), (*stage, "widths", number)]
         case ("stages", int(index), "branches", int(number)):
             return [place, ("stages", index, "widths", number)]
         case ("stages", int(index), "branches"):
@@ -48,11 +33,8 @@ def candidates(place: Place, data: Any) -> list[Place]:
             return [place]
 
 
-def _pattern(data: Any, place: Place) -> list[Any]:
-    """The list at `place`; empty where there is none."""
-    for step in place:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return []
-    return cast("list[Any]", data) if isinstance(data, list) else []
+def in_pattern(data: Any, entry: Place, block: int, rest: Sequence[str | int]) -> list[Place]:
+    """Where row form may say `rest` of a stage's block: `entry` holds a block, or a list of blocks that is repeated."""
+    pattern = get(data, entry)
+    inside = (*entry, block % len(cast("list[Any]", pattern))) if isinstance(pattern, list) and pattern else entry
+    return [(*inside, *rest)] if rest else [inside]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspec.parallel import BranchSpec, ParallelStage
-from archspec.schema import ArchSpec
+from archspec.paths import Place
+from archspec.schema import ArchSpec, StageSpec
 from blocks.component import Block
 from blocks.layers.combine import Sequence
 from blocks.layers.layer import Layer
@@ -20,9 +21,9 @@ def plant_branched(spec: ArchSpec, reads: tuple[int, ...] | None = None) -> tupl
     Where a head `reads` only some maps, the last exchange unit makes no others, as HRNet's for pose estimation: there
     the branches end as they enter it.
     """
-    widths = (spec.stem.channels_out(spec.branched[0].widths[0]),)
+    widths = (spec.stem_width,)
     stages: list[MapsSequence] = []
-    for stage, rates in zip(spec.branched, drop_path_rates(spec), strict=True):
+    for stage, rates in zip(spec.branched, branch_rates(spec), strict=True):
         stages.append(_plant_stage(stage, widths, rates))
         widths = stage.widths
     return tuple(stages) if reads is None else (*stages[:-1], _end(stages[-1], reads))
@@ -46,7 +47,7 @@ def _only(fuse: MapsLayer, reads: tuple[int, ...]) -> MapsLayer:
     return Gather(outputs)
 
 
-def drop_path_rates(spec: ArchSpec) -> list[Rates]:
+def branch_rates(spec: ArchSpec) -> list[Rates]:
     """Stochastic depth rates: per stage, branch and block, a branch's blocks of all modules in a row.
 
     The linear schedule runs from 0 to `spec.drop_path` over the blocks in a row: a stage adds as many as its deepest
@@ -114,7 +115,7 @@ def _transitions(stage: ParallelStage, entered: tuple[int, ...]) -> Branches:
 
 def _module(stage: ParallelStage, rates: Rates, index: int) -> MapsSequence:
     branches = tuple(
-        _branch(branch, own[index * branch.depth : (index + 1) * branch.depth])
+        plant_blocks(branch, own[index * branch.depth : (index + 1) * branch.depth])
         for branch, own in zip(stage.branches, rates, strict=True)
     )
     parts: tuple[tuple[str, MapsLayer], ...] = (("branches", Branches(branches)),)
@@ -123,10 +124,11 @@ def _module(stage: ParallelStage, rates: Rates, index: int) -> MapsSequence:
     return MapsSequence(parts)
 
 
-def _branch(branch: BranchSpec, rates: list[float]) -> Layer:
+def plant_blocks(lane: StageSpec | BranchSpec, rates: list[float]) -> Sequence:
+    """The blocks of a stage or branch in a row, each with its stochastic depth rate."""
     blocks = tuple(
-        (str(index), block.model_copy(update={"drop_path": rate}).layers(branch.width))
-        for index, (block, rate) in enumerate(zip(branch.blocks, rates, strict=True))
+        (str(index), block.model_copy(update={"drop_path": rate}).layers(lane.width))
+        for index, (block, rate) in enumerate(zip(lane.blocks, rates, strict=True))
     )
     return Sequence(blocks, keeps_shape=True)
 
@@ -138,18 +140,18 @@ def branch_module(stage: ParallelStage, number: int) -> str:
     return f"units.{stage.modules - 1}.{'branches' if stage.fuse is None else 'fuse'}.{number}"
 
 
-def field_of(stage: int, steps: list[str]) -> tuple[str, list[str]]:
-    """The field of a stage of parallel branches that a module's name belongs to, and the layer inside it."""
+def place_in_stage(steps: list[str]) -> tuple[Place, list[str]]:
+    """The place below a stage of parallel branches that a module's name below it belongs to, and the layer inside."""
     match steps:
         case ["units", _, "branches", branch, block, *rest]:
-            return f"stages[{stage}].branches[{branch}].blocks[{block}]", rest
+            return ("branches", int(branch), "blocks", int(block)), rest
         case ["units", _, "fuse", *rest]:
-            return f"stages[{stage}].fuse", rest
+            return ("fuse",), rest
         case ["downsample", branch, *rest]:
-            return f"stages[{stage}].branches[{branch}].downsample", rest
+            return ("branches", int(branch), "downsample"), rest
         case ["norm", branch, *rest]:
-            return f"stages[{stage}].branches[{branch}].final_norm", rest
+            return ("branches", int(branch), "final_norm"), rest
         case ["fuse_before", *rest]:
-            return f"stages[{stage}].fuse_before", rest
+            return ("fuse_before",), rest
         case _:
-            return f"stages[{stage}]", steps
+            return (), steps

@@ -1,31 +1,53 @@
-"""Pydantic types of the parts, chosen by `type`: one union per kind, of whatever is installed."""
+"""Pydantic types of the parts, chosen by `type`: one per kind, for whatever is installed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, Discriminator, Tag
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, PlainValidator, SerializeAsAny, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from archspec.errors import FieldError
 from archspec.paths import Place, place_of
-from blocks.catalog import find_part, parts, tag
+from blocks.catalog import find_part, tag
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 
-
-def _type_of(value: Any) -> Any:
-    """The `type` of a part, which picks the class that validates it."""
-    if isinstance(value, dict):
-        value = cast("dict[Any, Any]", value).get("type")
-        part = find_part(value)
-        return tag(part) if part else value if isinstance(value, str) else None
-    return getattr(value, "type", None)
+MAX_BLOCKS = 1024
+"""Blocks of a whole spec; its canonical form, which lists them all, must stay below what a document may hold."""
 
 
-def _union(*kinds: type[BaseModel]) -> Any:
-    """The union of all parts of some kinds, chosen by `type`."""
-    members = tuple(Annotated[part, Tag(tag(part))] for part in parts() if issubclass(part, kinds))
-    return Annotated[Union[members], Discriminator(_type_of)]  # noqa: UP007  (a union of however many there are)
+def _chosen(*kinds: type[BaseModel]) -> Any:
+    """A part of some kinds: its `type` picks the class that validates it, the only one that is imported.
+
+    Errors are those of a union of all parts, with the tag before the place inside the part; see `archspec.diagnosis`.
+    """
+
+    def validate(value: Any) -> Any:
+        named = cast("dict[Any, Any]", value).get("type") if isinstance(value, dict) else getattr(value, "type", None)
+        part = find_part(named)
+        if part is None or not issubclass(part, kinds):
+            raise PydanticCustomError("union_tag_invalid", "no such part")
+        try:
+            return part.model_validate(value)
+        except ValidationError as error:
+            raise _inside(tag(part), error) from None
+
+    return Annotated[SerializeAsAny[kinds[0]], PlainValidator(validate)]
+
+
+def _inside(name: str, error: ValidationError) -> ValidationError:
+    """The problems of a part, each with the part's tag before its place."""
+    problems: list[InitErrorDetails] = []
+    for one in error.errors(include_url=False):
+        context = one.get("ctx", {})
+        try:
+            PydanticKnownError(one["type"], context)  # pyright: ignore[reportArgumentType]  (it may be a part's own)
+            kind = one["type"]
+        except KeyError:
+            kind = PydanticCustomError("custom", "{message}", {"message": one["msg"]})
+        problems.append({"loc": (name, *one["loc"]), "type": kind, "input": one["input"], "ctx": context})
+    return ValidationError.from_exception_data(error.title, problems)
 
 
 def broken(place: Place, rule: str) -> PydanticCustomError:
@@ -40,8 +62,8 @@ if TYPE_CHECKING:
     AnyExchange = Exchange
     AnyHead = Head | MapsHead
 else:
-    AnyStem, AnyBlock, AnyDownsample, AnyExchange = map(_union, (Stem, Block, Downsample, Exchange))
-    AnyHead = _union(Head, MapsHead)
+    AnyStem, AnyBlock, AnyDownsample, AnyExchange = map(_chosen, (Stem, Block, Downsample, Exchange))
+    AnyHead = _chosen(Head, MapsHead)
 
 
 def check_blocks(blocks: tuple[Block, ...], width: int) -> None:
@@ -53,6 +75,13 @@ def check_blocks(blocks: tuple[Block, ...], width: int) -> None:
             block.check(width)
         except FieldError as error:
             raise broken(("blocks", index, *place_of(error)), error.rule) from None
+
+
+def check_total(blocks: Sequence[int], *field: str) -> None:
+    """Check how many blocks there are in all stages together; the largest stage is named, at one of its fields."""
+    if sum(blocks) > MAX_BLOCKS:
+        rule = f"makes {sum(blocks)} blocks in all; a spec holds at most {MAX_BLOCKS}"
+        raise broken(("stages", blocks.index(max(blocks)), *field), rule)
 
 
 def check_maps_head(head: MapsHead, widths: tuple[int, ...]) -> None:

@@ -11,6 +11,9 @@ from archspec.errors import FieldError
 Place = tuple[str | int, ...]
 """Where a value stands: mapping keys and list indices from the top."""
 
+NOTHING = object()
+"""What `get` gives where there is no value."""
+
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _STEP = re.compile(rf"\.?({_WORD.pattern})|\[([0-9]{{1,6}})\]")
 
@@ -60,6 +63,18 @@ def place_of(error: FieldError) -> Place:
         return parse_path(error.field)
     except FieldError:
         return ()
+
+
+def get(data: Any, place: Place) -> Any:
+    """The value at a place of `data`, or `NOTHING`."""
+    for step in place:
+        if isinstance(data, dict) and step in data:
+            data = cast("dict[Any, Any]", data)[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(cast("list[Any]", data)):
+            data = cast("list[Any]", data)[step]
+        else:
+            return NOTHING
+    return data
 
 
 def put(data: dict[str, Any], path: str, value: Any) -> None:

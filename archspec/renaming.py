@@ -35,3 +35,19 @@ def rename(state: Mapping[str, T], rules: Rules) -> dict[str, T]:
             raise SpecError(f"tensors {origins[target]} and {name} would both be {target}")
         renamed[target], origins[target] = tensor, name
     return renamed
+
+
+def residual_unit(theirs: str, ours: str) -> dict[str, str]:
+    """Rules for a residual unit of ResNet or HRNet in timm, basic or bottleneck.
+
+    Args:
+        theirs: regular expression for the unit's name there.
+        ours: its name here, which may use the groups of `theirs`.
+    """
+    rules: dict[str, str] = {}
+    for layer in (1, 2, 3):
+        rules[rf"{theirs}\.conv{layer}"] = rf"{ours}.body.conv{layer}"
+        rules[rf"{theirs}\.bn{layer}"] = rf"{ours}.body.norm{layer}"
+    rules[rf"{theirs}\.downsample\.0"] = f"{ours}.shortcut.conv"
+    rules[rf"{theirs}\.downsample\.1"] = f"{ours}.shortcut.norm"
+    return rules

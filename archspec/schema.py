@@ -24,9 +24,19 @@ from archspec import parallel_forms
 from archspec.diagnosis import first_problem
 from archspec.errors import FieldError
 from archspec.forms import expand
-from archspec.parallel import MAX_BLOCKS, ParallelStage, check_parallel
-from archspec.part_unions import AnyBlock, AnyDownsample, AnyHead, AnyStem, broken, check_blocks, check_maps_head
-from archspec.paths import PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.parallel import BranchSpec, ParallelStage, check_parallel
+from archspec.part_unions import (
+    MAX_BLOCKS,
+    AnyBlock,
+    AnyDownsample,
+    AnyHead,
+    AnyStem,
+    broken,
+    check_blocks,
+    check_maps_head,
+    check_total,
+)
+from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
 from archspec.wording import either
 from blocks.component import MapsHead, Width
 
@@ -86,13 +96,9 @@ class InputSpec(BaseModel):
         return self
 
 
-@final
-class _Beside:
-    """Stands for the stages of a spec whose stages are `branched`."""
-
-
+BESIDE: Any = object()
+"""Stands for the stages of a spec whose stages are `branched`."""
 Stages = Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=32, description="stages in order")]
-BESIDE = _Beside()
 
 
 def _none_beside_branches(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -157,7 +163,7 @@ class ArchSpec(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
         if self.topology == "parallel":
-            check_parallel(self.branched, self.stem, self.head)
+            check_parallel(self.branched, self.stem_width, self.head)
         else:
             self._check_stages()
         for resolution in self.variants:
@@ -165,18 +171,16 @@ class ArchSpec(BaseModel):
         return self
 
     def _check_stages(self) -> None:
-        widths, depths = [stage.width for stage in self.stages], [stage.depth for stage in self.stages]
-        if sum(depths) > MAX_BLOCKS:
-            rule = f"makes {sum(depths)} blocks in all; a spec holds at most {MAX_BLOCKS}"
-            raise broken(("stages", depths.index(max(depths)), "depth"), rule)
+        widths = self.widths
+        check_total([stage.depth for stage in self.stages], "depth")
         for index, stage in enumerate(self.stages):
-            before = widths[index - 1] if index else self.stem.channels_out(widths[0])
+            before = widths[index - 1] if index else self.stem_width
             if stage.downsample is None and stage.width != before:
                 where = "stage before" if index else "stem"
                 rule = f"null keeps the width {before} of the {where}, which is not {stage.width}"
                 raise broken(("stages", index, "downsample"), rule)
         if isinstance(self.head, MapsHead):
-            check_maps_head(self.head, tuple(widths))
+            check_maps_head(self.head, widths)
             last, read = len(widths) - 1, self.head.reads(len(widths))
             if last not in read:
                 rule = f"must hold the last map, {last}: what comes after map {read[-1]} would be for nothing"
@@ -239,6 +243,25 @@ class ArchSpec(BaseModel):
     def image(self) -> Resolution:
         """The image for which costs are stated: side of a square one, or (height, width)."""
         return self.resolution if self.input is None else self.input.image
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each map that the network gives: after each stage, or of each branch at the end."""
+        return self.branched[-1].widths if self.branched else tuple(stage.width for stage in self.stages)
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of the stem's map."""
+        _, first = next(self.lanes())
+        return self.stem.channels_out(first.width)
+
+    def lanes(self) -> Iterator[tuple[Place, StageSpec | BranchSpec]]:
+        """Each stage of a pyramid, or each branch of each parallel stage, with its place: blocks on maps of a width."""
+        for index, stage in enumerate(self.stages):
+            yield ("stages", index), stage
+        for index, branched in enumerate(self.branched):
+            for number, branch in enumerate(branched.branches):
+                yield ("stages", index, "branches", number), branch
 
     def at(self, resolution: int) -> ArchSpec:
         """The spec for square images of one resolution: the variant of that resolution where one is declared."""

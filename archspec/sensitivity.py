@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 from typing import Any, cast, final
 
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from archspec.cost import measure
 from archspec.errors import SpecError
+from archspec.parallel import BranchSpec
+from archspec.parallel_forms import listed
+from archspec.paths import Place, format_path
 from archspec.schema import ArchSpec, Resolution, StageSpec
 
 WIDTH_STEP = 8
@@ -28,7 +32,7 @@ class Effect:
 
     Attributes:
         field: dotted path as in row form, such as `stages[3].width`; `stages[0..1].width` where stages without a
-            transition between them share it.
+            transition between them share it; `stages[1].depths[0]` of a branch.
         before, after: the field's value.
         macs, params: cost of the spec.
         macs_after, params_after: cost with the changed field.
@@ -68,8 +72,8 @@ def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[Ef
     """The effect of one step up and one step down in every width, depth and expansion, in the order of the spec.
 
     A depth changes by one copy of the stage's last block, an expansion by 1, a width to the nearest multiple of 8
-    that the stage's blocks accept. Blocks of one stage whose expansions differ change apart. Of parallel branches,
-    widths are left out, since they hang together from stage to stage. Edits that do not load, at one
+    that the stage's blocks accept. Blocks of one stage whose expansions differ change apart. Branches change one by
+    one, and their widths are left out, since they hang together from stage to stage. Edits that do not load, at one
     of the spec's variants either, are left out.
 
     Args:
@@ -108,13 +112,12 @@ def _load(spec: ArchSpec, edit: _Edit, value: float) -> ArchSpec | None:
 
 def _edits(spec: ArchSpec) -> Iterator[_Edit]:
     yield from _part_widths("stem", spec.stem)
-    for index, branched in enumerate(spec.branched):
-        for number, branch in enumerate(branched.branches):
-            yield _branch_depth(index, number, branch.depth)
-    for first, last in _runs(spec.stages) if spec.stages else ():
-        yield _stage_width(spec.stages, first, last)
-        for index in range(first, last + 1):
-            yield from _stage_edits(spec.stages[index], index)
+    widths: dict[Place, _Edit]
+    widths = {("stages", first): _stage_width(spec.stages, first, last) for first, last in _runs(spec.stages)}
+    for place, lane in spec.lanes():
+        if place in widths:
+            yield widths[place]
+        yield from _lane_edits(place, lane)
     if spec.head is not None:
         yield from _part_widths("head", spec.head)
 
@@ -122,7 +125,7 @@ def _edits(spec: ArchSpec) -> Iterator[_Edit]:
 def _runs(stages: Sequence[StageSpec]) -> list[tuple[int, int]]:
     """First and last of the stages that share a width, since no transition stands between them."""
     starts = [index for index, stage in enumerate(stages) if index == 0 or stage.downsample is not None]
-    return [(start, end - 1) for start, end in zip(starts, [*starts[1:], len(stages)], strict=True)]
+    return [(start, end - 1) for start, end in pairwise([*starts, len(stages)])]
 
 
 def _stage_width(stages: Sequence[StageSpec], first: int, last: int) -> _Edit:
@@ -145,41 +148,46 @@ def _stage_width(stages: Sequence[StageSpec], first: int, last: int) -> _Edit:
     return _Edit(f"{name}.width", width, _neighbours(width, accepted), make)
 
 
-def _branch_depth(index: int, number: int, depth: int) -> _Edit:
-    """One block more or less in one branch of a stage; widths of branches hang together from stage to stage."""
-
-    def make(data: Data, value: int) -> None:
-        branch = data["stages"][index]["branches"][number]
-        branch["blocks"] = (branch["blocks"] + branch["blocks"][-1:])[:value]
-
-    values = [value for value in (depth - 1, depth + 1) if value]
-    return _Edit(f"stages[{index}].depths[{number}]", depth, values, make)
-
-
-def _stage_edits(stage: StageSpec, index: int) -> Iterator[_Edit]:
-    name, depth = f"stages[{index}]", stage.depth
+def _lane_edits(place: Place, lane: StageSpec | BranchSpec) -> Iterator[_Edit]:
+    """Depth and expansions of a stage, or of one branch of it."""
+    depth = lane.depth
 
     def make_depth(data: Data, value: int) -> None:
-        blocks: list[Data] = data["stages"][index]["blocks"]
-        data["stages"][index]["blocks"] = (blocks + blocks[-1:])[:value]
+        own = _lane(data, place)
+        own["blocks"] = (own["blocks"] + own["blocks"][-1:])[:value]
 
-    yield _Edit(f"{name}.depth", depth, [value for value in (depth - 1, depth + 1) if value], make_depth)
-    found = [getattr(block, "expansion", None) for block in stage.blocks]
+    yield _Edit(_field(place, "depth"), depth, [value for value in (depth - 1, depth + 1) if value], make_depth)
+    found = [getattr(block, "expansion", None) for block in lane.blocks]
     for before in dict.fromkeys(value for value in found if isinstance(value, int | float)):
 
         def make(data: Data, value: float, before: float = before) -> None:
-            for block in data["stages"][index]["blocks"]:
+            for block in _lane(data, place)["blocks"]:
                 if block.get("expansion") == before:
                     block["expansion"] = value
 
-        yield _Edit(f"{name}.expansion", before, (before - 1, before + 1), make)
-    before = getattr(stage.downsample, "expansion", None)
+        yield _Edit(_field(place, "expansion"), before, (before - 1, before + 1), make)
+    before = getattr(lane.downsample, "expansion", None)
     if isinstance(before, int | float):
 
         def make_downsample(data: Data, value: float) -> None:
-            data["stages"][index]["downsample"]["expansion"] = value
+            _lane(data, place)["downsample"]["expansion"] = value
 
-        yield _Edit(f"{name}.downsample.expansion", before, (before - 1, before + 1), make_downsample)
+        yield _Edit(f"{_field(place, 'downsample')}.expansion", before, (before - 1, before + 1), make_downsample)
+
+
+def _lane(data: Data, place: Place) -> Data:
+    for step in place:
+        data = cast("Any", data)[step]
+    return data
+
+
+def _field(place: Place, key: str) -> str:
+    """A field of a stage, or of a branch as row form writes it: `stages[1].depths[0]`."""
+    match place:
+        case (*stage, "branches", int(number)):
+            return f"{format_path(stage)}.{listed(key)}[{number}]"
+        case _:
+            return f"{format_path(place)}.{key}"
 
 
 def _part_widths(name: str, part: BaseModel) -> Iterator[_Edit]:

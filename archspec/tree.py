@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import final
 
 from archspec.errors import FieldError, UncountedError
-from archspec.parallel_tree import branch_module, field_of, plant_branched
+from archspec.parallel_tree import branch_module, place_in_stage, plant_blocks, plant_branched
+from archspec.paths import Place, format_path
 from archspec.schema import ArchSpec, Resolution, StageSpec
 from blocks.component import MapsHead
 from blocks.layers.combine import Parts, Sequence
@@ -45,22 +46,22 @@ def _walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
 
 def plant(spec: ArchSpec) -> Tree:
     """The layer tree of `spec` at its own resolution; use `spec.at(resolution)` first for another."""
-    parallel = spec.topology == "parallel"
-    widths = spec.branched[-1].widths if parallel else tuple(stage.width for stage in spec.stages)
-    first = spec.stem.channels_out(spec.branched[0].widths[0] if parallel else widths[0])
-    head = spec.head
-    reads = head.reads(len(widths)) if isinstance(head, MapsHead) else (len(widths) - 1,)
+    widths, head = spec.widths, spec.head
     if isinstance(head, MapsHead):
+        reads = head.reads(len(widths))
         top = head.layers(tuple(widths[number] for number in reads))
     else:
+        reads = (len(widths) - 1,)
         top = None if head is None else head.layers(widths[-1])
-    stages = (
-        plant_branched(spec, reads if isinstance(head, MapsHead) else None) if parallel else _plant_stages(spec, first)
-    )
-    return Tree(spec.stem.layers(spec.channels, first), stages, top, reads)
+    if spec.branched:
+        stages = plant_branched(spec, reads if isinstance(head, MapsHead) else None)
+    else:
+        stages = _plant_stages(spec)
+    return Tree(spec.stem.layers(spec.channels, spec.stem_width), stages, top, reads)
 
 
-def _plant_stages(spec: ArchSpec, width: int) -> tuple[Sequence, ...]:
+def _plant_stages(spec: ArchSpec) -> tuple[Sequence, ...]:
+    width = spec.stem_width
     rates = iter(drop_path_rates(spec))
     stages: list[Sequence] = []
     for stage in spec.stages:
@@ -140,9 +141,10 @@ def _trace(spec: ArchSpec, resolution: Resolution | None, meter: Meter) -> Maps:
             meter.enter_maps("head", tree.head, tuple(maps[number] for number in tree.reads))
     except FieldError as error:
         size = str(height) if height == width else f"{height}x{width}"
-        field, layer = _split(meter.path, spec)
+        place, steps = place_of_module(meter.path, spec)
+        layer = f", layer {'.'.join(steps)}" if steps else ""
         kind = UncountedError if isinstance(error, UncountedError) else FieldError
-        raise kind(field, f"at resolution {size}{layer}: {error.rule}") from None
+        raise kind(format_path(place), f"at resolution {size}{layer}: {error.rule}") from None
     return maps
 
 
@@ -160,18 +162,20 @@ def _enter(meter: Meter, name: str, layer: Layer, x: Value, *, reducing: bool = 
     return meter.enter(name, layer, x)
 
 
-def _split(path: str, spec: ArchSpec) -> tuple[str, str]:
-    """The field of a spec that a module's dotted name belongs to, and the layer inside it."""
-    steps = path.split(".")
-    if steps[0] != "stages":
-        field, rest = steps[0], steps[1:]
-    elif spec.topology == "parallel":
-        field, rest = field_of(int(steps[1]), steps[2:])
-    elif steps[2:3] == ["blocks"] and len(steps) > 3:
-        field, rest = f"stages[{steps[1]}].blocks[{steps[3]}]", steps[4:]
-    else:
-        field, rest = f"stages[{steps[1]}].{steps[2]}", steps[3:]
-    return field, f", layer {'.'.join(rest)}" if rest else ""
+def place_of_module(name: str, spec: ArchSpec) -> tuple[Place, list[str]]:
+    """The place in `spec` that a module's dotted name belongs to, and the steps from there to the layer inside it."""
+    match name.split("."):
+        case ["stages", index, *steps] if spec.branched:
+            inside, rest = place_in_stage(steps)
+            return ("stages", int(index), *inside), rest
+        case ["stages", index, "blocks", block, *rest]:
+            return ("stages", int(index), "blocks", int(block)), rest
+        case ["stages", index, *steps]:
+            return ("stages", int(index), *steps[:1]), steps[1:]
+        case [part, *rest]:
+            return (part,), rest
+        case _:
+            return (), []
 
 
 def resolve(spec: ArchSpec, resolution: Resolution | None) -> tuple[ArchSpec, tuple[int, int]]:
@@ -190,8 +194,4 @@ def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequenc
         parts += (("downsample", stage.downsample.layers(width_in, stage.width)),)
     if stage.resize is not None:
         parts += (("resize", Resize(stage.resize)),)
-    blocks = tuple(
-        (str(index), block.model_copy(update={"drop_path": rate}).layers(stage.width))
-        for index, (block, rate) in enumerate(zip(stage.blocks, rates, strict=True))
-    )
-    return Sequence((*parts, ("blocks", Sequence(blocks, keeps_shape=True))))
+    return Sequence((*parts, ("blocks", plant_blocks(stage, rates))))

@@ -6,7 +6,7 @@ there.
 
 import inspect
 import pkgutil
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar
@@ -40,8 +40,27 @@ def find(kind: type[P]) -> tuple[type[P], ...]:
 
 
 def find_part(name: object) -> type[Part] | None:
-    """The part with the tag `name`, whatever its case; None where there is none."""
-    return _by_tag().get(name.lower()) if isinstance(name, str) else None
+    """The part with the tag `name`, whatever its case; None where there is none.
+
+    A part of this package is imported alone, unless others are installed, whose tags might be the same.
+    """
+    return _find(name.lower()) if isinstance(name, str) else None
+
+
+@lru_cache(1024)  # not boundless: what is asked for may be any text
+def _find(key: str) -> type[Part] | None:
+    own = _parts_of(key) if key in _alone() else []
+    return next((part for part in own if tag(part).lower() == key), None) or _by_tag().get(key)
+
+
+@cache
+def _alone() -> frozenset[str]:
+    """The files of this package, each named after the tag of its part; none where there are entry points."""
+    return frozenset() if entry_points(group=GROUP) else frozenset(_files())
+
+
+def _files() -> list[str]:
+    return [info.name for info in pkgutil.iter_modules(blocks.__path__) if not info.ispkg]
 
 
 @cache
@@ -51,7 +70,7 @@ def _by_tag() -> dict[str, type[Part]]:
     Raises:
         SpecError: two parts share a tag, or an entry point does not name a part.
     """
-    found = [part for info in pkgutil.iter_modules(blocks.__path__) if not info.ispkg for part in _parts_of(info.name)]
+    found = [part for name in _files() for part in _parts_of(name)]
     for entry in entry_points(group=GROUP):
         part = entry.load()
         if not (inspect.isclass(part) and issubclass(part, Part)):

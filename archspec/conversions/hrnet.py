@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archspec.renaming import rename
+from archspec.renaming import rename, residual_unit
 from archspec.schema import ArchSpec
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ _LEAVES = {"0": "conv", "1": "norm"}
 def convert(state: Mapping[str, Tensor], spec: ArchSpec) -> dict[str, Tensor]:
     """The tensors under archspec's names; the first residual unit of `layer1` is the transition into stage 0."""
     first = spec.branched[0]
-    rules = _ENDS | _unit(r"incre_modules\.(\d+)\.0", r"head.accumulate.branches.\1.unit")
-    rules |= _unit(r"layer1\.0", "stages.0.downsample.0.unit")
+    rules = _ENDS | residual_unit(r"incre_modules\.(\d+)\.0", r"head.accumulate.branches.\1.unit")
+    rules |= residual_unit(r"layer1\.0", "stages.0.downsample.0.unit")
     for index in range(first.depth):
-        rules |= _unit(rf"layer1\.{index + 1}", f"stages.0.units.0.branches.0.{index}.unit")
+        rules |= residual_unit(rf"layer1\.{index + 1}", f"stages.0.units.0.branches.0.{index}.unit")
     for number, stage in enumerate(spec.branched[1:], start=1):
         rules |= _stage(number, len(stage.branches))
     return rename(state, rules)
@@ -38,7 +38,7 @@ def convert(state: Mapping[str, Tensor], spec: ArchSpec) -> dict[str, Tensor]:
 def _stage(number: int, branches: int) -> dict[str, str]:
     """Rules for a stage of several branches: its transitions, blocks and exchange units."""
     theirs, ours = rf"stage{number + 1}\.(\d+)", rf"stages.{number}.units.\1"
-    rules = _unit(rf"{theirs}\.branches\.(\d+)\.(\d+)", rf"{ours}.branches.\2.\3.unit")
+    rules = residual_unit(rf"{theirs}\.branches\.(\d+)\.(\d+)", rf"{ours}.branches.\2.\3.unit")
     for index, leaf in _LEAVES.items():
         # A branch that is new has its convolution one level deeper than one that only changes its width.
         rules[rf"transition{number}\.(\d+)(?:\.0)?\.{index}"] = rf"stages.{number}.downsample.\1.{leaf}"
@@ -46,15 +46,4 @@ def _stage(number: int, branches: int) -> dict[str, str]:
         for step in range(branches - 1):
             path = rf"{theirs}\.fuse_layers\.(\d+)\.(\d+)\.{step}\.{index}"
             rules[path] = rf"{ours}.fuse.\2.\3.step{step + 1}.{leaf}"
-    return rules
-
-
-def _unit(theirs: str, ours: str) -> dict[str, str]:
-    """Rules for a residual unit, basic or bottleneck; the name's groups come before those of its layers."""
-    rules: dict[str, str] = {}
-    for layer in (1, 2, 3):
-        rules[rf"{theirs}\.conv{layer}"] = rf"{ours}.body.conv{layer}"
-        rules[rf"{theirs}\.bn{layer}"] = rf"{ours}.body.norm{layer}"
-    for index, leaf in _LEAVES.items():
-        rules[rf"{theirs}\.downsample\.{index}"] = f"{ours}.shortcut.{leaf}"
     return rules

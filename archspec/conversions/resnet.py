@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archspec.renaming import rename
+from archspec.renaming import rename, residual_unit
 from archspec.schema import ArchSpec
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ def convert(state: Mapping[str, Tensor], spec: ArchSpec) -> dict[str, Tensor]:
     rules = dict(_ENDS)
     for index, stage in enumerate(spec.stages):
         for unit in range(1 + stage.depth):
-            theirs = rf"layer{index + 1}\.{unit}\."
             ours = f"stages.{index}.{f'blocks.{unit - 1}' if unit else 'downsample'}.unit"
-            rules[rf"{theirs}conv(\d)"] = rf"{ours}.body.conv\1"
-            rules[rf"{theirs}bn(\d)"] = rf"{ours}.body.norm\1"
-            rules[rf"{theirs}downsample\.0"] = f"{ours}.shortcut.conv"
-            rules[rf"{theirs}downsample\.1"] = f"{ours}.shortcut.norm"
+            rules |= residual_unit(rf"layer{index + 1}\.{unit}", ours)
     return rename(state, rules)

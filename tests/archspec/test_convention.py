@@ -35,7 +35,7 @@ def counts(layer, shape):
     """Operations of a layer on one map, under every convention."""
     meter = Meter()
     meter.enter("layer", layer, Value.new(shape))
-    return {name: convention.total(meter.lines) for name, convention in CONVENTIONS.items()}
+    return {name: sum(map(convention.count, meter.lines)) for name, convention in CONVENTIONS.items()}
 
 
 def specs(count, seed):

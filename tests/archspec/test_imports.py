@@ -30,6 +30,12 @@ def test_reading_and_costing_import_nothing_heavy(work):
     assert run(f"{work}\nimport sys; print({HEAVY} & set(sys.modules))") == "set()"
 
 
+def test_a_spec_imports_its_own_parts_alone():
+    some = "{'blocks.atss', 'blocks.swin', 'blocks.bottleneck'}"
+    code = f"import sys; from archspec.loader import load; load('resnet-50'); print(*{some} & set(sys.modules))"
+    assert run(code) == "blocks.bottleneck"
+
+
 def test_importing_archspec_is_free_and_its_names_are_there():
     code = "import sys, archspec; print([m for m in sys.modules if m.startswith(('archspec.', 'pydantic', 'yaml'))])"
     assert run(code) == "[]"

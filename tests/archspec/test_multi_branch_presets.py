@@ -1,18 +1,23 @@
-"""HRViT and HRFormer as specs: published parameters and multiply-adds, and fvcore's count of the built models.
+"""HRNet, HRFormer and HRViT as specs: published parameters and multiply-adds, and fvcore's count of the built models.
 
-Published: HRViT repository README and HRFormer repository README, ImageNet classification at 224.
+Published: HRNet's Table 5 (widths as timm lists them), and the READMEs of the repositories of HRViT and HRFormer,
+ImageNet classification at 224.
 """
 
 import pytest
 
 from archspec.audit import audit
+from archspec.builder import build
 from archspec.contract import check_saved_bytes
 from archspec.cost import measure
 from archspec.loader import load
-from archspec.parallel_tree import drop_path_rates
+from archspec.parallel_tree import branch_rates
 from archspec.schema import ArchSpec
 
 PARAMS = {
+    "hrnet-w18": (21_299_004, 21.3),
+    "hrnet-w32": (41_232_680, 41.2),
+    "hrnet-w48": (77_469_864, 77.5),
     "hrvit-b1": (19_685_152, 19.7),
     "hrvit-b2": (32_486_408, 32.5),
     "hrvit-b3": (37_870_304, 37.9),
@@ -20,6 +25,17 @@ PARAMS = {
     "hrformer-s": (13_544_882, 13.5),
     "hrformer-b": (50_320_098, 50.3),
 }
+"""Parameters, those of HRNet as read off timm 1.0.31, and the published millions."""
+HEADS = {
+    "hrnet-w18": 11.74,
+    "hrvit-b1": 11.93,
+    "hrvit-b2": 12.18,
+    "hrvit-b3": 12.36,
+    "hrformer-t": 5.46,
+    "hrformer-s": 5.65,
+    "hrformer-b": 6.28,
+}
+"""Millions of parameters, by the description of the shared head."""
 
 
 @pytest.mark.parametrize("name", PARAMS)
@@ -29,6 +45,12 @@ def test_params_equal_the_published_ones_to_their_digits(name):
     assert measure(spec).params == params
     assert round(params / 1e6, 1) == published
     assert spec.status == "published"
+    network = build(spec, device="meta")
+    assert sum(parameter.numel() for parameter in network.parameters()) == params
+
+
+def test_costs_of_hrnet_equal_fvcores_count():
+    assert audit(load("hrnet-w18"), (200, 236)).operators > 1000
 
 
 @pytest.mark.parametrize(("name", "published"), [("hrvit-b1", 2.7), ("hrvit-b2", 5.1), ("hrvit-b3", 5.7)])
@@ -38,12 +60,10 @@ def test_hrvits_multiply_adds_count_one_of_the_two_matmuls(name, published):
     assert round(counted / 1e9, 1) == published
 
 
-@pytest.mark.parametrize("name", PARAMS)
+@pytest.mark.parametrize("name", HEADS)
 def test_the_head_has_its_published_size(name):
-    # HRViT 11.93, 12.18, 12.36 M; HRFormer 5.46, 5.65, 6.28 M, by the description of the shared head.
-    heads = dict(zip(PARAMS, (11.93, 12.18, 12.36, 5.46, 5.65, 6.28), strict=True))
     head = next(part for part in measure(load(name)).parts if part.name == "head")
-    assert round(head.params / 1e6, 2) == heads[name]
+    assert round(head.params / 1e6, 2) == HEADS[name]
 
 
 def thin(name):
@@ -71,6 +91,6 @@ def test_autograd_keeps_what_is_computed(name):
 
 
 def test_stochastic_depth_of_hrformer_begins_with_its_own_blocks():
-    rates = drop_path_rates(load("hrformer-b"))
+    rates = branch_rates(load("hrformer-b"))
     assert rates[0] == [[0.0]]
     assert (rates[1][0][0], rates[-1][-1][-1]) == (0, 0.2)

@@ -11,9 +11,9 @@ from archspec.builder import build
 from archspec.cost import measure
 from archspec.document import parse_document
 from archspec.errors import SpecError
-from archspec.lint import lint
+from archspec.lint import lint, written
 from archspec.loader import dump, encode, load, parse
-from archspec.parallel_tree import drop_path_rates
+from archspec.parallel_tree import branch_rates
 from archspec.sensitivity import sensitivity
 from archspec.symbolic import symbolic
 from archspec.tree import feature_shapes, plant, trace
@@ -120,7 +120,7 @@ def test_costs_equal_the_count_of_the_built_model():
 
 
 def test_stochastic_depth_rises_with_the_blocks_in_a_row():
-    rates = drop_path_rates(spec_of(SMALL))
+    rates = branch_rates(spec_of(SMALL))
     # The first stage has rates of its own; 2 + 2·2 + 2 blocks follow one another in the others.
     step = 0.2 / 7
     assert rates[0] == [[0, 0]]
@@ -191,6 +191,18 @@ def test_tools_that_walk_a_spec_know_branches():
     light = spec_of("topology: parallel\nstem: hrnet_stem\nstages:\n  - {block: basic, widths: [64]}\n")
     formula = symbolic(light)
     assert formula.value(formula.nearest(96)) == measure(light, formula.nearest(96)).macs
+
+
+def test_a_finding_is_of_a_branch_and_stands_at_its_width():
+    text = "topology: parallel\nstem: {type: hr_stem, width: 12}\nstages:\n  - {block: basic, widths: [12]}\n"
+    text += "  - {block: basic, depth: 3, widths: [12, 20], downsamples: [~, conv_relu], fuse: fuse}\n"
+    document = parse_document(text, "spec.yaml")
+    lines = [written(finding, document) for finding in lint(parse(document)) if finding.rule == "odd-width"]
+    assert [line.split(" channels")[0] for line in lines] == [
+        "spec.yaml:4: stages[0].widths[0]: 12",
+        "spec.yaml:5: stages[1].widths[0]: 12",
+        "spec.yaml:5: stages[1].widths[1]: 20",
+    ]
 
 
 def test_random_parallel_specs_are_drawn():

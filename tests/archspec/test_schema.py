@@ -1,12 +1,18 @@
 """What a spec is: frozen, with an identity, and variants at given resolutions."""
 
-import pytest
-from pydantic import ValidationError
+from typing import Literal, final
 
+import pytest
+from pydantic import ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from archspec.diagnosis import first_problem
 from archspec.document import parse_document
 from archspec.loader import load, parse
-from archspec.schema import ArchSpec
+from archspec.schema import ArchSpec, StageSpec
+from blocks.component import Block
 from blocks.hr import HR
+from blocks.layers.conv import dwconv
 
 BASE = """
 resolution: 64
@@ -94,3 +100,30 @@ def test_specs_can_be_made_in_python():
     spec = ArchSpec.model_validate({"stem": "hr_stem", "stages": [{"block": "HR", "width": 8}]})
     assert spec == spec_of("stem: hr_stem\nstages: [{block: HR, width: 8}]\n")
     assert ArchSpec(stem=spec.stem, stages=spec.stages) == spec
+
+
+@final
+class Picky(Block):
+    """A block of a third party with an error of its own kind."""
+
+    type: Literal["Picky"] = "Picky"
+    number: int = 1
+
+    @field_validator("number")
+    @classmethod
+    def _is_odd(cls, number: int) -> int:
+        if number % 2 == 0:
+            raise PydanticCustomError("even", "{number} is {what}", {"number": number, "what": "even: {odd}"})
+        return number
+
+    def layers(self, width):
+        return dwconv(width)
+
+
+def test_a_part_may_have_kinds_of_errors_of_its_own(monkeypatch):
+    monkeypatch.setattr("archspec.part_unions.find_part", lambda name: Picky)
+    stage = StageSpec.model_validate({"width": 4, "blocks": [{"type": "Picky", "number": 3}]})
+    assert stage.blocks == (Picky(number=3),)
+    with pytest.raises(ValidationError) as caught:
+        StageSpec.model_validate({"width": 4, "blocks": [{"type": "Picky", "number": 2}]})
+    assert first_problem(caught.value) == (("blocks", 0, "number"), "2 is even: {odd}")

@@ -31,6 +31,23 @@ def effects(text: str = TEXT) -> dict[tuple[str, float, float], Effect]:
     return {(effect.field, effect.before, effect.after): effect for effect in sensitivity(spec_of(text))}
 
 
+def test_the_depths_and_expansions_of_branches_change_one_by_one():
+    text = "topology: parallel\nresolution: 64\nstem: hr_stem\nstages:\n  - {block: HR, widths: [8], expansion: 2}\n"
+    row = "  - {block: HR, widths: [8, 12], downsamples: [~, {type: irds_b, expansion: 2}], expansion: [2, 3]}\n"
+    found = effects(text + row)
+    assert {field for field, _, _ in found if field != "stem.width"} == {
+        *("stages[0].depths[0]", "stages[0].expansion[0]", "stages[1].depths[0]", "stages[1].expansion[0]"),
+        *("stages[1].depths[1]", "stages[1].expansion[1]", "stages[1].downsamples[1].expansion"),
+    }
+    for key, old, new in (
+        (("stages[1].depths[1]", 1, 2), "widths: [8, 12]", "widths: [8, 12], depths: [1, 2]"),
+        (("stages[1].expansion[1]", 3, 4), "[2, 3]", "[2, 4]"),
+        (("stages[1].downsamples[1].expansion", 2, 3), "irds_b, expansion: 2", "irds_b, expansion: 3"),
+    ):
+        after = measure(spec_of(text + row.replace(old, new)))
+        assert (found[key].macs_after, found[key].params_after) == (after.macs, after.params)
+
+
 @pytest.mark.parametrize(
     ("key", "old", "new"),
     [

@@ -5,6 +5,7 @@ import pytest
 from archspec.cost import measure
 from archspec.errors import SpecError
 from archspec.loader import load
+from archspec.schema import ArchSpec
 from archspec.transform import to_hiri
 from reports.published import published
 
@@ -40,6 +41,25 @@ def test_the_rest_of_the_backbone_sees_the_maps_that_it_saw():
 def test_a_spec_that_has_no_embedding_of_stride_4_is_refused():
     with pytest.raises(SpecError, match="stem: must reduce the image 4 times, not 8 times"):
         to_hiri(to_hiri(load("pvtv2-b2")))
+
+
+def test_the_image_of_a_detector_is_twice_as_large_too():
+    spec = ArchSpec.model_validate({**load("pvtv2-b0").canonical(), "input": {"size": [80, 60], "scale": 2}})
+    after = to_hiri(spec)
+    assert (after.resolution, after.image) == (2 * spec.resolution, (320, 240))
+    assert [stage.shape for stage in measure(after).stages] == [stage.shape for stage in measure(spec).stages]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resolution": 16384}, "resolution: must be at most 16384, not 32768"),
+        ({"input": {"size": [800, 608], "scale": 16}}, "input.scale: must be at most 16, not 32"),
+    ],
+)
+def test_images_that_would_be_too_large_are_refused(changes, message):
+    with pytest.raises(SpecError, match=message):
+        to_hiri(ArchSpec.model_validate({**load("pvtv2-b0").canonical(), **changes}))
 
 
 def test_changes_at_resolutions_are_refused():
