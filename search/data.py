@@ -103,12 +103,13 @@ class Dataset(BaseModel, ABC):
                 channels, or a stride empties a map at this resolution.
         """
         spec = spec.at(self.resolution)
+        wanted = self.classes  # asked once: a folder of images counts them on disk
         classes = getattr(spec.head, "classes", None)
-        if classes != self.classes:
-            raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
+        if classes != wanted:
+            raise FieldError("head", f"must have the data set's {wanted} classes, not {classes}")
         if spec.channels != 3:
             raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
-        self.supervision.check_output(trace(spec).lines[-1].shape, self.classes)
+        self.supervision.check_output(trace(spec).lines[-1].shape, wanted)
         return spec
 
     @abstractmethod
