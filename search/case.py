@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -325,7 +324,7 @@ class _Reader:
                 raise self._error(("known", name, pick), f"unknown choice{suggest(pick, names)}")
         design: list[int] = []
         for choice in choices:
-            label = deepcopy(picks.get(choice.name, choice.labels[0]))
+            label = picks.get(choice.name, choice.labels[0])
             if label not in choice.labels:
                 rule = f"has no option {show(label)}; known: {', '.join(map(show, choice.labels))}"
                 raise self._error(("known", name, choice.name), rule)
