@@ -87,7 +87,7 @@ def requeue(
     attrs: dict[str, Any],
     kept: dict[str, Any],
     reason: str,
-) -> bool:
+) -> None:
     """Record a running trial as failed, and queue it again unless it keeps killing its worker.
 
     Args:
@@ -98,9 +98,6 @@ def requeue(
         attrs: the trial's attributes.
         kept: attributes that the new trial takes over.
         reason: why the trial ended.
-
-    Returns:
-        whether it was queued again.
     """
     attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
     again = bool(queued) and attempt <= MAX_ATTEMPTS
@@ -108,7 +105,6 @@ def requeue(
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)
-    return again
 
 
 def _cut_torn_line(path: Path) -> None:
