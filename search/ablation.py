@@ -14,9 +14,10 @@ from archspec.cost import measure
 from archspec.document import Document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import encode, parse
-from archspec.paths import Place, put
+from archspec.paths import Place, parse_path, put
 from archspec.schema import ArchSpec
 from archspec.wording import plural
+from search.edits import overlap
 from search.evaluator import Evaluator, parse_evaluator
 from search.fractional import describe as explain
 from search.patches import canonical, clashing, patched
@@ -262,7 +263,11 @@ class Ablation:
 
     def _clash(self, data: dict[str, Any], first: str, second: str) -> str:
         one, other = self.edits[first], self.edits[second]
-        shared = [path for path in one.training if any(_inside(path, theirs) for theirs in other.training)]
+        shared = [
+            path
+            for path in one.training
+            if any(overlap(parse_path(path), parse_path(theirs)) for theirs in other.training)
+        ]
         return clashing(data, one.spec, other.spec) or (shared[0] if shared else "")
 
     def _repetitions(self) -> Iterator[str]:
@@ -289,10 +294,6 @@ def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
     except FieldError as error:
         where = f"evaluator.{error.field}" if error.field else "evaluator"
         raise FieldError(path, error.rule if where == path else f"{where}: {error.rule}") from None
-
-
-def _inside(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def describe(ablation: Ablation) -> dict[str, Any]:
