@@ -299,27 +299,22 @@ def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
 def describe(ablation: Ablation) -> dict[str, Any]:
     """The plan as reports find it in the journal: every view with the labels, costs and comparisons of its rows."""
     config = ablation.plan.config
+    specs = {row.spec.digest: row.spec for row in ablation.runs.values()}
+    costs = {digest: _costs(spec) for digest, spec in specs.items()}
     views: list[dict[str, Any]] = []
     for table in ablation.tables:
         found = table.view.design(dict.fromkeys(config.edits, ""))
-        rows: list[dict[str, Any]] = []
-        for row in table.rows:
-            cost = measure(row.spec)
-            rows.append(
-                {
-                    "label": row.label,
-                    "edits": list(row.edits),
-                    "run": row.run,
-                    "digest": row.spec.digest,
-                    "code": encode(row.spec),
-                    "resolution": row.spec.resolution,
-                    "params": cost.params,
-                    "macs": cost.macs,
-                    "activations": cost.activations,
-                    "training": ablation.training(row),
-                    "against": row.against,
-                }
-            )
+        rows = [
+            {
+                "label": row.label,
+                "edits": list(row.edits),
+                "run": row.run,
+                **costs[row.spec.digest],
+                "training": ablation.training(row),
+                "against": row.against,
+            }
+            for row in table.rows
+        ]
         views.append(
             {
                 "name": table.name,
@@ -338,4 +333,16 @@ def describe(ablation: Ablation) -> dict[str, Any]:
         "base_digest": ablation.plan.base.digest,
         "notes": list(ablation.notes()),
         "views": views,
+    }
+
+
+def _costs(spec: ArchSpec) -> dict[str, Any]:
+    cost = measure(spec)
+    return {
+        "digest": spec.digest,
+        "code": encode(spec),
+        "resolution": spec.resolution,
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
     }
