@@ -29,9 +29,10 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
-    from search.ablation import Ablation, describe
+    from search.ablation import Ablation
     from search.ablation_run import conduct_plan
     from search.plan import load_plan
+    from search.plan_record import describe
 
     asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
     ablation = Ablation(load_plan(plan, runs, asked))

@@ -10,16 +10,14 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple, final
 
-from archspec.cost import measure
 from archspec.document import Document
 from archspec.errors import FieldError, SpecError
-from archspec.loader import encode, parse
+from archspec.loader import parse
 from archspec.paths import Place, parse_path, put
 from archspec.schema import ArchSpec
 from archspec.wording import plural
 from search.edits import overlap
 from search.evaluator import Evaluator, parse_evaluator
-from search.fractional import describe as explain
 from search.patches import canonical, clashing, patched
 from search.plan import TRAINING, EditSpec, Plan, trains
 from search.views import Combination, View
@@ -294,55 +292,3 @@ def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
     except FieldError as error:
         where = f"evaluator.{error.field}" if error.field else "evaluator"
         raise FieldError(path, error.rule if where == path else f"{where}: {error.rule}") from None
-
-
-def describe(ablation: Ablation) -> dict[str, Any]:
-    """The plan as reports find it in the journal: every view with the labels, costs and comparisons of its rows."""
-    config = ablation.plan.config
-    specs = {row.spec.digest: row.spec for row in ablation.runs.values()}
-    costs = {digest: _costs(spec) for digest, spec in specs.items()}
-    views: list[dict[str, Any]] = []
-    for table in ablation.tables:
-        found = table.view.design(dict.fromkeys(config.edits, ""))
-        rows = [
-            {
-                "label": row.label,
-                "edits": list(row.edits),
-                "run": row.run,
-                **costs[row.spec.digest],
-                "training": ablation.training(row),
-                "against": row.against,
-            }
-            for row in table.rows
-        ]
-        views.append(
-            {
-                "name": table.name,
-                "type": table.view.type,
-                "title": table.view.title,
-                "factors": list(found.factors) if found else [],
-                "generators": [str(one) for one in found.generators] if found else [],
-                "design": list(explain(found)) if found else [],
-                "rows": rows,
-            }
-        )
-    return {
-        "name": config.name,
-        "description": config.description,
-        "base": ablation.plan.base.name,
-        "base_digest": ablation.plan.base.digest,
-        "notes": list(ablation.notes()),
-        "views": views,
-    }
-
-
-def _costs(spec: ArchSpec) -> dict[str, Any]:
-    cost = measure(spec)
-    return {
-        "digest": spec.digest,
-        "code": encode(spec),
-        "resolution": spec.resolution,
-        "params": cost.params,
-        "macs": cost.macs,
-        "activations": cost.activations,
-    }

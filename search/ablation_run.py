@@ -16,11 +16,12 @@ from rich.table import Table
 
 from archspec import __version__
 from archspec.errors import RunError, SpecError
-from search.ablation import Ablation, describe
+from search.ablation import Ablation
 from search.ablation_arm import AblationArm, Decide, Scores
 from search.conductor import Conductor, first_difference, write_asked
 from search.journal import lock_run, open_storage, open_study
 from search.plan import PlanConfig
+from search.plan_record import describe
 from search.pool import Pool
 from search.screen import Screen
 

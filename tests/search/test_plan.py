@@ -8,8 +8,9 @@ import yaml
 from archspec.cost import measure
 from archspec.errors import SpecError
 from archspec.loader import dump, load
-from search.ablation import Ablation, describe
+from search.ablation import Ablation
 from search.plan import load_plan
+from search.plan_record import describe
 
 ROOT = Path(__file__).parents[2]
 PLANS = sorted((ROOT / "plans").glob("*.yaml"))
