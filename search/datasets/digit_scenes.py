@@ -54,10 +54,10 @@ class DigitScenes(Dataset):
         import numpy as np
         import torch
 
-        from search.masks import MaskSplit
         from search.scenes import compose_scenes
+        from search.tensors import TensorSplit
 
-        splits: list[MaskSplit] = []
+        splits: list[TensorSplit] = []
         for number, (sources, count) in enumerate(
             zip(load_sources(), (self.train, self.validation, self.test), strict=True)
         ):
@@ -65,7 +65,7 @@ class DigitScenes(Dataset):
             images, masks = compose_scenes(sources, count, self._layout(), rng)
             pixels, targets = torch.from_numpy(images), torch.from_numpy(masks)
             reach = self.resolution // 16
-            splits.append(MaskSplit(pixels, targets, classes=self.classes, mean=0.3, std=0.21, reach=reach))
+            splits.append(TensorSplit(pixels, targets, mean=0.3, std=0.21, reach=reach, supervision=self.supervision))
         return Splits(*splits)
 
     def _layout(self):
