@@ -16,6 +16,7 @@ from archspec.loader import find_document, parse, written
 from archspec.paths import Place, format_path, place_of
 from archspec.schema import ArchSpec
 from archspec.wording import show
+from search.asked import PLAN, find_asked
 from search.evaluator import AnyEvaluator
 from search.views import AnyView
 
@@ -126,7 +127,7 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
     Raises:
         SpecError: neither, or a rule is broken.
     """
-    recorded = next((f for f in (Path(source) / "plan.yaml", runs / source / "plan.yaml") if f.is_file()), None)
+    recorded = find_asked(PLAN, source, runs)
     if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
         raise SpecError(f"{source!r:.80} is no plan file and no run in {runs}")
     document = read_document(recorded or Path(source))

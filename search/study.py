@@ -16,6 +16,7 @@ from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import format_path, parse_path, place_of, suggest
+from search.asked import STUDY, find_asked
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import has_holes
@@ -156,7 +157,7 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
-    recorded = next((f for f in (Path(source) / "study.yaml", runs / source / "study.yaml") if f.is_file()), None)
+    recorded = find_asked(STUDY, source, runs)
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
