@@ -172,12 +172,12 @@ def _check_shapes(spec: ArchSpec, resolution: Resolution, document: Document) ->
     except FieldError as error:
         place = written_place(place_of(error), document)
         rule = f"{format_path(place)}: {error.rule}" if variant else error.rule
-        raise _error(rule, variant or place, document) from None
+        raise document.refuse(variant or place, rule) from None
     if params > MAX_PARAMS:
         place = variant or written_place(_largest(spec), document)
         size = f"{params:.1e} parameters, more than {MAX_PARAMS:.0e}"
         rule = f"the model would have {size}: is a width or depth mistyped?"
-        raise _error(rule, place, document)
+        raise document.refuse(place, rule)
 
 
 def _largest(spec: ArchSpec) -> Place:
@@ -188,7 +188,3 @@ def _largest(spec: ArchSpec) -> Place:
         return ("stages", index, "branches", number, "width")
     index = max(range(len(spec.stages)), key=lambda i: spec.stages[i].width ** 2 * spec.stages[i].depth)
     return ("stages", index, "width")
-
-
-def _error(rule: str, place: Place, document: Document) -> SpecError:
-    return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))

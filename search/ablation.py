@@ -210,7 +210,7 @@ class Ablation:
         place = self._places[name]
         if place[0] == "edits" and "set" in written["edits"][name]:
             place = (*place, "set")
-        return self.plan.refuse((*place, path), rule)
+        return self.plan.document.refuse((*place, path), rule)
 
     def _key(self, edits: Names) -> str:
         """Equal for two sets of edits that give the same training."""

@@ -225,14 +225,12 @@ class _Reader:
         )
 
     def _error(self, place: Place, rule: str) -> SpecError:
-        document = self.document
-        return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+        return self.document.refuse(place, rule)
 
     def _spec(self, name: str, entry: _SpecFile) -> dict[str, Any]:
         base = entry.base
-        beside = Path(self.document.source).parent / base
-        if Path(base).suffix.lower() in (".yaml", ".yml", ".json") and beside.is_file():
-            base = str(beside)
+        if Path(base).suffix.lower() in (".yaml", ".yml", ".json"):
+            base = self.document.beside(base)
         data = canonical(load(base))
         place = ("specs", name, "edits")
         for path, value in entry.edits.items():

@@ -11,11 +11,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from archspec.costing import METRICS, MetricName
-from archspec.diagnosis import explain
+from archspec.diagnosis import explain_config
 from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
-from archspec.paths import format_path, parse_path, place_of, suggest
+from archspec.paths import place_of, suggest
 from search.asked import STUDY, find_asked
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
@@ -184,7 +184,7 @@ def parse_study(document: Document) -> StudyConfig:
         raise SpecError("a study must be a mapping", source=document.source, line=1)
     data = dict(cast("dict[str, Any]", document.data))
     if "space" not in data:
-        raise SpecError("field space is required", source=document.source, line=document.line(()))
+        raise document.refuse((), "field space is required")
     space = _open_space(data["space"], document)
     data["space"] = space.template
     try:
@@ -193,7 +193,7 @@ def parse_study(document: Document) -> StudyConfig:
         for name in config.final.anchors:
             config.evaluator.prepare(parse(find_document(name)))
     except ValidationError as error:
-        raise _explain(error, document) from None
+        raise explain_config(error, document, {(): set(StudyConfig.model_fields)}) from None
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
@@ -205,9 +205,7 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
     try:
         config.final_evaluator()
     except FieldError as error:
-        place = ("final", "changes", *(parse_path(error.field) if error.field else ()))
-        field, line = format_path(place), document.line(place)
-        raise SpecError(error.rule, field=field, source=document.source, line=line) from None
+        raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
 
 
 def _check_budget(config: StudyConfig, space: Space, document: Document) -> None:
@@ -215,33 +213,20 @@ def _check_budget(config: StudyConfig, space: Space, document: Document) -> None
         _ = config.confinement
     except (FieldError, SpecError) as error:
         rule = error.rule.replace("no layout", f"no layout of {space.name}", 1)
-        raise SpecError(rule, field="budget", source=document.source, line=document.line(("budget",))) from None
+        raise document.refuse(("budget",), rule) from None
 
 
 def _open_space(raw: Any, document: Document) -> Space:
     if isinstance(raw, dict):
-        lines = {place[1:]: line for place, line in document.lines.items() if place[:1] == ("space",)}
-        return parse_space(Document(raw, document.source, lines))
+        return parse_space(document.below("space"))
     if not isinstance(raw, str):
-        rule = f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}"
-        raise SpecError(rule, field="space", source=document.source, line=document.line(("space",)))
-    beside = Path(document.source).parent / raw
-    return parse_space(find_space_document(str(beside) if beside.is_file() else raw))
+        raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
+    return parse_space(find_space_document(document.beside(raw)))
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
     layout = space.fill(lambda hole: hole.options[0])
     config.evaluator.prepare(layout.spec)
-
-
-def _explain(error: ValidationError, document: Document) -> SpecError:
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, FieldError):
-        place = tuple(first["loc"]) + place_of(cause)
-        field, line = format_path(place), document.line(place)
-        return SpecError(cause.rule, field=field, source=document.source, line=line)
-    return explain(error, document, {(): set(StudyConfig.model_fields)})
 
 
 def _shift(document: Document) -> dict[tuple[str | int, ...], int]:
