@@ -68,6 +68,11 @@ class Document:
         return str(path) if path.is_file() else name
 
 
+def is_file_name(text: str) -> bool:
+    """Whether `text` ends as the names of files do that can be read here, whatever else it could be the name of."""
+    return Path(text).suffix.lower() in (".yaml", ".yml", ".json")
+
+
 def read_document(path: Path) -> Document:
     """Read a YAML or JSON file.
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from archspec import parallel_forms
 from archspec.diagnosis import explain, written_place
-from archspec.document import MAX_BYTES, Document, parse_document, read_document
+from archspec.document import MAX_BYTES, Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, columnize, compact
 from archspec.paths import Place, format_path, place_of, suggest
@@ -52,7 +52,7 @@ def find_document(source: str | Path) -> Document:
     text = str(source)
     if text == "-":
         return parse_document(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
-    if isinstance(source, Path) or Path(text).suffix.lower() in (".yaml", ".yml", ".json") or "/" in text:
+    if isinstance(source, Path) or is_file_name(text) or "/" in text:
         if Path(text).stem in presets() and not os.path.exists(text):
             rule = f"no such file; the preset is called {Path(text).stem}, without folder and ending"
             raise SpecError(rule, source=text)

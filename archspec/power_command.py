@@ -97,10 +97,11 @@ def _check_options(
 
 def _family(source: str) -> tuple[Path, dict[str, int]]:
     """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
+    from archspec.document import is_file_name
     from reports.pilot import families
 
     path = Path(source)
-    if path.suffix.lower() not in (".yaml", ".yml", ".json") and not path.is_file():
+    if not is_file_name(source) and not path.is_file():
         return path, families(path)
     from search.ablation import Ablation
     from search.plan import load_plan

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain, first_problem
-from archspec.document import Document, parse_document, read_document
+from archspec.document import Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from archspec.paths import Place, format_path, suggest
@@ -164,7 +164,7 @@ def load_case(source: str) -> Case:
     """
     if source in cases():
         return parse_case(parse_document((files("archspec") / "cases" / f"{source}.yaml").read_bytes(), source))
-    if Path(source).suffix.lower() not in (".yaml", ".yml", ".json") and not Path(source).exists():
+    if not is_file_name(source) and not Path(source).exists():
         raise SpecError(f"{source!r:.80} is no file and no shipped case{suggest(source, cases())}")
     return parse_case(read_document(Path(source)))
 
@@ -229,9 +229,7 @@ class _Reader:
 
     def _spec(self, name: str, entry: _SpecFile) -> dict[str, Any]:
         base = entry.base
-        if Path(base).suffix.lower() in (".yaml", ".yml", ".json"):
-            base = self.document.beside(base)
-        data = canonical(load(base))
+        data = canonical(load(self.document.beside(base) if is_file_name(base) else base))
         place = ("specs", name, "edits")
         for path, value in entry.edits.items():
             try:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain_config
-from archspec.document import Document, read_document
+from archspec.document import Document, is_file_name, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse, written
 from archspec.paths import place_of
@@ -123,7 +123,7 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
         SpecError: neither, or a rule is broken.
     """
     recorded = find_asked(PLAN, source, runs)
-    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
+    if recorded is None and not Path(source).exists() and not is_file_name(source):
         raise SpecError(f"{source!r:.80} is no plan file and no run in {runs}")
     document = read_document(recorded or Path(source))
     if isinstance(document.data, dict) and asked:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from archspec.costing import METRICS, MetricName
 from archspec.diagnosis import explain_config
-from archspec.document import Document, read_document
+from archspec.document import Document, is_file_name, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import place_of, suggest
@@ -161,7 +161,7 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
-    if recorded is None and not Path(source).exists() and Path(source).suffix.lower() not in (".yaml", ".yml", ".json"):
+    if recorded is None and not Path(source).exists() and not is_file_name(source):
         rule = f"{source!r:.80} is no file, no shipped space{suggest(source, spaces())} and no run in {runs}"
         raise SpecError(rule)
     document = read_document(recorded or Path(source))
