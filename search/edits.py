@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any, cast
 
 from archspec.errors import FieldError
-from archspec.paths import Place, format_path, parse_path, suggest
+from archspec.paths import Place, format_path, parse_path, pick, suggest
 from archspec.schema import change
 from archspec.wording import show
 from blocks.catalog import find_part, parts, tag
@@ -148,12 +148,7 @@ def _value(data: dict[str, Any], value: Any) -> Any:
     if not isinstance(value, dict) or "of" not in value:
         return value
     given = cast("dict[str, Any]", value)
-    node: Any = data
-    for step in parse_path(str(given["of"])):
-        try:
-            node = node[step]
-        except (KeyError, IndexError, TypeError):
-            raise FieldError(str(given["of"]), "does not exist") from None
+    node = pick(data, str(given["of"]))
     times = given.get("times", 1)
     for factor in (node, times):
         if isinstance(factor, bool) or not isinstance(factor, int | float):
