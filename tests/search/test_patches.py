@@ -201,3 +201,20 @@ def test_branches_clash_with_branches_and_not_with_what_a_stage_has_once():
     assert clashing(HRNET, {"stages[1].depth": 2}, {"stages[1].block": "basic"}) == "stages[1].depth"
     assert clashing(HRNET, {"stages[1].depth": 2}, {"basic.drop_path": 0}) == "stages[1].depth"
     assert clashing(HRNET, {"stages[1]": {}}, {"stages[1].fuse": None}) == "stages[1]"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("stem.widht", "stem.widht: does not exist (did you mean width?)"),
+        ("head.hiden.x", "head.hiden.x: head.hiden does not exist (did you mean hidden?)"),
+        (
+            "irds_a.expansoin",
+            "irds_a.expansoin: stages[1].downsample.expansoin does not exist (did you mean expansion?)",
+        ),
+    ],
+)
+def test_a_path_is_named_once(path, message):
+    with pytest.raises(FieldError) as caught:
+        patched(TINY, path, 2)
+    assert str(caught.value) == message
