@@ -87,6 +87,5 @@ def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
     for note in described["notes"]:
         typer.echo(note)
     config, trainings = ablation.plan.config, len(ablation.runs)
-    rows = sum(len(table.rows) for table in ablation.tables)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
-    typer.echo(f"{plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")
+    typer.echo(f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

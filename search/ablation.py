@@ -99,6 +99,11 @@ class Ablation:
                 runs.setdefault(row.run, row)
         return runs
 
+    @property
+    def size(self) -> int:
+        """Number of rows in all views, those included that share their trainings."""
+        return sum(len(table.rows) for table in self.tables)
+
     def evaluators(self) -> dict[str, Evaluator]:
         """The ways of training by `Row.variant`.
 
@@ -274,9 +279,8 @@ class Ablation:
                 still = [name for name, moves in self._moves(row) if not moves]
                 if still:
                     yield f"{table.name}: in row {row.label!r} {', '.join(still)} changes nothing"
-        rows = sum(len(table.rows) for table in self.tables)
-        if len(self.runs) < rows:
-            yield f"{plural(rows, 'row')} share {plural(len(self.runs), 'training')} per seed"
+        if len(self.runs) < self.size:
+            yield f"{plural(self.size, 'row')} share {plural(len(self.runs), 'training')} per seed"
 
 
 def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
