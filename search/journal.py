@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from archspec.errors import RunError, SpecError
 
@@ -66,9 +66,19 @@ def open_study(storage: JournalStorage, name: str, objectives: list[str], attrs:
     return study
 
 
-def unfinished(study: Study) -> list[optuna.trial.FrozenTrial]:
+def unfinished(study: Study) -> list[FrozenTrial]:
     """Trials that a stopped or killed process left running."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def waiting(study: Study) -> list[FrozenTrial]:
+    """Trials that are queued: the study answers with them before it asks its sampler."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def find_trial(study: Study, number: int) -> FrozenTrial:
+    """A trial as it is recorded."""
+    return study.get_trials(deepcopy=False)[number]
 
 
 def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:
