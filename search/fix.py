@@ -22,6 +22,7 @@ from archspec.forms import compact
 from archspec.loader import dump, parse
 from archspec.paths import pick, put
 from archspec.schema import ArchSpec
+from archspec.wording import plural
 from search.budget import count
 from search.confinement import Confinement
 from search.holes import Hole, Params, Scalar, has_holes
@@ -115,7 +116,7 @@ def report(result: Fix) -> Iterator[str]:
     for limit, before, after in result.costs:
         yield f"{limit}: {before:,}" + (f" -> {after:,}" if result.changes else " already")
     if result.changes:
-        fields = "1 field" if len(result.changes) == 1 else f"{len(result.changes)} fields"
+        fields = plural(len(result.changes), "field")
         yield f"{fields} changed; of the {result.layouts:,} layouts around it, none inside has fewer or smaller changes"
 
 
