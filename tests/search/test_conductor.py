@@ -189,7 +189,7 @@ def test_kill_9_five_times_loses_no_finished_trial_and_trains_none_twice(study_f
 def test_a_killed_worker_costs_one_attempt_and_ctrl_c_saves(study_file, tmp_path):
     study, runs = study_file(seconds=0.4, trials=8), tmp_path / "runs"
     process = start(study, runs)
-    time.sleep(2.5)
+    wait_until(lambda: count_events(runs / "toy") > 0)  # a trial is under way, however busy the machine
     workers = subprocess.run(
         ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
     )
