@@ -35,9 +35,10 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
-    from search.ablation import Ablation, describe
+    from search.ablation import Ablation
     from search.ablation_run import conduct_plan
     from search.plan import load_plan
+    from search.plan_record import describe
 
     asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
     ablation = Ablation(load_plan(plan, runs, asked))
@@ -92,6 +93,5 @@ def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
     for note in described["notes"]:
         typer.echo(note)
     config, trainings = ablation.plan.config, len(ablation.runs)
-    rows = sum(len(table.rows) for table in ablation.tables)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
-    typer.echo(f"{plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")
+    typer.echo(f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -386,10 +386,8 @@ def _describe(file: str) -> str:
         return f"a study of {config.trials} trials"
     if isinstance(data, dict) and "views" in data:
         ablation = Ablation(parse_plan(document))
-        rows = sum(len(table.rows) for table in ablation.tables)
-        return (
-            f"a plan of {plural(rows, 'row')} in {plural(len(ablation.tables), 'view')}, {len(ablation.runs)} distinct"
-        )
+        rows, views = plural(ablation.size, "row"), plural(len(ablation.tables), "view")
+        return f"a plan of {rows} in {views}, {len(ablation.runs)} distinct"
     if has_holes(data):
         return f"a space of {parse_space(document).count():,} layouts"
     spec = parse(document)

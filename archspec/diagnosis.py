@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.document import Document
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, STAGE_FIELDS
 from archspec.parallel_places import candidates, in_pattern
-from archspec.paths import NOTHING, Place, format_path, get, suggest
+from archspec.paths import NOTHING, Place, get, place_of, suggest
 from archspec.wording import either, plural, show
 from blocks.catalog import find, find_part, parts, tag
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
@@ -52,7 +52,16 @@ def explain(error: ValidationError, document: Document, known: dict[Place, set[s
     found = [(written_place(place, document), rule, kind) for place, rule, kind in _problems(error, known or {})]
     # Misspelt keys first, since they often cause the missing ones; then in the order of the document.
     place, rule, _ = min(found, key=lambda one: (one[2] != "extra_forbidden", document.line(one[0]) or 0))
-    return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+    return document.refuse(place, rule)
+
+
+def explain_config(error: ValidationError, document: Document, known: dict[Place, set[str]]) -> SpecError:
+    """As `explain`, for a configuration with parts that are read by themselves: their errors say the field inside."""
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        return document.refuse((*first["loc"], *place_of(cause)), cause.rule)
+    return explain(error, document, known)
 
 
 def first_problem(error: ValidationError) -> tuple[Place, str]:

@@ -53,6 +53,25 @@ class Document:
             place = place[:-1]
         return self.lines.get(place)
 
+    def refuse(self, place: Place, rule: str) -> SpecError:
+        """The error of a rule that is broken at `place`."""
+        return SpecError(rule, field=format_path(place), source=self.source, line=self.line(place))
+
+    def below(self, key: str) -> Document:
+        """What stands under a key of the top, as a document of its own with the lines of this one."""
+        lines = {place[1:]: line for place, line in self.lines.items() if place[:1] == (key,)}
+        return Document(self.data[key], self.source, lines)
+
+    def beside(self, name: str) -> str:
+        """The file called `name` in the folder of this document; `name` itself where there is none."""
+        path = Path(self.source).parent / name
+        return str(path) if path.is_file() else name
+
+
+def is_file_name(text: str) -> bool:
+    """Whether `text` ends as the names of files do that can be read here, whatever else it could be the name of."""
+    return Path(text).suffix.lower() in (".yaml", ".yml", ".json")
+
 
 def read_document(path: Path) -> Document:
     """Read a YAML or JSON file.

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from archspec import parallel_forms
 from archspec.diagnosis import explain, written_place
-from archspec.document import MAX_BYTES, Document, parse_document, read_document
+from archspec.document import MAX_BYTES, Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, columnize, compact
 from archspec.paths import Place, format_path, place_of, suggest
@@ -52,7 +52,7 @@ def find_document(source: str | Path) -> Document:
     text = str(source)
     if text == "-":
         return parse_document(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
-    if isinstance(source, Path) or Path(text).suffix.lower() in (".yaml", ".yml", ".json") or "/" in text:
+    if isinstance(source, Path) or is_file_name(text) or "/" in text:
         if Path(text).stem in presets() and not os.path.exists(text):
             rule = f"no such file; the preset is called {Path(text).stem}, without folder and ending"
             raise SpecError(rule, source=text)
@@ -172,19 +172,15 @@ def _check_shapes(spec: ArchSpec, resolution: Resolution, document: Document) ->
     except FieldError as error:
         place = written_place(place_of(error), document)
         rule = f"{format_path(place)}: {error.rule}" if variant else error.rule
-        raise _error(rule, variant or place, document) from None
+        raise document.refuse(variant or place, rule) from None
     if params > MAX_PARAMS:
         place = variant or written_place(_largest(spec), document)
         size = f"{params:.1e} parameters, more than {MAX_PARAMS:.0e}"
         rule = f"the model would have {size}: is a width or depth mistyped?"
-        raise _error(rule, place, document)
+        raise document.refuse(place, rule)
 
 
 def _largest(spec: ArchSpec) -> Place:
     """The width that is most likely mistyped where a model is too large."""
     place, _ = max(spec.lanes(), key=lambda lane: lane[1].width ** 2 * lane[1].depth)
     return (*place, "width")
-
-
-def _error(rule: str, place: Place, document: Document) -> SpecError:
-    return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))

@@ -77,6 +77,15 @@ def get(data: Any, place: Place) -> Any:
     return data
 
 
+def pick(data: dict[str, Any], path: str) -> Any:
+    """The value at a dotted path of `data`.
+
+    Raises:
+        FieldError: a path that does not exist, with the nearest one that does.
+    """
+    return _follow(data, parse_path(path))
+
+
 def put(data: dict[str, Any], path: str, value: Any) -> None:
     """Replace the value at a dotted path of `data` by a copy of `value`.
 
@@ -84,9 +93,7 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
         FieldError: a path that does not exist, with the nearest one that does.
     """
     *above, last = parse_path(path)
-    node: Any = data
-    for depth, step in enumerate(above):
-        node = _step(node, step, above[:depth])
+    node = _follow(data, above)
     _step(node, last, above)
     node[last] = deepcopy(value)
 
@@ -96,6 +103,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
     lowered = {name.lower(): name for name in known}
     near = get_close_matches(word[:100].lower(), lowered, n=1, cutoff=0.5)
     return f" (did you mean {lowered[near[0]]}?)" if near else ""
+
+
+def _follow(node: Any, place: Sequence[str | int]) -> Any:
+    for depth, step in enumerate(place):
+        node = _step(node, step, place[:depth])
+    return node
 
 
 def _step(node: Any, step: str | int, above: Sequence[str | int]) -> Any:

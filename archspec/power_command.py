@@ -97,12 +97,13 @@ def _check_options(
 
 def _family(source: str) -> tuple[Path, dict[str, int]]:
     """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
+    from archspec.document import is_file_name
     from reports.pilot import families
     from search.plan import load_plan, plans
 
     path = Path(source)
     shipped = source in plans() and not path.exists()
-    if path.suffix.lower() not in (".yaml", ".yml", ".json") and not path.is_file() and not shipped:
+    if not is_file_name(source) and not path.is_file() and not shipped:
         return path, families(path)
     from search.ablation import Ablation
 

@@ -145,8 +145,7 @@ class Specs:
 
     def error(self, index: int, key: str, rule: str) -> SpecError:
         """The error of one field of row `index`."""
-        line = self.document.line(("rows", index, key))
-        return SpecError(rule, field=f"rows[{index}].{key}", source=self.document.source, line=line)
+        return self.document.refuse(("rows", index, key), rule)
 
     def _data(self, index: int, plan: Plan, above: tuple[str, ...]) -> dict[str, Any]:
         """The row form of a row's spec, before the family's options."""

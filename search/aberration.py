@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 
 # The defining relation in bits: the base factors of a word (a mask) and how many generated factors it has.
 Words = Sequence[tuple[int, int]]
 
 
+@cache
 def minimum_aberration(base: int, fraction: int) -> tuple[int, ...]:
     """`fraction` generators over `base` factors (bit i: base factor i); empty where no fraction has resolution III.
 

@@ -10,15 +10,14 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple, final
 
-from archspec.cost import measure
 from archspec.document import Document
 from archspec.errors import FieldError, SpecError
-from archspec.loader import encode, parse
-from archspec.paths import Place, put
+from archspec.loader import parse
+from archspec.paths import Place, parse_path, put
 from archspec.schema import ArchSpec
 from archspec.wording import plural
+from search.edits import overlap
 from search.evaluator import Evaluator, parse_evaluator
-from search.fractional import describe as explain
 from search.patches import canonical, clashing, patched
 from search.plan import TRAINING, EditSpec, Plan, trains
 from search.views import Combination, View
@@ -105,6 +104,11 @@ class Ablation:
             for row in table.rows:
                 runs.setdefault(row.run, row)
         return runs
+
+    @property
+    def size(self) -> int:
+        """Number of rows in all views, those included that share their trainings."""
+        return sum(len(table.rows) for table in self.tables)
 
     def evaluators(self) -> dict[str, Evaluator]:
         """The ways of training by `Row.variant`.
@@ -217,7 +221,7 @@ class Ablation:
         place = self._places[name]
         if place[0] == "edits" and "set" in written["edits"][name]:
             place = (*place, "set")
-        return self.plan.refuse((*place, path), rule)
+        return self.plan.document.refuse((*place, path), rule)
 
     def _key(self, edits: Names) -> str:
         """Equal for two sets of edits that give the same training."""
@@ -268,7 +272,11 @@ class Ablation:
 
     def _clash(self, data: dict[str, Any], first: str, second: str) -> str:
         one, other = self.edits[first], self.edits[second]
-        shared = [path for path in one.training if any(_inside(path, theirs) for theirs in other.training)]
+        shared = [
+            path
+            for path in one.training
+            if any(overlap(parse_path(path), parse_path(theirs)) for theirs in other.training)
+        ]
         return clashing(data, one.spec, other.spec) or (shared[0] if shared else "")
 
     def _repetitions(self) -> Iterator[str]:
@@ -277,9 +285,8 @@ class Ablation:
                 still = [name for name, moves in self._moves(row) if not moves]
                 if still:
                     yield f"{table.name}: in row {row.label!r} {', '.join(still)} changes nothing"
-        rows = sum(len(table.rows) for table in self.tables)
-        if len(self.runs) < rows:
-            yield f"{plural(rows, 'row')} share {plural(len(self.runs), 'training')} per seed"
+        if len(self.runs) < self.size:
+            yield f"{plural(self.size, 'row')} share {plural(len(self.runs), 'training')} per seed"
 
 
 def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
@@ -295,52 +302,3 @@ def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
     except FieldError as error:
         where = f"evaluator.{error.field}" if error.field else "evaluator"
         raise FieldError(path, error.rule if where == path else f"{where}: {error.rule}") from None
-
-
-def _inside(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def describe(ablation: Ablation) -> dict[str, Any]:
-    """The plan as reports find it in the journal: every view with the labels, costs and comparisons of its rows."""
-    config = ablation.plan.config
-    views: list[dict[str, Any]] = []
-    for table in ablation.tables:
-        found = table.view.design(dict.fromkeys(config.edits, ""))
-        rows: list[dict[str, Any]] = []
-        for row in table.rows:
-            cost = measure(row.spec)
-            rows.append(
-                {
-                    "label": row.label,
-                    "edits": list(row.edits),
-                    "run": row.run,
-                    "digest": row.spec.digest,
-                    "code": encode(row.spec),
-                    "resolution": row.spec.resolution,
-                    "params": cost.params,
-                    "macs": cost.macs,
-                    "activations": cost.activations,
-                    "training": ablation.training(row),
-                    "against": row.against,
-                }
-            )
-        views.append(
-            {
-                "name": table.name,
-                "type": table.view.type,
-                "title": table.view.title,
-                "factors": list(found.factors) if found else [],
-                "generators": [str(one) for one in found.generators] if found else [],
-                "design": list(explain(found)) if found else [],
-                "rows": rows,
-            }
-        )
-    return {
-        "name": config.name,
-        "description": config.description,
-        "base": ablation.plan.base.name,
-        "base_digest": ablation.plan.base.digest,
-        "notes": list(ablation.notes()),
-        "views": views,
-    }

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from archspec.loader import encode
 from search.ablation import Ablation, Row
 from search.arm import Arm, write_spec
-from search.journal import queued_again, requeue, unfinished
+from search.journal import find_trial, queued_again, requeue, unfinished, waiting
 from search.worker import Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -91,7 +91,7 @@ class AblationArm(Arm):
 
     def next_order(self) -> Order | None:
         while True:
-            if not self._waiting():
+            if not waiting(self.study):
                 if self._flights or not self._advance():
                     return None
                 continue
@@ -108,7 +108,7 @@ class AblationArm(Arm):
             if math.isfinite(score):
                 trial.set_user_attr("metrics", report.metrics)
                 self.study.tell(trial, score)
-                self._remember(self._trial(trial.number))
+                self._remember(find_trial(self.study, trial.number))
                 return f"{text}: {self.ablation.quality} {score:.4f}"
             report = Report("failed", f"{self.ablation.quality} is not finite: {score}")
         if report.kind == "interrupted":
@@ -116,7 +116,7 @@ class AblationArm(Arm):
         else:
             trial.set_user_attr("failure", report.text)
             self.study.tell(trial, state=TrialState.FAIL)
-            self._remember(self._trial(trial.number))
+            self._remember(find_trial(self.study, trial.number))
         return f"{text}, {report.kind}: {report.text}"
 
     def _title(self, row: Row) -> str:
@@ -124,9 +124,6 @@ class AblationArm(Arm):
         tables = self.ablation.tables
         name = next(table.name for table in tables if row in table.rows)
         return row.label if len(tables) == 1 else f"{name}: {row.label}"
-
-    def _waiting(self) -> bool:
-        return any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))
 
     def _advance(self) -> bool:
         """Queue the seeds up to the next look, for the rows that this one leaves open."""
@@ -139,10 +136,7 @@ class AblationArm(Arm):
 
     def _queue(self, seeds: int) -> bool:
         """Queue what is not known, under way or queued already, of the first `seeds` seeds of each open row."""
-        queued = {
-            (trial.user_attrs["run"], trial.user_attrs["seed"])
-            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        }
+        queued = {(trial.user_attrs["run"], trial.user_attrs["seed"]) for trial in waiting(self.study)}
         before = len(queued)
         for seed in range(self.config.seed, self.config.seed + seeds):
             for run in self.ablation.runs:
@@ -194,10 +188,7 @@ class AblationArm(Arm):
         queued = params if row is None else self._params(row, attrs["seed"])
         kept = {name: attrs[name] for name in ("run", "digest", "seed", "code")}
         requeue(self.storage, self.study, number, queued, attrs, kept, reason)
-        self._remember(self._trial(number))
-
-    def _trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
+        self._remember(find_trial(self.study, number))
 
 
 def trial_key(order: Order) -> str:

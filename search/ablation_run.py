@@ -9,19 +9,19 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import yaml
 from optuna.study import Study
 from optuna.trial import TrialState
 from rich.table import Table
 
 from archspec import __version__
-from archspec.errors import RunError, SpecError
 from archspec.wording import plural
-from search.ablation import Ablation, describe
+from search.ablation import Ablation
 from search.ablation_arm import AblationArm, Decide, Scores
-from search.conductor import Conductor, first_difference, write_asked
+from search.asked import PLAN, Compared, record_asked
+from search.conductor import Conductor
 from search.journal import lock_run, open_storage, open_study
 from search.plan import PlanConfig
+from search.plan_record import describe
 from search.pool import Pool
 from search.screen import Screen
 
@@ -96,35 +96,16 @@ def _attrs(ablation: Ablation, looks: Sequence[tuple[int, float]]) -> dict[str, 
 
 
 def _record(config: PlanConfig, root: Path) -> None:
-    """Write what is asked to `plan.yaml`, or check that the run was asked the same before, and perhaps less.
-
-    Raises:
-        SpecError: a field differs that may not change when a plan is continued, or `root` holds a search.
-    """
-    path = root / "plan.yaml"
-    if (root / "study.yaml").exists():
-        raise SpecError("holds a search; give the plan another name", field="name", source=str(root))
+    """Write what is asked to `plan.yaml`, or check that the run was asked the same before, and perhaps less."""
     asked = config.model_dump(mode="json")
-    if path.exists():
-        try:
-            recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-            pairs = [(key, recorded[key], asked[key]) for key in FIXED]
-            edits = recorded["edits"]
-            pairs += [
-                (f"edits.{name}.set", edits[name]["set"], asked["edits"][name]["set"])
-                for name in edits
-                if name in asked["edits"]
-            ]
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
-        for key, old, new in pairs:
-            if old != new:
-                rule = (
-                    f"the plan was started with another {first_difference(old, new, key)}; continue it with the same, "
-                    "or give this one another name"
-                )
-                raise SpecError(rule, source=str(path))
-    write_asked(path, config.dump())
+
+    def compare(recorded: dict[str, Any]) -> Compared:
+        yield from ((key, recorded[key], asked[key]) for key in FIXED)
+        for name, edit in recorded["edits"].items():
+            if name in asked["edits"]:
+                yield f"edits.{name}.set", edit["set"], asked["edits"][name]["set"]
+
+    record_asked(root / PLAN, config.dump(), "plan", compare)
 
 
 def _scores_table(study: Study, ablation: Ablation) -> Table:

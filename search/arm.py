@@ -20,7 +20,7 @@ from search.confined import ConfinedSampler
 from search.evaluator import Metrics
 from search.exact_sampler import ExactSampler, make_exact
 from search.holes import Hole, Scalar, steps_by
-from search.journal import requeue, unfinished
+from search.journal import find_trial, requeue, unfinished, waiting
 from search.samplers import confine, make_sampler, make_start_up
 from search.space import Layout, Space
 from search.study import StudyConfig
@@ -141,15 +141,15 @@ class SearchArm(Arm):
         else:
             flight.trial.set_user_attr("failure", report.text)
             self.study.tell(flight.trial, state=TrialState.FAIL)
-            self._remember(self._trial(number))
+            self._remember(find_trial(self.study, number))
         return f"trial {number} {report.kind}: {report.text}"
 
     def _ask(self) -> Trial:
-        waiting = any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))
+        queued = waiting(self.study)
         start_up = self.random or self._done < self.config.sampler.startup
         self.study.sampler = self._random if start_up else self._sampler
         trial = self.study.ask()
-        if not waiting:
+        if not queued:
             trial.set_user_attr("arm", "random" if start_up else "model")
         return trial
 
@@ -206,7 +206,7 @@ class SearchArm(Arm):
         trial.set_user_attr("metrics", metrics)
         trial.set_user_attr("audited", "audited_macs" in metrics)
         self.study.tell(trial, values)
-        self._remember(self._trial(trial.number))
+        self._remember(find_trial(self.study, trial.number))
 
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
         trial.set_user_attr("metrics", metrics)
@@ -232,10 +232,7 @@ class SearchArm(Arm):
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
         kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
         requeue(self.storage, self.study, number, queued, attrs, kept, reason)
-        self._remember(self._trial(number))
-
-    def _trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
+        self._remember(find_trial(self.study, number))
 
 
 def copy_start_up(source: Study, target: Study, count: int) -> None:

@@ -4,7 +4,6 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from random import Random
 
     from torch import Generator, Tensor
@@ -55,33 +54,22 @@ def erase_box(width: int, height: int, rng: "Random") -> tuple[int, int, int, in
     return None
 
 
-def erase_boxes(
-    count: int, width: int, height: int, probability: float, rng: "Random"
-) -> list[tuple[int, int, int, int] | None]:
-    """The rectangle of each of `count` images that is erased; None for one that is left as it is."""
-    return [erase_box(width, height, rng) if rng.random() < probability else None for _ in range(count)]
+def erase(
+    images: "Tensor", probability: float, rng: "Random", noise: "Generator"
+) -> "tuple[Tensor, list[tuple[int, int, int, int] | None]]":
+    """Random Erasing: a rectangle of some of the normalised images (N, C, H, W) becomes standard normal noise.
 
-
-def paint_noise(images: "Tensor", boxes: "Sequence[tuple[int, int, int, int] | None]", noise: "Generator") -> "Tensor":
-    """Images (N, C, H, W) whose rectangles `boxes` are standard normal noise; the images given stay as they are.
-
-    `noise` lives where the images are.
+    `noise` lives where the images are; the images given stay as they are. With the images, the rectangle of each; None
+    for one that is left as it is.
     """
     import torch
 
+    height, width = images.shape[2:]
+    boxes = [erase_box(width, height, rng) if rng.random() < probability else None for _ in range(len(images))]
     out = images.clone(memory_format=torch.contiguous_format)
     for image, box in zip(out, boxes, strict=True):
         if box is not None:
             left, top, right, bottom = box
             size = (image.shape[0], bottom - top, right - left)
             image[:, top:bottom, left:right] = torch.randn(size, generator=noise, device=image.device)
-    return out
-
-
-def erase(images: "Tensor", probability: float, rng: "Random", noise: "Generator") -> "Tensor":
-    """Random Erasing: a rectangle of some of the normalised images (N, C, H, W) becomes standard normal noise.
-
-    `noise` lives where the images are; the images given stay as they are.
-    """
-    height, width = images.shape[2:]
-    return paint_noise(images, erase_boxes(len(images), width, height, probability, rng), noise)
+    return out, boxes

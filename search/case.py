@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -13,7 +12,7 @@ from typing import Any, Literal, cast, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain, first_problem
-from archspec.document import Document, parse_document, read_document
+from archspec.document import Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from archspec.paths import Place, format_path, suggest
@@ -165,7 +164,7 @@ def load_case(source: str) -> Case:
     """
     if source in cases():
         return parse_case(parse_document((files("archspec") / "cases" / f"{source}.yaml").read_bytes(), source))
-    if Path(source).suffix.lower() not in (".yaml", ".yml", ".json") and not Path(source).exists():
+    if not is_file_name(source) and not Path(source).exists():
         raise SpecError(f"{source!r:.80} is no file and no shipped case{suggest(source, cases())}")
     return parse_case(read_document(Path(source)))
 
@@ -226,15 +225,11 @@ class _Reader:
         )
 
     def _error(self, place: Place, rule: str) -> SpecError:
-        document = self.document
-        return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+        return self.document.refuse(place, rule)
 
     def _spec(self, name: str, entry: _SpecFile) -> dict[str, Any]:
         base = entry.base
-        beside = Path(self.document.source).parent / base
-        if Path(base).suffix.lower() in (".yaml", ".yml", ".json") and beside.is_file():
-            base = str(beside)
-        data = canonical(load(base))
+        data = canonical(load(self.document.beside(base) if is_file_name(base) else base))
         place = ("specs", name, "edits")
         for path, value in entry.edits.items():
             try:
@@ -325,7 +320,7 @@ class _Reader:
                 raise self._error(("known", name, pick), f"unknown choice{suggest(pick, names)}")
         design: list[int] = []
         for choice in choices:
-            label = deepcopy(picks.get(choice.name, choice.labels[0]))
+            label = picks.get(choice.name, choice.labels[0])
             if label not in choice.labels:
                 rule = f"has no option {show(label)}; known: {', '.join(map(show, choice.labels))}"
                 raise self._error(("known", name, choice.name), rule)

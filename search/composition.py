@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from search.painting import CONTRAST, Floats, axis, expose, ground, paint, uniform
-from search.sources import SIDE, Digits
+from search.sources import SIDE, Digits, in_turn
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -29,9 +29,7 @@ def compose(
     sources: Digits, count: int, scene: Scene, rng: "Generator"
 ) -> "tuple[NDArray[np.uint8], NDArray[np.int64]]":
     """`count` scenes (N, 3, resolution, resolution) and the labels (N,) of their digits; sources are used in turn."""
-    length = len(sources.labels)
-    rounds = [rng.permutation(length) for _ in range(-(-count // length))]
-    chosen = np.concatenate(rounds)[:count]
+    chosen = in_turn(len(sources.labels), count, rng)
     images = np.empty((count, 3, scene.resolution, scene.resolution), np.uint8)
     for start in range(0, count, CHUNK):
         part = chosen[start : start + CHUNK]

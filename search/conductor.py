@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
 
-import yaml
 from optuna.storages import JournalStorage
 from optuna.study import Study
 
@@ -18,6 +16,7 @@ from archspec import __version__
 from archspec.errors import RunError, SpecError
 from archspec.loader import load
 from search.arm import FINAL, SEARCH, Arm, SearchArm, copy_start_up
+from search.asked import STUDY, Compared, record_asked
 from search.finalists import FinalArm, front_specs
 from search.journal import lock_run, open_storage, open_study
 from search.pool import Pool
@@ -160,47 +159,12 @@ def _attrs(config: StudyConfig) -> dict[str, Any]:
 
 
 def _record(config: StudyConfig, root: Path) -> None:
-    """Write what is asked to `study.yaml`, or check that the run was asked the same.
-
-    Raises:
-        SpecError: a field differs that may not change when a run is continued.
-    """
-    path = root / "study.yaml"
+    """Write what is asked to `study.yaml`, or check that the run was asked the same."""
     asked = config.model_dump(mode="json")
-    if path.exists():
-        try:
-            recorded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-            recorded.setdefault("budget", {})  # runs of a version that knew no budgets
-            differing = [key for key in asked if key not in EXTENDABLE and recorded.get(key) != asked[key]]
-            if recorded["final"]["changes"] != asked["final"]["changes"]:
-                differing.append("final")
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
-        if differing:
-            key = differing[0]
-            change = first_difference(recorded.get(key), asked[key], key)
-            rule = (
-                f"the run was started with another {change}; continue it with the same, or give this one another --name"
-            )
-            raise SpecError(rule, source=str(path))
-    write_asked(path, config.dump())
 
+    def compare(recorded: dict[str, Any]) -> Compared:
+        recorded.setdefault("budget", {})  # runs of a version that knew no budgets
+        yield from ((key, recorded.get(key), asked[key]) for key in asked if key not in EXTENDABLE)
+        yield "final.changes", recorded["final"]["changes"], asked["final"]["changes"]
 
-def write_asked(path: Path, text: str) -> None:
-    """Replace the file that says what a run was asked, whole or not at all."""
-    fresh = path.with_suffix(".yaml.tmp")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
-def first_difference(old: Any, new: Any, path: str) -> str:
-    """The first field below `path` in which two configurations differ, with both values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            if old.get(key) != new.get(key):
-                return first_difference(old.get(key), new.get(key), f"{path}.{key}")
-    if isinstance(old, Sequence) and isinstance(new, Sequence) and not isinstance(old, str) and len(old) == len(new):
-        for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            if a != b:
-                return first_difference(a, b, f"{path}[{index}]")
-    return f"{path} ({old!r:.60}, now {new!r:.60})"
+    record_asked(root / STUDY, config.dump(), "run", compare)

@@ -104,17 +104,18 @@ class Dataset(BaseModel, ABC):
                 images have other channels, or a stride empties a map at this resolution.
         """
         spec = spec.at(self.resolution)
-        self._check_head(spec)
+        wanted = self.classes  # asked once: a folder of images counts them on disk
+        self._check_head(spec, wanted)
         if spec.channels != 3:
             raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
         try:
-            self.supervision.check_output(trace(spec).lines[-1].shape, self.classes)
+            self.supervision.check_output(trace(spec).lines[-1].shape, wanted)
         except FieldError as error:
             rule = f"{error.rule}: {_name(spec)} does not fit {self.supervision.task}, which {self.type} is for"
             raise FieldError(error.field, rule) from None
         return spec
 
-    def _check_head(self, spec: ArchSpec) -> None:
+    def _check_head(self, spec: ArchSpec, wanted: int) -> None:
         task, name = self.supervision.task, _name(spec)
         # Only a detector gives several values; the last of them may look like what the labels ask for.
         if isinstance(plant(spec).head, MapsLayer):
@@ -122,10 +123,10 @@ class Dataset(BaseModel, ABC):
             raise FieldError("head", f"{rule}; box assignment and NMS are left to detection libraries")
         classes = getattr(spec.head, "classes", None)
         if classes is None:
-            rule = f"{name} has no classes, and {self.type} is a data set for {task} with {self.classes} of them"
+            rule = f"{name} has no classes, and {self.type} is a data set for {task} with {wanted} of them"
             raise FieldError("head", rule)
-        if classes != self.classes:
-            raise FieldError("head", f"must have the data set's {self.classes} classes, not {classes}")
+        if classes != wanted:
+            raise FieldError("head", f"must have the data set's {wanted} classes, not {classes}")
 
     @abstractmethod
     def load(self) -> Splits:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TypeVar, cast
 
@@ -21,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 def tags(package: ModuleType, group: str) -> list[str]:
     """Tags of all parts: module names of `package` and entry points of `group`."""
     own = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    return sorted(own | {entry.name for entry in entry_points(group=group)})
+    return sorted(own | {entry.name for entry in _entries(group)})
 
 
 def find_class(tag: str, base: type[M], package: ModuleType, group: str) -> type[M]:
@@ -35,7 +36,8 @@ def find_class(tag: str, base: type[M], package: ModuleType, group: str) -> type
     if tag not in known:
         hint = suggest(tag, known) or f" (known: {', '.join(known)})"
         raise FieldError("type", f"unknown {noun} {tag!r}{hint}")
-    for entry in entry_points(group=group, name=tag):
+    entry = next((entry for entry in _entries(group) if entry.name == tag), None)
+    if entry is not None:
         part = entry.load()
         if not (inspect.isclass(part) and issubclass(part, base)):
             raise FieldError("type", f"entry point {tag} of {group} must name a subclass of {base.__name__}")
@@ -43,6 +45,12 @@ def find_class(tag: str, base: type[M], package: ModuleType, group: str) -> type
     module = import_module(f"{package.__name__}.{tag}")
     classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)]
     return next(value for value in classes if value.__module__ == module.__name__)
+
+
+@cache
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group; finding them reads the metadata of every package that is installed."""
+    return tuple(entry_points(group=group))
 
 
 def parse_config(raw: object, noun: str, find: Callable[[str], type[M]]) -> M:

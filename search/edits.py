@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any, cast
 
 from archspec.errors import FieldError
-from archspec.paths import Place, format_path, parse_path, suggest
+from archspec.paths import Place, PlaceError, format_path, parse_path, pick, suggest
 from archspec.schema import change
 from archspec.wording import show
 from blocks.catalog import find_part, parts, tag
@@ -102,8 +102,11 @@ def _make(data: dict[str, Any], path: str, value: Any) -> None:
     place = parse_path(path)
     if place[0] == "variants":
         data["variants"][place[1]] = deepcopy(value) or {}
-    else:
+        return
+    try:
         change(data, {path: value})
+    except PlaceError as error:  # a variant's key; here it is the path itself
+        raise FieldError(path, error.rule) from None
 
 
 def _targets(data: dict[str, Any], path: str) -> list[str]:
@@ -148,12 +151,7 @@ def _value(data: dict[str, Any], value: Any) -> Any:
     if not isinstance(value, dict) or "of" not in value:
         return value
     given = cast("dict[str, Any]", value)
-    node: Any = data
-    for step in parse_path(str(given["of"])):
-        try:
-            node = node[step]
-        except (KeyError, IndexError, TypeError):
-            raise FieldError(str(given["of"]), "does not exist") from None
+    node = pick(data, str(given["of"]))
     times = given.get("times", 1)
     for factor in (node, times):
         if isinstance(factor, bool) or not isinstance(factor, int | float):

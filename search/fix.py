@@ -20,8 +20,9 @@ from archspec.document import Document
 from archspec.errors import FieldError, SpecError
 from archspec.forms import compact
 from archspec.loader import dump, parse
-from archspec.paths import parse_path
+from archspec.paths import pick, put
 from archspec.schema import ArchSpec
+from archspec.wording import plural
 from search.budget import count
 from search.confinement import Confinement
 from search.holes import Hole, Params, Scalar, has_holes
@@ -89,7 +90,7 @@ def fix(spec: ArchSpec, budget: Box) -> Fix:
         raise SpecError(error.rule, field="--budget") from None
     template = _template(spec)
     space = parse_space(Document(_opened(template, box), spec.name))
-    present: Params = {hole.path: _value(template, hole.path) for hole in space.holes}
+    present: Params = {hole.path: pick(template, hole.path) for hole in space.holes}
     try:
         confinement = Confinement(space, box, lambda hole: _relative(hole, present[hole.path]))
     except SpecError as error:
@@ -115,7 +116,7 @@ def report(result: Fix) -> Iterator[str]:
     for limit, before, after in result.costs:
         yield f"{limit}: {before:,}" + (f" -> {after:,}" if result.changes else " already")
     if result.changes:
-        fields = "1 field" if len(result.changes) == 1 else f"{len(result.changes)} fields"
+        fields = plural(len(result.changes), "field")
         yield f"{fields} changed; of the {result.layouts:,} layouts around it, none inside has fewer or smaller changes"
 
 
@@ -196,12 +197,12 @@ def _opened(template: dict[str, Any], box: Box) -> dict[str, Any]:
     for most in GROWTH if grows else (1,):
         opened, largest = deepcopy(template), deepcopy(template)
         for path in _fields(template):
-            value = _value(template, path)
+            value = pick(template, path)
             near = [option for option in _options(path, value, parts) if least * value <= option <= most * value]
             options = [option for option in near if option == value or _is_possible(template, path, option)]
             if len(options) > 1:
-                _put(opened, path, {"choice": options})
-                _put(largest, path, options[-1])
+                put(opened, path, {"choice": options})
+                put(largest, path, options[-1])
         if _is_spec(largest):  # else the largest layouts would be larger than a spec may be
             break
     if not has_holes(opened):
@@ -234,7 +235,7 @@ def _options(path: str, value: Any, parts: int) -> list[Any]:
 
 def _is_possible(template: dict[str, Any], path: str, option: Any) -> bool:
     changed = deepcopy(template)
-    _put(changed, path, option)
+    put(changed, path, option)
     return _is_spec(changed)
 
 
@@ -258,19 +259,6 @@ def _relative(hole: Hole, present: Scalar) -> NDArray[np.int64]:
 def _named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
     """What was said about the spec, and how it is documented, no longer holds."""
     return fixed.model_copy(update={"name": f"{spec.name[:190]}-fixed", "description": "", "status": "own"})
-
-
-def _value(data: Any, path: str) -> Any:
-    for step in parse_path(path):
-        data = data[step]
-    return data
-
-
-def _put(data: Any, path: str, value: Any) -> None:
-    *above, last = parse_path(path)
-    for step in above:
-        data = data[step]
-    data[last] = value
 
 
 def _is_number(value: Any) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import SpecError
-from archspec.paths import format_path
 from search.case import Case, Label
 from search.pricing import Ints, Pricer
 from search.window import Cell
@@ -172,12 +171,8 @@ class _Solver:
                 if not self.possible.take(option, axis).any():
                     picks = [0] * len(case.choices)
                     picks[axis] = option
-                    raise SpecError(
-                        f"option {label} gives no possible design{self._reason(tuple(picks))}",
-                        field=format_path(choice.place),
-                        source=case.document.source,
-                        line=case.document.line(choice.place),
-                    )
+                    rule = f"option {label} gives no possible design{self._reason(tuple(picks))}"
+                    raise case.document.refuse(choice.place, rule)
 
     def _reason(self, picks: tuple[int, ...]) -> str:
         for name in self.case.specs:

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from archspec.errors import RunError, SpecError
 
@@ -66,7 +66,7 @@ def open_study(storage: JournalStorage, name: str, objectives: list[str], attrs:
     return study
 
 
-def unfinished(study: Study) -> list[optuna.trial.FrozenTrial]:
+def unfinished(study: Study) -> list[FrozenTrial]:
     """Trials that a stopped or killed process left running."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
@@ -75,6 +75,16 @@ def queued_again(study: Study) -> frozenset[int]:
     """Numbers of the trials whose place another one took; a finished trial itself cannot say so in its attributes."""
     trials = study.get_trials(deepcopy=False)
     return frozenset(trial.user_attrs["requeued_from"] for trial in trials if "requeued_from" in trial.user_attrs)
+
+
+def waiting(study: Study) -> list[FrozenTrial]:
+    """Trials that are queued: the study answers with them before it asks its sampler."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def find_trial(study: Study, number: int) -> FrozenTrial:
+    """A trial as it is recorded."""
+    return study.get_trials(deepcopy=False)[number]
 
 
 def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:
@@ -93,7 +103,7 @@ def requeue(
     attrs: dict[str, Any],
     kept: dict[str, Any],
     reason: str,
-) -> bool:
+) -> None:
     """Record a running trial as failed, and queue it again unless it keeps killing its worker.
 
     Args:
@@ -104,9 +114,6 @@ def requeue(
         attrs: the trial's attributes.
         kept: attributes that the new trial takes over.
         reason: why the trial ended.
-
-    Returns:
-        whether it was queued again.
     """
     attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
     again = bool(queued) and attempt <= MAX_ATTEMPTS
@@ -114,7 +121,6 @@ def requeue(
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)
-    return again
 
 
 def _cut_torn_line(path: Path) -> None:

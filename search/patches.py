@@ -12,16 +12,16 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from archspec.diagnosis import first_problem
 from archspec.errors import FieldError
-from archspec.forms import MAX_STAGE_DEPTH, compact_stage, expand_part, expand_stage
 from archspec.loader import written
-from archspec.paths import Place, format_path, parse_path, place_of, suggest
+from archspec.parallel_forms import WHOLE
+from archspec.paths import Place, format_path, parse_path, suggest
 from archspec.schema import ArchSpec
-from archspec.wording import either, plural, show
-from blocks.catalog import find, find_part, parts, tag
-from blocks.component import Block
-from search.branch_patches import branched, with_row_field
+from archspec.wording import plural, show
+from blocks.catalog import find_part, parts, tag
 from search.edits import overlap, resolve_edits, with_edits
+from search.stage_patches import branched_row, make_part, make_stage, row_of_blocks
 
 PLAIN = ("topology", "resolution", "channels", "drop_path", "variants")
 TOP = ("stem", "stages", "head", *PLAIN)
@@ -31,8 +31,19 @@ def patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy of canonical `data` with one value replaced.
 
     Raises:
-        FieldError: a path that does not exist, with the nearest one that does, or a value that cannot stand there.
+        FieldError: a path that does not exist, with the nearest one that does, a value that cannot stand there, or
+            one that cannot be replaced in `data`, which need not be a possible spec.
     """
+    try:
+        return _patched(data, path, value)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        problem = _problem(data)
+        if not problem:
+            raise
+        raise FieldError(path, f"cannot be set in what is impossible already: {problem}") from None
+
+
+def _patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     place = parse_path(path)
     _check_top(data, path, place)
     parallel = data.get("topology") == "parallel"
@@ -41,33 +52,45 @@ def patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             rows = cast("list[Any]", value) if isinstance(value, list) else []
             if not rows or not all(isinstance(row, dict) for row in rows):
                 raise FieldError(path, f"must be a list of stages, not {show(value)}")
-            whole = branched if parallel else _stage
-            return {**data, "stages": [whole(row, index, path) for index, row in enumerate(rows)]}
+            return {**data, "stages": [make_stage(row, index, path, parallel) for index, row in enumerate(rows)]}
         case ("stages", int(index)):
-            return _with_stage(data, index, (branched if parallel else _stage)(value, index, path))
-        case ("stages", int(index), str(key)) if parallel:
-            return _with_stage(data, index, with_row_field(data["stages"][index], index, key, value, path))
-        case ("stages", int(index), "block" | "depth" as key):
-            row = _row(data["stages"][index], index, key, value, path)
-            return _with_stage(data, index, _stage(row, index, path))
+            return _with_stage(data, index, make_stage(value, index, path, parallel))
+        case ("stages", int(index), str(key)) if parallel or key in ("block", "depth"):
+            edited = branched_row if parallel else row_of_blocks
+            row = edited(data["stages"][index], index, key, value, path)
+            return _with_stage(data, index, make_stage(row, index, path, parallel))
         case ("stages", int(index), "block", *rest) if rest:
             return _with_field(data, format_path(("stages", index, *rest)), value, path)
-        case ("stages", int(index), "downsample"):
-            return _with_stage(data, index, {**data["stages"][index], "downsample": _part(value)})
+        case (*_, "blocks", int()) | (*_, "downsample" | "fuse_before" | "fuse"):
+            return _with_field(data, path, make_part(value), path)
+        case (*_, "blocks") if isinstance(value, list):
+            return _with_field(data, path, [make_part(one) for one in cast("list[Any]", value)], path)
         case ("stem" | "head" as key,):
-            return {**data, key: _part(value)}
+            return {**data, key: make_part(value)}
         case (str(key),) if key in PLAIN:
             return {**data, key: value}
         case _:
             return _with_field(data, path, value, path)
 
 
+def _problem(data: dict[str, Any]) -> str:
+    """What makes canonical data impossible; empty where nothing does."""
+    try:
+        ArchSpec.model_validate(data)
+    except ValidationError as error:
+        place, rule = first_problem(error)
+        return f"{format_path(place)} {rule}"
+    return ""
+
+
 def touched(data: dict[str, Any], path: str) -> Iterator[Place]:
     """The places of canonical `data` that an edit of `path` sets; nothing where it does not exist."""
     place = parse_path(path)
     match place:
-        case ("stages", int(index), str(), *_) if data.get("topology") == "parallel":
-            yield ("stages", index) if len(place) == 3 else place
+        case ("stages", int(index), str(key)) if data.get("topology") == "parallel":
+            yield place if key in WHOLE else ("stages", index, "branches")
+        case ("stages", int(), str(), *_) if data.get("topology") == "parallel":
+            yield place
         case ("stages", int(index), "block" | "depth", *_):
             yield ("stages", index, "blocks")
         case ("stages", int(index), str(key)) if index < len(data["stages"]) and key not in data["stages"][index]:
@@ -119,59 +142,6 @@ def _with_stage(data: dict[str, Any], index: int, stage: dict[str, Any]) -> dict
     stages = list(data["stages"])
     stages[index] = stage
     return {**data, "stages": stages}
-
-
-def _stage(row: Any, index: int, path: str) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise FieldError(path, f"must be a stage, such as {{block: HR, depth: 2, width: 64}}, not {show(row)}")
-    try:
-        stage = {"resize": None, **expand_stage(cast("dict[Any, Any]", row), index)}
-    except FieldError as error:
-        inner = format_path(place_of(error)[2:])
-        raise FieldError(path, f"{inner}: {error.rule}" if inner else error.rule) from None
-    blocks = cast("list[Any]", stage["blocks"]) if isinstance(stage["blocks"], list) else []
-    return {**stage, "downsample": _part(stage["downsample"]), "blocks": [_part(block) for block in blocks]}
-
-
-def _part(value: Any) -> Any:
-    """A part with every option explicit, so that later edits find them; what is impossible is left to the schema."""
-    entry = expand_part(value)
-    kind = find_part(cast("dict[Any, Any]", entry).get("type")) if isinstance(entry, dict) else None
-    if kind is None:
-        return entry
-    try:
-        return kind.model_validate(entry).model_dump(mode="json")
-    except ValidationError:
-        return entry
-
-
-def _row(stage: dict[str, Any], index: int, key: str, value: Any, path: str) -> dict[str, Any]:
-    """The stage in row form with another kind of block, or another depth; options that no block has then go."""
-    row = compact_stage(stage, index)
-    if key == "depth":
-        if isinstance(row["block"], list):
-            raise FieldError(path, f"cannot be set: the {len(stage['blocks'])} blocks of the stage differ; set block")
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_STAGE_DEPTH:
-            raise FieldError(path, f"must be a whole number from 1 to {MAX_STAGE_DEPTH}, not {show(value, int)}")
-        return {**row, "depth": value}
-    entries = cast("list[Any]", value) if isinstance(value, list) else [value]
-    known = {"width", "downsample", "resize", *_options(entries, path)}
-    row = {name: option for name, option in row.items() if name in known}
-    return {**row, "block": value, "depth": 1 if isinstance(value, list) else len(stage["blocks"])}
-
-
-def _options(entries: list[Any], path: str) -> set[str]:
-    """The options that some block of `entries` has and not every one sets itself."""
-    known: set[str] = set()
-    for entry in entries:
-        given = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {"type": entry}
-        part = find_part(given.get("type"))
-        if part is None:
-            names = [tag(one) for one in find(Block)]
-            rule = f"must be {either(names)}, not {show(given.get('type'))}{suggest(str(given.get('type')), names)}"
-            raise FieldError(path, rule)
-        known |= part.model_fields.keys() - given.keys()
-    return known
 
 
 def _with_field(data: dict[str, Any], path: str, value: Any, written: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal, cast, final
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from archspec.diagnosis import explain
-from archspec.document import Document, parse_document, read_document
+from archspec.diagnosis import explain_config
+from archspec.document import Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse, written
-from archspec.paths import Place, format_path, place_of, suggest
+from archspec.paths import place_of, suggest
 from archspec.schema import ArchSpec
 from archspec.wording import show
+from search.asked import PLAN, find_asked
 from search.evaluator import AnyEvaluator
 from search.views import AnyView
 
@@ -113,12 +114,7 @@ class Plan:
 
     def error(self, error: FieldError, *place: str | int) -> SpecError:
         """`error` with its file, line and field, which stands below `place`."""
-        return self.refuse((*place, *(place_of(error) if error.field else ())), error.rule)
-
-    def refuse(self, place: Place, rule: str) -> SpecError:
-        """A rule broken at `place` of the file."""
-        document = self.document
-        return SpecError(rule, field=format_path(place), source=document.source, line=document.line(place))
+        return self.document.refuse((*place, *place_of(error)), error.rule)
 
 
 def plans() -> tuple[str, ...]:
@@ -138,7 +134,7 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
-    recorded = next((f for f in (Path(source) / "plan.yaml", runs / source / "plan.yaml") if f.is_file()), None)
+    recorded = find_asked(PLAN, source, runs)
     document = read_document(recorded) if recorded else _find_document(source, runs)
     if isinstance(document.data, dict) and asked:
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
@@ -151,7 +147,7 @@ def _find_document(source: str, runs: Path) -> Document:
         return parse_document((files("search") / "plans" / f"{source}.yaml").read_bytes(), source)
     if path.exists():
         return read_document(path)
-    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+    if not is_file_name(source):
         rule = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
         raise SpecError(f"{rule}; shipped are {', '.join(shipped)}")
     if path.stem in shipped:
@@ -179,26 +175,18 @@ def parse_plan(document: Document) -> Plan:
 
 def _open_base(raw: Any, document: Document) -> ArchSpec:
     if isinstance(raw, dict):
-        lines = {place[1:]: line for place, line in document.lines.items() if place[:1] == ("base",)}
-        return parse(Document(raw, document.source, lines))
+        return parse(document.below("base"))
     if not isinstance(raw, str):
-        rule = f"must be a preset, a file, or a spec, not {show(raw)}"
-        raise SpecError(rule, field="base", source=document.source, line=document.line(("base",)))
-    beside = Path(document.source).parent / raw
+        raise document.refuse(("base",), f"must be a preset, a file, or a spec, not {show(raw)}")
     try:
-        return parse(find_document(str(beside) if beside.is_file() else raw))
+        return parse(find_document(document.beside(raw)))
     except SpecError as error:
         if error.source:
             raise
-        raise SpecError(error.rule, field="base", source=document.source, line=document.line(("base",))) from None
+        raise document.refuse(("base",), error.rule) from None
 
 
 def _explain(error: ValidationError, document: Document) -> SpecError:
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, FieldError):
-        place = (*first["loc"], *place_of(cause))
-        return SpecError(cause.rule, field=format_path(place), source=document.source, line=document.line(place))
     names: set[str] = {str(step) for one in error.errors() for step in one["loc"][1:2] if one["loc"][0] == "edits"}
     known = {("edits", name): set(EditSpec.model_fields) for name in names}
-    return explain(error, document, {(): set(PlanConfig.model_fields), **known})
+    return explain_config(error, document, {(): set(PlanConfig.model_fields), **known})

@@ -27,15 +27,17 @@ class Policy:
 
     def augment(self, images: "Tensor", epoch: int, step: int) -> "Tensor":
         """The batch (N, C, H, W) that is then mixed, and that a teacher sees; the images given stay as they are."""
-        import torch
-
         recipe, seed = self._recipe, self._seed
         if recipe.randaugment:
             images = rand_augment(images, recipe.randaugment, torch_generator(seed, "randaugment", epoch, step))
-        if recipe.erasing:
-            noise = torch.Generator(images.device).manual_seed(mix(seed, "noise", epoch, step))
-            images = erase(images, recipe.erasing, Random(mix(seed, "erasing", epoch, step)), noise)
-        return images
+        return self.erase(images, epoch, step)[0] if recipe.erasing else images
+
+    def erase(self, images: "Tensor", epoch: int, step: int) -> "tuple[Tensor, list[tuple[int, int, int, int] | None]]":
+        """Random Erasing of the batch (N, C, H, W), and the rectangle (left, top, right, bottom) of each image."""
+        import torch
+
+        noise = torch.Generator(images.device).manual_seed(mix(self._seed, "noise", epoch, step))
+        return erase(images, self._recipe.erasing, Random(mix(self._seed, "erasing", epoch, step)), noise)
 
     def mixing(self, images: "Tensor", epoch: int, step: int) -> Mixing | None:
         """How the batch is mixed; None for a batch that is left as it is."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from search.painting import CONTRAST, Floats, axis, expose, ground, paint, uniform
-from search.sources import Digits
+from search.sources import Digits, in_turn
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -44,9 +44,8 @@ def compose_scenes(
 
     Each scene has its own number of digits, uniform from fewest to most, in random cells; sources are used in turn.
     """
-    side, length = layout.resolution, len(sources.labels)
-    rounds = [rng.permutation(length) for _ in range(-(-count * layout.most // length))]
-    chosen = np.concatenate(rounds)[: count * layout.most].reshape(count, layout.most)
+    side = layout.resolution
+    chosen = in_turn(len(sources.labels), count * layout.most, rng).reshape(count, layout.most)
     images = np.empty((count, 3, side, side), np.uint8)
     masks = np.empty((count, side, side), np.uint8)
     for start in range(0, count, CHUNK):

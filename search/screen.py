@@ -38,7 +38,7 @@ class Screen:
         )
         self.task = self.bar.add_task(title, total=None)
         self.table = Table()
-        self.running: dict[str, str] = {}
+        self.running: dict[tuple[str, str], str] = {}
         self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> Screen:
@@ -56,12 +56,12 @@ class Screen:
 
     def show_progress(self, order: Order, text: str) -> None:
         """What a worker is doing."""
-        self.running[order.digest] = f"{order.run}: {text}"
+        self.running[order.digest, order.run] = f"{order.run}: {text}"
 
     def show_answer(self, line: str, progress: tuple[int, int], order: Order, search: Study) -> None:
         """An answer has come in."""
         done, wanted = progress
-        self.running.pop(order.digest, None)
+        self.running.pop((order.digest, order.run), None)
         self.bar.update(self.task, completed=done, total=wanted)
         if self.console.is_terminal:
             self.table = self.summarize(search)

@@ -4,15 +4,12 @@ The network answers with logits on a map of any size, which are brought to the m
 answer with a tuple, whose outputs after the first are auxiliary.
 """
 
-from random import Random
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.errors import FieldError
-from search.augment import erase_boxes, paint_noise
 from search.mixing import Mixing
 from search.policy import Policy
 from search.recipe import Recipe
-from search.seeding import mix
 from search.supervision import Answer, Lesson, Score, Step, Student, Supervision, Tally
 
 if TYPE_CHECKING:
@@ -99,7 +96,6 @@ class SegmentationLesson(Lesson):
 
     def __init__(self, recipe: Recipe, seed: int, student: Student) -> None:
         self._recipe = recipe
-        self._seed = seed
         self._policy = Policy(recipe, seed)
         self._student = student
 
@@ -113,18 +109,13 @@ class SegmentationLesson(Lesson):
         return Step(images.contiguous(memory_format=layout), lambda answer: self._loss(answer, labels))
 
     def _erased(self, images: "Tensor", masks: "Tensor", epoch: int, number: int) -> "tuple[Tensor, Tensor]":
-        import torch
-
-        height, width = images.shape[2:]
-        rng = Random(mix(self._seed, "erasing", epoch, number))
-        boxes = erase_boxes(len(images), width, height, self._recipe.erasing, rng)
-        noise = torch.Generator(images.device).manual_seed(mix(self._seed, "noise", epoch, number))
+        images, boxes = self._policy.erase(images, epoch, number)
         masks = masks.clone()
         for mask, box in zip(masks, boxes, strict=True):
             if box is not None:
                 left, top, right, bottom = box
                 mask[top:bottom, left:right] = IGNORE
-        return paint_noise(images, boxes, noise), masks
+        return images, masks
 
     def _loss(self, answer: Answer, masks: "Tensor") -> "Tensor":
         from torch.nn import functional as F

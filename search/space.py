@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, cast, final
 
-from archspec.document import Document, parse_document, read_document
+from archspec.document import Document, is_file_name, parse_document, read_document
 from archspec.errors import SpecError
 from archspec.loader import parse
 from archspec.paths import suggest
@@ -164,7 +164,7 @@ def find_space_document(source: str) -> Document:
     """
     if source in spaces():
         return parse_document((files("search") / "spaces" / f"{source}.yaml").read_bytes(), source)
-    if Path(source).suffix.lower() not in (".yaml", ".yml", ".json") and not Path(source).exists():
+    if not is_file_name(source) and not Path(source).exists():
         raise SpecError(f"{source!r:.80} is no file and no shipped space{suggest(source, spaces())}")
     return read_document(Path(source))
 

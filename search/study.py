@@ -12,11 +12,12 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from archspec.costing import METRICS, MetricName
-from archspec.diagnosis import explain
-from archspec.document import Document, parse_document, read_document
+from archspec.diagnosis import explain_config
+from archspec.document import Document, is_file_name, parse_document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
-from archspec.paths import format_path, parse_path, place_of, suggest
+from archspec.paths import place_of, suggest
+from search.asked import STUDY, find_asked
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import Scalar, has_holes
@@ -170,7 +171,7 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
-    recorded = next((f for f in (Path(source) / "study.yaml", runs / source / "study.yaml") if f.is_file()), None)
+    recorded = find_asked(STUDY, source, runs)
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
@@ -190,7 +191,7 @@ def _find_document(source: str, runs: Path) -> Document:
         return parse_document((files("search") / "studies" / f"{source}.yaml").read_bytes(), source)
     if path.exists():
         return read_document(path)
-    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+    if not is_file_name(source):
         near = suggest(source, (*shipped, *spaces()))
         raise SpecError(f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}")
     if path.stem in shipped:
@@ -208,7 +209,7 @@ def parse_study(document: Document) -> StudyConfig:
         raise SpecError("a study must be a mapping", source=document.source, line=1)
     data = dict(cast("dict[str, Any]", document.data))
     if "space" not in data:
-        raise SpecError("field space is required", source=document.source, line=document.line(()))
+        raise document.refuse((), "field space is required")
     space = _open_space(data["space"], document)
     data["space"] = space.template
     try:
@@ -217,7 +218,7 @@ def parse_study(document: Document) -> StudyConfig:
         for name in config.final.anchors:
             config.evaluator.prepare(parse(find_document(name)))
     except ValidationError as error:
-        raise _explain(error, document) from None
+        raise explain_config(error, document, {(): set(StudyConfig.model_fields)}) from None
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
@@ -229,9 +230,7 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
     try:
         config.final_evaluator()
     except FieldError as error:
-        place = ("final", "changes", *(parse_path(error.field) if error.field else ()))
-        field, line = format_path(place), document.line(place)
-        raise SpecError(error.rule, field=field, source=document.source, line=line) from None
+        raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
 
 
 def _check_budget(config: StudyConfig, space: Space, document: Document) -> None:
@@ -239,18 +238,15 @@ def _check_budget(config: StudyConfig, space: Space, document: Document) -> None
         _ = config.confinement
     except (FieldError, SpecError) as error:
         rule = error.rule.replace("no layout", f"no layout of {space.name}", 1)
-        raise SpecError(rule, field="budget", source=document.source, line=document.line(("budget",))) from None
+        raise document.refuse(("budget",), rule) from None
 
 
 def _open_space(raw: Any, document: Document) -> Space:
     if isinstance(raw, dict):
-        lines = {place[1:]: line for place, line in document.lines.items() if place[:1] == ("space",)}
-        return parse_space(Document(raw, document.source, lines))
+        return parse_space(document.below("space"))
     if not isinstance(raw, str):
-        rule = f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}"
-        raise SpecError(rule, field="space", source=document.source, line=document.line(("space",)))
-    beside = Path(document.source).parent / raw
-    return parse_space(find_space_document(str(beside) if beside.is_file() else raw))
+        raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
+    return parse_space(find_space_document(document.beside(raw)))
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
@@ -270,16 +266,6 @@ def _check_option(config: StudyConfig, space: Space, path: str, option: Scalar) 
     except FieldError as error:
         if error.field == "head":
             raise FieldError("head", f"{error.rule} (with {path} {option!r:.40})") from None
-
-
-def _explain(error: ValidationError, document: Document) -> SpecError:
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, FieldError):
-        place = tuple(first["loc"]) + place_of(cause)
-        field, line = format_path(place), document.line(place)
-        return SpecError(cause.rule, field=field, source=document.source, line=line)
-    return explain(error, document, {(): set(StudyConfig.model_fields)})
 
 
 def _shift(document: Document) -> dict[tuple[str | int, ...], int]:

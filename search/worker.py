@@ -114,7 +114,7 @@ def _answer(
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
         _log(folder, "started")
-        key = evaluator.model_dump_json()  # finalists trained like the search share its data in memory
+        key = evaluator.model_dump_json()  # finalists trained like the search share its session
         if key not in sessions:
             try:
                 sessions[key] = evaluator.open()

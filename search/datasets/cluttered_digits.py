@@ -5,9 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field, model_validator
 
 from search.data import Dataset, Splits
-from search.sources import CLASSES, load_sources
-
-MEMORY = 4 * 2**30  # bytes of composed images at most
+from search.sources import CLASSES, check_memory, composed
 
 
 @final
@@ -31,9 +29,7 @@ class ClutteredDigits(Dataset):
     def _check(self) -> "ClutteredDigits":
         if self.smallest > self.largest:
             raise ValueError(f"smallest {self.smallest} must not exceed largest {self.largest}")
-        size = 3 * self.resolution**2 * (self.train + self.validation + self.test)
-        if size > MEMORY:
-            raise ValueError(f"the scenes would take {size / 2**30:.1f} GiB of memory, more than {MEMORY // 2**30} GiB")
+        check_memory(3 * self.resolution**2 * (self.train + self.validation + self.test))
         return self
 
     @property
@@ -41,7 +37,6 @@ class ClutteredDigits(Dataset):
         return CLASSES
 
     def load(self) -> Splits:
-        import numpy as np
         import torch
 
         from search.composition import Scene, compose
@@ -49,10 +44,7 @@ class ClutteredDigits(Dataset):
 
         scene = Scene(self.resolution, self.smallest, self.largest, self.fragments)
         splits: list[TensorSplit] = []
-        for number, (sources, count) in enumerate(
-            zip(load_sources(), (self.train, self.validation, self.test), strict=True)
-        ):
-            rng = np.random.default_rng([self.seed, number])  # a split does not depend on the size of another
+        for sources, count, rng in composed(self.seed, (self.train, self.validation, self.test)):
             images, labels = compose(sources, count, scene, rng)
             pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
             splits.append(TensorSplit(pixels, targets, mean=0.35, std=0.22, reach=self.resolution // 16))

@@ -6,9 +6,7 @@ from pydantic import Field, model_validator
 
 from search.data import Dataset, Splits
 from search.segmentation import Segmentation
-from search.sources import CLASSES, load_sources
-
-MEMORY = 4 * 2**30  # bytes of composed images and masks at most
+from search.sources import CLASSES, check_memory, composed
 
 
 @final
@@ -37,9 +35,7 @@ class DigitScenes(Dataset):
             raise ValueError(f"smallest {self.smallest} must not exceed largest {self.largest}")
         if self.largest > (limit := self._layout().limit):
             raise ValueError(f"largest {self.largest} must not exceed {limit:.3f} for {self.most} digits side by side")
-        size = 4 * self.resolution**2 * (self.train + self.validation + self.test)
-        if size > MEMORY:
-            raise ValueError(f"the scenes would take {size / 2**30:.1f} GiB of memory, more than {MEMORY // 2**30} GiB")
+        check_memory(4 * self.resolution**2 * (self.train + self.validation + self.test))
         return self
 
     @property
@@ -51,21 +47,17 @@ class DigitScenes(Dataset):
         return Segmentation(self.classes)
 
     def load(self) -> Splits:
-        import numpy as np
         import torch
 
-        from search.masks import MaskSplit
         from search.scenes import compose_scenes
+        from search.tensors import TensorSplit
 
-        splits: list[MaskSplit] = []
-        for number, (sources, count) in enumerate(
-            zip(load_sources(), (self.train, self.validation, self.test), strict=True)
-        ):
-            rng = np.random.default_rng([self.seed, number])  # a split does not depend on the size of another
+        splits: list[TensorSplit] = []
+        for sources, count, rng in composed(self.seed, (self.train, self.validation, self.test)):
             images, masks = compose_scenes(sources, count, self._layout(), rng)
             pixels, targets = torch.from_numpy(images), torch.from_numpy(masks)
             reach = self.resolution // 16
-            splits.append(MaskSplit(pixels, targets, classes=self.classes, mean=0.3, std=0.21, reach=reach))
+            splits.append(TensorSplit(pixels, targets, mean=0.3, std=0.21, reach=reach, supervision=self.supervision))
         return Splits(*splits)
 
     def _layout(self):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, final
+from weakref import WeakValueDictionary
 
 from pydantic import Field, ValidationError, model_validator
 
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
 from archspec.tree import plant
-from search.data import AnyDataset, parse_dataset
+from search.data import AnyDataset, Dataset, Splits, parse_dataset
 from search.discovery import first_problem
 from search.distillation import check_head
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
@@ -18,6 +19,9 @@ from search.recipe import AnyRecipe, Recipe
 
 if TYPE_CHECKING:
     from search.train import EpochRecord
+
+_OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
+"""What sessions of this process hold in memory, by the configuration of the data set."""
 
 
 @final
@@ -71,7 +75,7 @@ class Train(Evaluator):
 
 @final
 class TrainSession(Session):
-    """Keeps the splits in memory; one network at a time."""
+    """Keeps the splits in memory, once for all sessions on the same data; one network at a time."""
 
     def __init__(self, config: Train) -> None:
         import torch
@@ -82,7 +86,7 @@ class TrainSession(Session):
         torch.set_num_threads(1)
         self.config = config
         self.device = default_device()
-        self.data = config.data.load()
+        self.data = _load(config.data)
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
         from archspec.audit import audit
@@ -121,3 +125,12 @@ class TrainSession(Session):
         if not task.final:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit(spec, model=network.cpu()).cost.macs
         return metrics | cost_metrics(spec)
+
+
+def _load(data: Dataset) -> Splits:
+    """The splits of a data set, those of another session where one holds them: a plan varies recipes, not data."""
+    key = data.model_dump_json()
+    splits = _OPEN.get(key)
+    if splits is None:
+        splits = _OPEN[key] = data.load()
+    return splits

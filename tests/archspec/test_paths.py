@@ -1,11 +1,13 @@
 """Dotted paths."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import FieldError
-from archspec.paths import PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.paths import PlaceError, format_path, parse_path, pick, place_of, put, suggest
 
 words = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,20}", fullmatch=True)
 places = st.lists(words | st.integers(0, 999_999), min_size=1, max_size=6).map(tuple)
@@ -45,12 +47,13 @@ def test_place_of_an_error():
     assert place_of(FieldError("not a path", "rule")) == ()
 
 
-def test_put_replaces_and_names_what_does_not_exist():
+def test_put_replaces_pick_reads_and_both_name_what_does_not_exist():
     data = {"stages": [{"width": 8}, {"width": 16}]}
     value = {"a": [1]}
     put(data, "stages[1].width", value)
     value["a"].append(2)
     assert data == {"stages": [{"width": 8}, {"width": {"a": [1]}}]}
+    assert pick(data, "stages[1].width.a[0]") == 1
     for path, field, rule in [
         ("stages[2].width", "stages[2]", "does not exist: stages has 2 entries"),
         ("stages[0].widht", "stages[0].widht", "does not exist (did you mean width?)"),
@@ -58,6 +61,8 @@ def test_put_replaces_and_names_what_does_not_exist():
     ]:
         with pytest.raises(FieldError) as caught:
             put(data, path, 1)
+        with pytest.raises(FieldError, match=re.escape(str(caught.value))):
+            pick(data, path)
         assert (caught.value.field, caught.value.rule) == (field, rule)
 
 

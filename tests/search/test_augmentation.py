@@ -87,7 +87,7 @@ class TestErasing:
 
     def test_one_rectangle_of_noise_and_nothing_else(self):
         images = torch.full((200, 3, 32, 32), 7.0)
-        out = erase(images, 0.5, Random(0), generator())
+        out, _ = erase(images, 0.5, Random(0), generator())
         assert (images == 7).all()
         changed = (out != 7).any(1)
         erased = changed.flatten(1).any(1)
@@ -102,8 +102,8 @@ class TestErasing:
 
     def test_zero_and_one(self):
         images = pictures()
-        assert torch.equal(erase(images, 0, Random(0), generator()), images)
-        assert (erase(images, 1, Random(0), generator()) != images).flatten(1).any(1).all()
+        assert torch.equal(erase(images, 0, Random(0), generator())[0], images)
+        assert (erase(images, 1, Random(0), generator())[0] != images).flatten(1).any(1).all()
 
 
 class TestRandAugment:

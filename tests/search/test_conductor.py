@@ -110,6 +110,17 @@ def test_continuing_adds_trials_and_refuses_another_question(study_file, tmp_pat
     assert set(finished_events(runs / "toy").values()) == {1}
     with pytest.raises(SpecError, match=r"study.yaml: the run was started with another seed \(0, now 3\)"):
         conduct(load_study(str(study_file(seed=3)), runs, {}), runs)
+    with pytest.raises(
+        SpecError, match=r"study.yaml: the run was started with another final.changes.timeout \(None, now 9"
+    ):
+        conduct(load_study(str(study_file(final={"seeds": 5, "changes": {"timeout": 9}})), runs, {}), runs)
+
+
+def test_an_ablation_of_the_same_name_is_left_alone(study_file, tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "plan.yaml").write_text("name: toy\n")
+    with pytest.raises(SpecError, match="toy: name: holds an ablation; give the run another name"):
+        conduct(load_study(str(study_file()), tmp_path, {}), tmp_path)
 
 
 def test_a_failed_layout_is_recorded_with_its_reason_and_the_search_goes_on(study_file, tmp_path):
@@ -178,7 +189,7 @@ def test_kill_9_five_times_loses_no_finished_trial_and_trains_none_twice(study_f
 def test_a_killed_worker_costs_one_attempt_and_ctrl_c_saves(study_file, tmp_path):
     study, runs = study_file(seconds=0.4, trials=8), tmp_path / "runs"
     process = start(study, runs)
-    time.sleep(2.5)
+    wait_until(lambda: count_events(runs / "toy") > 0)  # a trial is under way, however busy the machine
     workers = subprocess.run(
         ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
     )

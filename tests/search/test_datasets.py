@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel
 from torch import Tensor
 
+import search.discovery
 from archspec.document import Document
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import parse
@@ -36,6 +37,15 @@ class TestConfiguration:
             kind = find_dataset(tag)
             assert kind.model_fields["type"].default == tag
             assert all(field.description for name, field in kind.model_fields.items() if name != "type")
+
+    def test_the_metadata_of_installed_packages_is_read_once(self, monkeypatch: pytest.MonkeyPatch):
+        parse_dataset("digits")
+
+        def again(**_: object) -> None:
+            raise AssertionError("read again")
+
+        monkeypatch.setattr(search.discovery, "entry_points", again)
+        assert parse_dataset("digits").type == "digits"
 
     def test_round_trip_through_a_field(self):
         class Holder(BaseModel):

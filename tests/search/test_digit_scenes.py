@@ -38,9 +38,9 @@ class TestDataset:
         for name in ("train", "validation", "test"):
             ours, theirs = getattr(first, name), getattr(again, name)
             assert torch.equal(ours.images, theirs.images)
-            assert torch.equal(ours.masks, theirs.masks)
-        assert torch.equal(first.test.masks, longer.test.masks)  # pyright: ignore
-        assert not torch.equal(first.test.masks, other.test.masks)  # pyright: ignore
+            assert torch.equal(ours.labels, theirs.labels)
+        assert torch.equal(first.test.labels, longer.test.labels)  # pyright: ignore
+        assert not torch.equal(first.test.labels, other.test.labels)  # pyright: ignore
 
     def test_background_only_scores_its_iou_over_the_classes(self):
         split = parse_dataset(SMALL).load().validation

@@ -162,3 +162,59 @@ def test_edits_of_parallel_branches(path, value, read):
 def test_what_is_refused_of_parallel_branches(path, value, message):
     with pytest.raises(FieldError, match=message):
         patched(HRNET, path, value)
+
+
+@pytest.mark.parametrize(
+    ("edits", "read"),
+    [
+        ([("stages[1].depth", 2), ("stages[1].modules", 3)], lambda s: (s.modules, s.branches[0].depth) == (3, 2)),
+        ([("stages[1].block", "hrformer_block"), ("hrformer_block.expansion", 2)], lambda s: _first(s).expansion == 2),
+        ([("stages[1].depth", 2), ("fuse.depthwise", True)], lambda stage: stage.fuse.depthwise),
+        ([("stages[1].fuse", None), ("stages[1].fuse", "fuse")], lambda stage: stage.fuse.type == "fuse"),
+        (
+            [("stages[1].branches[0].blocks[0]", "hrformer_block"), ("hrformer_block.heads", 3)],
+            lambda s: _first(s).heads == 3,
+        ),
+        ([("stages[1].blocks", ["basic", "hrformer_block"])], lambda s: s.branches[1].blocks[0].type[:2] == "hr"),
+        ([("stages[1].final_norm", "ln")], lambda stage: stage.branches[0].final_norm == "ln"),
+    ],
+)
+def test_a_stage_of_branches_can_be_edited_again(edits, read):
+    data = HRNET
+    for path, value in edits:
+        data = patched(data, path, value)
+    assert read(ArchSpec.model_validate(data).branched[1])
+
+
+def _first(stage):
+    return stage.branches[0].blocks[0]
+
+
+def test_what_is_impossible_already_is_named_by_a_later_edit():
+    broken = patched(HRNET, "stages[1]", {"branches": 3})
+    with pytest.raises(FieldError, match=r"stages\[1\].depth: cannot be set in what is impossible already: .*branches"):
+        patched(broken, "stages[1].depth", 2)
+
+
+def test_branches_clash_with_branches_and_not_with_what_a_stage_has_once():
+    assert clashing(HRNET, {"stages[1].depth": 2}, {"stages[1].modules": 2}) == ""
+    assert clashing(HRNET, {"stages[1].depth": 2}, {"stages[1].block": "basic"}) == "stages[1].depth"
+    assert clashing(HRNET, {"stages[1].depth": 2}, {"basic.drop_path": 0}) == "stages[1].depth"
+    assert clashing(HRNET, {"stages[1]": {}}, {"stages[1].fuse": None}) == "stages[1]"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("stem.widht", "stem.widht: does not exist (did you mean width?)"),
+        ("head.hiden.x", "head.hiden.x: head.hiden does not exist (did you mean hidden?)"),
+        (
+            "irds_a.expansoin",
+            "irds_a.expansoin: stages[1].downsample.expansoin does not exist (did you mean expansion?)",
+        ),
+    ],
+)
+def test_a_path_is_named_once(path, message):
+    with pytest.raises(FieldError) as caught:
+        patched(TINY, path, 2)
+    assert str(caught.value) == message

@@ -8,8 +8,9 @@ import yaml
 from archspec.cost import measure
 from archspec.errors import SpecError
 from archspec.loader import dump, load
-from search.ablation import Ablation, describe
+from search.ablation import Ablation
 from search.plan import load_plan, plans
+from search.plan_record import describe
 
 ROOT = Path(__file__).parents[2]
 
@@ -173,6 +174,13 @@ def test_edits_that_set_the_same_field_are_reported(ablation):
     assert notes == ("edit wide sets again what plain (stem) set; where both are made, wide counts",)
     alone = ablation(text.replace("[progressive]", "[leave_one_in]"))
     assert alone.notes() == ()
+
+
+def test_edits_of_training_that_set_the_same_entry_of_a_list_are_reported(ablation):
+    text = PLAN.replace("{type: train, data: cluttered_digits}", "{type: command, command: [a, b], resolution: 64}")
+    text = text.replace("stages[2].expansion: 6", "evaluator.command: [a, c]")
+    notes = ablation(text.replace("evaluator.recipe.label_smoothing: 0.2", '"evaluator.command[1]": d')).notes()
+    assert notes == ("edit soft sets again what wide (evaluator.command) set; where both are made, soft counts",)
 
 
 def test_an_edit_without_effect_in_one_row_is_reported(ablation):

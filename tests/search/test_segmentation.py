@@ -21,13 +21,13 @@ from search.data import Batch, Split, Splits, batch_indices, parse_dataset
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
 from search.interruption import Interrupted
-from search.masks import MaskSplit
 from search.mixing import Mixing
 from search.optimizer import memory_format
 from search.recipe import Recipe
 from search.seeding import seed_everything
 from search.segmentation import AUXILIARY, IGNORE, ConfusionTally, Segmentation, mean_iou, mixed_masks
 from search.supervision import Student
+from search.tensors import TensorSplit
 from search.train import TrainResult, evaluate, train
 
 CPU = torch.device("cpu")
@@ -263,7 +263,9 @@ class TestTraining:
 
     def test_a_split_shifts_image_and_mask_together(self):
         masks = torch.randint(11, (20, 32, 32), dtype=torch.uint8)
-        split = MaskSplit(masks[:, None].expand(-1, 3, -1, -1), masks, classes=11, mean=0.0, std=1 / 255, reach=4)
+        split = TensorSplit(
+            masks[:, None].expand(-1, 3, -1, -1), masks, mean=0.0, std=1 / 255, reach=4, supervision=Segmentation(11)
+        )
         options: dict[str, Any] = {"seed": 1, "epoch": 0, "shuffle": True}
         for images, labels in split.batches(8, **options, augment=True):
             assert labels.dtype == torch.int64

@@ -57,6 +57,14 @@ def session():
     return Train.model_validate({"data": data, "recipe": {"epochs": 1}}).open()
 
 
+def test_sessions_on_the_same_data_hold_it_once(session):
+    config = session.config
+    other = config.model_copy(update={"recipe": Recipe(epochs=2)})
+    assert other.open().data is session.data
+    moved = config.data.model_copy(update={"seed": 1})
+    assert config.model_copy(update={"data": moved}).open().data is not session.data
+
+
 def test_metrics_hold_audited_cost_measured_latency_and_validation_only(session, tmp_path):
     folder = tmp_path / "artifacts" / TINY.digest / "search-seed0"
     said: list[str] = []

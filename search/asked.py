@@ -1,0 +1,66 @@
+"""The file of a run that says what it was asked: a search's study, an ablation's plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archspec.errors import RunError, SpecError
+
+STUDY, PLAN = "study.yaml", "plan.yaml"
+KINDS = {STUDY: "a search", PLAN: "an ablation"}
+
+Compared = Iterable[tuple[str, Any, Any]]
+"""Dotted paths of fields that may not change, each with what it was and what it would be."""
+
+
+def find_asked(name: str, source: str, runs: Path) -> Path | None:
+    """The file called `name` of the run that `source` names, by its folder or by its name; None where there is none."""
+    return next((file for file in (Path(source) / name, runs / source / name) if file.is_file()), None)
+
+
+def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, Any]], Compared]) -> None:
+    """Write what is asked, or check first that a run that exists was asked the same.
+
+    Args:
+        path: the file, in the folder of the run.
+        text: what it is to hold.
+        noun: what is asked, for messages: `plan`.
+        compare: what of the file as it is may not change.
+
+    Raises:
+        SpecError: a field differs that may not change when a run is continued, or the folder holds another kind of run.
+        RunError: the file is damaged; it is kept as it is.
+    """
+    for name, kind in KINDS.items():
+        if name != path.name and (path.parent / name).exists():
+            raise SpecError(f"holds {kind}; give the {noun} another name", field="name", source=str(path.parent))
+    if path.exists():
+        try:
+            found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        for field, old, new in found:
+            if old != new:
+                change = first_difference(old, new, field)
+                rule = f"the {noun} was started with another {change}; continue it with the same, or give this one "
+                raise SpecError(f"{rule}another --name", source=str(path))
+    fresh = path.with_suffix(".yaml.tmp")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def first_difference(old: Any, new: Any, path: str) -> str:
+    """The first field below `path` in which two configurations differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            if old.get(key) != new.get(key):
+                return first_difference(old.get(key), new.get(key), f"{path}.{key}")
+    if isinstance(old, Sequence) and isinstance(new, Sequence) and not isinstance(old, str) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a != b:
+                return first_difference(a, b, f"{path}[{index}]")
+    return f"{path} ({old!r:.60}, now {new!r:.60})"
