@@ -22,10 +22,9 @@ from reports.ablation_text import (
     footnotes,
     probability,
     reference,
-    signed,
 )
 from reports.canvas import write_csv
-from reports.quantities import Unit, unit
+from reports.quantities import Unit, signed, unit
 from reports.table import booktabs, escape_tex, pipes, spread
 
 Emphasis = Literal["plain", "bold", "grey"]

@@ -11,20 +11,12 @@ from reports.ablation import Ablation, Line, Outcome, View
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
 from reports.comparison import LEVEL
 from reports.effects import Effect, effects
-from reports.quantities import Unit
+from reports.quantities import Unit, signed
 
 POINTS = Unit("Accuracy", "%", 1.0, 2)
 """Scores are in percent already; two places, as differences of a tenth of a point matter in an ablation."""
 # Beyond, the number itself is of no use.
 MOST_SEEDS = 10_000
-
-
-def signed(value: float, decimals: int = 2) -> str:
-    """`+0.26`, `−0.94`, `±0.00`; a dash for NaN."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:+.{decimals}f}"
-    return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def probability(p: float) -> str:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reports.quantities import in_text, seconds, title, unit
+from reports.quantities import in_text, seconds, signed, title, unit
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_seconds(value: float, text: str) -> None:
 
 def test_names() -> None:
     assert (title("params"), in_text("params"), in_text("macs")) == ("Parameters", "parameters", "MACs")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.256, "+0.26"), (-0.94, "−0.94"), (0.001, "±0.00"), (-0.001, "±0.00"), (float("nan"), "–")],
+)
+def test_signed(value: float, text: str) -> None:
+    assert signed(value) == text
