@@ -11,7 +11,7 @@ from archspec.wording import plural
 from reports.comparison import LEVEL, holm
 from reports.front import Member, by_layout
 from reports.objection import Objection
-from reports.published import IMAGENET, published
+from reports.published import BENCHMARK, IMAGENET, published
 from reports.rows import finished
 from reports.search_run import SearchRun
 from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p
@@ -139,7 +139,7 @@ def search_recipe(run: SearchRun) -> Iterator[Objection]:
 
 def published_beside(run: SearchRun) -> Iterator[Objection]:
     """Published rows drawn beside one's own, of other recipes and in part of another resolution."""
-    if run.record.metric.benchmark != "imagenet1k" or any(anchor.test.n for anchor in run.front.anchors):
+    if run.record.metric.benchmark != BENCHMARK or any(anchor.test.n for anchor in run.front.anchors):
         return
     rows = published(IMAGENET)
     other = int((rows["resolution"] != run.record.resolution).sum())
