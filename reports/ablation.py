@@ -13,7 +13,7 @@ from reports.comparison import Comparison, Settings, compare
 from reports.effects import Effect, effects
 from reports.power import seeds_for
 from reports.sequential import decide
-from reports.statistics import Summary, summarise
+from reports.statistics import Summary, paired_differences, shared_seeds, summarise
 
 Status = Literal["better", "worse", "within noise", "open", "untested", "same run"]
 
@@ -180,17 +180,14 @@ def _looked(record: AblationRecord, runs: tuple[str, str], pair: tuple[int, int]
     The looks spend the level over the planned comparisons, so one that was not planned is shown and not tested.
     """
     ours, theirs = (record.scores[run] for run in runs)
-    seeds = sorted(ours.keys() & theirs.keys())
+    seeds = shared_seeds(ours, theirs)
     if not planned:
-        each = _of_pairs(record, runs, seeds)
-        return Outcome(pair[1], _untested(each), "untested", None, None)
-    decision = decide([ours[seed] - theirs[seed] for seed in seeds], record.looks)
+        return Outcome(pair[1], _untested(_of_pairs(record, runs, seeds)), "untested", None, None)
+    decision = decide(paired_differences(ours, theirs), record.looks)
+    each = replace(_of_pairs(record, runs, seeds[: decision.seeds]), test="paired t", p=decision.p, adjusted=math.nan)
     if decision.state == "continue":
-        each = _of_pairs(record, runs, seeds)
-        each = replace(each, test="paired t", p=decision.p, adjusted=math.nan, mark="untested")
-        return Outcome(pair[1], each, "open", None, None)
-    each = _of_pairs(record, runs, seeds[: decision.seeds])
-    each = replace(each, test="paired t", p=decision.p, adjusted=math.nan, mark=decision.state)
+        return Outcome(pair[1], replace(each, mark="untested"), "open", None, None)
+    each = replace(each, mark=decision.state)
     early = decision.seeds if decision.seeds < record.looks[-1].seeds else None
     return Outcome(pair[1], each, decision.state, early, None)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.errors import SpecError
-from reports.ablation_record import AblationRecord, read_ablation
-from reports.statistics import Summary, pooled_sd, summarise
+from reports.ablation_record import read_ablation
+from reports.statistics import Summary, paired_differences, pooled_sd, summarise
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def pilot(run: Path) -> Pilot:
     distinct: dict[frozenset[str], tuple[tuple[str, str], Summary]] = {}
     for view in record.views:
         for row, base in view.pairs:
-            seen = summarise(_paired(record, row.run, base.run))
+            seen = summarise(paired_differences(record.scores[row.run], record.scores[base.run]))
             differences.append(Difference(view.name, row.label, base.label, seen.n, seen.mean, seen.sd))
             if seen.n > 1 and row.run != base.run:
                 distinct[frozenset((row.run, base.run))] = ((row.run, base.run), seen)
@@ -103,12 +103,6 @@ def effective_freedom(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) ->
         for two, second in zip(pairs, own, strict=True)
     )
     return sum(own) ** 2 / doubled
-
-
-def _paired(record: AblationRecord, run: str, base: str) -> list[float]:
-    """Differences of two runs over the seeds that both finished."""
-    ours, theirs = record.scores[run], record.scores[base]
-    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 
 def _correlation(one: tuple[str, str], two: tuple[str, str]) -> float:

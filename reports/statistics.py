@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from statistics import NormalDist, fmean, stdev
@@ -27,6 +27,16 @@ def summarise(values: Iterable[float]) -> Summary:
     mean = fmean(finite) if finite else math.nan
     sd = stdev(finite) if len(finite) > 1 else math.nan
     return Summary(mean=mean, sd=sd, n=len(finite))
+
+
+def shared_seeds(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[int]:
+    """The seeds, in order, that both rows have a finite score of: those that a paired comparison is over."""
+    return sorted(seed for seed in ours.keys() & theirs.keys() if math.isfinite(ours[seed] - theirs[seed]))
+
+
+def paired_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
+    """One row less another, in the order of `shared_seeds`."""
+    return [ours[seed] - theirs[seed] for seed in shared_seeds(ours, theirs)]
 
 
 def pooled_sd(groups: Sequence[Summary]) -> float:
