@@ -23,7 +23,7 @@ SHARE_FAILED = 0.1
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationRun:
     """An ablation with the shell lines about its folder."""
 
     record: AblationRecord
@@ -46,7 +46,7 @@ class Ablation:
                     yield view, row, reference
 
 
-def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
+def missing_seeds(ablation: AblationRun) -> Iterator[Objection]:
     """Rows with fewer finished seeds than planned, or with other numbers of them than the rest."""
     record = ablation.record
     counts = {key: len(record.scores[key]) for key in record.places}
@@ -66,7 +66,7 @@ def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
     yield Objection("serious", "missing-seeds", text, places, ablation.shell.ablate(options))
 
 
-def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
+def failed_seeds(ablation: AblationRun) -> Iterator[Objection]:
     """Rows whose mean is over the trainings that survived."""
     record = ablation.record
     for key, place in record.places.items():
@@ -84,7 +84,7 @@ def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
         yield Objection(severity, "failed-seeds", text, place, command)
 
 
-def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
+def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
     """Differences that a view leaves undecided because its seeds could hardly show them."""
     for view in ablation.record.views if not ablation.record.looks else ():
         found = ablation.compared(view)
@@ -112,7 +112,7 @@ def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
         yield Objection(severity, "few-seeds-to-mark", text, place, _power(sd, largest, len(found), min(counts)))
 
 
-def mixed_change(ablation: Ablation) -> Iterator[Objection]:
+def mixed_change(ablation: AblationRun) -> Iterator[Objection]:
     """A row that changes resolution or training along with the architecture."""
     for view, row, reference in ablation.pairs():
         what = [f"resolution ({reference.resolution} to {row.resolution} px)"] * (
@@ -131,7 +131,7 @@ def mixed_change(ablation: Ablation) -> Iterator[Objection]:
             yield Objection("serious", "mixed-change", text, f"{view.name}, {row.label}", ablation.shell.ablate())
 
 
-def half_matched(ablation: Ablation) -> Iterator[Objection]:
+def half_matched(ablation: AblationRun) -> Iterator[Objection]:
     """A row with the parameters of its reference but not its MACs, or the reverse."""
     for view, row, reference in ablation.pairs():
         ratios = {"params": row.params / reference.params, "macs": row.macs / reference.macs}
@@ -149,7 +149,7 @@ def half_matched(ablation: Ablation) -> Iterator[Objection]:
             yield Objection("serious", "half-matched", text, f"{view.name}, {row.label}", command)
 
 
-def untested_order(ablation: Ablation) -> Iterator[Objection]:
+def untested_order(ablation: AblationRun) -> Iterator[Objection]:
     """A progressive view whose edits no other view makes in another order or company."""
     for view in ablation.record.views:
         edits = _edits(view)
@@ -164,7 +164,7 @@ def untested_order(ablation: Ablation) -> Iterator[Objection]:
         yield Objection("minor", "untested-order", text, view.name, ablation.shell.ablate())
 
 
-def validation_score(ablation: Ablation) -> Iterator[Objection]:
+def validation_score(ablation: AblationRun) -> Iterator[Objection]:
     """A table of validation accuracies: settings may have been chosen on the same images."""
     record = ablation.record
     if record.score != "validation":
@@ -178,7 +178,7 @@ def validation_score(ablation: Ablation) -> Iterator[Objection]:
     yield Objection("minor", "validation-score", text, "all views", ablation.shell.ablate())
 
 
-def family_per_view(ablation: Ablation) -> Iterator[Objection]:
+def family_per_view(ablation: AblationRun) -> Iterator[Objection]:
     """Marks that one family of all views would not keep."""
     found = {(view.name, one.row): one for view in _tested(ablation) for one in ablation.compared(view)}
     # A comparison that two views share is tested once.
@@ -199,7 +199,7 @@ def family_per_view(ablation: Ablation) -> Iterator[Objection]:
     yield Objection("minor", "family-per-view", text, place, command)
 
 
-def _tested(ablation: Ablation) -> Sequence[PlanView]:
+def _tested(ablation: AblationRun) -> Sequence[PlanView]:
     """Views whose marks are those of a full table: not those of rows that stop early."""
     return () if ablation.record.looks or len(ablation.record.views) < 2 else ablation.record.views
 

@@ -20,7 +20,7 @@ from reports.ablation_record import read_ablation
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
 from reports.review import ABLATION, examine, review
-from reports.review_ablation import Ablation, family_per_view
+from reports.review_ablation import AblationRun, family_per_view
 
 EDITS = ("a", "b", "c")
 
@@ -185,7 +185,7 @@ def test_marks_that_one_family_would_lose(write, tmp_path):
             key: {seed: score + gain / 100 * ("b" in key.split("-")) for seed, score in seeds.items()}
             for key, seeds in known.scores.items()
         }
-        subject = Ablation(replace(known, scores=scores), Shell(run))
+        subject = AblationRun(replace(known, scores=scores), Shell(run))
         marked = sum(one.decided for view in known.views for one in subject.compared(view))
         for objection in family_per_view(subject):
             lost[gain] = objection
