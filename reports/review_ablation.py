@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from archspec.errors import FieldError
 from archspec.wording import plural
+from reports.ablation import outcomes
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
-from reports.comparison import LEVEL, Comparison, Settings, compare, holm
+from reports.comparison import LEVEL, Comparison, holm
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
 from reports.statistics import Summary, pooled_sd
@@ -29,11 +30,11 @@ class AblationRun:
     record: AblationRecord
     shell: Shell
 
-    def compared(self, view: PlanView) -> tuple[Comparison, ...]:
-        """The tests of one view, its comparisons one family; in the order of `view.pairs`."""
-        scores = {str(index): self.record.scores[row.run] for index, row in enumerate(view.rows)}
-        pairs = {str(index): str(row.against) for index, row in enumerate(view.rows) if row.against is not None}
-        return compare(scores, pairs, Settings(paired=self.record.paired)) if pairs else ()
+    def compared(self, view: PlanView) -> dict[tuple[int, int], Comparison]:
+        """The tests of one view as its table has them, by row and reference; the same two runs are tested once."""
+        tests = {pair: outcome.comparison for pair, outcome in outcomes(self.record, view).items()}
+        first = {view.runs(pair): pair for pair in reversed(view.compared)}
+        return {pair: one for pair, one in tests.items() if one is not None and first[view.runs(pair)] == pair}
 
     def pairs(self) -> Iterator[tuple[PlanView, PlanRow, PlanRow]]:
         """Each comparison of two runs once, whichever is the reference, in the view that has it first."""
@@ -87,14 +88,15 @@ def failed_seeds(ablation: AblationRun) -> Iterator[Objection]:
 def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
     """Differences that a view leaves undecided because its seeds could hardly show them."""
     for view in ablation.record.views if not ablation.record.looks else ():
-        found = ablation.compared(view)
-        open_ = [one for one in found if not one.decided]
+        tests = ablation.compared(view)
+        found = list(tests.values())
+        open_ = {pair: one for pair, one in tests.items() if not one.decided}
         counts = [one.n for one in found]
         if not open_ or (min(counts) >= FEW_SEEDS and len(open_) < len(found)):
             continue
         marked = len(found) - len(open_)
         severity = "minor" if marked else "serious"
-        place = f"{view.name}, " + "; ".join(view.rows[int(one.row)].label for one in open_)
+        place = f"{view.name}, " + "; ".join(_label(view, pair) for pair in open_)
         sd = _pooled(found)
         if min(counts) < 2 or not sd > 0:
             text = f"{plural(len(open_), 'comparison')} cannot be tested: {plural(min(counts), 'paired seed')}"
@@ -103,7 +105,7 @@ def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
             yield Objection(severity, "few-seeds-to-mark", text, place, command)
             continue
         effect = smallest_effect(min(counts), sd, len(found))
-        largest = max(abs(one.difference) for one in open_)
+        largest = max(abs(one.difference) for one in open_.values())
         text = (
             f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show true "
             f"differences from {effect:.2f} points on (80 % power, sd of differences {sd:.2f}), and the "
@@ -180,12 +182,13 @@ def validation_score(ablation: AblationRun) -> Iterator[Objection]:
 
 def family_per_view(ablation: AblationRun) -> Iterator[Objection]:
     """Marks that one family of all views would not keep."""
-    found = {(view.name, one.row): one for view in _tested(ablation) for one in ablation.compared(view)}
-    # A comparison that two views share is tested once.
-    names = {(view.name, str(view.rows.index(row))): (view, row) for view, row, _ in ablation.pairs()}
-    kept = [(key, found[key]) for key in names if key in found]
+    found: dict[frozenset[str], tuple[str, Comparison]] = {}
+    for view in _tested(ablation):
+        for pair, one in ablation.compared(view).items():  # one that two views share is tested once
+            found.setdefault(frozenset(view.runs(pair)), (f"{view.name}, {_label(view, pair)}", one))
+    kept = list(found.values())
     adjusted = holm([one.p for _, one in kept])
-    lost = [key for (key, one), p in zip(kept, adjusted, strict=True) if one.decided and not p < LEVEL]
+    lost = [each for each, p in zip(kept, adjusted, strict=True) if each[1].decided and not p < LEVEL]
     if not lost:
         return
     marked = sum(one.decided for _, one in kept)
@@ -193,8 +196,8 @@ def family_per_view(ablation: AblationRun) -> Iterator[Objection]:
         f"Holm's correction is per view; over all {len(kept)} comparisons of {len(ablation.record.views)} views "
         f"together, {len(lost)} of {plural(marked, 'mark')} would go"
     )
-    place = "; ".join(f"{names[key][0].name}, {names[key][1].label}" for key in lost)
-    seeds = max(_needed(found[key], len(kept)) for key in lost)
+    place = "; ".join(where for where, _ in lost)
+    seeds = max(_needed(one, len(kept)) for _, one in lost)
     command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.record.seeds + 1)}")
     yield Objection("minor", "family-per-view", text, place, command)
 
@@ -225,6 +228,10 @@ def _power(sd: float, effect: float, comparisons: int, seeds: int) -> str:
 def _pooled(found: Sequence[Comparison]) -> float:
     """Standard deviation of the differences over all comparisons that show one; NaN where none does."""
     return pooled_sd([Summary(one.difference, one.sd, one.n) for one in found if math.isfinite(one.sd)])
+
+
+def _label(view: PlanView, pair: tuple[int, int]) -> str:
+    return "last against first" if pair == view.overall else view.rows[pair[0]].label
 
 
 def _edits(view: PlanView) -> set[str]:
