@@ -73,12 +73,11 @@ def shared_start_up(run: SearchRun) -> Iterator[Objection]:
 
 def behind_baseline(run: SearchRun) -> Iterator[Objection]:
     """A search that came no further than chance, after as many layouts."""
-    arms = run.progress.arms
-    known = min(len(arm.trials) for arm in arms)
-    ours, theirs = arms[0].values[known - 1], arms[-1].values[known - 1]
-    if len(arms) > 1 and run.sampler != "random" and ours <= theirs:
+    info = run.progress
+    ours, theirs = info.reached[0], info.reached[-1]
+    if len(info.arms) > 1 and run.sampler != "random" and ours <= theirs:
         text = (
-            f"after {plural(known, 'layout')} the search has a hypervolume of {ours:.3f}, the random search "
+            f"after {plural(info.shared, 'layout')} the search has a hypervolume of {ours:.3f}, the random search "
             f"{theirs:.3f}: in this run {run.sampler or 'the sampler'} found no more than chance; more runs tell "
             "whether it ever does"
         )
@@ -91,11 +90,10 @@ def one_run(run: SearchRun) -> Iterator[Objection]:
     if count >= FEWEST_RUNS:
         return
     info = run.progress
-    known = min(len(arm.trials) for arm in info.arms)
-    values = " and ".join(f"{arm.values[known - 1]:.3f} ({arm.name})" for arm in info.arms)
     what = "the difference has" if len(info.arms) > 1 else "it has"
     text = (
-        f"hypervolume {values} after {plural(known, 'layout')}, from {plural(count, 'run')}: {what} no useful interval"
+        f"hypervolume {info.result} after {plural(info.shared, 'layout')}, from {plural(count, 'run')}: "
+        f"{what} no useful interval"
     )
     yield Objection("minor", "one-run", text, "figure hypervolume", run.shell.repeat(_seeds(run)))
 
@@ -171,8 +169,7 @@ def repaired_layouts(run: SearchRun) -> Iterator[Objection]:
 def _flips(run: SearchRun) -> list[float]:
     """The margins of `MARGINS` with which the other arm is ahead, after as many layouts as both have."""
     search, baseline = finished(run.record.search), finished(run.record.baseline)
-    known = min(len(search), len(baseline))
-    scale = run.progress.scale
+    scale, known = run.progress.scale, run.progress.shared
     corner = np.ones(len(scale.objectives))
 
     def lead(margin: float) -> float:
