@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reports.quantities import in_text, seconds, signed, title, unit
+from reports.quantities import difference, in_text, seconds, signed, title, unit
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,9 @@ def test_names() -> None:
 )
 def test_signed(value: float, text: str) -> None:
     assert signed(value) == text
+
+
+def test_difference_with_its_interval() -> None:
+    assert difference(1.25, -0.3, 2.75) == "+1.25 [−0.30, +2.75]"
+    assert difference(-0.04, -0.3, 0.22, decimals=1) == "±0.0 [−0.3, +0.2]"
+    assert difference(0.5, math.nan, math.nan) == "+0.50"
