@@ -106,13 +106,16 @@ def _about(place: str, line: Line, outcome: Outcome, view: PlanView) -> list[str
     return notes
 
 
-def changes(row: PlanRow, base: PlanRow) -> list[str]:
-    """What sets two rows apart besides the layout: resolution and settings of the training."""
-    found = [f"resolution ({base.resolution} → {row.resolution} px)"] if row.resolution != base.resolution else []
+def changes(row: PlanRow, base: PlanRow, *, to: str = "→", unset: str = "as in the base") -> list[str]:
+    """What sets two rows apart besides the layout: resolution and settings of the training.
+
+    `to` stands between the old and the new value, `unset` for a setting that a row leaves alone.
+    """
+    found = [f"resolution ({base.resolution} {to} {row.resolution} px)"] if row.resolution != base.resolution else []
     for path in sorted({*row.training, *base.training}):
-        old, new = (each.training.get(path, "as in the base") for each in (base, row))
+        old, new = (each.training.get(path, unset) for each in (base, row))
         if old != new:
-            found.append(f"{path} ({old} → {new})")
+            found.append(f"{path} ({old} {to} {new})")
     return found
 
 

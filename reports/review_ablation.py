@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from archspec.errors import FieldError
 from archspec.wording import plural
 from reports.ablation import outcomes
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
+from reports.ablation_text import changes
 from reports.comparison import LEVEL, Comparison, holm
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
@@ -117,14 +118,7 @@ def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
 def mixed_change(ablation: AblationRun) -> Iterator[Objection]:
     """A row that changes resolution or training along with the architecture."""
     for view, row, reference in ablation.pairs():
-        what = [f"resolution ({reference.resolution} to {row.resolution} px)"] * (
-            row.resolution != reference.resolution
-        )
-        what += [
-            f"{key} ({_setting(reference.training, key)} to {_setting(row.training, key)})"
-            for key in dict.fromkeys([*reference.training, *row.training])
-            if reference.training.get(key) != row.training.get(key)
-        ]
+        what = changes(row, reference, to="to", unset="the plan's")
         if what and (row.code != reference.code or row.params != reference.params):
             text = (
                 f"against {reference.label} the architecture changes, and so does {', '.join(what)}: the difference "
@@ -236,7 +230,3 @@ def _label(view: PlanView, pair: tuple[int, int]) -> str:
 
 def _edits(view: PlanView) -> set[str]:
     return {edit for row in view.rows for edit in row.edits}
-
-
-def _setting(training: Mapping[str, object], key: str) -> str:
-    return repr(training[key]) if key in training else "the plan's"
