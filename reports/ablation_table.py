@@ -15,7 +15,6 @@ from reports.ablation_text import (
     aliases,
     caption,
     changes,
-    effect_name,
     effects_caption,
     effects_notes,
     footnotes,
@@ -81,7 +80,7 @@ def effects_table(record: AblationRecord, view: View, name: str) -> AblationTabl
     for effect in view.effects:
         found = effect.comparison
         shown = difference(found.difference, found.low, found.high)
-        cells = (effect_name(effect), shown, str(found.n), probability(found.adjusted), found.mark)
+        cells = (effect.title, shown, str(found.n), probability(found.adjusted), found.mark)
         rows.append(Row(cells, _emphasis(found.mark)))
     return AblationTable(
         name=f"{name}-effects",

@@ -130,16 +130,10 @@ def aliases(view: PlanView, found: Sequence[Effect] | None = None) -> list[str]:
     if not view.generators:
         return []
     known = effects(view.factors, [row.edits for row in view.rows], {}) if found is None else found
-    groups = "; ".join(effect_name(effect) for effect in known if len(effect.members) > 1)
+    groups = "; ".join(effect.title for effect in known if len(effect.members) > 1)
     fraction = f"A 1/{2 ** len(view.generators)} fraction with {', '.join(view.generators).replace('-', '−')}"
     shared = f"estimated as one up to two factors: {groups}" if groups else "no effects up to two factors share one"
     return [f"{fraction}; {shared}."]
-
-
-def effect_name(effect: Effect) -> str:
-    """`a − b:c`: the effects that are estimated together."""
-    first, *others = effect.members
-    return str(first) + "".join(f" {'+' if other.sign > 0 else '−'} {other}" for other in others)
 
 
 def effects_caption(record: AblationRecord, view: View) -> str:
