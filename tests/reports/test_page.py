@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from archspec.errors import ArchspecError, RunError, SpecError
 from archspec.loader import load
@@ -116,6 +119,16 @@ def test_names_from_a_run_are_escaped(make_run: Callable[..., Path], open_page: 
     text = open_page(write_report(run)).text
     assert "<script>" not in text
     assert "a&lt;b&gt;&amp;c" in text
+
+
+@pytest.mark.parametrize(("waiting", "words"), [(1, "1 trial was still"), (2, "2 trials were still")])
+def test_trials_that_wait_are_counted(make_run: Callable[..., Path], waiting: int, words: str) -> None:
+    run = make_run(trials=3, startup=3, baseline=0, final=False)
+    storage = JournalStorage(JournalFileBackend(str(run / "journal.log")))
+    study = optuna.load_study(study_name="search", storage=storage)
+    for number in range(waiting):
+        study.enqueue_trial({"number": number})
+    assert f"{words} waiting or running when this page was written" in write_report(run).read_text()
 
 
 def test_foreign_folder_is_refused_and_left_alone(demo_run: Path, tmp_path: Path) -> None:
