@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from archspec.wording import either, plural
 from reports.ablation import Ablation, Line, Outcome, View
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
-from reports.comparison import LEVEL
 from reports.effects import Effect, effects
 from reports.quantities import Unit, signed
+from reports.statistics import LEVEL
 
 POINTS = Unit("Accuracy", "%", 1.0, 2)
 """Scores are in percent already; two places, as differences of a tenth of a point matter in an ablation."""

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import FieldError
-from reports.statistics import scipy_stats, shared_seeds
+from reports.statistics import LEVEL, scipy_stats, shared_seeds
 
 Scores = Mapping[str, Mapping[int, float]]
 """Row to seed to score; a score that is not finite stands for a training that failed."""
 Mark = Literal["better", "worse", "within noise", "untested"]
 Floats = NDArray[np.float64]
 
-LEVEL = 0.05
 # All 2^15 sign flips (or regroupings) are enumerated; beyond, as many are drawn.
 EXACT = 2**15
 # Below 20 values, BCa intervals of a mean cover less than they state; Student's do not when noise is about normal.

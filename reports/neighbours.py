@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archspec.errors import SpecError
-from reports.comparison import LEVEL, Comparison, compare
+from reports.comparison import Comparison, compare
 from reports.front import Front, by_seed
 from reports.quantities import difference, in_text
 from reports.rows import Record
+from reports.statistics import LEVEL
 
 SIGN = "†"
 

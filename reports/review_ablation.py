@@ -11,10 +11,10 @@ from archspec.wording import plural
 from reports.ablation import outcomes
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
 from reports.ablation_text import changes
-from reports.comparison import LEVEL, Comparison, holm
+from reports.comparison import Comparison, holm
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
-from reports.statistics import Summary, pooled_sd
+from reports.statistics import LEVEL, Summary, pooled_sd
 
 FEW_SEEDS = 5
 MATCHED = 0.02

@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import Any, cast
 
 from archspec.wording import plural
-from reports.comparison import LEVEL, holm
+from reports.comparison import holm
 from reports.front import Member, by_layout
 from reports.objection import Objection
 from reports.published import BENCHMARK, IMAGENET, published
 from reports.rows import finished
 from reports.search_run import SearchRun
-from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p
+from reports.statistics import LEVEL, Summary, pooled_sd, scipy_stats, seeds_needed, student_p
 from reports.winner import best_of
 
 FEWEST = 3

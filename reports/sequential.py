@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.errors import FieldError
-from reports.statistics import scipy_stats
+from reports.statistics import LEVEL, scipy_stats
 
 Spending = Literal["obrien-fleming", "pocock"]
 State = Literal["better", "worse", "continue", "within noise"]
@@ -64,7 +64,7 @@ class Outlook:
 
 
 def boundaries(
-    looks: Sequence[int], level: float = 0.05, comparisons: int = 1, spending: Spending = "obrien-fleming"
+    looks: Sequence[int], level: float = LEVEL, comparisons: int = 1, spending: Spending = "obrien-fleming"
 ) -> tuple[Look, ...]:
     """Boundaries of two-sided paired t tests after `looks` seeds; every row spends `level / comparisons`.
 

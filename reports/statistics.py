@@ -11,6 +11,9 @@ from typing import Any
 
 from archspec.errors import SpecError
 
+LEVEL = 0.05
+"""Of all tests: the chance that anything is marked in a family of rows that do not differ."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -52,7 +55,7 @@ def pooled_sd(groups: Sequence[Summary]) -> float:
     return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in repeated) / freedom)
 
 
-def seeds_needed(sd: float, difference: float, *, level: float = 0.05, power: float = 0.8) -> int | None:
+def seeds_needed(sd: float, difference: float, *, level: float = LEVEL, power: float = 0.8) -> int | None:
     """Seeds per layout to tell two layouts apart whose true means lie `difference` apart (two-sided z test).
 
     Source: the normal approximation n = 2 ((z(1 - level/2) + z(power)) sd / difference)^2, at least 2, because one
