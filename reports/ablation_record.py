@@ -76,6 +76,11 @@ class PlanView:
         return self.rows[pair[0]].run, self.rows[pair[1]].run
 
     @property
+    def planned(self) -> tuple[tuple[str, str], ...]:
+        """The different runs that rows ask to compare: what sequential stopping spends its level on."""
+        return tuple((row.run, base.run) for row, base in self.pairs if row.run != base.run)
+
+    @property
     def family(self) -> tuple[tuple[str, str], ...]:
         """The different runs that are compared, each two once: the hypotheses that Holm's correction is over."""
         runs = dict.fromkeys(self.runs(pair) for pair in self.compared)
