@@ -119,17 +119,17 @@ def changes(row: PlanRow, base: PlanRow, *, to: str = "→", unset: str = "as in
     return found
 
 
-def aliases(view: PlanView, found: Sequence[Effect] | None = None) -> list[str]:
+def aliases(view: PlanView, found: Sequence[Effect] = ()) -> list[str]:
     """The generators of a fractional factorial and the effects that it cannot tell apart; nothing of a full one.
 
-    They are read off the rows, or taken from the effects `found` where those are known.
+    They are read off the rows, or taken from the effects `found` where there are any; unpaired rows have none.
 
     Raises:
         FieldError: the rows are no two-level design.
     """
     if not view.generators:
         return []
-    known = effects(view.factors, [row.edits for row in view.rows], {}) if found is None else found
+    known = found or effects(view.factors, [row.edits for row in view.rows], {})
     groups = "; ".join(effect.title for effect in known if len(effect.members) > 1)
     fraction = f"A 1/{2 ** len(view.generators)} fraction with {', '.join(view.generators).replace('-', '−')}"
     shared = f"estimated as one up to two factors: {groups}" if groups else "no effects up to two factors share one"

@@ -202,6 +202,13 @@ def test_cost_lines_print_the_alias_structure() -> None:
     assert cost_lines(view | {"rows": rows})[-1] == ALIASES
 
 
+def test_rows_that_are_not_paired_are_aliased_all_the_same(make_ablation: Make) -> None:
+    options = {"factors": ("a", "b", "c"), "generators": ("c = -a b",), "views": ("factorial",), "edits": FRACTION}
+    record, view = _view(make_ablation, scores=dict.fromkeys(FRACTION, BASE), same={}, paired=False, **options)
+    assert not view.effects
+    assert table(record, view, "1-factorial").notes[-1] == ALIASES
+
+
 def _row(label: str, run: str, params: int, macs: int, against: int | None) -> dict[str, Any]:
     costs = {"params": params, "macs": macs, "activations": 1, "resolution": 64}
     return {
