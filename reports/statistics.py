@@ -48,11 +48,15 @@ def pooled_sd(groups: Sequence[Summary]) -> float:
     Pooling assumes that every layout has the same noise; with three seeds each, one layout's own deviation is
     known only to within a factor of about two, the pooled one much better.
     """
-    repeated = [group for group in groups if group.n > 1]
-    freedom = sum(group.n - 1 for group in repeated)
+    freedom = pooled_freedom(groups)
     if freedom == 0:
         return math.nan
-    return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in repeated) / freedom)
+    return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in groups if group.n > 1) / freedom)
+
+
+def pooled_freedom(groups: Sequence[Summary]) -> int:
+    """Degrees of freedom of `pooled_sd`."""
+    return sum(group.n - 1 for group in groups if group.n > 1)
 
 
 def seeds_needed(sd: float, difference: float, *, level: float = LEVEL, power: float = 0.8) -> int | None:
