@@ -53,7 +53,7 @@ def power(
     """How many seeds per row an effect needs, or the smallest effect that so many seeds can show."""
     _check_options(source, sd, effect, seeds, pilot, looks)
     try:
-        record, deviations, seen = _noise(source, sd, rows, pilot)
+        record, deviations, seen = _noise(source, sd, rows, pilot, looks=looks is not None)
         record |= {"level": level, "power": wanted, "plans": []}
         comparisons = record["comparisons"]
         open_ = effect is None and seeds is None and looks is None
@@ -95,25 +95,28 @@ def _check_options(
         raise SpecError("states the seeds itself: leave --effect, --seeds and --pilot out", field="--looks")
 
 
-def _family(source: str) -> tuple[Path, dict[str, int]]:
+def _family(source: str, *, looks: bool) -> tuple[Path, dict[str, int]]:
     """The run folder that the seeds of a plan are in, and the number of comparisons in each of its views."""
     from archspec.document import is_file_name
-    from reports.pilot import families
+    from reports.pilot import families, sizes
     from search.plan import load_plan, plans
 
     path = Path(source)
     shipped = source in plans() and not path.exists()
     if not is_file_name(source) and not path.is_file() and not shipped:
-        return path, families(path)
+        return path, families(path, looks=looks)
+    from reports.ablation_record import parse_view
     from search.ablation import Ablation
+    from search.plan_record import describe
 
     runs = Path("runs")
     ablation = Ablation(load_plan(source, runs))
-    return runs / ablation.plan.config.name, {name: len(pairs) for name, pairs in ablation.pairs().items()}
+    views = [parse_view(view) for view in describe(ablation)["views"]]
+    return runs / ablation.plan.config.name, sizes(views, source, looks=looks)
 
 
 def _noise(
-    source: str | None, sd: float | None, rows: int | None, pilot: int | None
+    source: str | None, sd: float | None, rows: int | None, pilot: int | None, *, looks: bool
 ) -> tuple[dict[str, Any], list[tuple[float, bool]], Pilot | None]:
     """The size of the family, the deviations to plan for (True: an upper bound), and the pilot where they are its."""
     from reports.pilot import pilot as read_pilot
@@ -122,7 +125,7 @@ def _noise(
     record: dict[str, Any] = {}
     run = Path()
     if source is not None:
-        run, views = _family(source)
+        run, views = _family(source, looks=looks)
         largest = max(views, key=lambda name: views[name])
         record = {"views": views}
         if rows is None:

@@ -13,7 +13,7 @@ from reports.comparison import Comparison, Settings, compare
 from reports.effects import Effect, effects
 from reports.power import seeds_for
 from reports.sequential import decide
-from reports.statistics import Summary, summarise
+from reports.statistics import Summary, paired_differences, shared_seeds, summarise
 
 Status = Literal["better", "worse", "within noise", "open", "untested", "same run"]
 
@@ -106,68 +106,60 @@ def cost_change(row: PlanRow, base: PlanRow) -> tuple[Change, Change]:
     return params, macs
 
 
-def overall_pair(view: PlanView) -> tuple[int, int] | None:
-    """The last and the first row of a progressive view of three rows or more, where no step compares them already."""
-    last = len(view.rows) - 1
-    return (last, 0) if view.type == "progressive" and last > 1 and view.rows[last].against != 0 else None
+def outcomes(record: AblationRecord, view: PlanView) -> dict[tuple[int, int], Outcome]:
+    """The outcome of every pair of rows that `view` compares. Pairs of the same two runs are one hypothesis.
+
+    Raises:
+        SpecError: scipy is not installed.
+    """
+    found: dict[tuple[str, str], Comparison] = {}
+    if view.family and not record.looks:
+        tested = {" against ".join(runs): runs for runs in view.family}
+        scores = dict(record.scores) | {name: record.scores[run] for name, (run, _) in tested.items()}
+        compared = compare(scores, {name: base for name, (_, base) in tested.items()}, _settings(record))
+        found = dict(zip(view.family, compared, strict=True))
+    return {pair: _outcome(record, view, pair, found) for pair in view.compared}
 
 
 def _view(record: AblationRecord, view: PlanView) -> View:
-    pairs = [(index, row.against) for index, row in enumerate(view.rows) if row.against is not None]
-    overall = overall_pair(view)
-    outcomes = _outcomes(record, view, [*pairs, *([overall] if overall else [])], overall)
-    lines = tuple(_line(record, view, index, outcomes) for index in range(len(view.rows)))
-    total = _line(record, view, len(view.rows) - 1, outcomes, overall[1]) if overall else None
-    found = _effects(record, view)
-    return View(view, lines, total, _family(view, [*pairs, *([overall] if overall else [])]), found)
+    found = outcomes(record, view)
+    lines = tuple(_line(record, view, (index, row.against), found) for index, row in enumerate(view.rows))
+    total = _line(record, view, view.overall, found) if view.overall else None
+    return View(view, lines, total, len(view.family), _effects(record, view))
 
 
 def _line(
     record: AblationRecord,
     view: PlanView,
-    index: int,
-    outcomes: Mapping[tuple[int, int], Outcome],
-    against: int | None = None,
+    pair: tuple[int, int | None],
+    found: Mapping[tuple[int, int], Outcome],
 ) -> Line:
+    index, base = pair
     row = view.rows[index]
-    base = row.against if against is None else against
-    outcome = None if base is None else outcomes[index, base]
+    outcome = None if base is None else found[index, base]
     params, macs = (None, None) if base is None else cost_change(row, view.rows[base])
     scores, failed = record.scores[row.run], record.failures[row.run]
     planned = set(range(record.first_seed, record.first_seed + record.seeds))
-    missing = 0 if _stopped(record, view, row.run, outcomes) else len(planned - scores.keys() - failed.keys())
+    missing = 0 if _stopped(record, view, row.run, found) else len(planned - scores.keys() - failed.keys())
     return Line(index, row, summarise(scores.values()), len(failed), missing, params, macs, outcome)
 
 
-def _stopped(record: AblationRecord, view: PlanView, run: str, outcomes: Mapping[tuple[int, int], Outcome]) -> bool:
+def _stopped(record: AblationRecord, view: PlanView, run: str, found: Mapping[tuple[int, int], Outcome]) -> bool:
     """Whether sequential stopping asks for no more seeds of `run`: all that it is compared with is settled."""
-    own = [each for pair, each in outcomes.items() if run in (view.rows[pair[0]].run, view.rows[pair[1]].run)]
+    own = [each for pair, each in found.items() if run in view.runs(pair)]
     return bool(record.looks and own) and not any(each.status == "open" for each in own)
 
 
-def _family(view: PlanView, pairs: Sequence[tuple[int, int]]) -> int:
-    return len({(view.rows[row].run, view.rows[base].run) for row, base in pairs} - {(r.run, r.run) for r in view.rows})
-
-
-def _outcomes(
-    record: AblationRecord, view: PlanView, pairs: Sequence[tuple[int, int]], overall: tuple[int, int] | None
-) -> dict[tuple[int, int], Outcome]:
-    """Every pair's outcome. Pairs of the same two runs are one hypothesis, and counted once."""
-    names = {pair: (view.rows[pair[0]].run, view.rows[pair[1]].run) for pair in pairs}
-    tested = {" against ".join(runs): runs for runs in names.values() if runs[0] != runs[1]}
-    scores = dict(record.scores) | {name: record.scores[runs[0]] for name, runs in tested.items()}
-    found = compare(scores, {name: runs[1] for name, runs in tested.items()}, _settings(record)) if tested else ()
-    by_name = {each.row: each for each in found}
-    outcomes: dict[tuple[int, int], Outcome] = {}
-    for pair, runs in names.items():
-        if runs[0] == runs[1]:
-            outcomes[pair] = Outcome(pair[1], None, "same run", None, None)
-        elif record.looks:
-            outcomes[pair] = _looked(record, runs, pair, planned=pair != overall)
-        else:
-            each = by_name[" against ".join(runs)]
-            outcomes[pair] = Outcome(pair[1], each, each.mark, None, _needed(each, len(tested)))
-    return outcomes
+def _outcome(
+    record: AblationRecord, view: PlanView, pair: tuple[int, int], found: Mapping[tuple[str, str], Comparison]
+) -> Outcome:
+    runs = view.runs(pair)
+    if runs[0] == runs[1]:
+        return Outcome(pair[1], None, "same run", None, None)
+    if record.looks:
+        return _looked(record, runs, pair, planned=pair != view.overall)
+    each = found[runs]
+    return Outcome(pair[1], each, each.mark, None, _needed(each, len(found)))
 
 
 def _settings(record: AblationRecord) -> Settings:
@@ -180,17 +172,14 @@ def _looked(record: AblationRecord, runs: tuple[str, str], pair: tuple[int, int]
     The looks spend the level over the planned comparisons, so one that was not planned is shown and not tested.
     """
     ours, theirs = (record.scores[run] for run in runs)
-    seeds = sorted(ours.keys() & theirs.keys())
+    seeds = shared_seeds(ours, theirs)
     if not planned:
-        each = _of_pairs(record, runs, seeds)
-        return Outcome(pair[1], _untested(each), "untested", None, None)
-    decision = decide([ours[seed] - theirs[seed] for seed in seeds], record.looks)
+        return Outcome(pair[1], _untested(_of_pairs(record, runs, seeds)), "untested", None, None)
+    decision = decide(paired_differences(ours, theirs), record.looks)
+    each = replace(_of_pairs(record, runs, seeds[: decision.seeds]), test="paired t", p=decision.p, adjusted=math.nan)
     if decision.state == "continue":
-        each = _of_pairs(record, runs, seeds)
-        each = replace(each, test="paired t", p=decision.p, adjusted=math.nan, mark="untested")
-        return Outcome(pair[1], each, "open", None, None)
-    each = _of_pairs(record, runs, seeds[: decision.seeds])
-    each = replace(each, test="paired t", p=decision.p, adjusted=math.nan, mark=decision.state)
+        return Outcome(pair[1], replace(each, mark="untested"), "open", None, None)
+    each = replace(each, mark=decision.state)
     early = decision.seeds if decision.seeds < record.looks[-1].seeds else None
     return Outcome(pair[1], each, decision.state, early, None)
 

@@ -62,6 +62,33 @@ class PlanView:
         """Each row that is compared, with its reference, in the order of the rows."""
         return tuple((row, self.rows[row.against]) for row in self.rows if row.against is not None)
 
+    @property
+    def overall(self) -> tuple[int, int] | None:
+        """The last and the first row of a progressive view of three rows or more, where no step compares them."""
+        last = len(self.rows) - 1
+        return (last, 0) if self.type == "progressive" and last > 1 and self.rows[last].against != 0 else None
+
+    @property
+    def compared(self) -> tuple[tuple[int, int], ...]:
+        """Indices of each row that is compared and of its reference, the overall pair last."""
+        steps = tuple((index, row.against) for index, row in enumerate(self.rows) if row.against is not None)
+        return (*steps, self.overall) if self.overall else steps
+
+    def runs(self, pair: tuple[int, int]) -> tuple[str, str]:
+        """The runs of two rows."""
+        return self.rows[pair[0]].run, self.rows[pair[1]].run
+
+    @property
+    def planned(self) -> tuple[tuple[str, str], ...]:
+        """The different runs that rows ask to compare: what sequential stopping spends its level on."""
+        return tuple((row.run, base.run) for row, base in self.pairs if row.run != base.run)
+
+    @property
+    def family(self) -> tuple[tuple[str, str], ...]:
+        """The different runs that are compared, each two once: the hypotheses that Holm's correction is over."""
+        runs = dict.fromkeys(self.runs(pair) for pair in self.compared)
+        return tuple((one, other) for one, other in runs if one != other)
+
 
 @dataclass(frozen=True)
 class AblationRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,14 @@ from reports.ablation_text import (
     aliases,
     caption,
     changes,
-    effect_name,
     effects_caption,
     effects_notes,
     footnotes,
     probability,
     reference,
-    signed,
 )
 from reports.canvas import write_csv
-from reports.quantities import Unit, unit
+from reports.quantities import Unit, difference, signed, unit
 from reports.table import booktabs, escape_tex, pipes, spread
 
 Emphasis = Literal["plain", "bold", "grey"]
@@ -82,8 +79,8 @@ def effects_table(record: AblationRecord, view: View, name: str) -> AblationTabl
     rows: list[Row] = []
     for effect in view.effects:
         found = effect.comparison
-        interval = f"{signed(found.difference)} {_interval(found.low, found.high)}".rstrip()
-        cells = (effect_name(effect), interval, str(found.n), probability(found.adjusted), found.mark)
+        shown = difference(found.difference, found.low, found.high)
+        cells = (effect.title, shown, str(found.n), probability(found.adjusted), found.mark)
         rows.append(Row(cells, _emphasis(found.mark)))
     return AblationTable(
         name=f"{name}-effects",
@@ -196,20 +193,16 @@ def _row(line: Line, view: View, record: AblationRecord, scales: tuple[Unit, Uni
     if outcome is None:
         return Row((*cells, score, "–", "–", "reference" if view.comparisons else "–"), "plain")
     found = outcome.comparison
-    difference, p = "–", "–"
+    shown, p = "–", "–"
     if found:
-        difference = f"{signed(found.difference)} {_interval(found.low, found.high)}".rstrip()
-        difference += f" [{outcome.against + 1}]" if named else ""
+        shown = difference(found.difference, found.low, found.high)
+        shown += f" [{outcome.against + 1}]" if named else ""
         p = probability(found.p if record.looks else found.adjusted)
-    return Row((*cells, score, difference, p, status(outcome)), _emphasis(outcome.status))
+    return Row((*cells, score, shown, p, status(outcome)), _emphasis(outcome.status))
 
 
 def _emphasis(mark: str) -> Emphasis:
     return "bold" if mark in ("better", "worse") else "grey"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def _scales(view: PlanView) -> tuple[Unit, Unit]:

@@ -9,22 +9,14 @@ from collections.abc import Sequence
 from archspec.wording import either, plural
 from reports.ablation import Ablation, Line, Outcome, View
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
-from reports.comparison import LEVEL
 from reports.effects import Effect, effects
-from reports.quantities import Unit
+from reports.quantities import Unit, signed
+from reports.statistics import LEVEL
 
 POINTS = Unit("Score", "%", 1.0, 2)
 """Scores are in percent already; two places, as differences of a tenth of a point matter in an ablation."""
 # Beyond, the number itself is of no use.
 MOST_SEEDS = 10_000
-
-
-def signed(value: float, decimals: int = 2) -> str:
-    """`+0.26`, `−0.94`, `±0.00`; a dash for NaN."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:+.{decimals}f}"
-    return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def probability(p: float) -> str:
@@ -114,37 +106,34 @@ def _about(place: str, line: Line, outcome: Outcome, view: PlanView) -> list[str
     return notes
 
 
-def changes(row: PlanRow, base: PlanRow) -> list[str]:
-    """What sets two rows apart besides the layout: resolution and settings of the training."""
-    found = [f"resolution ({base.resolution} → {row.resolution} px)"] if row.resolution != base.resolution else []
+def changes(row: PlanRow, base: PlanRow, *, to: str = "→", unset: str = "as in the base") -> list[str]:
+    """What sets two rows apart besides the layout: resolution and settings of the training.
+
+    `to` stands between the old and the new value, `unset` for a setting that a row leaves alone.
+    """
+    found = [f"resolution ({base.resolution} {to} {row.resolution} px)"] if row.resolution != base.resolution else []
     for path in sorted({*row.training, *base.training}):
-        old, new = (each.training.get(path, "as in the base") for each in (base, row))
+        old, new = (each.training.get(path, unset) for each in (base, row))
         if old != new:
-            found.append(f"{path} ({old} → {new})")
+            found.append(f"{path} ({old} {to} {new})")
     return found
 
 
-def aliases(view: PlanView, found: Sequence[Effect] | None = None) -> list[str]:
+def aliases(view: PlanView, found: Sequence[Effect] = ()) -> list[str]:
     """The generators of a fractional factorial and the effects that it cannot tell apart; nothing of a full one.
 
-    They are read off the rows, or taken from the effects `found` where those are known.
+    They are read off the rows, or taken from the effects `found` where there are any; unpaired rows have none.
 
     Raises:
         FieldError: the rows are no two-level design.
     """
     if not view.generators:
         return []
-    known = effects(view.factors, [row.edits for row in view.rows], {}) if found is None else found
-    groups = "; ".join(effect_name(effect) for effect in known if len(effect.members) > 1)
+    known = found or effects(view.factors, [row.edits for row in view.rows], {})
+    groups = "; ".join(effect.title for effect in known if len(effect.members) > 1)
     fraction = f"A 1/{2 ** len(view.generators)} fraction with {', '.join(view.generators).replace('-', '−')}"
     shared = f"estimated as one up to two factors: {groups}" if groups else "no effects up to two factors share one"
     return [f"{fraction}; {shared}."]
-
-
-def effect_name(effect: Effect) -> str:
-    """`a − b:c`: the effects that are estimated together."""
-    first, *others = effect.members
-    return str(first) + "".join(f" {'+' if other.sign > 0 else '−'} {other}" for other in others)
 
 
 def effects_caption(record: AblationRecord, view: View) -> str:

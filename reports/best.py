@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.wording import plural
 from reports.front import Front, by_layout
 from reports.rows import Record, finished
-from reports.statistics import Summary, pooled_sd
+from reports.statistics import Summary, pooled_freedom, pooled_sd
 from reports.winner import Winner, best_of
 
 FEWEST = 4  # of which `best_of` can tell the spread from noise
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviation of one training about its layout's mean, a fraction, and its degrees of freedom."""
+
+    sd: float
+    freedom: int
 
 
 def best(record: Record, front: Front) -> tuple[str, ...]:
@@ -23,13 +32,24 @@ def best(record: Record, front: Front) -> tuple[str, ...]:
     return (*_of_search(record), *_of_members(front))
 
 
+def best_layout(record: Record) -> tuple[Winner, Noise] | None:
+    """The best of all layouts on validation.
+
+    None where no layout was trained with two seeds, where seeds change nothing, or of fewer than four.
+    """
+    search, groups = finished(record.search), list(by_layout(record.final, "accuracy").values())
+    noise = Noise(pooled_sd(groups), pooled_freedom(groups))
+    if len(search) < FEWEST or not noise.sd > 0:
+        return None
+    return best_of(search["accuracy"].tolist(), 1, noise.sd), noise
+
+
 def _of_search(record: Record) -> list[str]:
-    search = finished(record.search)
-    groups = by_layout(record.final, "accuracy")
-    sd, freedom = pooled_sd(list(groups.values())), sum(max(0, group.n - 1) for group in groups.values())
-    if len(search) < FEWEST or not sd > 0:
+    found = best_layout(record)
+    if found is None:
         return []
-    winner = best_of(search["accuracy"].tolist(), 1, sd)
+    winner, noise = found
+    search = finished(record.search)
     row = search.iloc[winner.index]
     again, tested = (by_layout(record.final, name).get(str(row["digest"])) for name in ("accuracy", "test_accuracy"))
     return [
@@ -38,8 +58,9 @@ def _of_search(record: Record) -> list[str]:
         f"{_measured(again, tested)}.",
         f"The correction is for picking the highest of many (empirical Bayes). It assumes that layouts spread about "
         f"normally around one mean, which a sampler that learns breaks, and takes the noise of one training as "
-        f"{100 * sd:.2f} points: validation {record.metric.word} of the re-trained layouts, {freedom} degrees of "
-        f"freedom{_reservation(record)}." + (" What re-training measured assumes none of this." if again else ""),
+        f"{100 * noise.sd:.2f} points: validation {record.metric.word} of the re-trained layouts, {noise.freedom} "
+        f"degrees of freedom{_reservation(record)}."
+        + (" What re-training measured assumes none of this." if again else ""),
     ]
 
 

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import FieldError
-from reports.statistics import scipy_stats
+from reports.statistics import LEVEL, scipy_stats, shared_seeds
 
 Scores = Mapping[str, Mapping[int, float]]
 """Row to seed to score; a score that is not finite stands for a training that failed."""
 Mark = Literal["better", "worse", "within noise", "untested"]
 Floats = NDArray[np.float64]
 
-LEVEL = 0.05
 # All 2^15 sign flips (or regroupings) are enumerated; beyond, as many are drawn.
 EXACT = 2**15
 # Below 20 values, BCa intervals of a mean cover less than they state; Student's do not when noise is about normal.
@@ -146,14 +145,9 @@ def _mark(found: Comparison, adjusted: float, settings: Settings) -> Mark:
     return "better" if (found.difference > 0) == settings.higher else "worse"
 
 
-def _finite(scores: Mapping[int, float]) -> dict[int, float]:
-    return {seed: score for seed, score in scores.items() if math.isfinite(score)}
-
-
 def _paired(scores: Scores, row: str, base: str, comparisons: int, settings: Settings) -> Comparison:
-    ours, theirs = _finite(scores[row]), _finite(scores[base])
-    seeds = sorted(ours.keys() & theirs.keys())
-    a, b = np.array([ours[seed] for seed in seeds]), np.array([theirs[seed] for seed in seeds])
+    seeds = shared_seeds(scores[row], scores[base])
+    a, b = (np.array([scores[name][seed] for seed in seeds]) for name in (row, base))
     differences = a - b
     n = len(seeds)
     if n < 2:
@@ -185,7 +179,7 @@ def _paired_p(a: Floats, b: Floats, comparisons: int, settings: Settings) -> tup
 
 
 def _unpaired(scores: Scores, row: str, base: str, comparisons: int, settings: Settings) -> Comparison:
-    a, b = (np.array(list(_finite(scores[name]).values())) for name in (row, base))
+    a, b = (np.array([score for score in scores[name].values() if math.isfinite(score)]) for name in (row, base))
     n = min(len(a), len(b))
     difference = float(a.mean() - b.mean()) if n else math.nan
     if n < 2:

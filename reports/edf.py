@@ -19,6 +19,7 @@ import pandas as pd
 import yaml
 
 from archspec.errors import RunError, SpecError
+from reports.comparison import holm
 from reports.quantities import in_text
 from reports.rows import Record, finished
 from reports.samples import Floats, distance, median_interval, permutation_test, superiority
@@ -198,11 +199,11 @@ def edf(populations: Sequence[Population], *, permutations: int = 10_000, seed: 
     named = _distinct(populations)
     rng = np.random.default_rng(seed)
     found = [_compare(one, two, permutations, rng) for one, two in combinations(named, 2)]
-    adjusted = _holm([comparison[3] for comparison in found])
+    adjusted = holm([comparison[3] for comparison in found])
     pairs = combinations(named, 2)
     comparisons = tuple(
-        Comparison(one.name, two.name, gap, at, p, holm, better, one.quartiles[1] - two.quartiles[1])
-        for (one, two), (gap, at, better, p), holm in zip(pairs, found, adjusted, strict=True)
+        Comparison(one.name, two.name, gap, at, p, corrected, better, one.quartiles[1] - two.quartiles[1])
+        for (one, two), (gap, at, better, p), corrected in zip(pairs, found, adjusted, strict=True)
     )
     label, word = str(named[0].setting["metric"]), named[0].word
     warnings = (*_lost(named), *_settings(named), *_bands(named))
@@ -259,16 +260,6 @@ def _compare(
     gap, at = distance(one.accuracies, two.accuracies)
     p = permutation_test(one.accuracies, two.accuracies, permutations, rng)
     return gap, at, superiority(one.accuracies, two.accuracies), p
-
-
-def _holm(values: Sequence[float]) -> list[float]:
-    """p values adjusted by Holm's method."""
-    adjusted = [0.0] * len(values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def _lost(populations: Sequence[Population]) -> list[str]:

@@ -63,6 +63,11 @@ class Effect:
         return _name(self.members)
 
     @property
+    def title(self) -> str:
+        """`name` for people, with a minus sign: `a − b:c`."""
+        return _name(self.members, "−")
+
+    @property
     def order(self) -> int:
         """1 where a main effect is among the members, 2 where only pairs are."""
         return len(self.members[0].factors)
@@ -105,9 +110,9 @@ def effects(
     )
 
 
-def _name(members: Sequence[Member]) -> str:
+def _name(members: Sequence[Member], minus: str = "-") -> str:
     first, *others = members
-    return str(first) + "".join(f" {'+' if other.sign > 0 else '-'} {other}" for other in others)
+    return str(first) + "".join(f" {'+' if other.sign > 0 else minus} {other}" for other in others)
 
 
 def _columns(factors: Sequence[str], rows_edits: Sequence[Sequence[str]]) -> Signs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal
 
+from archspec.wording import plural
 from reports.published import IMAGENET, published
 
 Cost = Literal["gmacs", "params_m", "ms"]
@@ -56,6 +57,11 @@ class Point:
     def ms(self) -> float:
         """Inference time in milliseconds per image: 1000 / images per second."""
         return 1000 / self.images_per_second
+
+    @property
+    def training(self) -> str:
+        """Which accuracy an own point shows, and over how many seeds: `test, 3 seeds`."""
+        return f"{self.kind}, {plural(self.seeds or 1, 'seed')}"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from reports.figure6 import Figure6, Point, notes, sentence
+from reports.html import template
 
 CAPTION = (
     "Top-1 on ImageNet-1K against multiply-adds, parameters and inference time, the rows of Table II of HIRI-ViT "
@@ -35,8 +34,7 @@ def render(info: Figure6, image: str, size: tuple[float, float], spots: Sequence
         Hit(tuple(lines_of(point)), tuple((round(x, 2), round(y, 2)) for x, y in places))
         for point, places in zip(info.points, spots, strict=True)
     ]
-    environment = Environment(loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("figure6.html.j2").render(
+    return template("figure6.html.j2").render(
         caption=CAPTION,
         notes=[sentence(note) for note in notes(info)],
         image=image,
@@ -65,7 +63,7 @@ def accuracy(point: Point) -> str:
     if point.kind == "published":
         return f"{point.top1:.1f} %"
     spread = "" if math.isnan(point.sd) else f" ± {point.sd:.1f}"
-    return f"{point.top1:.1f}{spread} %, {point.kind}, {point.seeds} seed{'' if point.seeds == 1 else 's'},"
+    return f"{point.top1:.1f}{spread} %, {point.training},"
 
 
 def _count(value: float) -> str:

@@ -63,4 +63,4 @@ def _row(point: Point, places: Sequence[int]) -> tuple[str, ...]:
 def _published(point: Point) -> str:
     if point.kind == "published":
         return f"Table {point.table}" + (f", [{point.reference}]" if point.reference else "")
-    return f"own: {point.kind}, {point.seeds} seed{'' if point.seeds == 1 else 's'}"
+    return f"own: {point.training}"

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from archspec.schema import ArchSpec
+from archspec.wording import plural
 from reports import importances, layouts, progress, table, tradeoff
 from reports.front import Front
 from reports.quantities import in_text, title, unit
@@ -78,11 +79,14 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
 
 
 def template(name: str) -> Template:
-    """The template `name` of this package; what it is given is escaped, and what it lacks is an error."""
+    """The template `name` of this package; what it is given is escaped, and what it lacks is an error.
+
+    `plural(count, "trial")` counts in words there.
+    """
     environment = Environment(
         loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
-    return environment.get_template(name)
+    return environment.get_template(name, globals={"plural": plural})
 
 
 def _pictures(found: Findings, figures: Path) -> list[Picture]:

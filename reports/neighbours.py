@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archspec.errors import SpecError
-from reports.comparison import LEVEL, Comparison, compare
+from reports.comparison import Comparison, compare
 from reports.front import Front, by_seed
-from reports.quantities import in_text
+from reports.quantities import difference, in_text
 from reports.rows import Record
+from reports.statistics import LEVEL
 
 SIGN = "†"
 
@@ -47,9 +48,8 @@ def cell(comparison: Comparison | None) -> str:
     """`+1.2 [−0.3, +2.7]` in points, with `†` where the test supports the difference; a dash where none was made."""
     if comparison is None or math.isnan(comparison.p):
         return "–"
-    low, high = _points(comparison.low), _points(comparison.high)
-    interval = f" [{low}, {high}]" if math.isfinite(comparison.low) else ""
-    return _points(comparison.difference) + interval + (SIGN if comparison.decided else "")
+    points = [100 * value for value in (comparison.difference, comparison.low, comparison.high)]
+    return difference(*points, decimals=1) + (SIGN if comparison.decided else "")
 
 
 def within_noise(comparison: Comparison | None) -> bool:
@@ -70,7 +70,3 @@ def legend(found: Neighbours, word: str = "accuracy") -> str:
         f"the {100 - 100 * LEVEL:g} % interval of this difference alone. {SIGN}: supported by the test ({test}, paired "
         f"by seed, {percent} over the column by Holm's correction); without {SIGN} and grey: within noise."
     )
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")

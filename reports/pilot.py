@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.errors import SpecError
-from reports.ablation_record import AblationRecord, read_ablation
-from reports.statistics import Summary, pooled_sd, summarise
+from reports.ablation_record import PlanView, read_ablation
+from reports.statistics import Summary, paired_differences, pooled_sd, summarise
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,28 @@ class Pilot:
     differences: tuple[Difference, ...]
 
 
-def families(run: Path) -> dict[str, int]:
-    """View to the number of its comparisons, which Holm corrects as one family, for the ablation in the folder `run`.
+def families(run: Path, *, looks: bool = False) -> dict[str, int]:
+    """The `sizes` of the views of the ablation in the folder `run`.
 
     Raises:
         SpecError: no journal, or a plan that compares nothing.
         RunError: the journal is damaged, or is not an ablation's.
     """
-    counts = {view.name: len(view.pairs) for view in read_ablation(run).views if view.pairs}
-    if not counts:
-        raise SpecError("its plan compares no row with another", source=str(run))
-    return counts
+    return sizes(read_ablation(run).views, str(run), looks=looks)
+
+
+def sizes(views: Sequence[PlanView], source: str, *, looks: bool = False) -> dict[str, int]:
+    """View to the number of its comparisons: the family that Holm corrects, or where `looks` stop rows early, those
+    that spend the level.
+
+    Raises:
+        SpecError: none of the `views` of `source` compares anything.
+    """
+    counts = {view.name: len(view.planned if looks else view.family) for view in views}
+    found = {name: count for name, count in counts.items() if count}
+    if not found:
+        raise SpecError("its plan compares no row with another", source=source)
+    return found
 
 
 def pilot(run: Path) -> Pilot:
@@ -71,7 +82,7 @@ def pilot(run: Path) -> Pilot:
     distinct: dict[frozenset[str], tuple[tuple[str, str], Summary]] = {}
     for view in record.views:
         for row, base in view.pairs:
-            seen = summarise(_paired(record, row.run, base.run))
+            seen = summarise(paired_differences(record.scores[row.run], record.scores[base.run]))
             differences.append(Difference(view.name, row.label, base.label, seen.n, seen.mean, seen.sd))
             if seen.n > 1 and row.run != base.run:
                 distinct[frozenset((row.run, base.run))] = ((row.run, base.run), seen)
@@ -103,12 +114,6 @@ def effective_freedom(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) ->
         for two, second in zip(pairs, own, strict=True)
     )
     return sum(own) ** 2 / doubled
-
-
-def _paired(record: AblationRecord, run: str, base: str) -> list[float]:
-    """Differences of two runs over the seeds that both finished."""
-    ours, theirs = record.scores[run], record.scores[base]
-    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 
 def _correlation(one: tuple[str, str], two: tuple[str, str]) -> float:

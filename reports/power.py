@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 
 from archspec.errors import FieldError
-from reports.statistics import scipy_stats
+from reports.statistics import LEVEL, scipy_stats
 
-LEVEL = 0.05
 POWER = 0.8
 # More seeds per row than anyone trains; the search for a number of seeds ends here.
 MAX_SEEDS = 100_000

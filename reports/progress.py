@@ -40,12 +40,38 @@ class Arm:
 
 @dataclass(frozen=True)
 class Progress:
-    """The arms, how many leading trials of the search were drawn at random, and the scale; `note` is for the reader."""
+    """The arms, how many leading trials of the search were drawn at random, and the scale."""
 
     scale: Scale
     arms: tuple[Arm, ...]
     startup: int
-    note: str
+
+    @property
+    def shared(self) -> int:
+        """How many layouts every arm has trained: after as many, the arms compare."""
+        return min(len(arm.trials) for arm in self.arms)
+
+    @property
+    def reached(self) -> tuple[float, ...]:
+        """Hypervolume of each arm after `shared` layouts."""
+        return tuple(arm.values[self.shared - 1] for arm in self.arms)
+
+    @property
+    def result(self) -> str:
+        """`reached` in words: `0.512 (search) and 0.498 (random baseline)`."""
+        return " and ".join(f"{value:.3f} ({arm.name})" for value, arm in zip(self.reached, self.arms, strict=True))
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of the comparison."""
+        if len(self.arms) > 1:
+            return (
+                f"After {self.shared} trained layouts: {self.result}. One run of each, so the spread between runs is "
+                "not known."
+            )
+        drawn = self.startup
+        part = f"; the shaded part, its {drawn} uniformly random start-up trials, is all there is" if drawn else ""
+        return f"No random baseline was run, so nothing tells how far chance alone would have come{part}."
 
 
 def progress(record: Record) -> Progress:
@@ -61,7 +87,7 @@ def progress(record: Record) -> Progress:
     # Workers finish out of order, so the start-up part is as long as the unbroken run of random trials.
     drawn = (search["arm"] == "random").to_numpy()
     startup = int(np.argmin(drawn)) if not drawn.all() else len(drawn)
-    return Progress(scale, tuple(arms), startup, _note(arms, startup))
+    return Progress(scale, tuple(arms), startup)
 
 
 def scale_of(table: pd.DataFrame, objectives: tuple[str, ...]) -> Scale:
@@ -96,12 +122,3 @@ def unit_losses(table: pd.DataFrame, scale: Scale) -> Points:
 def _arm(name: str, table: pd.DataFrame, scale: Scale) -> Arm:
     values = hypervolume_history(unit_losses(table, scale), np.ones(len(scale.objectives)))
     return Arm(name, tuple(range(1, len(values) + 1)), tuple(float(value) for value in values))
-
-
-def _note(arms: list[Arm], startup: int) -> str:
-    if len(arms) == 1:
-        part = f"; the shaded part, its {startup} uniformly random start-up trials, is all there is" if startup else ""
-        return f"No random baseline was run, so nothing tells how far chance alone would have come{part}."
-    count = min(len(arm.trials) for arm in arms)
-    values = " and ".join(f"{arm.values[count - 1]:.3f} ({arm.name})" for arm in arms)
-    return f"After {count} trained layouts: {values}. One run of each, so the spread between runs is not known."

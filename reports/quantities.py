@@ -66,6 +66,21 @@ def in_text(name: str) -> str:
     return _TITLES[name] if name == "macs" else _TITLES[name].lower()
 
 
+def signed(value: float, decimals: int = 2) -> str:
+    """`+0.26`, `−0.94`, `±0.00`; a dash for NaN."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{decimals}f}"
+    return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def difference(value: float, low: float, high: float, decimals: int = 2) -> str:
+    """`+1.20 [−0.30, +2.70]`; without the interval where none is known."""
+    known = math.isfinite(low) and math.isfinite(high)
+    interval = f" [{signed(low, decimals)}, {signed(high, decimals)}]" if known else ""
+    return signed(value, decimals) + interval
+
+
 def seconds(value: float) -> str:
     """A duration for people: `41 s`, `12.5 min`, `3.2 h`."""
     if value < 120:

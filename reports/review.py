@@ -33,7 +33,7 @@ SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
     "failed-trials": arms.failed_trials,
     "repaired-layouts": arms.repaired_layouts,
 }
-ABLATION: dict[str, Callable[[plan.Ablation], Iterator[Objection]]] = {
+ABLATION: dict[str, Callable[[plan.AblationRun], Iterator[Objection]]] = {
     "missing-seeds": plan.missing_seeds,
     "failed-seeds": plan.failed_seeds,
     "few-seeds-to-mark": plan.few_seeds_to_mark,
@@ -73,7 +73,7 @@ def examine(run: Path) -> Review:
         search = read_search(run)
         found = [objection for rule in SEARCH.values() for objection in rule(search)]
         return Review(run.name, "search", _sorted(found), tuple(SEARCH))
-    subject = plan.Ablation(ablation, Shell(run))
+    subject = plan.AblationRun(ablation, Shell(run))
     found = [objection for rule in ABLATION.values() for objection in rule(subject)]
     return Review(run.name, "ablation", _sorted(found), tuple(ABLATION))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from archspec.errors import FieldError
 from archspec.wording import plural
+from reports.ablation import outcomes
 from reports.ablation_record import AblationRecord, PlanRow, PlanView
-from reports.comparison import LEVEL, Comparison, Settings, compare, holm
+from reports.ablation_text import changes
+from reports.comparison import Comparison, holm
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
-from reports.statistics import Summary, pooled_sd
+from reports.statistics import LEVEL, Summary, pooled_sd
 
 FEW_SEEDS = 5
 MATCHED = 0.02
@@ -23,17 +25,17 @@ SHARE_FAILED = 0.1
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationRun:
     """An ablation with the shell lines about its folder."""
 
     record: AblationRecord
     shell: Shell
 
-    def compared(self, view: PlanView) -> tuple[Comparison, ...]:
-        """The tests of one view, its comparisons one family; in the order of `view.pairs`."""
-        scores = {str(index): self.record.scores[row.run] for index, row in enumerate(view.rows)}
-        pairs = {str(index): str(row.against) for index, row in enumerate(view.rows) if row.against is not None}
-        return compare(scores, pairs, Settings(paired=self.record.paired)) if pairs else ()
+    def compared(self, view: PlanView) -> dict[tuple[int, int], Comparison]:
+        """The tests of one view as its table has them, by row and reference; the same two runs are tested once."""
+        tests = {pair: outcome.comparison for pair, outcome in outcomes(self.record, view).items()}
+        first = {view.runs(pair): pair for pair in reversed(view.compared)}
+        return {pair: one for pair, one in tests.items() if one is not None and first[view.runs(pair)] == pair}
 
     def pairs(self) -> Iterator[tuple[PlanView, PlanRow, PlanRow]]:
         """Each comparison of two runs once, whichever is the reference, in the view that has it first."""
@@ -46,7 +48,7 @@ class Ablation:
                     yield view, row, reference
 
 
-def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
+def missing_seeds(ablation: AblationRun) -> Iterator[Objection]:
     """Rows with fewer finished seeds than planned, or with other numbers of them than the rest."""
     record = ablation.record
     counts = {key: len(record.scores[key]) for key in record.places}
@@ -66,7 +68,7 @@ def missing_seeds(ablation: Ablation) -> Iterator[Objection]:
     yield Objection("serious", "missing-seeds", text, places, ablation.shell.ablate(options))
 
 
-def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
+def failed_seeds(ablation: AblationRun) -> Iterator[Objection]:
     """Rows whose mean is over the trainings that survived."""
     record = ablation.record
     for key, place in record.places.items():
@@ -84,17 +86,18 @@ def failed_seeds(ablation: Ablation) -> Iterator[Objection]:
         yield Objection(severity, "failed-seeds", text, place, command)
 
 
-def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
+def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
     """Differences that a view leaves undecided because its seeds could hardly show them."""
     for view in ablation.record.views if not ablation.record.looks else ():
-        found = ablation.compared(view)
-        open_ = [one for one in found if not one.decided]
+        tests = ablation.compared(view)
+        found = list(tests.values())
+        open_ = {pair: one for pair, one in tests.items() if not one.decided}
         counts = [one.n for one in found]
         if not open_ or (min(counts) >= FEW_SEEDS and len(open_) < len(found)):
             continue
         marked = len(found) - len(open_)
         severity = "minor" if marked else "serious"
-        place = f"{view.name}, " + "; ".join(view.rows[int(one.row)].label for one in open_)
+        place = f"{view.name}, " + "; ".join(_label(view, pair) for pair in open_)
         sd = _pooled(found)
         if min(counts) < 2 or not sd > 0:
             text = f"{plural(len(open_), 'comparison')} cannot be tested: {plural(min(counts), 'paired seed')}"
@@ -103,7 +106,7 @@ def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
             yield Objection(severity, "few-seeds-to-mark", text, place, command)
             continue
         effect = smallest_effect(min(counts), sd, len(found))
-        largest = max(abs(one.difference) for one in open_)
+        largest = max(abs(one.difference) for one in open_.values())
         text = (
             f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show true "
             f"differences from {effect:.2f} points on (80 % power, sd of differences {sd:.2f}), and the "
@@ -112,17 +115,10 @@ def few_seeds_to_mark(ablation: Ablation) -> Iterator[Objection]:
         yield Objection(severity, "few-seeds-to-mark", text, place, _power(sd, largest, len(found), min(counts)))
 
 
-def mixed_change(ablation: Ablation) -> Iterator[Objection]:
+def mixed_change(ablation: AblationRun) -> Iterator[Objection]:
     """A row that changes resolution or training along with the architecture."""
     for view, row, reference in ablation.pairs():
-        what = [f"resolution ({reference.resolution} to {row.resolution} px)"] * (
-            row.resolution != reference.resolution
-        )
-        what += [
-            f"{key} ({_setting(reference.training, key)} to {_setting(row.training, key)})"
-            for key in dict.fromkeys([*reference.training, *row.training])
-            if reference.training.get(key) != row.training.get(key)
-        ]
+        what = changes(row, reference, to="to", unset="the plan's")
         if what and (row.code != reference.code or row.params != reference.params):
             text = (
                 f"against {reference.label} the architecture changes, and so does {', '.join(what)}: the difference "
@@ -131,7 +127,7 @@ def mixed_change(ablation: Ablation) -> Iterator[Objection]:
             yield Objection("serious", "mixed-change", text, f"{view.name}, {row.label}", ablation.shell.ablate())
 
 
-def half_matched(ablation: Ablation) -> Iterator[Objection]:
+def half_matched(ablation: AblationRun) -> Iterator[Objection]:
     """A row with the parameters of its reference but not its MACs, or the reverse."""
     for view, row, reference in ablation.pairs():
         ratios = {"params": row.params / reference.params, "macs": row.macs / reference.macs}
@@ -149,7 +145,7 @@ def half_matched(ablation: Ablation) -> Iterator[Objection]:
             yield Objection("serious", "half-matched", text, f"{view.name}, {row.label}", command)
 
 
-def untested_order(ablation: Ablation) -> Iterator[Objection]:
+def untested_order(ablation: AblationRun) -> Iterator[Objection]:
     """A progressive view whose edits no other view makes in another order or company."""
     for view in ablation.record.views:
         edits = _edits(view)
@@ -164,7 +160,7 @@ def untested_order(ablation: Ablation) -> Iterator[Objection]:
         yield Objection("minor", "untested-order", text, view.name, ablation.shell.ablate())
 
 
-def validation_score(ablation: Ablation) -> Iterator[Objection]:
+def validation_score(ablation: AblationRun) -> Iterator[Objection]:
     """A table of validation scores: settings may have been chosen on the same images."""
     record = ablation.record
     if record.score != "validation":
@@ -179,14 +175,15 @@ def validation_score(ablation: Ablation) -> Iterator[Objection]:
     yield Objection("minor", "validation-score", text, "all views", ablation.shell.ablate())
 
 
-def family_per_view(ablation: Ablation) -> Iterator[Objection]:
+def family_per_view(ablation: AblationRun) -> Iterator[Objection]:
     """Marks that one family of all views would not keep."""
-    found = {(view.name, one.row): one for view in _tested(ablation) for one in ablation.compared(view)}
-    # A comparison that two views share is tested once.
-    names = {(view.name, str(view.rows.index(row))): (view, row) for view, row, _ in ablation.pairs()}
-    kept = [(key, found[key]) for key in names if key in found]
+    found: dict[frozenset[str], tuple[str, Comparison]] = {}
+    for view in _tested(ablation):
+        for pair, one in ablation.compared(view).items():  # one that two views share is tested once
+            found.setdefault(frozenset(view.runs(pair)), (f"{view.name}, {_label(view, pair)}", one))
+    kept = list(found.values())
     adjusted = holm([one.p for _, one in kept])
-    lost = [key for (key, one), p in zip(kept, adjusted, strict=True) if one.decided and not p < LEVEL]
+    lost = [each for each, p in zip(kept, adjusted, strict=True) if each[1].decided and not p < LEVEL]
     if not lost:
         return
     marked = sum(one.decided for _, one in kept)
@@ -194,13 +191,13 @@ def family_per_view(ablation: Ablation) -> Iterator[Objection]:
         f"Holm's correction is per view; over all {len(kept)} comparisons of {len(ablation.record.views)} views "
         f"together, {len(lost)} of {plural(marked, 'mark')} would go"
     )
-    place = "; ".join(f"{names[key][0].name}, {names[key][1].label}" for key in lost)
-    seeds = max(_needed(found[key], len(kept)) for key in lost)
+    place = "; ".join(where for where, _ in lost)
+    seeds = max(_needed(one, len(kept)) for _, one in lost)
     command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.record.seeds + 1)}")
     yield Objection("minor", "family-per-view", text, place, command)
 
 
-def _tested(ablation: Ablation) -> Sequence[PlanView]:
+def _tested(ablation: AblationRun) -> Sequence[PlanView]:
     """Views whose marks are those of a full table: not those of rows that stop early."""
     return () if ablation.record.looks or len(ablation.record.views) < 2 else ablation.record.views
 
@@ -228,9 +225,9 @@ def _pooled(found: Sequence[Comparison]) -> float:
     return pooled_sd([Summary(one.difference, one.sd, one.n) for one in found if math.isfinite(one.sd)])
 
 
+def _label(view: PlanView, pair: tuple[int, int]) -> str:
+    return "last against first" if pair == view.overall else view.rows[pair[0]].label
+
+
 def _edits(view: PlanView) -> set[str]:
     return {edit for row in view.rows for edit in row.edits}
-
-
-def _setting(training: Mapping[str, object], key: str) -> str:
-    return repr(training[key]) if key in training else "the plan's"

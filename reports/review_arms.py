@@ -10,7 +10,7 @@ import numpy as np
 from archspec.wording import plural
 from reports.objection import Objection
 from reports.pareto import hypervolume
-from reports.progress import MARGIN, Progress, Scale, progress, unit_losses
+from reports.progress import MARGIN, Scale, unit_losses
 from reports.rows import finished
 from reports.search_run import SearchRun
 
@@ -73,12 +73,11 @@ def shared_start_up(run: SearchRun) -> Iterator[Objection]:
 
 def behind_baseline(run: SearchRun) -> Iterator[Objection]:
     """A search that came no further than chance, after as many layouts."""
-    arms = progress(run.record).arms
-    known = min(len(arm.trials) for arm in arms)
-    ours, theirs = arms[0].values[known - 1], arms[-1].values[known - 1]
-    if len(arms) > 1 and run.sampler != "random" and ours <= theirs:
+    info = run.progress
+    ours, theirs = info.reached[0], info.reached[-1]
+    if len(info.arms) > 1 and run.sampler != "random" and ours <= theirs:
         text = (
-            f"after {plural(known, 'layout')} the search has a hypervolume of {ours:.3f}, the random search "
+            f"after {plural(info.shared, 'layout')} the search has a hypervolume of {ours:.3f}, the random search "
             f"{theirs:.3f}: in this run {run.sampler or 'the sampler'} found no more than chance; more runs tell "
             "whether it ever does"
         )
@@ -90,12 +89,11 @@ def one_run(run: SearchRun) -> Iterator[Objection]:
     count = 1 + len(run.repeats())
     if count >= FEWEST_RUNS:
         return
-    info = progress(run.record)
-    known = min(len(arm.trials) for arm in info.arms)
-    values = " and ".join(f"{arm.values[known - 1]:.3f} ({arm.name})" for arm in info.arms)
+    info = run.progress
     what = "the difference has" if len(info.arms) > 1 else "it has"
     text = (
-        f"hypervolume {values} after {plural(known, 'layout')}, from {plural(count, 'run')}: {what} no useful interval"
+        f"hypervolume {info.result} after {plural(info.shared, 'layout')}, from {plural(count, 'run')}: "
+        f"{what} no useful interval"
     )
     yield Objection("minor", "one-run", text, "figure hypervolume", run.shell.repeat(_seeds(run)))
 
@@ -104,13 +102,13 @@ def late_reference(run: SearchRun) -> Iterator[Objection]:
     """A hypervolume whose reference point comes from the layouts that were trained."""
     if len(run.record.objectives) < 2:
         return
-    info = progress(run.record)
+    info = run.progress
     names = [name for name in info.scale.objectives if name != "accuracy"]
     corners = zip(info.scale.objectives, info.scale.best, info.scale.reference, strict=True)
     written = ", ".join(f"{name} {_amount(low)} to {_amount(high)}" for name, low, high in corners if name in names)
     text = f"the box of the hypervolume was chosen after the fact, from the layouts trained ({written})"
     if len(info.arms) > 1:
-        flips = _flips(run, info)
+        flips = _flips(run)
         there = " or ".join(f"{100 * margin:.0f} %" for margin in flips) or f"0 to {100 * MARGINS[-1]:.0f} %"
         does = "swap places" if flips else "keep their order"
         text += f"; the arms {does} with a reference {there} of the span of log costs beyond the dearest layout"
@@ -168,15 +166,15 @@ def repaired_layouts(run: SearchRun) -> Iterator[Objection]:
     yield Objection("minor", "repaired-layouts", text, _trials(list(repaired["number"])), command)
 
 
-def _flips(run: SearchRun, info: Progress) -> list[float]:
+def _flips(run: SearchRun) -> list[float]:
     """The margins of `MARGINS` with which the other arm is ahead, after as many layouts as both have."""
     search, baseline = finished(run.record.search), finished(run.record.baseline)
-    known = min(len(search), len(baseline))
-    corner = np.ones(len(info.scale.objectives))
+    scale, known = run.progress.scale, run.progress.shared
+    corner = np.ones(len(scale.objectives))
 
     def lead(margin: float) -> float:
-        scale = _moved(info.scale, margin)
-        ours, theirs = (hypervolume(unit_losses(table.head(known), scale), corner) for table in (search, baseline))
+        moved = _moved(scale, margin)
+        ours, theirs = (hypervolume(unit_losses(table.head(known), moved), corner) for table in (search, baseline))
         return ours - theirs
 
     drawn = lead(MARGIN)

@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import Any, cast
 
 from archspec.wording import plural
-from reports.comparison import LEVEL, holm
-from reports.front import Member, by_layout
+from reports.best import best_layout
+from reports.comparison import holm
+from reports.front import Member
 from reports.objection import Objection
-from reports.published import IMAGENET, published
+from reports.published import BENCHMARK, IMAGENET, published
 from reports.rows import finished
 from reports.search_run import SearchRun
-from reports.statistics import Summary, pooled_sd, scipy_stats, seeds_needed, student_p
-from reports.winner import best_of
+from reports.statistics import LEVEL, Summary, pooled_freedom, pooled_sd, scipy_stats, seeds_needed, student_p
 
 FEWEST = 3
 """Seeds below which a standard deviation says next to nothing."""
@@ -90,11 +90,12 @@ def test_selection(run: SearchRun) -> Iterator[Objection]:
 def order_in_noise(run: SearchRun) -> Iterator[Objection]:
     """Neighbours on the front whose test accuracies no test tells apart, given the noise of all members."""
     tested = [member for member in run.front.members if member.test.n]
-    sd = pooled_sd([member.test for member in tested])
+    tests = [member.test for member in tested]
+    sd, freedom = pooled_sd(tests), pooled_freedom(tests)
     if len(tested) < 2 or not math.isfinite(sd) or sd == 0:
         return
     pairs = list(pairwise(tested))
-    values = holm([_p(one.test, two.test, sd, _freedom(tested)) for one, two in pairs])
+    values = holm([_p(one.test, two.test, sd, freedom) for one, two in pairs])
     open_ = [pair for pair, p in zip(pairs, values, strict=True) if p >= LEVEL]
     if not open_:
         return
@@ -142,7 +143,7 @@ def search_recipe(run: SearchRun) -> Iterator[Objection]:
 
 def published_beside(run: SearchRun) -> Iterator[Objection]:
     """Published rows drawn beside one's own, of other recipes and in part of another resolution."""
-    if run.record.metric.benchmark != "imagenet1k" or any(anchor.test.n for anchor in run.front.anchors):
+    if run.record.metric.benchmark != BENCHMARK or any(anchor.test.n for anchor in run.front.anchors):
         return
     rows = published(IMAGENET)
     other = int((rows["resolution"] != run.record.resolution).sum())
@@ -157,13 +158,12 @@ def published_beside(run: SearchRun) -> Iterator[Objection]:
 
 def _shrunk(run: SearchRun) -> str:
     """What the best is worth, where re-trained layouts show the noise of validation accuracies."""
-    sd = pooled_sd(list(by_layout(run.record.final, "accuracy").values()))
-    means = [float(value) for value in finished(run.record.search)["accuracy"]]
-    if len(means) < 4 or not math.isfinite(sd):
+    found = best_layout(run.record)
+    if found is None:
         return ""
-    best = best_of(means, 1, sd)
+    best, noise = found
     return (
-        f". Shrunk by the noise of seeds (sd {100 * sd:.2f} points) it is worth {100 * best.corrected:.2f} % "
+        f". Shrunk by the noise of seeds (sd {100 * noise.sd:.2f} points) it is worth {100 * best.corrected:.2f} % "
         f"({100 * best.low:.2f} to {100 * best.high:.2f}), if layouts spread about normally"
     )
 
@@ -172,10 +172,6 @@ def _p(one: Summary, two: Summary, sd: float, freedom: int) -> float:
     """Two-sided p of Student's test with the deviation pooled over all members."""
     t = abs(two.mean - one.mean) / (sd * math.sqrt(1 / one.n + 1 / two.n))
     return student_p(t, freedom, "comparing members")
-
-
-def _freedom(members: list[Member]) -> int:
-    return sum(member.test.n - 1 for member in members)
 
 
 def _kendall(members: list[Member]) -> float:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from archspec.document import read_document
 from archspec.errors import RunError, SpecError
-from archspec.wording import quality
+from archspec.wording import plural, quality
 
 COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
 METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
@@ -175,8 +175,7 @@ def _latency(path: Path) -> str:
     """What was timed, from the record of the reference that the search keeps beside the journal."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        threads = f"{said['threads']} thread{'' if said['threads'] == 1 else 's'}"
-        return f"{said['device']}, {threads}, batch 1, {said['resolution']} px"
+        return f"{said['device']}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
     except (OSError, ValueError, LookupError, TypeError):
         return "as the search measured it"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import yaml
 from archspec.errors import RunError
 from reports.front import Front, front
 from reports.objection import Shell
+from reports.progress import Progress, progress
 from reports.rows import Record, finished, read
 
 # What repetitions of a search may differ in; a random search of the same layouts also in the others.
@@ -32,6 +34,11 @@ class SearchRun:
     @property
     def shell(self) -> Shell:
         return Shell(self.run)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """The hypervolume of both arms."""
+        return progress(self.record)
 
     @property
     def trained(self) -> int:

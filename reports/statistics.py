@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 from archspec.errors import SpecError
+
+LEVEL = 0.05
+"""Of all tests: the chance that anything is marked in a family of rows that do not differ."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,34 @@ def summarise(values: Iterable[float]) -> Summary:
     return Summary(mean=mean, sd=sd, n=len(finite))
 
 
+def shared_seeds(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[int]:
+    """The seeds, in order, that both rows have a finite score of: those that a paired comparison is over."""
+    return sorted(seed for seed in ours.keys() & theirs.keys() if math.isfinite(ours[seed] - theirs[seed]))
+
+
+def paired_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
+    """One row less another, in the order of `shared_seeds`."""
+    return [ours[seed] - theirs[seed] for seed in shared_seeds(ours, theirs)]
+
+
 def pooled_sd(groups: Sequence[Summary]) -> float:
     """Seed noise: the root of the variances' mean, weighted by n - 1; NaN when no group was repeated.
 
     Pooling assumes that every layout has the same noise; with three seeds each, one layout's own deviation is
     known only to within a factor of about two, the pooled one much better.
     """
-    repeated = [group for group in groups if group.n > 1]
-    freedom = sum(group.n - 1 for group in repeated)
+    freedom = pooled_freedom(groups)
     if freedom == 0:
         return math.nan
-    return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in repeated) / freedom)
+    return math.sqrt(sum(group.sd**2 * (group.n - 1) for group in groups if group.n > 1) / freedom)
 
 
-def seeds_needed(sd: float, difference: float, *, level: float = 0.05, power: float = 0.8) -> int | None:
+def pooled_freedom(groups: Sequence[Summary]) -> int:
+    """Degrees of freedom of `pooled_sd`."""
+    return sum(group.n - 1 for group in groups if group.n > 1)
+
+
+def seeds_needed(sd: float, difference: float, *, level: float = LEVEL, power: float = 0.8) -> int | None:
     """Seeds per layout to tell two layouts apart whose true means lie `difference` apart (two-sided z test).
 
     Source: the normal approximation n = 2 ((z(1 - level/2) + z(power)) sd / difference)^2, at least 2, because one

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from reports.sequential import Look, decide
+from reports.statistics import paired_differences
 
 Scores = Mapping[str, Mapping[int, float]]
 """Run to seed to score; NaN where a training failed."""
@@ -27,8 +27,6 @@ def stopped(pairs: Sequence[tuple[str, str]], scores: Scores, plan: Sequence[Loo
     open_runs: set[str] = set()
     for pair in pairs:
         run, reference = (scores.get(one, {}) for one in pair)
-        differences = [run[seed] - reference[seed] for seed in sorted(run.keys() & reference.keys())]
-        finite = [value for value in differences if math.isfinite(value)]
-        if decide(finite, reached).state in ("continue", "within noise"):
+        if decide(paired_differences(run, reference), reached).state in ("continue", "within noise"):
             open_runs.update(pair)
     return frozenset({run for pair in pairs for run in pair} - open_runs)

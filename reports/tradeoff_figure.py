@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from archspec.wording import plural
 from reports.canvas import BLUE, COLUMN, GREEN, GREY, PAGE, PALE, PURPLE, VERMILLION, log_axis, save, sheet, write_csv
 from reports.labels import Label, draw_labels
 from reports.tradeoff import Panel, Tradeoff
@@ -216,4 +217,4 @@ def _seeds(counts: Sequence[int]) -> str:
     if not counts:
         return ""
     low, high = min(counts), max(counts)
-    return f"{low} seed{'s' if high > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    return plural(low, "seed") if low == high else f"{low} to {high} seeds"

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from archspec.errors import SpecError
 from reports.canvas import BLACK, BLUE, GREY, PAGE, PALE, PURPLE, VERMILLION, save, sheet, write_csv
 from reports.paper import Paper
+from reports.quantities import signed
 
 TABLE = "VII"
 # Half of the last decimal that the paper prints.
@@ -105,10 +106,10 @@ def write(info: Waterfall, folder: Path) -> None:
     write_csv(folder / "waterfall.csv", header, rows)
 
 
-def signed(change: float) -> str:
+def change_text(change: float) -> str:
     """`+0.26`, `−0.94`; three decimals where two would be zero, and `±0` where three would."""
-    text = f"{change:+.2f}" if abs(change) >= 0.005 else f"{change:+.3f}"
-    return "±0" if float(text) == 0 else text.replace("-", "−")
+    text = signed(change, 2 if abs(change) >= 0.005 else 3)
+    return "±0" if text.startswith("±") else text
 
 
 def _split(values: Sequence[float]) -> tuple[set[float], set[float]]:
@@ -146,7 +147,7 @@ def _panel(axes: Axes, info: Waterfall, levels: Sequence[Level], limits: tuple[f
 def _bar(axes: Axes, place: int, step: Step, level: Level, *, first: bool) -> None:
     color = VERMILLION if level.change > 0 else BLUE
     fill = "white" if step.inferred else color
-    if not first and signed(level.change) != "±0":
+    if not first and change_text(level.change) != "±0":
         start = level.computed - level.change
         axes.barh(place - 0.05, level.change, 0.42, start, color=fill, edgecolor=color, linewidth=0.9, zorder=5)
     axes.plot([level.computed] * 2, [place - 0.32, place + 0.22], color=BLACK, linewidth=1.3, zorder=6)
@@ -159,7 +160,7 @@ def _changes(axes: Axes, levels: Sequence[Level], limits: tuple[float, float]) -
         ends = sorted((start, level.computed))
         if not limits[0] <= level.computed <= limits[1]:
             continue
-        text = f"{level.computed:.2f}" if place == 0 else signed(level.change)
+        text = f"{level.computed:.2f}" if place == 0 else change_text(level.change)
         span = limits[1] - limits[0]
         left = ends[1] > limits[1] - 0.14 * span
         x, shift, align = (max(ends[0], limits[0]), -3.5, "right") if left else (min(ends[1], limits[1]), 3.5, "left")

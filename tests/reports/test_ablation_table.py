@@ -23,7 +23,7 @@ from reports.ablation_table import (
     write_effects,
     write_numbers,
 )
-from reports.ablation_text import headline, probability, seeds_note, signed, verdict
+from reports.ablation_text import headline, probability, seeds_note, verdict
 from reports.quantities import Unit
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]
@@ -202,6 +202,13 @@ def test_cost_lines_print_the_alias_structure() -> None:
     assert cost_lines(view | {"rows": rows})[-1] == ALIASES
 
 
+def test_rows_that_are_not_paired_are_aliased_all_the_same(make_ablation: Make) -> None:
+    options = {"factors": ("a", "b", "c"), "generators": ("c = -a b",), "views": ("factorial",), "edits": FRACTION}
+    record, view = _view(make_ablation, scores=dict.fromkeys(FRACTION, BASE), same={}, paired=False, **options)
+    assert not view.effects
+    assert table(record, view, "1-factorial").notes[-1] == ALIASES
+
+
 def _row(label: str, run: str, params: int, macs: int, against: int | None) -> dict[str, Any]:
     costs = {"params": params, "macs": macs, "activations": 1, "resolution": 64}
     return {
@@ -257,14 +264,6 @@ def test_csv_has_plain_numbers(make_ablation: Make, tmp_path: Path) -> None:
     assert float(rows[1]["difference"]) == pytest.approx(1.22)
     assert (rows[2]["finished"], rows[2]["failed"], rows[2]["missing"]) == ("4", "1", "0")
     assert rows[3]["difference"] == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.256, "+0.26"), (-0.94, "−0.94"), (0.001, "±0.00"), (-0.001, "±0.00"), (float("nan"), "–")],
-)
-def test_signed(value: float, text: str) -> None:
-    assert signed(value) == text
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0498, "0.0498"), (0.00001, "<0.0001"), (1.0, "1"), (float("nan"), "–")])

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from archspec.errors import RunError, SpecError
+from reports.ablation import compute
+from reports.ablation_record import read_ablation
 from reports.pilot import effective_freedom, families, pilot
 from reports.power import upper_sd
 
@@ -64,6 +66,15 @@ def test_a_comparison_that_two_views_share_is_pooled_once(make: Callable[..., Pa
         ("twice", 3),
     ]
     assert families(run) == {"progressive": 2, "leave_one_in": 1, "twice": 1}
+
+
+def test_the_family_is_that_of_the_table(tmp_path: Path, write_journal: Callable[..., Path]) -> None:
+    """The whole way counts, but looks do not test it; a row that trains just what its reference trains is no test."""
+    labels = (("base", "r0", None), ("+ a", "r1", 0), ("+ b", "r2", 1), ("+ nothing", "r2", 2))
+    rows = [dict(zip(("label", "run", "against"), row, strict=True)) for row in labels]
+    run = write_journal(tmp_path / "plan", [{"name": "steps", "type": "progressive", "rows": rows}], SCORES)
+    assert families(run) == {"steps": compute(read_ablation(run)).views[0].comparisons} == {"steps": 3}
+    assert families(run, looks=True) == {"steps": 2}
 
 
 def test_rows_without_seeds_are_listed_and_not_pooled(make: Callable[..., Path]) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reports.quantities import in_text, seconds, title, unit
+from reports.quantities import difference, in_text, seconds, signed, title, unit
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,17 @@ def test_seconds(value: float, text: str) -> None:
 
 def test_names() -> None:
     assert (title("params"), in_text("params"), in_text("macs")) == ("Parameters", "parameters", "MACs")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.256, "+0.26"), (-0.94, "−0.94"), (0.001, "±0.00"), (-0.001, "±0.00"), (float("nan"), "–")],
+)
+def test_signed(value: float, text: str) -> None:
+    assert signed(value) == text
+
+
+def test_difference_with_its_interval() -> None:
+    assert difference(1.25, -0.3, 2.75) == "+1.25 [−0.30, +2.75]"
+    assert difference(-0.04, -0.3, 0.22, decimals=1) == "±0.0 [−0.3, +0.2]"
+    assert difference(0.5, math.nan, math.nan) == "+0.50"

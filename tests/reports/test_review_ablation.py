@@ -16,11 +16,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
 from archspec.errors import RunError
+from reports.ablation import compute
 from reports.ablation_record import read_ablation
 from reports.objection import Objection, Shell
 from reports.power import seeds_for, smallest_effect
 from reports.review import ABLATION, examine, review
-from reports.review_ablation import Ablation, family_per_view
+from reports.review_ablation import AblationRun, family_per_view
 
 EDITS = ("a", "b", "c")
 
@@ -130,6 +131,20 @@ def test_what_the_seeds_can_show(write, tmp_path):
     assert seeds_for(float(options[2]), float(options[1]), 3) > 5
 
 
+def test_comparisons_are_those_of_the_table(write, tmp_path):
+    """The whole way is one of them, an edit that changes nothing is none, and neither is its repetition."""
+    view = progressive()
+    view["rows"] += [row("+ nothing", EDITS, 3), row("+ nothing again", EDITS, 2)]
+    run = write(tmp_path / "same", [view], dict.fromkeys(EDITS, 0.002), sd=0.02)
+    subject = AblationRun(read_ablation(run), Shell(run))
+    (table,) = compute(subject.record).views
+    found = subject.compared(table.plan)
+    assert list(found) == [(1, 0), (2, 1), (3, 2), (5, 0)]
+    assert len(found) == table.comparisons == 4
+    assert rules(run)["few-seeds-to-mark"].text.startswith("0 of 4 comparisons marked")
+    assert rules(run)["few-seeds-to-mark"].place == "steps, + a; + b; + c; last against first"
+
+
 def test_one_seed_shows_no_noise(write, tmp_path):
     found = rules(write(tmp_path / "one", [progressive()], seeds=1))["few-seeds-to-mark"]
     assert "cannot be tested: 1 paired seed shows no noise" in found.text
@@ -188,14 +203,14 @@ def test_marks_that_one_family_would_lose(write, tmp_path):
             key: {seed: score + gain / 100 * ("b" in key.split("-")) for seed, score in seeds.items()}
             for key, seeds in known.scores.items()
         }
-        subject = Ablation(replace(known, scores=scores), Shell(run))
-        marked = sum(one.decided for view in known.views for one in subject.compared(view))
+        subject = AblationRun(replace(known, scores=scores), Shell(run))
+        marked = sum(one.decided for view in known.views for one in subject.compared(view).values())
         for objection in family_per_view(subject):
             lost[gain] = objection
             assert marked > 2  # those of edit a are too large to lose
     assert 0 < len(lost) < 125  # with no gain there is nothing to lose, with a large one nothing is lost
     for objection in lost.values():
-        assert "over all 5 comparisons of 2 views together, 1 of 3 marks would go" in objection.text
+        assert "over all 6 comparisons of 2 views together, 1 of 4 marks would go" in objection.text
         assert objection.place in ("steps, + b", "without, without b")
         seeds = re.search(r"--seeds (\d+)", objection.command)
         assert seeds

@@ -62,6 +62,14 @@ def test_equal_differences_do_not_stop_a_row() -> None:
     assert decide([0.0, 0.0, 0.0, 0.0, 0.0], PLAN).state == "within noise"
 
 
+@pytest.mark.parametrize("step", [0.0001, 0.00001])
+def test_equal_differences_are_seen_through_rounding(step: float) -> None:
+    """The trainings are told in fractions and the tables are in percent: neither may find what the other does not."""
+    differences = [100 * round(score + step, 7) - 100 * score for score in (0.9123, 0.8456, 0.8891)]
+    assert len(set(differences)) > 1
+    assert decide(differences, PLAN).state == "continue"
+
+
 @given(st.lists(st.floats(-1, 3), min_size=5, max_size=9))
 @settings(max_examples=50, deadline=None)
 def test_once_decided_stays_decided(differences: list[float]) -> None:

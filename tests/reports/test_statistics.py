@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from reports.statistics import Summary, pooled_sd, seeds_needed, summarise
+from reports.statistics import Summary, paired_differences, pooled_sd, seeds_needed, shared_seeds, summarise
 
 
 def test_summary_is_mean_and_sample_deviation() -> None:
@@ -20,6 +20,12 @@ def test_one_value_has_no_deviation_and_none_has_no_mean() -> None:
     assert math.isnan(summarise([0.5]).sd)
     assert math.isnan(summarise([]).mean)
     assert summarise([]).n == 0
+
+
+def test_pairs_are_of_seeds_that_both_finished() -> None:
+    ours, theirs = {3: 0.9, 1: 0.5, 2: math.nan, 4: 0.7}, {1: 0.25, 2: 0.4, 3: 0.4, 4: math.inf, 5: 0.6}
+    assert shared_seeds(ours, theirs) == [1, 3]
+    assert paired_differences(ours, theirs) == [0.25, 0.5]
 
 
 def test_pooled_deviation_weighs_by_degrees_of_freedom() -> None:

@@ -11,7 +11,7 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from reports.canvas import FORMATS, style
 from reports.paper import compute, paper
-from reports.waterfall import Waterfall, draw, signed, waterfall, write
+from reports.waterfall import Waterfall, change_text, draw, waterfall, write
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def test_changes_add_up(steps: Waterfall) -> None:
 @pytest.mark.parametrize(
     ("change", "text"), [(0.264, "+0.26"), (-0.937, "−0.94"), (0.0012, "+0.001"), (0.0, "±0"), (-0.0004, "±0")]
 )
-def test_signed(change: float, text: str) -> None:
-    assert signed(change) == text
+def test_change_text(change: float, text: str) -> None:
+    assert change_text(change) == text
 
 
 def test_the_figure_shows_every_step_and_breaks_the_axis(steps: Waterfall) -> None:
@@ -46,7 +46,7 @@ def test_the_figure_shows_every_step_and_breaks_the_axis(steps: Waterfall) -> No
     assert shown == [f"{step.label}  {step.number:>2}" for step in steps.steps]
     assert middle.get_xlim()[1] < 7 < 20 < right.get_xlim()[0]
     texts = {text.get_text() for text in (*middle.texts, *right.texts)}
-    assert texts == {"4.36", *(signed(step.gmacs.change) for step in steps.steps[1:])}
+    assert texts == {"4.36", *(change_text(step.gmacs.change) for step in steps.steps[1:])}
 
 
 def test_without_an_outlier_the_axis_is_whole(steps: Waterfall) -> None:
