@@ -28,6 +28,7 @@ from archspec.parallel import MAX_BLOCKS, ParallelStage, check_parallel
 from archspec.part_unions import AnyBlock, AnyDownsample, AnyHead, AnyStem, broken, check_blocks, check_maps_head
 from archspec.paths import PlaceError, format_path, parse_path, place_of, put, suggest
 from archspec.wording import either
+from blocks.catalog import find_part
 from blocks.component import MapsHead, Width
 
 Resolution = int | tuple[int, int]
@@ -258,10 +259,23 @@ def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
     for path, value in changes.items():
         try:
             for target in _targets(data, path):
+                _state(data, target)
                 put(data, target, value)
         except FieldError as error:
             where = "" if error.field == path else f"{error.field} "
             raise PlaceError((path,), f"{where}{error.rule}") from None
+
+
+def _state(data: Any, path: str) -> None:
+    """State the options on a path that a part leaves at their default, so that they can be changed."""
+    for step in parse_path(path):
+        part = find_part(cast("dict[str, Any]", data).get("type")) if isinstance(data, dict) else None
+        if part is not None and step in part.model_fields:
+            data.setdefault(step, part.model_fields[str(step)].get_default(call_default_factory=True))
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return
 
 
 def _blocks(stage: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
