@@ -267,11 +267,12 @@ def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def _state(data: Any, path: str) -> None:
-    """State the options on a path that a part leaves at their default, so that they can be changed."""
+    """State what the parts on a path leave at its default, so that it can be changed and is named in hints."""
     for step in parse_path(path):
         part = find_part(cast("dict[str, Any]", data).get("type")) if isinstance(data, dict) else None
-        if part is not None and step in part.model_fields:
-            data.setdefault(step, part.model_fields[str(step)].get_default(call_default_factory=True))
+        for name, field in part.model_fields.items() if part is not None else ():
+            if not field.is_required():
+                data.setdefault(name, field.get_default(call_default_factory=True))
         try:
             data = data[step]
         except (KeyError, IndexError, TypeError):

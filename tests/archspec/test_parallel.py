@@ -229,8 +229,10 @@ def test_random_parallel_specs_are_drawn():
         assert spec_of(dump(spec)) == spec
 
 
-def test_the_example_of_the_documentation_loads_and_is_counted():
+def test_the_examples_of_the_documentation_load_and_are_counted():
     text = (Path(__file__).parents[2] / "docs" / "parallel.md").read_text()
-    spec = spec_of(text.split("```yaml\n")[1].split("```")[0])
-    assert [stage.widths for stage in spec.branched] == [(16,), (16, 32), (16, 32, 64)]
-    assert audit(spec).cost.total.shape == (10,)
+    examples = [spec_of(part.split("```")[0]) for part in text.split("```yaml\n")[1:]]
+    assert [spec.name for spec in examples] == ["two-resolutions", "neighbours"]
+    for spec in examples:
+        assert [stage.widths for stage in spec.branched] == [(16,), (16, 32), (16, 32, 64)]
+        assert audit(spec).cost.total.shape == (10,)
