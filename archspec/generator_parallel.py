@@ -23,13 +23,24 @@ def draw_branched(rng: random.Random, draw: Draw, max_width: int) -> list[dict[s
         fresh = [before > 0 and number >= before and not born for number in range(count)]
         branches = [_draw_branch(rng, draw, max_width, halves=halves) for halves in fresh]
         stage: dict[str, Any] = {"branches": branches, "modules": rng.choice((1, 1, 2))}
-        stage["fuse_before"] = draw(Exchange) if born or rng.random() < 0.2 else None
-        stage["fuse"] = draw(Exchange) if count > 1 and rng.random() < 0.7 else None
+        stage["fuse_before"] = _draw_exchange(rng, draw, before or 1, count) if born or rng.random() < 0.2 else None
+        stage["fuse"] = _draw_exchange(rng, draw, count, count) if count > 1 and rng.random() < 0.7 else None
         if before == count and stages and rng.random() < 0.5:
             _pass_on(stages[-1], stage)
         stages.append(stage)
         before = count
     return stages
+
+
+def _draw_exchange(rng: random.Random, draw: Draw, arriving: int, leaving: int) -> dict[str, Any]:
+    """An exchange unit, without some of the paths half of the time where it can leave some out."""
+    unit = draw(Exchange)
+    pairs = [[one, other] for one in range(arriving) for other in range(leaving) if one != other]
+    if "paths" in unit and len(pairs) > 1 and rng.random() < 0.5:
+        born = [[rng.randrange(arriving), number] for number in range(arriving, leaving)]
+        some = rng.sample(pairs, rng.randint(1, len(pairs) - 1))
+        unit["paths"] = [pair for pair in pairs if pair in born or pair in some]
+    return unit
 
 
 def _draw_branch(rng: random.Random, draw: Draw, max_width: int, *, halves: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from archspec.errors import FieldError
 from archspec.part_unions import (
     MAX_BLOCKS,
     AnyBlock,
@@ -22,6 +23,7 @@ from archspec.part_unions import (
     check_maps_head,
     check_total,
 )
+from archspec.paths import Place, place_of
 from archspec.wording import plural
 from blocks.catalog import tag
 from blocks.component import MapsHead, Width
@@ -109,6 +111,26 @@ def _check_unread(stage: ParallelStage, index: int, reads: tuple[int, ...]) -> N
             given = "no fuse at its end" if stage.fuse is None else f"a final_norm on branch {number}"
             rule = f"must hold map {number}: stages[{index}] has {given}, so that what leads there would be for nothing"
             raise broken(("head", "maps"), rule)
+    if stage.fuse is None:
+        return
+    made_of = stage.fuse.reads(len(stage.widths), len(stage.widths))
+    used = {*reads, *(source for number in reads for source in made_of[number])}
+    unused = next((number for number in range(len(stage.widths)) if number not in used), None)
+    if unused is not None:
+        read = f"map{'' if len(reads) == 1 else 's'} {', '.join(map(str, reads))}"
+        rule = (
+            f"no path leads from branch {unused} to what the head reads, {read}: its last blocks would be for nothing"
+        )
+        raise broken(("stages", index, "fuse", "paths"), rule)
+
+
+def _check_exchange(unit: AnyExchange | None, place: Place, arriving: int, leaving: int) -> None:
+    if unit is None:
+        return
+    try:
+        unit.reads(arriving, leaving)
+    except FieldError as error:
+        raise broken((*place, *place_of(error)), error.rule) from None
 
 
 def _check_stage(stage: ParallelStage, index: int, before: tuple[int, ...]) -> None:
@@ -118,6 +140,8 @@ def _check_stage(stage: ParallelStage, index: int, before: tuple[int, ...]) -> N
         raise broken((*place, "branches"), rule)
     if stage.fuse is not None and len(stage.widths) == 1:
         raise broken((*place, "fuse"), "exchanges maps between branches, but the stage has only 1")
+    _check_exchange(stage.fuse_before, (*place, "fuse_before"), len(before), len(stage.widths))
+    _check_exchange(stage.fuse, (*place, "fuse"), len(stage.widths), len(stage.widths))
     entered = stage.entered(before)
     for number, branch in enumerate(stage.branches):
         if branch.downsample is not None:

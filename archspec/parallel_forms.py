@@ -14,6 +14,7 @@ from archspec.errors import FieldError
 from archspec.paths import PlaceError, suggest
 from archspec.wording import show
 from blocks.catalog import find_part
+from blocks.component import Exchange
 
 Row = dict[Any, Any]
 
@@ -39,7 +40,29 @@ def expand(data: Row) -> Row:
     column = next((key for key in forms.COLUMNS if key in data), None)
     if column is not None:
         raise FieldError(column, "parallel branches have no column form: it belongs into the stages")
-    return forms.expand(data, expand_stage)
+    out = forms.expand(data, expand_stage)
+    stages = out.get("stages")
+    return {**out, "stages": _normalized(cast("list[Any]", stages))} if isinstance(stages, list) else out
+
+
+def _normalized(stages: list[Any]) -> list[Any]:
+    """Stages in canonical form with their exchange units in one way of several; see `Exchange.normalize`."""
+    out: list[Any] = []
+    arriving = 1
+    for stage in stages:
+        branches = cast("Row", stage).get("branches") if isinstance(stage, dict) else None
+        if not isinstance(branches, list):
+            return [*out, *stages[len(out) :]]
+        leaving = len(cast("list[Any]", branches))
+        counts = {"fuse_before": arriving, "fuse": leaving}
+        out.append({key: _unit(one, counts[key], leaving) if key in counts else one for key, one in stage.items()})
+        arriving = leaving
+    return out
+
+
+def _unit(unit: Any, arriving: int, leaving: int) -> Any:
+    known = find_part(cast("Row", unit).get("type")) if isinstance(unit, dict) else None
+    return known.normalize(unit, arriving, leaving) if known is not None and issubclass(known, Exchange) else unit
 
 
 def compact(data: Row) -> Row:

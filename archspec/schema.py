@@ -38,6 +38,7 @@ from archspec.part_unions import (
 )
 from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
 from archspec.wording import either
+from blocks.catalog import find_part
 from blocks.component import MapsHead, Width
 
 Resolution = int | tuple[int, int]
@@ -281,10 +282,24 @@ def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
     for path, value in changes.items():
         try:
             for target in _targets(data, path):
+                _state(data, target)
                 put(data, target, value)
         except FieldError as error:
             where = "" if error.field == path else f"{error.field} "
             raise PlaceError((path,), f"{where}{error.rule}") from None
+
+
+def _state(data: Any, path: str) -> None:
+    """State what the parts on a path leave at its default, so that it can be changed and is named in hints."""
+    for step in parse_path(path):
+        part = find_part(cast("dict[str, Any]", data).get("type")) if isinstance(data, dict) else None
+        for name, field in part.model_fields.items() if part is not None else ():
+            if not field.is_required():
+                data.setdefault(name, field.get_default(call_default_factory=True))
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return
 
 
 def _blocks(stage: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:

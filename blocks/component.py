@@ -84,6 +84,26 @@ class Exchange(BaseModel, ABC):
         Where `widths_out` is longer, each further map is born at half the resolution of the one before.
         """
 
+    def reads(self, arriving: int, leaving: int) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the maps that each output is made of, where so many maps arrive and leave: of all of them.
+
+        Raises:
+            FieldError: the options name a branch that does not exist, or leave one without a map.
+        """
+        return (tuple(range(arriving)),) * leaving
+
+    @classmethod
+    def normalize(cls, options: dict[str, Any], arriving: int, leaving: int) -> dict[str, Any]:
+        """The options in the one way of several that canonical form uses; what is malformed passes unchanged.
+
+        Args:
+            options: plain data of a spec, before it is checked.
+            arriving: number of maps that come in.
+            leaving: number of maps that go out.
+        """
+        del arriving, leaving
+        return options
+
 
 class Head(BaseModel, ABC):
     """From the last stage's map to the output."""

@@ -52,6 +52,15 @@ class Pathway(Exchange):
                 outputs.append(Fuse(((trunk, None),)))
         return Gather(tuple(outputs))
 
+    def reads(self, arriving: int, leaving: int) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the maps that each output is made of: trunk and branch, or the last one where it is born."""
+        last = arriving - 1
+        trunk = 0 if self.trunk == "first" else last
+        made_of = [tuple(sorted({trunk, number})) if number <= last else (last,) for number in range(leaving)]
+        if self.back:
+            made_of[trunk] = tuple(range(arriving))
+        return tuple(made_of)
+
     def _tap(self, width_in: int, width_out: int) -> Layer:
         return Sequence((("difference", LocalDifference(self.kernel)), *self._project(width_in, width_out).parts))
 

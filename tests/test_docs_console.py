@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("fix", "infer", "paper", "space", "statistics")
+PAGES = ("fix", "infer", "paper", "parallel", "space", "statistics")
 SHOWN = [
     (page, shown)
     for page in PAGES
@@ -21,7 +21,8 @@ SHOWN = [
 @pytest.mark.parametrize(("page", "shown"), SHOWN, ids=lambda text: text.splitlines()[0][:40])
 def test_the_output_shown_is_the_output(page, shown, run, monkeypatch, tmp_path):
     del page
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    for folder in ("docs", "plans"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     commands = [line[2:] for line in shown.splitlines() if line.startswith("$ ")]
     expected = [line for line in shown.splitlines() if not line.startswith("$ ")]

@@ -49,6 +49,21 @@ DIGESTS = {
     "hiri-vit-l": "d8e96966f504abbe",
     "tiny": "94676b2626c710a7",
 }
+FUSES = ("fuse_before", "fuse")
+WITH_EXCHANGES = {
+    "hrnet-w18": "a3ec5cc7ac1c81bd",
+    "hrnet-w32": "1aa2dfbe4f37b3b4",
+    "hrnet-w48": "db13090bad423ebb",
+    "hrvit-b1": "d5a95e6b4a577cbd",
+    "hrvit-b2": "b4cc9290980f69a1",
+    "hrvit-b3": "29ee5b75ddd21489",
+    "hrformer-t": "019c9e33307405d2",
+    "hrformer-s": "4a5b263686f5768d",
+    "hrformer-b": "8c8bf91716c22b9e",
+    "tiny-hrvit-seg": "e4801d5f2b0cf40a",
+    "tiny-hrformer-seg": "c2df56e6fc67cbe0",
+    "rsseg-sketch": "dee82e601c3d8f8c",
+}
 
 
 def spec_of(text: str):
@@ -61,6 +76,14 @@ def test_specs_that_are_older_than_the_second_topology_keep_their_identity():
         assert spec.digest == digest
         assert not {"topology", "branched"} & set(spec.canonical())
         assert "topology" not in dump(spec)
+
+
+def test_specs_that_are_older_than_the_paths_of_exchanges_keep_their_identity():
+    for name, digest in WITH_EXCHANGES.items():
+        spec = load(name)
+        assert spec.digest == digest
+        assert not any("paths" in (stage[key] or {}) for stage in spec.canonical()["stages"] for key in FUSES)
+        assert "paths" not in dump(spec)
 
 
 def test_every_form_is_the_same_spec():
@@ -218,8 +241,10 @@ def test_random_parallel_specs_are_drawn():
         assert spec_of(dump(spec)) == spec
 
 
-def test_the_example_of_the_documentation_loads_and_is_counted():
+def test_the_examples_of_the_documentation_load_and_are_counted():
     text = (Path(__file__).parents[2] / "docs" / "parallel.md").read_text()
-    spec = spec_of(text.split("```yaml\n")[1].split("```")[0])
-    assert [stage.widths for stage in spec.branched] == [(16,), (16, 32), (16, 32, 64)]
-    assert audit(spec).cost.total.shape == (10,)
+    examples = [spec_of(part.split("```")[0]) for part in text.split("```yaml\n")[1:]]
+    assert [spec.name for spec in examples] == ["two-resolutions", "neighbours"]
+    for spec in examples:
+        assert [stage.widths for stage in spec.branched] == [(16,), (16, 32), (16, 32, 64)]
+        assert audit(spec).cost.total.shape == (10,)

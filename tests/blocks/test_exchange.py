@@ -13,7 +13,9 @@ from blocks.layers.conv import conv
 from blocks.layers.layer import Layer, Meter, Value
 from blocks.layers.maps import Branches, Gather
 from blocks.layers.maps import Fuse as FuseLayer
+from blocks.layers.pathway import Tapped
 from blocks.layers.resize import Repeat
+from blocks.pathway import Pathway
 
 WIDTHS = (6, 10, 14)
 SIDES = ((13, 9), (7, 5), (4, 3))
@@ -68,6 +70,82 @@ def test_a_unit_without_an_activation_adds_the_map_itself():
     fine, coarse = torch.randn(1, 4, 8, 8), torch.zeros(1, 4, 4, 4)
     with torch.no_grad():
         assert torch.allclose(unit([fine, coarse])[0], fine + unit.get_submodule("0.1")(coarse))
+
+
+def test_paths_name_the_ways_between_branches_and_every_branch_keeps_its_own_map():
+    whole, some = Fuse().layers(WIDTHS, WIDTHS), Fuse(paths=((1, 0), (0, 2), (1, 2))).layers(WIDTHS, WIDTHS)
+    assert [[j for j, _ in fuse.paths] for fuse in some.outputs] == [[0, 1], [1], [0, 1, 2]]
+    names = dict(whole.module().named_modules())
+    kept = dict(some.module().named_modules())
+    assert set(kept) < set(names)
+    assert {"0.1", "2.0", "2.1"} <= set(kept)
+    assert not {"0.2", "1.0", "1.2"} & set(kept)
+    assert [out.shape for out in Meter().enter_maps("", some, maps_of())] == [
+        out.shape for out in Meter().enter_maps("", whole, maps_of())
+    ]
+
+
+def test_a_unit_with_paths_is_the_whole_unit_without_the_others():
+    options = {"down": "step", "act": None}
+    whole = Fuse(**options).layers(WIDTHS, WIDTHS).module().eval()
+    some = Fuse(**options, paths=((1, 0), (0, 2))).layers(WIDTHS, WIDTHS).module().eval()
+    some.load_state_dict({name: whole.state_dict()[name] for name in some.state_dict()})
+    images = [torch.randn(2, width, *side) for width, side in zip(WIDTHS, SIDES, strict=True)]
+    with torch.no_grad():
+        fine, middle, coarse = some(images)
+        up = whole.get_submodule("0.1")(images[1])[:, :, :13, :9]
+        assert torch.allclose(fine, images[0] + up, atol=1e-6)
+        assert torch.equal(middle, images[1])
+        assert torch.allclose(coarse, images[2] + whole.get_submodule("2.0")(images[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("act", ["relu", "gelu"])
+def test_a_branch_that_no_path_reaches_is_activated_all_the_same_and_leaves_its_map_to_others(act):
+    unit = Fuse(paths=((1, 0),), act=act).layers((4, 4), (4, 4)).module().eval()
+    images = [torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]
+    before = images[1].clone()
+    with torch.no_grad():
+        assert torch.equal(unit(images)[1], getattr(torch.nn.functional, act)(before))
+    assert torch.equal(images[1], before)
+
+
+def test_a_branch_is_born_of_the_maps_from_which_paths_lead_to_it():
+    unit = Fuse(paths=((1, 2), (0, 1))).layers(WIDTHS[:2], WIDTHS)
+    outs = unit.trace(maps_of()[:2], Meter())
+    assert [out.shape for out in outs] == [(6, 13, 9), (10, 7, 5), (14, 4, 3)]
+    assert [[j for j, _ in fuse.paths] for fuse in unit.outputs] == [[0], [0, 1], [1]]
+
+
+@pytest.mark.parametrize(
+    ("paths", "arriving", "leaving", "field", "rule"),
+    [
+        ([(0, 1), (1, 3)], 3, 3, "paths[1]", "no branch 3: the stage has 3, 0 to 2"),
+        ([(5, 1)], 3, 3, "paths[0]", "no branch 5: the stage has 3, 0 to 2"),
+        ([(1, 0)], 1, 1, "paths[0]", "no branch 1: the stage has only branch 0"),
+        ([(0, 1), (1, 1)], 3, 3, "paths[1]", "leads from branch 1 to itself, which keeps its own map anyway"),
+        ([(0, 1), (1, 2), (0, 1)], 3, 3, "paths[2]", "[0, 1] occurs twice, first as paths[0]"),
+        ([(0, 2), (2, 0)], 2, 3, "paths[1]", "leaves branch 2, which is only born here: a path comes from one that"),
+        ([(0, 2), (2, 3)], 2, 4, "paths[1]", "leaves branch 2, which is only born here: a path comes from one that"),
+        ([(0, 1), (0, 3)], 2, 4, "paths", "branch 2 is born here, but no path leads to it"),
+    ],
+)
+def test_paths_that_cannot_be_are_refused(paths, arriving, leaving, field, rule):
+    with pytest.raises(FieldError) as caught:
+        Fuse(paths=paths).reads(arriving, leaving)
+    assert caught.value.field == field
+    assert caught.value.rule.startswith(rule)
+
+
+def test_what_a_unit_says_that_it_reads_is_what_its_layers_read():
+    for unit in (Fuse(), Fuse(paths=((0, 1), (2, 3), (2, 0), (1, 4))), Pathway(), Pathway(trunk="last", back=True)):
+        outputs = unit.layers(WIDTHS, (*WIDTHS, 20, 24)).outputs
+        assert unit.reads(3, 5) == tuple(read_by(out) for out in outputs)
+
+
+def read_by(out: FuseLayer | Tapped) -> tuple[int, ...]:
+    if isinstance(out, FuseLayer):
+        return tuple(j for j, _ in out.paths)
+    return tuple(sorted({out.own, *(j for j, _ in out.taps)}))
 
 
 def test_maps_that_do_not_halve_or_fit_are_refused():

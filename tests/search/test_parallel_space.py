@@ -39,6 +39,27 @@ def test_layouts_are_filled_repaired_and_measured():
     assert any(layout.repaired for layout in layouts)  # 3 heads divide 12 channels only
 
 
+def test_a_space_may_choose_the_paths_of_an_exchange():
+    paths = "paths: {choice: {all: ~, to_coarser: [[0, 1]], to_finer: [[1, 0]], named: [[1, 0], [0, 1]]}}"
+    space = parse_space(parse_document(SPACE.replace("{choice: [chain, step]}", f"step, {paths}"), "space.yaml"))
+    hole = next(hole for hole in space.holes if hole.path == "stages[1].fuse.paths")
+    assert hole.options == ("all", "to_coarser", "to_finer", "named")
+    found = {}
+    for label in hole.options:
+        layout = space.fill(lambda other, label=label: label if other is hole else other.options[0])
+        found[label] = layout.spec
+    assert found["to_finer"].branched[1].fuse.paths == ((1, 0),)
+    assert found["named"] == found["all"]  # one layout, however it is written: it is trained once
+    assert len({spec.digest for spec in found.values()}) == 3
+    with pytest.raises(
+        SpecError, match=r"space.yaml:13: stages\[1\].fuse.paths\[0\]: no branch 2: the stage has 2, 0 to 1"
+    ):
+        parse_space(parse_document(SPACE.replace("{choice: [chain, step]}", "step, paths: [[0, 2]]"), "space.yaml"))
+    choice = "step, paths: {choice: [[[0, 1]], [[0, 2]]]}"
+    with pytest.raises(SpecError, match=r"space.yaml:13: stages\[1\].fuse.paths\[0\]: no branch 2: the stage has 2"):
+        parse_space(parse_document(SPACE.replace("{choice: [chain, step]}", choice), "space.yaml"))
+
+
 def test_what_needs_tables_refuses_in_one_line():
     space = parse_space(parse_document(SPACE, "space.yaml"))
     with pytest.raises(SpecError, match=r"space.yaml:3: topology: costs cannot be tabulated for parallel branches"):

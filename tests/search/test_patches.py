@@ -138,6 +138,10 @@ HRNET = canonical(load("hrnet-w18"))
         ("stages[1].block", "hrformer_block", lambda s: s.branched[1].branches[0].blocks[0].type == "hrformer_block"),
         ("stages[3].branches[3].width", 160, lambda s: s.branched[3].widths[-1] == 160),
         ("fuse.depthwise", True, lambda s: all(stage.fuse.depthwise for stage in s.branched[1:])),
+        ("stages[2].fuse.paths", [[1, 0], [0, 1]], lambda s: s.branched[2].fuse.paths == ((0, 1), (1, 0))),
+        ("fuse.paths", [[0, 1]], lambda s: [stage.fuse.paths for stage in s.branched[1:]] == [((0, 1),)] * 3),
+        ("stages[1].fuse", {"type": "fuse", "paths": [[0, 1]]}, lambda s: s.branched[1].fuse.paths == ((0, 1),)),
+        ("stages[1].fuse.paths", None, lambda s: s == load("hrnet-w18")),
         ("stem", "conv_stem", lambda s: s.stem.type == "conv_stem"),
     ],
 )
@@ -157,6 +161,9 @@ def test_edits_of_parallel_branches(path, value, read):
         ("stages[9].modules", 2, r"the nearest path is stages\[3\].modules"),
         ("stages[1].branches[4].width", 2, "branches has 2 entries"),
         ("stages[1]", "basic", "must be a stage"),
+        ("stages[1].fuse.path", [[0, 1]], r"does not exist \(did you mean paths\?\)"),
+        ("stages[1].fuse.paths[0]", [0, 1], r"stages\[1\].fuse.paths is None"),
+        ("stages[0].fuse.paths", [[0, 1]], r"stages\[0\].fuse is None"),
     ],
 )
 def test_what_is_refused_of_parallel_branches(path, value, message):
@@ -218,3 +225,10 @@ def test_a_path_is_named_once(path, message):
     with pytest.raises(FieldError) as caught:
         patched(TINY, path, 2)
     assert str(caught.value) == message
+
+
+def test_an_edit_of_an_option_that_an_earlier_edit_left_out():
+    data = patched(patched(HRNET, "stages[2].fuse", "fuse"), "stages[2].fuse.paths", [[0, 1]])
+    data = patched(data, "stages[2].fuse.paths[0]", [1, 0])
+    assert ArchSpec.model_validate(data).branched[2].fuse.paths == ((1, 0),)
+    assert "paths" not in HRNET["stages"][2]["fuse"]
