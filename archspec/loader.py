@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,14 @@ from archspec.errors import FieldError, SpecError
 from archspec.forms import COLUMNS, columnize, compact
 from archspec.paths import Place, format_path, place_of, suggest
 from archspec.schema import ArchSpec, Resolution
+from archspec.shipped import Shelf
 from archspec.tree import trace
 from archspec.wording import show
 from archspec.writer import write_yaml
 from blocks.catalog import find, tag
 from blocks.component import Block
 
+PRESETS = Shelf("preset", "archspec", "presets")
 MAX_PARAMS = 10**9
 """Ten times the largest preset; what is larger is a typing error, which would fill the memory once it is built."""
 
@@ -53,12 +54,11 @@ def find_document(source: str | Path) -> Document:
     if text == "-":
         return parse_document(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
     if isinstance(source, Path) or is_file_name(text) or "/" in text:
-        if Path(text).stem in presets() and not os.path.exists(text):
-            rule = f"no such file; the preset is called {Path(text).stem}, without folder and ending"
-            raise SpecError(rule, source=text)
+        if not os.path.exists(text):
+            PRESETS.refuse_path(text)
         return read_document(Path(source))
     if text in presets():
-        return parse_document((files("archspec") / "presets" / f"{text}.yaml").read_bytes(), text)
+        return PRESETS.read(text)
     if "-" in text or _CODE_STAGE.fullmatch(text):
         stages = text.split("-")
         if _CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
@@ -70,8 +70,7 @@ def find_document(source: str | Path) -> Document:
 
 def presets() -> tuple[str, ...]:
     """Names of the shipped specs."""
-    folder = files("archspec") / "presets"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return PRESETS.names()
 
 
 def parse(document: Document) -> ArchSpec:

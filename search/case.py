@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.resources import files
 from math import prod
-from pathlib import Path
 from typing import Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain, first_problem
-from archspec.document import Document, is_file_name, parse_document, read_document
+from archspec.document import Document, is_file_name
 from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from archspec.paths import Place, format_path, suggest
 from archspec.schema import ArchSpec
+from archspec.shipped import Shelf
 from archspec.wording import show
 from search.edits import Edits, check_paths, resolve_edits, with_edits
 from search.patches import canonical
 from search.window import Cell, Quantity, parse_tolerance, parse_window
 
+CASES = Shelf("case", "archspec", "cases")
 MAX_DESIGNS = 2_000_000
 """Most designs of a case: each is priced."""
 
@@ -152,8 +152,7 @@ class Case:
 
 def cases() -> tuple[str, ...]:
     """Names of the shipped cases."""
-    folder = files("archspec") / "cases"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return CASES.names()
 
 
 def load_case(source: str) -> Case:
@@ -162,11 +161,7 @@ def load_case(source: str) -> Case:
     Raises:
         SpecError: neither, or a rule is broken.
     """
-    if source in cases():
-        return parse_case(parse_document((files("archspec") / "cases" / f"{source}.yaml").read_bytes(), source))
-    if not is_file_name(source) and not Path(source).exists():
-        raise SpecError(f"{source!r:.80} is no file and no shipped case{suggest(source, cases())}")
-    return parse_case(read_document(Path(source)))
+    return parse_case(CASES.find(source, f"{source!r:.80} is no file and no shipped case{suggest(source, cases())}"))
 
 
 def parse_case(document: Document) -> Case:

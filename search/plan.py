@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
@@ -11,16 +10,18 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.diagnosis import explain_config
-from archspec.document import Document, is_file_name, parse_document, read_document
+from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse, written
 from archspec.paths import place_of, suggest
 from archspec.schema import ArchSpec
+from archspec.shipped import Shelf
 from archspec.wording import show
 from search.asked import PLAN, find_asked
 from search.evaluator import AnyEvaluator
 from search.views import AnyView
 
+PLANS = Shelf("plan", "search", "plans")
 TRAINING = "evaluator"
 """Paths that begin so edit how rows are trained; all others edit the spec."""
 MAX_EDITS = 200
@@ -119,8 +120,7 @@ class Plan:
 
 def plans() -> tuple[str, ...]:
     """Names of the shipped plans."""
-    folder = files("search") / "plans"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return PLANS.names()
 
 
 def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> Plan:
@@ -135,24 +135,12 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
         SpecError: nothing of these, or a rule is broken.
     """
     recorded = find_asked(PLAN, source, runs)
-    document = read_document(recorded) if recorded else _find_document(source, runs)
+    unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, plans())} and no run in {runs}"
+    unknown = f"{unknown}; shipped are {', '.join(plans())}"
+    document = read_document(recorded) if recorded else PLANS.find(source, unknown)
     if isinstance(document.data, dict) and asked:
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
     return parse_plan(document)
-
-
-def _find_document(source: str, runs: Path) -> Document:
-    path, shipped = Path(source), plans()
-    if source in shipped and not path.is_file():
-        return parse_document((files("search") / "plans" / f"{source}.yaml").read_bytes(), source)
-    if path.exists():
-        return read_document(path)
-    if not is_file_name(source):
-        rule = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
-        raise SpecError(f"{rule}; shipped are {', '.join(shipped)}")
-    if path.stem in shipped:
-        raise SpecError(f"no such file; the plan is called {path.stem}, without folder and ending", source=source)
-    return read_document(path)
 
 
 def parse_plan(document: Document) -> Plan:

@@ -6,16 +6,16 @@ A recipe is a mapping of fields, the name of a shipped one (`search/recipes/`), 
 import math
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any, Literal, cast, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from archspec.document import parse_document
 from archspec.errors import FieldError
 from archspec.paths import suggest
+from archspec.shipped import Shelf
 from search.discovery import first_problem
 
+RECIPES = Shelf("recipe", "search", "recipes")
 LATER = ("cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill")
 """Fields that recipes did not always have: at their defaults they are left out of a run's identity."""
 
@@ -89,8 +89,7 @@ class Recipe(BaseModel):
 @cache
 def recipes() -> tuple[str, ...]:
     """Names of the shipped recipes."""
-    entries = [entry.name for entry in (files("search") / "recipes").iterdir()]
-    return tuple(sorted(name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")))
+    return RECIPES.names()
 
 
 def parse_recipe(raw: object) -> Recipe:
@@ -114,7 +113,7 @@ def _shipped(name: object, field: str) -> dict[str, Any]:
     if not isinstance(name, str) or name not in recipes():
         hint = suggest(str(name), recipes()) or f" (known: {', '.join(recipes())})"
         raise FieldError(field, f"unknown recipe {name!r:.40}{hint}")
-    return dict(parse_document((files("search") / "recipes" / f"{name}.yaml").read_bytes(), name).data)
+    return dict(RECIPES.read(name).data)
 
 
 def _validate(fields: dict[str, Any]) -> Recipe:

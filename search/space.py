@@ -6,16 +6,15 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from math import prod
-from pathlib import Path
 from typing import Any, cast, final
 
-from archspec.document import Document, is_file_name, parse_document, read_document
+from archspec.document import Document
 from archspec.errors import SpecError
 from archspec.loader import parse
 from archspec.paths import suggest
 from archspec.schema import ArchSpec
+from archspec.shipped import Shelf
 from search.holes import (
     Hole,
     Params,
@@ -29,6 +28,7 @@ from search.holes import (
     place_in,
 )
 
+SPACES = Shelf("space", "search", "spaces")
 MAX_REPAIRS = 20_000
 
 
@@ -152,8 +152,7 @@ class Space:
 
 def spaces() -> tuple[str, ...]:
     """Names of the shipped spaces."""
-    folder = files("search") / "spaces"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return SPACES.names()
 
 
 def find_space_document(source: str) -> Document:
@@ -162,11 +161,7 @@ def find_space_document(source: str) -> Document:
     Raises:
         SpecError: neither.
     """
-    if source in spaces():
-        return parse_document((files("search") / "spaces" / f"{source}.yaml").read_bytes(), source)
-    if not is_file_name(source) and not Path(source).exists():
-        raise SpecError(f"{source!r:.80} is no file and no shipped space{suggest(source, spaces())}")
-    return read_document(Path(source))
+    return SPACES.find(source, f"{source!r:.80} is no file and no shipped space{suggest(source, spaces())}")
 
 
 def load_space(source: str) -> Space:

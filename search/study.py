@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
@@ -13,10 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from archspec.costing import METRICS, MetricName
 from archspec.diagnosis import explain_config
-from archspec.document import Document, is_file_name, parse_document, read_document
+from archspec.document import Document, read_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import place_of, suggest
+from archspec.shipped import Shelf
 from search.asked import STUDY, find_asked
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
@@ -24,6 +24,7 @@ from search.holes import Scalar, has_holes
 from search.limits import Box, format_budget, parse_budget, settle
 from search.space import Space, find_space_document, parse_space, spaces
 
+STUDIES = Shelf("study", "search", "studies")
 SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact")
 OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")
 Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
@@ -156,8 +157,7 @@ def cost_objective(objectives: Sequence[str]) -> MetricName:
 
 def studies() -> tuple[str, ...]:
     """Names of the shipped studies."""
-    folder = files("search") / "studies"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return STUDIES.names()
 
 
 def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
@@ -175,7 +175,9 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
-    document = read_document(recorded) if recorded else _find_document(source, runs)
+    near = suggest(source, (*studies(), *spaces()))
+    unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
+    document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
     if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
         space = parse_space(document)
         data = {"space": space.template, "name": space.name.replace(" ", "-")}
@@ -183,20 +185,6 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if isinstance(document.data, dict):
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
     return parse_study(document)
-
-
-def _find_document(source: str, runs: Path) -> Document:
-    path, shipped = Path(source), studies()
-    if source in shipped and not path.is_file():
-        return parse_document((files("search") / "studies" / f"{source}.yaml").read_bytes(), source)
-    if path.exists():
-        return read_document(path)
-    if not is_file_name(source):
-        near = suggest(source, (*shipped, *spaces()))
-        raise SpecError(f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}")
-    if path.stem in shipped:
-        raise SpecError(f"no such file; the study is called {path.stem}, without folder and ending", source=source)
-    return read_document(path)
 
 
 def parse_study(document: Document) -> StudyConfig:

@@ -10,13 +10,14 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import final
 
 from archspec.errors import FieldError, SpecError
 from archspec.paths import suggest
+from archspec.shipped import Shelf
 
+TABLES = Shelf("table", "search", "tables", ".csv")
 NEEDED = ("digest", "seed", "accuracy")
 DIGEST = re.compile(r"[0-9a-f]{16}")
 
@@ -42,8 +43,7 @@ class Table:
 
 def tables() -> tuple[str, ...]:
     """Names of the shipped tables."""
-    folder = files("search").joinpath("tables")
-    return tuple(sorted(entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv")))
+    return TABLES.names()
 
 
 def load_table(source: str) -> Table:
@@ -54,7 +54,7 @@ def load_table(source: str) -> Table:
         SpecError: a row breaks a rule, with its line.
     """
     shipped = source in tables()
-    path = files("search").joinpath("tables", f"{source}.csv") if shipped else Path(source).expanduser()
+    path = TABLES.file(source) if shipped else Path(source).expanduser()
     if not path.is_file():
         hint = suggest(source, tables()) or f" (known: {', '.join(tables())})"
         raise FieldError("table", f"{source!r:.80} is no file and no shipped table{hint}")
