@@ -81,7 +81,7 @@ def audit(spec: ArchSpec, resolution: Resolution | None = None, *, model: nn.Mod
     """
     cost = measure(spec, resolution)
     at, (height, width) = resolve(spec, resolution)
-    model = model or build(at, init="skip").eval()
+    model = model or build(at, init="zeros").eval()
     counted = count(model, torch.zeros(1, at.channels, height, width))
     compare(cost, counted)
     operators = sum(len(counts) for counts in counted.macs.values())

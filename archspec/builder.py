@@ -13,7 +13,8 @@ from archspec.tree import Tree, feature_shapes, plant
 from blocks.layers.maps import MapsLayer, MapsReader, MapsSequence
 from blocks.layers.opaque import Opaque
 
-Init = Literal["vit", "fan_out", "skip"]
+Init = Literal["vit", "fan_out", "zeros", "skip"]
+WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 class FeatureInfo(TypedDict):
@@ -42,7 +43,8 @@ class Network(nn.Module):
         self.feature_info = feature_info
         self.parallel = any(isinstance(stage, MapsSequence) for stage in tree.stages)
         self.reads = tree.reads
-        self.reads_maps = isinstance(tree.head, MapsReader | MapsLayer)
+        several = tree.head is None and len(tree.reads) > 1
+        self.reads_maps = several or isinstance(tree.head, MapsReader | MapsLayer)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Maps after each stage, or of each branch, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
@@ -56,9 +58,9 @@ class Network(nn.Module):
         return maps
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
-        """The head's output, or the last map where there is no head.
+        """The head's output; where there is no head the last map, or the list of all maps of parallel branches.
 
-        It is one tensor in evaluation; in training a head with an auxiliary one gives a tuple of the output that
+        A head gives one tensor in evaluation; in training, one with auxiliary heads gives a tuple of the output that
         evaluation gives, then the auxiliary ones. A detector's head gives a list of tensors in both modes.
         """
         return self.answer(self.forward_features(x))
@@ -85,8 +87,8 @@ def build(
             itself takes images of any size.
         init: `vit` draws weights from a normal of deviation 0.02 truncated at 2 deviations and zeroes biases, as
             timm's ViTs do; `fan_out` draws convolutions from a normal of deviation sqrt(2 / fan out), as ResNets
-            do, and the rest as `vit`; `skip` leaves weights as the memory was, to be loaded. Opaque modules have
-            initialised themselves, and keep their weights in all three.
+            do, and the rest as `vit`; `zeros` draws none, for counting; `skip` leaves weights as the memory was, to
+            be loaded. Opaque modules have initialised themselves, and keep their weights in all of them.
         zero_init_residual: start every residual branch at zero, by zeroing its last layer with weights, unless that is
             inside an opaque module.
         device: where the parameters live; torch's default device when None.
@@ -105,7 +107,7 @@ def build(
         network = network.to(dtype)
     finished = _materialise(network, tree, target)
     if init != "skip" and target.type != "meta":
-        initialise = _initialise_fan_out if init == "fan_out" else _initialise
+        initialise = {"vit": _initialise, "fan_out": _initialise_fan_out, "zeros": _initialise_zeros}[init]
         with torch.no_grad():
             network.apply(lambda module: None if module in finished else initialise(module))
             if zero_init_residual:
@@ -140,7 +142,7 @@ def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    if isinstance(module, WEIGHTED):
         nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
@@ -153,6 +155,14 @@ def _initialise_fan_out(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
         nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+
+
+def _initialise_zeros(module: nn.Module) -> None:
+    if isinstance(module, WEIGHTED):
+        for parameter in module.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+    else:
+        _initialise(module)
 
 
 def _zero_residuals(network: Network, tree: Tree) -> None:

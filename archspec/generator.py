@@ -31,6 +31,9 @@ MAX_NUMBER = 12
 PARALLEL = 0.12
 """Share of specs with parallel branches."""
 
+MAPS_HEAD = 0.15
+"""Share of heads that read several maps, among those of pyramids."""
+
 ATTEMPTS = 10_000
 
 
@@ -109,7 +112,7 @@ def _draw_parallel(rng: random.Random, using: type[Part] | None) -> dict[str, An
         "channels": rng.choice((1, 3)),
         "stem": _draw_part(rng, Stem, using),
         "stages": stages,
-        "head": _draw_part(rng, MapsHead, using),
+        "head": _draw_part(rng, MapsHead, using) if rng.random() < 0.9 else None,
         "drop_path": rng.choice((0, 0.1)),
     }
 
@@ -131,10 +134,15 @@ def _draw_spec(rng: random.Random, count: int, using: type[Part] | None) -> dict
         "channels": rng.choice((1, 2, 3, 3)),
         "stem": _draw_part(rng, Stem, using),
         "stages": stages,
-        "head": _draw_part(rng, Head, using) if rng.random() < 0.8 else None,
+        "head": _draw_head(rng, using) if rng.random() < 0.8 else None,
         "drop_path": rng.choice((0, 0, 0.1, 0.5)),
         "variants": _draw_variants(rng, stages, resolution),
     }
+
+
+def _draw_head(rng: random.Random, using: type[Part] | None) -> dict[str, Any]:
+    """A head of a pyramid, which may read the maps of all stages."""
+    return _draw_part(rng, MapsHead if rng.random() < MAPS_HEAD else Head, using)
 
 
 def _draw_blocks(rng: random.Random, using: type[Part] | None) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ class Tree:
     """The layers of a spec.
 
     `stages[i]` is a sequence of `downsample`, `resize` and `blocks`, as far as declared; of parallel branches one of
-    `fuse_before`, `downsample`, `units` and `norm`. `reads` are the numbers of the maps that the head reads.
+    `fuse_before`, `downsample`, `units` and `norm`. `reads` are the numbers of the maps that the head reads,
+    or that the network gives where there is no head.
     """
 
     stem: Layer
@@ -51,7 +52,8 @@ def plant(spec: ArchSpec) -> Tree:
         reads = head.reads(len(widths))
         top = head.layers(tuple(widths[number] for number in reads))
     else:
-        reads = (len(widths) - 1,)
+        # Without a head the network gives all branches' maps, or a pyramid's last one.
+        reads = tuple(range(len(widths))) if spec.branched and head is None else (len(widths) - 1,)
         top = None if head is None else head.layers(widths[-1])
     if spec.branched:
         stages = plant_branched(spec, reads if isinstance(head, MapsHead) else None)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from archspec.audit import audit
 from archspec.builder import build
 from archspec.document import parse_document
 from archspec.errors import SpecError
@@ -59,6 +60,25 @@ def test_a_bare_backbone_returns_its_last_map():
     images = torch.randn(1, 3, 64, 64)
     assert torch.equal(network(images), network.forward_features(images)[-1])
     assert isinstance(network.head, nn.Identity)
+
+
+def test_bare_parallel_branches_return_all_their_maps_and_are_counted():
+    spec = load("tiny-hrvit-seg").model_copy(update={"head": None})
+    network = build(spec).eval()
+    images = torch.randn(1, 3, 64, 64)
+    found = network(images)
+    assert [x.shape[1] for x in found] == [info["num_chs"] for info in network.feature_info] == list(spec.widths)
+    assert all(torch.equal(a, b) for a, b in zip(found, network.forward_features(images), strict=True))
+    assert audit(spec, 64).cost.macs > 0
+
+
+def test_weights_for_counting_are_zeros_and_the_rest_is_as_ever():
+    network = build(load("tiny"), init="zeros").eval()
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert not any(parameter.any() for layer in layers for parameter in layer.parameters())
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert all((norm.weight == 1).all() and (norm.running_var == 1).all() for norm in norms)
+    assert not network(torch.randn(1, 3, 64, 64)).any()
 
 
 def test_weights_are_drawn_as_in_vits():

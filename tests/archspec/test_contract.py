@@ -26,7 +26,7 @@ from archspec.errors import AuditError
 from archspec.generator import parts_of, random_resolution, random_spec
 from archspec.loader import load
 from blocks.catalog import find, find_part, parts, tag
-from blocks.component import Block
+from blocks.component import Block, Head, MapsHead
 from blocks.layers.conv import Conv
 from blocks.layers.norm import LayerNorm
 from blocks.modules.combine import Sum
@@ -165,7 +165,8 @@ def test_random_specs_are_small_and_many():
     for expected in [("T", "ffn", "plain"), ("T", "position", True), ("T", "norm_ffn", "ln"), ("HR", "norm", "ln")]:
         assert expected in options
     assert any(len({type(block) for block in stage.blocks}) > 1 for spec in specs for stage in spec.stages)
-    assert any(spec.head is None for spec in specs)
+    heads = {(spec.topology, MapsHead if isinstance(spec.head, MapsHead) else spec.head and Head) for spec in specs}
+    assert heads >= {("pyramid", None), ("pyramid", Head), ("pyramid", MapsHead), ("parallel", MapsHead)}
     assert any(stage.resize for spec in specs for stage in spec.stages)
     assert any(spec.variants for spec in specs)
 
