@@ -252,6 +252,12 @@ def _is_default(part: dict[str, Any], key: str) -> bool:
     return known is not None and bool(known.model_fields[key].get_default(call_default_factory=True) == part[key])
 
 
+def _pattern(blocks: list[Any]) -> list[Any]:
+    """The shortest list of which `blocks` is a repetition."""
+    length = next(n for n in range(1, len(blocks) + 1) if blocks == blocks[:n] * (len(blocks) // n))
+    return blocks[:length]
+
+
 def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
     """One stage in canonical form to row form; see `compact`."""
     blocks: list[dict[str, Any]] = stage["blocks"]
@@ -261,10 +267,10 @@ def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
         if all(value == values[0] for value in values):
             shared[key] = values[0]
     own = [trim({key: value for key, value in block.items() if key not in shared}) for block in blocks]
-    uniform = all(entry == own[0] for entry in own)
-    row: dict[str, Any] = {"block": own[0] if uniform else own}
-    if uniform:
-        row["depth"] = len(blocks)
+    pattern = _pattern(own)
+    row: dict[str, Any] = {"block": own[0] if len(pattern) == 1 else pattern}
+    if len(pattern) == 1 or len(pattern) < len(own):
+        row["depth"] = len(own) // len(pattern)
     row["width"] = stage["width"]
     plain = {key for key in shared if all(_is_default(block, key) for block in blocks if key in block)}
     row |= {key: value for key, value in shared.items() if key in SHOWN or key not in plain}

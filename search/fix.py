@@ -165,23 +165,15 @@ def _shown(value: Scalar) -> str:
 
 
 def _template(spec: ArchSpec) -> dict[str, Any]:
-    """The spec in row form, with the options of stem and head spelt out and repeated patterns as such."""
+    """The spec in row form, with the options of stem and head and every depth spelt out."""
     data = canonical(spec)
     out = compact(data)
-    for index, row in enumerate(out["stages"]):
-        if "depth" not in row:
-            blocks, depth = _pattern(row.pop("block"))
-            out["stages"][index] = {"block": blocks, "depth": depth, **row}
+    for row in out["stages"]:
+        row.setdefault("depth", 1)  # of blocks that differ
     for key in ("stem", "head"):
         if out.get(key) is not None:
             out[key] = {option: value for option, value in data[key].items() if value is not None}
     return out
-
-
-def _pattern(blocks: list[Any]) -> tuple[list[Any], int]:
-    """The shortest list of which `blocks` is a repetition, and how often."""
-    length = next(n for n in range(1, len(blocks) + 1) if blocks == blocks[:n] * (len(blocks) // n))
-    return blocks[:length], len(blocks) // length
 
 
 def _opened(template: dict[str, Any], box: Box) -> dict[str, Any]:

@@ -76,13 +76,13 @@ def branched_row(stage: dict[str, Any], index: int, key: str, value: Any, path: 
 def row_of_blocks(stage: dict[str, Any], index: int, key: str, value: Any, path: str) -> dict[str, Any]:
     """The row form of a stage of a pyramid with other blocks, or another depth; options that no block has then go.
 
+    As where specs are written, blocks that differ are a pattern, and the depth says how often it is repeated.
+
     Raises:
         FieldError: no such block, or a depth that the stage cannot have.
     """
     row = forms.compact_stage(stage, index)
     if key == "depth":
-        if isinstance(row["block"], list):
-            raise FieldError(path, f"cannot be set: the {len(stage['blocks'])} blocks of the stage differ; set block")
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= forms.MAX_STAGE_DEPTH:
             raise FieldError(path, f"must be a whole number from 1 to {forms.MAX_STAGE_DEPTH}, not {show(value, int)}")
         return {**row, "depth": value}

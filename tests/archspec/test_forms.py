@@ -80,7 +80,7 @@ resolution: 64
 stem: {type: conv_stem, width: 8}
 stages:
   - {block: HR, depth: 2, width: 16, expansion: 4}
-  - {block: [CFFN, T, CFFN, T], width: 32, expansion: 3, heads: 2, sr: 2, downsample: irds_a}
+  - {block: [CFFN, T], depth: 2, width: 32, expansion: 3, heads: 2, sr: 2, downsample: irds_a}
   - {block: T, depth: 1, width: 32, heads: 4, expansion: 4, downsample: null, resize: 9}
 head: {type: classifier, classes: 10}
 """
@@ -90,8 +90,8 @@ head: {type: classifier, classes: 10}
         == """name: example
 resolution: 64
 stem: {type: conv_stem, width: 8}
-blocks: [HR, [CFFN, {type: T, sr: 2}, CFFN, {type: T, sr: 2}], T]
-depths: [2, ~, 1]
+blocks: [HR, [CFFN, {type: T, sr: 2}], T]
+depths: [2, 2, 1]
 widths: [16, 32, 32]
 heads: [~, 2, 4]
 expansions: [4, 3, 4]

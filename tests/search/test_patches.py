@@ -84,10 +84,14 @@ def test_what_is_refused(path, value, message):
     assert caught.value.field == path
 
 
-def test_the_depth_of_a_mixed_stage_is_refused():
+def test_the_depth_of_a_mixed_stage_repeats_its_pattern():
     mixed = ArchSpec.model_validate(patched(TINY, "stages[3].block", ["HR", "CFFN"]))
-    with pytest.raises(FieldError, match="the 2 blocks of the stage differ; set block"):
-        patched(canonical(mixed), "stages[3].depth", 3)
+    deeper = ArchSpec.model_validate(patched(canonical(mixed), "stages[3].depth", 3))
+    assert [block.type for block in deeper.stages[3].blocks] == ["HR", "CFFN"] * 3
+    swin = ArchSpec.model_validate(patched(canonical(load("swin-t")), "stages[2].depth", 9))
+    assert swin.stages == load("swin-s").stages
+    with pytest.raises(FieldError, match=r"stages\[2\].depth.*2 blocks are 1024; a stage holds at most 512"):
+        patched(canonical(swin), "stages[2].depth", 512)
 
 
 PYRAMIDS = [name for name in presets() if load(name).topology == "pyramid"]
