@@ -21,6 +21,7 @@ from archspec.hiri_command import hiri
 from archspec.infer_command import infer
 from archspec.paper_command import paper
 from archspec.power_command import power
+from archspec.presets_command import presets
 from archspec.report_command import report
 from archspec.review_command import review
 
@@ -264,37 +265,6 @@ def validate(
 
 
 @app.command()
-def presets() -> None:
-    """The shipped specs with their costs and how far they are documented, and the shipped spaces and plans."""
-    from rich.table import Table
-
-    from archspec.cost import measure
-    from archspec.loader import load
-    from archspec.loader import presets as names
-    from archspec.screen import console, short
-    from search.plan import load_plan, plans
-    from search.space import load_space, spaces
-
-    table = Table(title="presets")
-    for name in ("name", "params", "MACs", "at", "status", "description"):
-        table.add_column(
-            name, no_wrap=name != "description", justify="right" if name in ("params", "MACs", "at") else "left"
-        )
-    for name in names():
-        spec = load(name)
-        cost = measure(spec)
-        table.add_row(name, short(cost.params), short(cost.macs), str(spec.resolution), spec.status, spec.description)
-    table.add_section()
-    for name in spaces():
-        space = load_space(name)
-        table.add_row(name, "", "", "", f"{space.count():.2e} layouts", space.description)
-    table.add_section()
-    for name in plans():
-        table.add_row(name, "", "", "", "plan", load_plan(name, Path("runs")).config.description)
-    console().print(table)
-
-
-@app.command()
 def schema() -> None:
     """JSON Schema of the spec format, for completion and checks in editors."""
     from archspec.json_schema import json_schema
@@ -333,6 +303,7 @@ def search(
         raise typer.Exit(130)
 
 
+app.command()(presets)
 app.command()(ablate)
 app.command()(space)
 app.command()(edf)

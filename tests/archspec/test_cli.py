@@ -150,9 +150,10 @@ def test_validate_speaks_of_every_file_and_fails_if_one_does(run, tmp_path):
     assert err == f"{tmp_path}/bad.yaml:2: stages[0].width: must be greater than 0, not 0\n"
 
 
-def test_presets_lists_specs_spaces_and_plans_with_their_status(run):
+def test_presets_lists_specs_spaces_studies_and_plans_with_their_status(run):
     _, out, _ = run("presets")
-    for name in ("hiri-vit-s", "hiri-vit-b", "hiri-vit-l", "tiny", "five_stage", "five_stage_tiny", "hiri_table8"):
+    specs = ("hiri-vit-s", "hiri-vit-b", "hiri-vit-l", "tiny")
+    for name in (*specs, "five_stage", "five_stage_tiny", "scenes", "hiri_table8"):
         assert f" {name} " in out
     assert "reconstruction" in out
 
