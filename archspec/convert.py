@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec import conversions
@@ -128,7 +129,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> dict[str, Tensor]:
     import torch
 
-    data: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        data: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # torch's own text proposes to run the code in the file
+        raise ValueError(_unpicklable(str(error))) from None
     for wrapper in _WRAPPERS:
         if isinstance(data, Mapping) and isinstance(inner := cast("Mapping[str, Any]", data).get(wrapper), Mapping):
             data = inner
@@ -141,6 +145,14 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             what = "not a tensor" if isinstance(name, str) else "under no name"
             raise ValueError(f"the entry {name!r:.80} is a {type(tensor).__name__}, {what}")
     return dict(cast("Mapping[str, Tensor]", state))
+
+
+def _unpicklable(message: str) -> str:
+    """Why torch did not unpickle a file, in our words."""
+    found = re.search(r"GLOBAL (\S+)", message)
+    if found is None:
+        return "it is not a file that torch.save wrote"
+    return f"it holds a {found[1]}, not tensors alone: save the model's state_dict() where it was made"
 
 
 @final

@@ -155,12 +155,13 @@ def test_files_that_hold_no_state_dict_are_refused(write, tmp_path):
     for name in ("damaged.pth", "damaged.safetensors"):
         (tmp_path / name).write_bytes(b"\x01nothing\n of that")
         assert f"{name}: cannot be read as a state dict: " in refusal(spec, tmp_path / name, "--out", out)
+    assert refusal(spec, spec, "--out", out).endswith("state dict: it is not a file that torch.save wrote")
     for data, message in (
         ([1, 2], "it holds no mapping of names to tensors"),
         ({}, "it holds no mapping of names to tensors"),
         ({"epoch": 3}, "the entry 'epoch' is a int, not a tensor"),
         ({"state_dict": {1: torch.zeros(1)}}, "the entry 1 is a Tensor, under no name"),
-        ({"a": Anything()}, "Weights only load failed"),
+        ({"a": Anything()}, "Anything, not tensors alone: save the model's state_dict() where it was made"),
     ):
         torch.save(data, tmp_path / "odd.pth")
         assert message in refusal(spec, tmp_path / "odd.pth", "--out", out)
