@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from archspec import forms
 from archspec.errors import FieldError
-from archspec.paths import PlaceError, suggest
+from archspec.paths import Place, PlaceError, suggest
 from archspec.wording import show
 from blocks.catalog import find_part
 from blocks.component import Exchange
@@ -29,6 +29,15 @@ FOREIGN = ("width", "resize", "resizes", "stages")
 def listed(key: str) -> str:
     """The field that holds, in a list over branches, what canonical form calls `key`: `widths` of `width`."""
     return next((several for several, single in PER_BRANCH.items() if single == key), key)
+
+
+def stray(stages: Any) -> Place | None:
+    """Where `stages` first say what only parallel branches have, if they do."""
+    for index, row in enumerate(cast("list[Any]", stages) if isinstance(stages, list) else []):
+        for key, value in cast("Row", row).items() if isinstance(row, dict) else ():
+            if key in ("branches", *WHOLE) or (key in PER_BRANCH and key != "blocks" and isinstance(value, list)):
+                return ("stages", index, key)
+    return None
 
 
 def expand(data: Row) -> Row:

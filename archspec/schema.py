@@ -37,7 +37,7 @@ from archspec.part_unions import (
     check_total,
 )
 from archspec.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
-from archspec.wording import either
+from archspec.wording import either, show
 from blocks.catalog import find_part
 from blocks.component import MapsHead, Width
 
@@ -97,6 +97,7 @@ class InputSpec(BaseModel):
         return self
 
 
+TOPOLOGIES = ("pyramid", "parallel")
 BESIDE: Any = object()
 """Stands for the stages of a spec whose stages are `branched`."""
 Stages = Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=32, description="stages in order")]
@@ -151,10 +152,19 @@ class ArchSpec(BaseModel):
             return data
         if "branched" in data:
             raise broken(("branched",), "unknown field: branches stand in the stages")
+        written = cast("dict[Any, Any]", data)
+        topology = written.get("topology", "pyramid")
+        if isinstance(topology, str) and topology not in TOPOLOGIES:  # it decides how everything else is read
+            near = suggest(topology, TOPOLOGIES)
+            raise broken(("topology",), f"must be 'pyramid' or 'parallel', not {show(topology)}{near}")
+        branching = topology == "parallel"
         try:
-            branching = cast("dict[Any, Any]", data).get("topology") == "parallel"
-            expanded = (parallel_forms.expand if branching else expand)(cast("dict[Any, Any]", data))
+            expanded = (parallel_forms.expand if branching else expand)(written)
         except FieldError as error:
+            stray = None if branching else parallel_forms.stray(written.get("stages"))
+            if stray is not None:
+                rule = "is a field of parallel branches, which need topology: parallel"
+                raise broken(stray, rule) from None
             raise broken(place_of(error), error.rule) from None
         stages = expanded.get("stages")
         if branching and isinstance(stages, list | tuple) and stages:
