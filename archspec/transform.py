@@ -37,6 +37,7 @@ def to_hiri(spec: ArchSpec) -> ArchSpec:
     own = stem.shape[0] if stem.shape[0] != first.width else None  # ResNets and HRNets widen in their first stage
     changes: dict[str, Any] = {
         "name": f"{spec.name}-hiri"[:200],
+        "description": f"{spec.name} behind HIRI-ViT's first stages"[:2000],
         "status": "reconstruction",
         "stem": HIRIStem.model_validate({"width_out": own}),
         "resolution": 2 * spec.resolution,

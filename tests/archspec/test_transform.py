@@ -35,6 +35,7 @@ def test_the_rest_of_the_backbone_sees_the_maps_that_it_saw():
     before = load("pvtv2-b2")
     after = to_hiri(before)
     assert after.stages == before.stages
+    assert after.description == "pvtv2-b2 behind HIRI-ViT's first stages"  # not the 224 px of the original
     assert [stage.shape for stage in measure(after).stages] == [stage.shape for stage in measure(before).stages]
 
 
