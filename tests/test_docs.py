@@ -66,6 +66,7 @@ def test_every_relative_link_leads_somewhere(page):
 
 def test_the_walk_through_for_a_new_block_works_as_written(tmp_path):
     source = next(text for page, text in blocks("python") if page == "blocks.md" and "class Gated" in text)
+    assert "Source: " in source  # as tests/blocks/test_catalog.py asks of every part
     (tmp_path / "gated.py").write_text(source)
     code = f"""
 import blocks
