@@ -234,7 +234,11 @@ def _open_space(raw: Any, document: Document) -> Space:
         return parse_space(document.below("space"))
     if not isinstance(raw, str):
         raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
-    return parse_space(find_space_document(document.beside(raw)))
+    try:
+        found = find_space_document(document.beside(raw))
+    except SpecError as error:
+        raise error if error.line else document.refuse(("space",), str(error)) from None
+    return parse_space(found)
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
