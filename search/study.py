@@ -17,7 +17,7 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import place_of, suggest
 from archspec.shipped import Shelf
-from search.asked import STUDY, find_asked
+from search.asked import STUDY, find_asked, refuse_other_kind
 from search.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import Scalar, has_holes
@@ -175,6 +175,8 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
+    if recorded is None and source not in studies():
+        refuse_other_kind(STUDY, source, runs)
     near = suggest(source, (*studies(), *spaces()))
     unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
     document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
