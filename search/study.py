@@ -19,6 +19,7 @@ from archspec.paths import place_of, suggest
 from archspec.shipped import Shelf
 from search.asked import STUDY, find_asked, refuse_other_kind
 from search.confinement import Confinement
+from search.encoding import Encoding
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import Scalar, has_holes
 from search.limits import Box, format_budget, parse_budget, settle
@@ -212,7 +213,7 @@ def parse_study(document: Document) -> StudyConfig:
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
-    _check_budget(config, space, document)
+    _check_tables(config, space, document)
     return config
 
 
@@ -223,7 +224,12 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
         raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
 
 
-def _check_budget(config: StudyConfig, space: Space, document: Document) -> None:
+def _check_tables(config: StudyConfig, space: Space, document: Document) -> None:
+    if config.sampler.type == "exact":
+        try:
+            Encoding(space)
+        except SpecError as error:
+            raise document.refuse(("sampler",), error.rule) from None
     try:
         _ = config.confinement
     except (FieldError, SpecError) as error:
