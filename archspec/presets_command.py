@@ -37,11 +37,12 @@ def _specs() -> Iterator[Row]:
 
 
 def _spaces() -> Iterator[Row]:
+    from search.population_text import scientific
     from search.space import load_space, spaces
 
     for name in spaces():
         space = load_space(name)
-        yield name, "", "", "", f"{space.count():.2e} layouts", space.description
+        yield name, "", "", "", f"{scientific(space.count())} layouts", space.description
 
 
 def _studies() -> Iterator[Row]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from archspec.errors import RunError
+from archspec.errors import RunError, SpecError
 from reports.rows import Metric, one_line, stated_metric, studies
 from reports.sequential import Look
 
@@ -141,12 +141,12 @@ def read_ablation(run: Path) -> AblationRecord:
     """Read the journal of the run folder `run`, without writing to it.
 
     Raises:
-        SpecError: there is no journal.
-        RunError: the journal is damaged, or is not that of an ablation.
+        SpecError: there is no journal, or it is not that of an ablation.
+        RunError: the journal is damaged.
     """
     record = find_ablation(run)
     if record is None:
-        raise RunError(f"{run / JOURNAL}: no study named '{STUDY}': this is not the journal of an ablation")
+        raise SpecError(f"{run / JOURNAL}: no study named '{STUDY}': this is not the journal of an ablation")
     return record
 
 

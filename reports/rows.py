@@ -68,13 +68,13 @@ def read(run: Path) -> Record:
     """Read the journal of the run folder `run`, without writing to it.
 
     Raises:
-        SpecError: there is no journal.
-        RunError: the journal is damaged, or holds no finished trial of a search.
+        SpecError: there is no journal, or it is not that of a search.
+        RunError: the journal is damaged, or holds no finished trial.
     """
     journal = run / "journal.log"
     found = studies(journal, ("search", "baseline", "final"))
     if "search" not in found:
-        raise RunError(f"{journal}: no study named 'search': this is not the journal of a search")
+        raise SpecError(f"{journal}: no study named 'search': this is not the journal of a search")
     attributes = found["search"].user_attrs
     try:
         tables = {name: frame(study.get_trials(deepcopy=False), _objectives(study)) for name, study in found.items()}

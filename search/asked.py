@@ -12,6 +12,7 @@ from archspec.errors import RunError, SpecError
 
 STUDY, PLAN = "study.yaml", "plan.yaml"
 KINDS = {STUDY: "a search", PLAN: "an ablation"}
+COMMANDS = {STUDY: "search", PLAN: "ablate"}
 
 Compared = Iterable[tuple[str, Any, Any]]
 """Dotted paths of fields that may not change, each with what it was and what it would be."""
@@ -20,6 +21,20 @@ Compared = Iterable[tuple[str, Any, Any]]
 def find_asked(name: str, source: str, runs: Path) -> Path | None:
     """The file called `name` of the run that `source` names, by its folder or by its name; None where there is none."""
     return next((file for file in (Path(source) / name, runs / source / name) if file.is_file()), None)
+
+
+def refuse_other_kind(name: str, source: str, runs: Path) -> None:
+    """Refuse a run of another kind than those that `name` belongs to, where `source` is no file.
+
+    Raises:
+        SpecError: `source` names one.
+    """
+    for other, kind in KINDS.items():
+        found = find_asked(other, source, runs)
+        if other != name and found and not Path(source).is_file():
+            raise SpecError(
+                f"holds {kind}; `archspec {COMMANDS[other]} {source}` continues it", source=str(found.parent)
+            )
 
 
 def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, Any]], Compared]) -> None:

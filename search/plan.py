@@ -17,7 +17,7 @@ from archspec.paths import place_of, suggest
 from archspec.schema import ArchSpec
 from archspec.shipped import Shelf
 from archspec.wording import show
-from search.asked import PLAN, find_asked
+from search.asked import PLAN, find_asked, refuse_other_kind
 from search.evaluator import AnyEvaluator
 from search.views import AnyView
 
@@ -135,6 +135,8 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
         SpecError: nothing of these, or a rule is broken.
     """
     recorded = find_asked(PLAN, source, runs)
+    if recorded is None and source not in plans():
+        refuse_other_kind(PLAN, source, runs)
     unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, plans())} and no run in {runs}"
     unknown = f"{unknown}; shipped are {', '.join(plans())}"
     document = read_document(recorded) if recorded else PLANS.find(source, unknown)

@@ -70,7 +70,11 @@ def branched_row(stage: dict[str, Any], index: int, key: str, value: Any, path: 
     elif key not in row and key not in parallel_forms.FIELDS:
         raise FieldError(path, f"does not exist{suggest(key, [*row, *parallel_forms.FIELDS])}")
     twin = TWINS.get(key) or next((single for single, many in TWINS.items() if many == key), "")
-    return {name: value for name, value in row.items() if name != twin} | {key: value}
+    row = {name: value for name, value in row.items() if name != twin} | {key: value}
+    if key != "block" or not value:
+        return row
+    depths = [_repeats(branch["blocks"], value) for branch in stage["branches"]]
+    return {name: option for name, option in row.items() if name != "depth"} | {"depths": depths}
 
 
 def row_of_blocks(stage: dict[str, Any], index: int, key: str, value: Any, path: str) -> dict[str, Any]:
@@ -89,7 +93,13 @@ def row_of_blocks(stage: dict[str, Any], index: int, key: str, value: Any, path:
     entries = cast("list[Any]", value) if isinstance(value, list) else [value]
     known = {"width", "downsample", "resize", *_options(entries, path)}
     row = {name: option for name, option in row.items() if name in known}
-    return {**row, "block": value, "depth": 1 if isinstance(value, list) else len(stage["blocks"])}
+    return {**row, "block": value, "depth": _repeats(stage["blocks"], value)}
+
+
+def _repeats(blocks: list[Any], block: Any) -> int:
+    """How often `block`, a kind or a list, replaces `blocks`: for as many if that comes out even, or once."""
+    length = len(cast("list[Any]", block)) if isinstance(block, list) else 1
+    return 1 if not length or len(blocks) % length else max(1, len(blocks) // length)
 
 
 def _options(entries: list[Any], path: str) -> set[str]:

@@ -17,8 +17,9 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.paths import place_of, suggest
 from archspec.shipped import Shelf
-from search.asked import STUDY, find_asked
+from search.asked import STUDY, find_asked, refuse_other_kind
 from search.confinement import Confinement
+from search.encoding import Encoding
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.holes import Scalar, has_holes
 from search.limits import Box, format_budget, parse_budget, settle
@@ -175,6 +176,8 @@ def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
     if source in spaces():
         data = {"space": source, "name": source}
         return parse_study(Document({**data, **asked}, source))
+    if recorded is None and source not in studies():
+        refuse_other_kind(STUDY, source, runs)
     near = suggest(source, (*studies(), *spaces()))
     unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
     document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
@@ -210,7 +213,7 @@ def parse_study(document: Document) -> StudyConfig:
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
-    _check_budget(config, space, document)
+    _check_tables(config, space, document)
     return config
 
 
@@ -221,7 +224,12 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
         raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
 
 
-def _check_budget(config: StudyConfig, space: Space, document: Document) -> None:
+def _check_tables(config: StudyConfig, space: Space, document: Document) -> None:
+    if config.sampler.type == "exact":
+        try:
+            Encoding(space)
+        except SpecError as error:
+            raise document.refuse(("sampler",), error.rule) from None
     try:
         _ = config.confinement
     except (FieldError, SpecError) as error:
@@ -234,7 +242,11 @@ def _open_space(raw: Any, document: Document) -> Space:
         return parse_space(document.below("space"))
     if not isinstance(raw, str):
         raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
-    return parse_space(find_space_document(document.beside(raw)))
+    try:
+        found = find_space_document(document.beside(raw))
+    except SpecError as error:
+        raise error if error.line else document.refuse(("space",), str(error)) from None
+    return parse_space(found)
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:

@@ -11,6 +11,7 @@ import pytest
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
+from blocks.catalog import parts, tag
 from search.ablation import Ablation
 from search.case import parse_case
 from search.holes import has_holes
@@ -33,6 +34,11 @@ def test_the_command_line_reference_is_generated():
         [*command, "--title", "archspec: the command line"], capture_output=True, text=True, check=True
     )
     assert (ROOT / "docs" / "cli.md").read_text() == made.stdout, "run `make docs`"
+
+
+def test_the_page_on_specs_names_every_part():
+    rows = re.findall(r"^\|[^|]+\|(.*)\|$", (ROOT / "docs" / "spec.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(tag(part) for part in parts())
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("yaml"))
@@ -76,6 +82,7 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.json_schema import json_schema
 from archspec.loader import parse
+from blocks.catalog import parts, tag
 from search.space import parse_space
 text = "resolution: 32\\nstem: hr_stem\\nstages: [{{block: gated, depth: 2, width: 8, kernel: 7}}]\\n"
 assert audit(parse(parse_document(text, "s"))).cost.macs > 0
@@ -107,6 +114,7 @@ from archspec.audit import audit
 from archspec.contract import check_part
 from archspec.document import parse_document
 from archspec.loader import parse
+from blocks.catalog import parts, tag
 from blocks.catalog import find_part
 text = "resolution: 64\\nstem: hr_stem\\nstages: [{block: axial, depth: 2, width: 8, heads: 2}]\\n"
 assert audit(parse(parse_document(text, "s"))).cost.macs > 0

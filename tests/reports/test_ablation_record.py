@@ -74,7 +74,7 @@ def test_which_journals_are_of_an_ablation(
     assert find_ablation(run) == read_ablation(run)
     search = make_run(trials=2, startup=0, baseline=0, final=False)
     assert find_ablation(search) is None
-    with pytest.raises(RunError, match="no study named 'ablation'"):
+    with pytest.raises(SpecError, match="no study named 'ablation'"):
         read_ablation(search)
     with pytest.raises(SpecError, match=r"journal\.log: no such file"):
         find_ablation(tmp_path / "nowhere")

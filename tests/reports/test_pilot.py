@@ -102,7 +102,7 @@ def test_what_is_no_ablation_is_refused(make: Callable[..., Path], tmp_path: Pat
         pilot(tmp_path / "missing")
     assert not list(tmp_path.iterdir())
     run = make({"progressive": PROGRESSIVE}, name="search")
-    with pytest.raises(RunError, match="no study named 'ablation'"):
+    with pytest.raises(SpecError, match="no study named 'ablation'"):
         pilot(run)
     (run / "journal.log").write_text('{"op_code": 99}\n')
     with pytest.raises(RunError, match="damaged"):

@@ -89,7 +89,7 @@ def test_missing_journal_is_named_and_not_created(tmp_path: Path) -> None:
 
 def test_journal_without_a_search(tmp_path: Path) -> None:
     (tmp_path / "journal.log").write_text("")
-    with pytest.raises(RunError, match="no study named 'search'"):
+    with pytest.raises(SpecError, match="no study named 'search'"):
         read(tmp_path)
 
 

@@ -185,6 +185,8 @@ def test_a_search_of_the_same_name_is_left_alone(plan_file, tmp_path):
     (tmp_path / "toy" / "study.yaml").write_text("name: toy\n")
     with pytest.raises(SpecError, match="holds a search; give the plan another name"):
         conduct(plan_file(), tmp_path)
+    with pytest.raises(SpecError, match="toy: holds a search; `archspec search toy` continues it"):
+        load_plan("toy", tmp_path, {})
 
 
 def test_rows_that_are_decided_at_a_look_get_no_further_seeds(plan_file, tmp_path):

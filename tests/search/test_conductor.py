@@ -121,6 +121,8 @@ def test_an_ablation_of_the_same_name_is_left_alone(study_file, tmp_path):
     (tmp_path / "toy" / "plan.yaml").write_text("name: toy\n")
     with pytest.raises(SpecError, match="toy: name: holds an ablation; give the run another name"):
         conduct(load_study(str(study_file()), tmp_path, {}), tmp_path)
+    with pytest.raises(SpecError, match="toy: holds an ablation; `archspec ablate toy` continues it"):
+        load_study("toy", tmp_path, {})
 
 
 def test_a_failed_layout_is_recorded_with_its_reason_and_the_search_goes_on(study_file, tmp_path):

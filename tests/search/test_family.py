@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archspec.document import Document, read_document
+from archspec.document import Document, parse_document, read_document
 from archspec.errors import SpecError
 from search.encoding import Encoding
 from search.space import Space
@@ -90,3 +90,11 @@ def test_the_shipped_study_of_scenes_holds_three_families_that_fit_its_data():
         layout = found.fill(lambda hole, n=name: n if hole.path == "family" else rng.choice(hole.options))
         assert layout.repaired == ()
         assert study.evaluator.prepare(layout.spec).resolution == 128
+
+
+def test_the_sampler_exact_is_refused_with_its_line():
+    head = "head: {type: classifier, classes: 10}"
+    layout = "{stem: hr_stem, stages: [{block: HR, width: {choice: [8, 16]}}]}"
+    text = f"space: {{{head}, family: {{choice: {{a: {layout}}}}}}}\n"
+    with pytest.raises(SpecError, match=r"study.yaml:2: sampler: whole layouts to choose from cannot be tabulated"):
+        parse_study(parse_document(f"{text}sampler: exact\n", "study.yaml"))

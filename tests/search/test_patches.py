@@ -94,6 +94,23 @@ def test_the_depth_of_a_mixed_stage_repeats_its_pattern():
         patched(canonical(swin), "stages[2].depth", 512)
 
 
+@pytest.mark.parametrize(
+    ("base", "block", "kinds"),
+    [
+        ("swin-t", ["Swin", "T"], ["Swin", "T"] * 3),
+        ("davit-t", "davit_spatial", ["davit_spatial"] * 6),
+        ("swin-t", ["Swin", "Swin", "T"], ["Swin", "Swin", "T"] * 2),
+        ("swin-t", ["Swin", "T", "T", "T"], ["Swin", "T", "T", "T"]),
+        ("hrnet-w18", ["basic", "bottleneck"], ["basic", "bottleneck"] * 2),
+        ("hrnet-w18", "bottleneck", ["bottleneck"] * 4),
+    ],
+)
+def test_other_blocks_are_as_many_as_before_where_that_comes_out_even(base, block, kinds):
+    spec = ArchSpec.model_validate(patched(canonical(load(base)), "stages[2].block", block))
+    sequences = [spec.stages[2].blocks] if spec.stages else [one.blocks for one in spec.branched[2].branches]
+    assert [[block.type for block in blocks] for blocks in sequences] == [kinds] * len(sequences)
+
+
 PYRAMIDS = [name for name in presets() if load(name).topology == "pyramid"]
 
 
