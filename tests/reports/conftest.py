@@ -1,16 +1,12 @@
-"""Synthetic runs: folders as a search leaves them, without any training; and what every page of a report keeps."""
+"""Synthetic runs: folders as a search or an ablation leaves them, without any training."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -364,76 +360,3 @@ def ablated_run(tmp_path_factory: pytest.TempPathFactory, write_journal: Callabl
     }
     plan = Ablated(scores, same={"+ c": "+ b"}, views=("progressive", "leave_one_out"), requeued=1)
     return write_ablation_run(tmp_path_factory.mktemp("runs") / "steps", plan, write_journal)
-
-
-class Page(HTMLParser):
-    """Collects links, sources, headings and cells by class, and checks that tags close."""
-
-    VOID = frozenset({"meta", "img", "source", "br", "link"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-        self.urls: list[str] = []
-        self.headings: list[str] = []
-        self.cells: dict[str, list[str]] = {}
-        self.open: list[tuple[str, str]] = []
-        self.feed(text)
-        assert not self.open
-
-    @property
-    def pictures(self) -> int:
-        """Figures inside the file, the versions for narrow screens among them."""
-        return len(self.urls) - len(self.local)
-
-    @property
-    def local(self) -> list[str]:
-        return [url for url in self.urls if not url.startswith("data:image/svg+xml;base64,")]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.urls += [value or "" for name, value in attrs if name in ("href", "src", "srcset")]
-        if tag not in self.VOID:
-            self.open.append((tag, dict(attrs).get("class") or ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1][0] in ("h1", "h2", "h3"):
-            self.headings.append(data)
-        if self.open and self.open[-1][0] == "td":
-            for kind in self.open[-1][1].split():
-                self.cells.setdefault(kind, []).append(data)
-
-
-@pytest.fixture(scope="session")
-def open_page() -> Callable[[Path], Page]:
-    """Reads the index.html of a report; it needs no network, and every link leads somewhere."""
-
-    def open_(index: Path) -> Page:
-        page = Page(index.read_text())
-        assert page.local
-        assert all((index.parent / url).is_file() for url in page.local)
-        assert not re.search(r"https?://(?!www\.w3\.org)", page.text)
-        assert "@import" not in page.text
-        return page
-
-    return open_
-
-
-@pytest.fixture(scope="session")
-def import_little() -> Callable[[str, Path], None]:
-    """Checks, in a fresh process, that a report by `reports.MODULE.FUNCTION` warns of nothing and imports little."""
-
-    def check(writer: str, run: Path) -> None:
-        module, _, function = writer.rpartition(".")
-        code = (
-            f"import sys; from pathlib import Path; from reports.{module} import {function}\n"
-            f"{function}(Path(sys.argv[1]))\n"
-            "print(sorted({'torch', 'fvcore', 'search', 'matplotlib.pyplot'} & set(sys.modules)))"
-        )
-        line = [sys.executable, "-W", "error", "-c", code, str(run)]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
-
-    return check
