@@ -42,7 +42,7 @@ def _spaces() -> Iterator[Row]:
 
     for name in spaces():
         space = load_space(name)
-        yield name, "", "", "", f"{scientific(space.count())} layouts", space.description
+        yield name, "", "", "", f"≤ {scientific(space.count())} layouts", space.description
 
 
 def _studies() -> Iterator[Row]:
