@@ -47,19 +47,23 @@ def _walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
 
 def plant(spec: ArchSpec) -> Tree:
     """The layer tree of `spec` at its own resolution; use `spec.at(resolution)` first for another."""
+    head, reads = plant_head(spec)
+    if spec.branched:
+        stages = plant_branched(spec, reads if isinstance(spec.head, MapsHead) else None)
+    else:
+        stages = _plant_stages(spec)
+    return Tree(spec.stem.layers(spec.channels, spec.stem_width), stages, head, reads)
+
+
+def plant_head(spec: ArchSpec) -> tuple[Node | None, tuple[int, ...]]:
+    """The layers of the head, and the numbers of the maps that it reads; see `Tree`."""
     widths, head = spec.widths, spec.head
     if isinstance(head, MapsHead):
         reads = head.reads(len(widths))
-        top = head.layers(tuple(widths[number] for number in reads))
-    else:
-        # Without a head the network gives all branches' maps, or a pyramid's last one.
-        reads = tuple(range(len(widths))) if spec.branched and head is None else (len(widths) - 1,)
-        top = None if head is None else head.layers(widths[-1])
-    if spec.branched:
-        stages = plant_branched(spec, reads if isinstance(head, MapsHead) else None)
-    else:
-        stages = _plant_stages(spec)
-    return Tree(spec.stem.layers(spec.channels, spec.stem_width), stages, top, reads)
+        return head.layers(tuple(widths[number] for number in reads)), reads
+    # Without a head the network gives all branches' maps, or a pyramid's last one.
+    reads = tuple(range(len(widths))) if spec.branched and head is None else (len(widths) - 1,)
+    return (None if head is None else head.layers(widths[-1])), reads
 
 
 def _plant_stages(spec: ArchSpec) -> tuple[Sequence, ...]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 import search.datasets
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
-from archspec.tree import plant, trace
+from archspec.tree import plant_head, trace
 from blocks.layers.maps import MapsLayer
 from search.classification import Classification
 from search.discovery import find_class, parse_config, tags
@@ -118,7 +118,7 @@ class Dataset(BaseModel, ABC):
     def _check_head(self, spec: ArchSpec, wanted: int) -> None:
         task, name = self.supervision.task, _name(spec)
         # Only a detector gives several values; the last of them may look like what the labels ask for.
-        if isinstance(plant(spec).head, MapsLayer):
+        if isinstance(plant_head(spec)[0], MapsLayer):
             rule = f"{name} is a detector's, and {self.type} is a data set for {task}"
             raise FieldError("head", f"{rule}; box assignment and NMS are left to detection libraries")
         classes = getattr(spec.head, "classes", None)

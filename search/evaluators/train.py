@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from archspec.errors import FieldError
 from archspec.schema import ArchSpec
-from archspec.tree import plant
+from archspec.tree import plant_head
 from search.data import AnyDataset, Dataset, Splits, parse_dataset
 from search.discovery import first_problem
 from search.distillation import check_head
@@ -58,7 +58,7 @@ class Train(Evaluator):
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         spec = self.data.fit(spec)
         if self.recipe.distill is not None:
-            check_head(plant(spec).head)
+            check_head(plant_head(spec)[0])
         return spec
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
