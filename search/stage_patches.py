@@ -13,9 +13,6 @@ from archspec.wording import either, show
 from blocks.catalog import find, find_part, tag
 from blocks.component import Block
 
-TWINS = {"downsample": "downsamples", "block": "blocks", "depth": "depths"}
-"""Fields that a row of branches states once for all of them, or as a list under the plural."""
-
 
 def make_stage(row: Any, index: int, path: str, parallel: bool) -> dict[str, Any]:
     """One stage in row form as canonical data with every field explicit, so that later edits find them.
@@ -69,7 +66,8 @@ def branched_row(stage: dict[str, Any], index: int, key: str, value: Any, path: 
         row = {name: whole for name, whole in row.items() if name in parallel_forms.WHOLE}
     elif key not in row and key not in parallel_forms.FIELDS:
         raise FieldError(path, f"does not exist{suggest(key, [*row, *parallel_forms.FIELDS])}")
-    twin = TWINS.get(key) or next((single for single, many in TWINS.items() if many == key), "")
+    # What a row states once for all branches, or in a list under the plural: not both.
+    twin = parallel_forms.PER_BRANCH.get(key) or parallel_forms.listed(key)
     row = {name: value for name, value in row.items() if name != twin} | {key: value}
     if key != "block" or not value:
         return row
