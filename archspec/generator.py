@@ -97,7 +97,9 @@ def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:
 
 
 def _parallel(rng: random.Random, using: type[Part] | None) -> bool:
-    """Whether to draw parallel branches: one spec in eight, and always for parts that occur there alone."""
+    """Whether to draw parallel branches: one spec in eight; always where an exchange unit or a head on several maps is
+    asked for, which most pyramids do not fit; never for another head.
+    """
     drawn = rng.random() < PARALLEL
     if using is not None and issubclass(using, Exchange | MapsHead):
         return True

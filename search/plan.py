@@ -134,11 +134,11 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
-    recorded = find_asked(PLAN, source, runs)
-    if recorded is None and source not in plans():
+    recorded, shipped = find_asked(PLAN, source, runs), plans()
+    if recorded is None and source not in shipped:
         refuse_other_kind(PLAN, source, runs)
-    unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, plans())} and no run in {runs}"
-    unknown = f"{unknown}; shipped are {', '.join(plans())}"
+    unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
+    unknown = f"{unknown}; shipped are {', '.join(shipped)}"
     document = read_document(recorded) if recorded else PLANS.find(source, unknown)
     if isinstance(document.data, dict) and asked:
         document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
