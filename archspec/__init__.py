@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.builder import Network, build
-    from archspec.cost import NetworkCost, measure
+    from archspec.cost.measure import NetworkCost, measure
     from archspec.errors import ArchspecError, SpecError
     from archspec.loader import dump, load, presets
-    from archspec.schema import ArchSpec, StageSpec
+    from archspec.model.build import Network, build
+    from archspec.spec.schema import ArchSpec, StageSpec
 
 __version__ = "0.1.0"
 
@@ -27,16 +27,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "ArchSpec": "schema",
+    "ArchSpec": "spec.schema",
     "ArchspecError": "errors",
-    "Network": "builder",
-    "NetworkCost": "cost",
+    "Network": "model.build",
+    "NetworkCost": "cost.measure",
     "SpecError": "errors",
-    "StageSpec": "schema",
-    "build": "builder",
+    "StageSpec": "spec.schema",
+    "build": "model.build",
     "dump": "loader",
     "load": "loader",
-    "measure": "cost",
+    "measure": "cost.measure",
     "presets": "loader",
 }
 

@@ -1,6 +1,6 @@
 """`python -m archspec`."""
 
-from archspec.cli import main
+from archspec.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -11,17 +11,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archspec import parallel_forms
-from archspec.diagnosis import explain, written_place
-from archspec.document import MAX_BYTES, Document, is_file_name, parse_document, read_document
+from archspec.documents.paths import Place, format_path, place_of, suggest
+from archspec.documents.reader import MAX_BYTES, Document, is_file_name, parse_document, read_document
+from archspec.documents.shipped import Shelf
+from archspec.documents.wording import show
+from archspec.documents.writer import write_yaml
 from archspec.errors import FieldError, SpecError
-from archspec.forms import COLUMNS, columnize, compact
-from archspec.paths import Place, format_path, place_of, suggest
-from archspec.schema import ArchSpec, Resolution
-from archspec.shipped import Shelf
-from archspec.tree import trace
-from archspec.wording import show
-from archspec.writer import write_yaml
+from archspec.spec import forms_parallel
+from archspec.spec.diagnosis import explain, written_place
+from archspec.spec.forms import COLUMNS, columnize, compact
+from archspec.spec.schema import ArchSpec, Resolution
+from archspec.tree.tree import trace
 from blocks.catalog import find, tag
 from blocks.component import Block
 
@@ -156,7 +156,7 @@ def written(spec: ArchSpec, form: str = "rows") -> dict[str, Any]:
     shapes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
     shapes = {"rows": compact, "columns": columnize, "canonical": dict}
     if spec.topology == "parallel":
-        shapes |= {"rows": parallel_forms.compact, "columns": _no_columns}
+        shapes |= {"rows": forms_parallel.compact, "columns": _no_columns}
     return shapes[form](data)
 
 

@@ -16,12 +16,12 @@ import time
 import numpy as np
 from scipy.stats import chi2, kstest
 
-from archspec.costing import Chain, Metric
-from search.budget import Sampler, count
-from search.encoding import Encoding
-from search.enumeration import enumerate_layouts
-from search.limits import Box, describe, parse_budget
-from search.space import load_space
+from archspec.cost.tables import Chain, Metric
+from search.budget.count import Sampler, count
+from search.counting.enumeration import enumerate_layouts
+from search.space.encoding import Encoding
+from search.space.limits import Box, describe, parse_budget
+from search.space.space import load_space
 
 METRICS = (Metric("macs"), Metric("params"), Metric("macs", 224))
 BUDGETS = (

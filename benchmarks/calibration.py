@@ -17,9 +17,9 @@ from importlib.metadata import version
 import numpy as np
 from scipy.stats import binomtest
 
-from reports import sequential
-from reports.comparison import Settings, compare
-from reports.power import smallest_effect
+from reports.statistics import sequential
+from reports.statistics.comparison import Settings, compare
+from reports.statistics.power import smallest_effect
 
 LEVEL, POWER, DOUBT = 0.05, 0.8, 1e-3
 LOOKS = (3, 5, 8, 10)

@@ -13,10 +13,10 @@ from importlib.metadata import version
 
 import torch
 
-from archspec.contract import check_counts, check_forms, check_saved_bytes, naming
-from archspec.cost import measure
+from archspec.cost.measure import measure
 from archspec.errors import ArchspecError
-from archspec.generator import parts_of, random_resolution, random_spec
+from archspec.testing.contract import check_counts, check_forms, check_saved_bytes, naming
+from archspec.testing.random_specs import parts_of, random_resolution, random_spec
 from blocks.catalog import tag
 
 

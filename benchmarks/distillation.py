@@ -16,13 +16,14 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from archspec.builder import build
+from convergence import t_quantile
+
 from archspec.loader import load
-from reports.convergence import t_quantile
+from archspec.model.build import build
 from search.evaluator import parse_evaluator
 from search.recipe import Recipe, parse_recipe
 from search.seeding import mix, seed_everything
-from search.train import evaluate, train
+from search.train.loop import evaluate, train
 
 
 def accuracy(opened: Any, recipe: Recipe, seed: int) -> float:

@@ -16,13 +16,13 @@ from importlib.resources import files
 
 import numpy as np
 
-from archspec.costing import Chain, Metric
-from archspec.document import parse_document
-from search.dominance import Screen, nondominated
-from search.encoding import Encoding
-from search.features import Features
-from search.front import Front, solve_front
-from search.space import parse_space
+from archspec.cost.tables import Chain, Metric
+from archspec.documents.reader import parse_document
+from search.front.dominance import Screen, nondominated
+from search.front.front import Front, solve_front
+from search.space.encoding import Encoding
+from search.space.space import parse_space
+from search.surrogate.features import Features
 
 METRICS = (Metric("macs"), Metric("params"))
 WIDER = {
@@ -89,7 +89,7 @@ def small(rng: np.random.Generator) -> float:
 
 def opened(changes: dict[str, str], rng: np.random.Generator) -> tuple[Chain, list[np.ndarray], int]:
     """The tables of a changed five_stage, random scores for it, and the number of ways to fill its holes."""
-    text = (files("search") / "spaces" / "five_stage.yaml").read_text(encoding="utf-8")
+    text = (files("search.space") / "spaces" / "five_stage.yaml").read_text(encoding="utf-8")
     for old, new in changes.items():
         assert old in text, old
         text = text.replace(old, new)

@@ -19,11 +19,11 @@ from typing import Any
 
 import yaml
 
-from archspec.cost import measure
-from archspec.document import parse_document
+from archspec.cost.measure import measure
+from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
-from archspec.generator import random_spec
 from archspec.loader import dump, forms, load, parse, presets
+from archspec.testing.random_specs import random_spec
 
 LONGEST = 400
 """Characters of a message; more is not one line on anybody's screen."""

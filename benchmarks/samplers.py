@@ -2,10 +2,10 @@
 
     python benchmarks/samplers.py --write docs
 
-Each run is a real search (`search.arm.SearchArm`, the Optuna samplers as a study gets them, duplicates answered from
-the record), only that the table answers instead of a training. It sees one training of each layout, drawn from its
-seed, and is scored by the mean over the table's seeds. `--keep FILE` keeps finished runs, so that the command can be
-interrupted and repeated. About 5 CPU minutes, nearly all of them in the Gaussian process.
+Each run is a real search (`search.run.proposals.SearchArm`, the Optuna samplers as a study gets them, duplicates
+answered from the record), only that the table answers instead of a training. It sees one training of each layout, drawn
+from its seed, and is scored by the mean over the table's seeds. `--keep FILE` keeps finished runs, so that the command
+can be interrupted and repeated. About 5 CPU minutes, nearly all of them in the Gaussian process.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ def _trained(job: Job, scale: Truth, folder: Path) -> tuple[list[str], list[floa
     """Digests in order of training, the accuracies that the search saw, trials asked for, CPU seconds."""
     from optuna.storages import InMemoryStorage
 
-    from archspec.schema import ArchSpec
-    from search.arm import SearchArm
+    from archspec.spec.schema import ArchSpec
     from search.evaluator import Task
-    from search.journal import open_study
-    from search.space import load_space
-    from search.study import StudyConfig
-    from search.worker import Report
+    from search.run.journal import open_study
+    from search.run.proposals import SearchArm
+    from search.run.worker import Report
+    from search.space.space import load_space
+    from search.study.config import StudyConfig
 
     space = load_space(job.space)
     config = StudyConfig.model_validate(

@@ -11,11 +11,11 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from convergence import band, draw, trials_to_reach
 from numpy.typing import NDArray
 from samplers_truth import MARGIN, Truth
 
-from reports.canvas import style
-from reports.convergence import band, draw, trials_to_reach
+from reports.drawing.canvas import style
 
 POINTS = (10, 20, 30, 40, 60)
 SHARES = (0.9, 0.95, 0.99)
@@ -111,7 +111,8 @@ def _table_part(truth: Truth) -> str:
     return f"""
 ## The table
 
-`search/tables/five_stage_grid.csv`: {len(truth.macs)} layouts × {seeds} seeds, trained by `benchmarks/train_grid.py`.
+`search/data/tables/five_stage_grid.csv`: {len(truth.macs)} layouts × {seeds} seeds, trained by
+`benchmarks/train_grid.py`.
 
 | | |
 |---|---|

@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost import measure
+from archspec.cost.measure import measure
 from archspec.loader import encode
-from reports.pareto import hypervolume, hypervolume_history, nondominated
-from reports.statistics import Summary, summarise
+from reports.statistics.pareto import hypervolume, hypervolume_history, nondominated
+from reports.statistics.summary import Summary, summarise
 from search.evaluator import parse_evaluator
 from search.seeding import mix
-from search.space import load_space
+from search.space.space import load_space
 
 MARGIN = 0.1
 """The reference's MACs lie this share of the span (of log10 MACs) beyond the dearest layout, as in a report."""

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from archspec.builder import build
-from archspec.cost import measure
+from archspec.cost.measure import measure
 from archspec.loader import load
-from search.curve import EpochRecord
-from search.data import Split, parse_dataset
+from archspec.model.build import build
+from search.data.dataset import Split, parse_dataset
 from search.recipe import Recipe
 from search.seeding import mix, seed_everything
-from search.train import evaluate, train
+from search.train.curve import EpochRecord
+from search.train.loop import evaluate, train
 
 PRESETS = ("tiny-hiri-seg", "tiny-hrvit-seg", "tiny-hrformer-seg")
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ import time
 from itertools import islice
 
 from archspec import __version__
-from archspec.cost import measure
+from archspec.cost.measure import measure
+from archspec.cost.symbolic import METRICS, Formula, deviations, symbolic
 from archspec.loader import load, presets
-from archspec.schema import ArchSpec
-from archspec.symbolic import METRICS, Formula, deviations, symbolic
+from archspec.spec.schema import ArchSpec
 
 OTHER = (100, 225, 250, 321, 385, 449, 500, 511, 609, 700, 901, 1023)
 

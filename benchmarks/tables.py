@@ -15,15 +15,15 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from archspec.audit import audit, count
-from archspec.border import METRICS
-from archspec.builder import build
-from archspec.cost import measure
-from archspec.costing import Metric
+from archspec.cost.components import METRICS
+from archspec.cost.measure import measure
+from archspec.cost.tables import Metric
 from archspec.errors import SpecError
 from archspec.loader import load
-from search.encoding import Encoding
-from search.space import load_space, spaces
+from archspec.model.audit import audit, count
+from archspec.model.build import build
+from search.space.encoding import Encoding
+from search.space.space import load_space, spaces
 
 SIDE = 64
 ROUNDS = 5

@@ -1,6 +1,6 @@
 """Train every layout of a space with several seeds and write the table: what `search/tables/` ships.
 
-    python benchmarks/train_grid.py five_stage_grid --seeds 3 --workers 2 --out search/tables/five_stage_grid.csv
+    python benchmarks/train_grid.py five_stage_grid --seeds 3 --workers 2 --out search/data/tables/five_stage_grid.csv
 
 A row is appended as soon as its training ends, and what the table already holds is not trained again, so the command
 can be interrupted and repeated. The rows are sorted at the end. About 8 CPU seconds a row.
@@ -17,10 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from archspec.cost import measure
+from archspec.cost.measure import measure
 from archspec.loader import encode
 from search.evaluator import Evaluator, parse_evaluator
-from search.space import load_space
+from search.space.space import load_space
 
 EVALUATOR = {"type": "train", "data": {"type": "cluttered_digits", "train": 2000}, "recipe": {"epochs": 3}}
 METRICS = ("accuracy", "test_accuracy", "macs", "params", "activations", "saved_bytes")
@@ -50,9 +50,9 @@ def session() -> Any:
 
 def run(job: Job) -> dict[str, Any]:
     """Train one layout with one seed; its row."""
-    from archspec.builder import build
+    from archspec.model.build import build
     from search.seeding import mix, seed_everything
-    from search.train import evaluate, train
+    from search.train.loop import evaluate, train
 
     opened: Any = session()
     config = opened.config

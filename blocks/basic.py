@@ -4,7 +4,7 @@ from typing import Literal, final
 
 from blocks.component import Block
 from blocks.layers.layer import Layer
-from blocks.layers.residual_unit import basic_unit
+from blocks.layers.units.residual_unit import basic_unit
 
 
 @final

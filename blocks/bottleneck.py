@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blocks.component import Block
 from blocks.layers.layer import Layer
-from blocks.layers.residual_unit import bottleneck_unit
+from blocks.layers.units.residual_unit import bottleneck_unit
 
 
 @final

@@ -1,10 +1,11 @@
-"""Finds the parts: every module of this package, and every entry point of the group `archspec.blocks`.
+"""Finds the parts: every module of this package and its folders, and every entry point of the group `archspec.blocks`.
 
 There is no registry to edit: a file that defines a final subclass of a kind of `blocks.component` is found by its being
 there.
 """
 
 import inspect
+import os
 import pkgutil
 from functools import cache, lru_cache
 from importlib import import_module
@@ -18,6 +19,8 @@ from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 Part = Stem | Block | Downsample | Exchange | Head | MapsHead
 P = TypeVar("P", bound=Part)
 GROUP = "archspec.blocks"
+MATERIAL = ("layers", "opaque")
+"""Folders that hold no parts, but what parts are made of."""
 
 
 def tag(part: type[Part]) -> str:
@@ -49,18 +52,27 @@ def find_part(name: object) -> type[Part] | None:
 
 @lru_cache(1024)  # not boundless: what is asked for may be any text
 def _find(key: str) -> type[Part] | None:
-    own = _parts_of(key) if key in _alone() else []
+    own = _parts_of(_alone()[key]) if key in _alone() else []
     return next((part for part in own if tag(part).lower() == key), None) or _by_tag().get(key)
 
 
 @cache
-def _alone() -> frozenset[str]:
-    """The files of this package, each named after the tag of its part; none where there are entry points."""
-    return frozenset() if entry_points(group=GROUP) else frozenset(_files())
+def _alone() -> dict[str, str]:
+    """The modules of this package by file, each named after the tag of its part; none where there are entry points."""
+    return {} if entry_points(group=GROUP) else {name.rpartition(".")[2]: name for name in _modules()}
 
 
-def _files() -> list[str]:
-    return [info.name for info in pkgutil.iter_modules(blocks.__path__) if not info.ispkg]
+def _modules() -> list[str]:
+    """The modules of this package and of its folders, those that hold what parts are made of apart."""
+    found: list[str] = []
+    folders = [("blocks.", list(blocks.__path__))]
+    for prefix, paths in folders:
+        for info in pkgutil.iter_modules(paths):
+            if not info.ispkg:
+                found.append(f"{prefix}{info.name}")
+            elif prefix != "blocks." or info.name not in MATERIAL:
+                folders.append((f"{prefix}{info.name}.", [os.path.join(path, info.name) for path in paths]))
+    return found
 
 
 @cache
@@ -70,7 +82,7 @@ def _by_tag() -> dict[str, type[Part]]:
     Raises:
         SpecError: two parts share a tag, or an entry point does not name a part.
     """
-    found = [part for name in _files() for part in _parts_of(name)]
+    found = [part for name in _modules() for part in _parts_of(name)]
     for entry in entry_points(group=GROUP):
         part = entry.load()
         if not (inspect.isclass(part) and issubclass(part, Part)):
@@ -87,6 +99,6 @@ def _by_tag() -> dict[str, type[Part]]:
 
 
 def _parts_of(module_name: str) -> list[type[Part]]:
-    module = import_module(f"blocks.{module_name}")
+    module = import_module(module_name)
     classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Part)]
     return [value for value in classes if value.__module__ == module.__name__ and not inspect.isabstract(value)]

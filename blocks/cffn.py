@@ -5,10 +5,10 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
+from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.feed_forward import conv_mlp, hidden_width
 from blocks.layers.layer import Layer
-from blocks.layers.norm import NormKind, norm
+from blocks.layers.units.feed_forward import conv_mlp, hidden_width
 
 
 @final

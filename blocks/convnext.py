@@ -6,11 +6,11 @@ from pydantic import Field
 
 from archspec.errors import FieldError
 from blocks.component import Block
+from blocks.layers.basic.conv import dwconv
+from blocks.layers.basic.norm import layer_norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.conv import dwconv
-from blocks.layers.feed_forward import hidden_width, token_mlp
 from blocks.layers.layer import Layer
-from blocks.layers.norm import layer_norm
+from blocks.layers.units.feed_forward import hidden_width, token_mlp
 
 
 @final

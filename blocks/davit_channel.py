@@ -6,10 +6,10 @@ from pydantic import Field
 
 from archspec.errors import FieldError
 from blocks.component import Block
-from blocks.layers.channel_attention import ChannelAttention
-from blocks.layers.dual_attention import dual_attention
-from blocks.layers.feed_forward import hidden_width
+from blocks.layers.attention.channel_attention import ChannelAttention
 from blocks.layers.layer import Layer
+from blocks.layers.units.dual_attention import dual_attention
+from blocks.layers.units.feed_forward import hidden_width
 
 
 @final

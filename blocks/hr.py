@@ -5,12 +5,12 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
+from blocks.layers.basic.conv import dwconv
+from blocks.layers.basic.norm import NormKind, batch_norm, norm
+from blocks.layers.basic.resize import Repeat
 from blocks.layers.combine import add, chain, residual
-from blocks.layers.conv import dwconv
-from blocks.layers.feed_forward import hidden_width, mlp
 from blocks.layers.layer import Layer
-from blocks.layers.norm import NormKind, batch_norm, norm
-from blocks.layers.resize import Repeat
+from blocks.layers.units.feed_forward import hidden_width, mlp
 
 
 @final

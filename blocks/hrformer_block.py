@@ -5,13 +5,13 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
-from blocks.layers.activation import gelu
+from blocks.layers.attention.window_attention import WindowAttention
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import conv, dwconv
+from blocks.layers.basic.norm import batch_norm, layer_norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.conv import conv, dwconv
-from blocks.layers.feed_forward import hidden_width
 from blocks.layers.layer import Layer
-from blocks.layers.norm import batch_norm, layer_norm
-from blocks.layers.window_attention import WindowAttention
+from blocks.layers.units.feed_forward import hidden_width
 
 
 @final

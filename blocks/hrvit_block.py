@@ -6,15 +6,15 @@ from pydantic import Field
 
 from archspec.errors import FieldError
 from blocks.component import Block
-from blocks.layers.activation import gelu
+from blocks.layers.attention.striped_attention import StripedAttention
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import dwconv
+from blocks.layers.basic.linear import Linear
+from blocks.layers.basic.norm import BatchNorm, layer_norm
 from blocks.layers.combine import add, chain, residual
-from blocks.layers.conv import dwconv
-from blocks.layers.kronecker import Kronecker, kronecker_shape
 from blocks.layers.layer import Layer
-from blocks.layers.linear import Linear
-from blocks.layers.norm import BatchNorm, layer_norm
 from blocks.layers.split import split
-from blocks.layers.striped_attention import StripedAttention
+from blocks.layers.units.kronecker import Kronecker, kronecker_shape
 
 EPS = 1e-5
 

@@ -3,8 +3,8 @@
 from typing import ClassVar, Literal, final
 
 from blocks.component import Block
+from blocks.layers.basic.norm import layer_norm
 from blocks.layers.layer import Layer
-from blocks.layers.norm import layer_norm
 
 
 @final

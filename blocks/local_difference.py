@@ -5,12 +5,12 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
-from blocks.layers.activation import gelu
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import conv, dwconv
+from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.conv import conv, dwconv
 from blocks.layers.layer import Layer
-from blocks.layers.local_difference import LocalDifference as Difference
-from blocks.layers.norm import NormKind, norm
+from blocks.layers.units.local_difference import LocalDifference as Difference
 
 
 @final

@@ -5,11 +5,11 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
-from blocks.layers.attention import Attention
+from blocks.layers.attention.attention import Attention
+from blocks.layers.basic.norm import layer_norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.feed_forward import hidden_width, mix_mlp
 from blocks.layers.layer import Layer
-from blocks.layers.norm import layer_norm
+from blocks.layers.units.feed_forward import hidden_width, mix_mlp
 
 
 @final

@@ -6,11 +6,11 @@ from pydantic import Field
 
 from archspec.errors import FieldError
 from blocks.component import Block
+from blocks.layers.attention.shifted_window_attention import ShiftedWindowAttention
+from blocks.layers.basic.norm import layer_norm
 from blocks.layers.combine import chain, residual
-from blocks.layers.feed_forward import hidden_width, token_mlp
 from blocks.layers.layer import Layer
-from blocks.layers.norm import layer_norm
-from blocks.layers.shifted_window_attention import ShiftedWindowAttention
+from blocks.layers.units.feed_forward import hidden_width, token_mlp
 
 EPSILON = 1e-5
 

@@ -5,12 +5,12 @@ from typing import Literal, final
 from pydantic import Field
 
 from blocks.component import Block
-from blocks.layers.attention import Attention
+from blocks.layers.attention.attention import Attention
+from blocks.layers.basic.conv import dwconv
+from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.combine import Sequence, chain, residual
-from blocks.layers.conv import dwconv
-from blocks.layers.feed_forward import conv_mlp, hidden_width, mlp
 from blocks.layers.layer import Layer
-from blocks.layers.norm import NormKind, norm
+from blocks.layers.units.feed_forward import conv_mlp, hidden_width, mlp
 
 
 @final

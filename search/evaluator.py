@@ -14,11 +14,10 @@ from typing import Annotated, Any, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
-import search.evaluators
-from archspec.cost import measure
-from archspec.schema import ArchSpec
-from archspec.wording import quality
-from search.discovery import find_class, parse_config
+from archspec.cost.measure import measure
+from archspec.documents.wording import quality
+from archspec.spec.schema import ArchSpec
+from search.plugins import find_class, parse_config
 
 Metrics = dict[str, float | int]
 COST_METRICS = ("params", "macs", "activations", "saved_bytes")
@@ -117,7 +116,7 @@ def parse_evaluator(raw: object) -> Evaluator:
     Raises:
         FieldError: the first field that breaks a rule.
     """
-    return parse_config(raw, "evaluator", lambda tag: find_class(tag, Evaluator, search.evaluators, GROUP))
+    return parse_config(raw, "evaluator", lambda tag: find_class(tag, Evaluator, "search.evaluators", GROUP))
 
 
 AnyEvaluator = Annotated[SerializeAsAny[Evaluator], BeforeValidator(parse_evaluator)]

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, cast, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from archspec.documents.paths import suggest
+from archspec.documents.shipped import Shelf
 from archspec.errors import FieldError
-from archspec.paths import suggest
-from archspec.shipped import Shelf
-from search.discovery import first_problem
+from search.plugins import first_problem
 
 RECIPES = Shelf("recipe", "search", "recipes")
 LATER = ("cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from archspec.cli import main
+from archspec.cli.app import main
 
 
 @pytest.fixture

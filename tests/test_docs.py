@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from archspec.document import parse_document
+from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
 from blocks.catalog import parts, tag
-from search.ablation import Ablation
-from search.case import parse_case
-from search.holes import has_holes
-from search.plan import parse_plan
-from search.space import parse_space
-from search.study import parse_study
+from search.ablation.plan import parse_plan
+from search.ablation.rows import Ablation
+from search.infer.case import parse_case
+from search.space.holes import has_holes
+from search.space.space import parse_space
+from search.study.config import parse_study
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -29,7 +29,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 def test_the_command_line_reference_is_generated():
-    command = [sys.executable, "-m", "typer", "archspec.cli", "utils", "docs", "--name", "archspec"]
+    command = [sys.executable, "-m", "typer", "archspec.cli.app", "utils", "docs", "--name", "archspec"]
     made = subprocess.run(
         [*command, "--title", "archspec: the command line"], capture_output=True, text=True, check=True
     )
@@ -77,13 +77,13 @@ def test_the_walk_through_for_a_new_block_works_as_written(tmp_path):
     code = f"""
 import blocks
 blocks.__path__.append({str(tmp_path)!r})
-from archspec.audit import audit
-from archspec.document import parse_document
+from archspec.model.audit import audit
+from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
-from archspec.json_schema import json_schema
+from archspec.spec.json_schema import json_schema
 from archspec.loader import parse
 from blocks.catalog import parts, tag
-from search.space import parse_space
+from search.space.space import parse_space
 text = "resolution: 32\\nstem: hr_stem\\nstages: [{{block: gated, depth: 2, width: 8, kernel: 7}}]\\n"
 assert audit(parse(parse_document(text, "s"))).cost.macs > 0
 assert "gated" in str(json_schema())
@@ -110,9 +110,9 @@ def test_the_walk_through_for_a_torch_module_works_as_written(tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[archspec.blocks]\naxial = my_package.axial:Axial\n")
     code = """
-from archspec.audit import audit
-from archspec.contract import check_part
-from archspec.document import parse_document
+from archspec.model.audit import audit
+from archspec.testing.contract import check_part
+from archspec.documents.reader import parse_document
 from archspec.loader import parse
 from blocks.catalog import parts, tag
 from blocks.catalog import find_part

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.paper import paper
+from reports.paper.tables import paper
 
 PAGE = (Path(__file__).parents[1] / "docs" / "paper.md").read_text(encoding="utf-8")
 

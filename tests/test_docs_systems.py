@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from archspec.convert import families
-from archspec.cost import measure
+from archspec.cli.shared.cost_tables import short
+from archspec.convert.convert import families
+from archspec.cost.measure import measure
 from archspec.loader import load, presets
-from archspec.screen import short
 
 PAGE = (Path(__file__).parents[1] / "docs" / "systems.md").read_text(encoding="utf-8")
 

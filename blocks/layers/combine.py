@@ -79,7 +79,7 @@ class Sum(Layer):
         return meter.count("add", Value.new(first))
 
     def module(self) -> nn.Module:
-        from blocks.modules.combine import Sum as SumModule
+        from blocks.layers.combine_torch import Sum as SumModule
 
         return SumModule({name: branch.module() for name, branch in self.branches})
 
@@ -126,7 +126,7 @@ class Residual(Layer):
         return meter.count("add", Value.new(x.shape), extra_bytes=FLOAT_BYTES if self.drop_path else 0)
 
     def module(self) -> nn.Module:
-        from blocks.modules.combine import Residual as ResidualModule
+        from blocks.layers.combine_torch import Residual as ResidualModule
 
         shortcut = None if self.shortcut is None else self.shortcut.module()
         return ResidualModule(self.body.module(), self.drop_path, self.scale, self.width, shortcut)

@@ -68,9 +68,9 @@ class Line:
     """The cost of one operator of one layer, for one image.
 
     `path` is the module's dotted name in the built network; `operator` is fvcore's name for what was counted.
-    `elementwise` is what fvcore does not bill but counters of modules do (see `archspec.convention`): additions of a
-    convolution's bias, elements that a pooling reads, elements that a resizing module writes. `repeats` says how often
-    `shape` occurs per image, where the layer works on regions of it.
+    `elementwise` is what fvcore does not bill but counters of modules do (see `archspec.cost.conventions`): additions
+    of a convolution's bias, elements that a pooling reads, elements that a resizing module writes. `repeats` says how
+    often `shape` occurs per image, where the layer works on regions of it.
     """
 
     path: str

@@ -96,7 +96,7 @@ class Branches(MapsLayer):
         )
 
     def module(self) -> nn.Module:
-        from blocks.modules.maps import Branches as BranchesModule
+        from blocks.layers.maps_torch import Branches as BranchesModule
 
         return BranchesModule([None if branch is None else branch.module() for branch in self.branches], self.reads)
 
@@ -134,7 +134,7 @@ class Fuse(MapsReader):
         return total if self.act is None else meter.enter("act", self.act, total)
 
     def module(self) -> nn.Module:
-        from blocks.modules.maps import Fuse as FuseModule
+        from blocks.layers.maps_torch import Fuse as FuseModule
 
         paths = [(index, None if path is None else path.module()) for index, path in self.paths]
         return FuseModule(paths, None if self.act is None else self.act.module())
@@ -164,7 +164,7 @@ class Gather(MapsLayer):
         return tuple(meter.enter_maps(str(index), output, maps) for index, output in enumerate(self.outputs))
 
     def module(self) -> nn.Module:
-        from blocks.modules.maps import Gather as GatherModule
+        from blocks.layers.maps_torch import Gather as GatherModule
 
         return GatherModule([output.module() for output in self.outputs])
 

@@ -46,7 +46,7 @@ class Split(Layer):
         return meter.count("cat", Value.new((sum(out.shape[0] for out in outs), *size)))
 
     def module(self) -> nn.Module:
-        from blocks.modules.split import Split as SplitModule
+        from blocks.layers.split_torch import Split as SplitModule
 
         return SplitModule({name: branch.module() for name, branch in self.branches}, self.widths)
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field, model_validator
 
-from search.data import Dataset, Splits
-from search.sources import CLASSES, check_memory, composed
+from search.data.dataset import Dataset, Splits
+from search.data.digits_source import CLASSES, check_memory, composed
 
 
 @final
@@ -39,8 +39,8 @@ class ClutteredDigits(Dataset):
     def load(self) -> Splits:
         import torch
 
-        from search.composition import Scene, compose
-        from search.tensors import TensorSplit
+        from search.data.cluttered_digits_source import Scene, compose
+        from search.data.tensor_split import TensorSplit
 
         scene = Scene(self.resolution, self.smallest, self.largest, self.fragments)
         splits: list[TensorSplit] = []

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field, model_validator
 
-from search.data import Dataset, Splits
-from search.segmentation import Segmentation
-from search.sources import CLASSES, check_memory, composed
+from search.data.dataset import Dataset, Splits
+from search.data.digits_source import CLASSES, check_memory, composed
+from search.tasks.segmentation import Segmentation
 
 
 @final
@@ -49,8 +49,8 @@ class DigitScenes(Dataset):
     def load(self) -> Splits:
         import torch
 
-        from search.scenes import compose_scenes
-        from search.tensors import TensorSplit
+        from search.data.digit_scenes_source import compose_scenes
+        from search.data.tensor_split import TensorSplit
 
         splits: list[TensorSplit] = []
         for sources, count, rng in composed(self.seed, (self.train, self.validation, self.test)):
@@ -61,6 +61,6 @@ class DigitScenes(Dataset):
         return Splits(*splits)
 
     def _layout(self):
-        from search.scenes import SceneLayout
+        from search.data.digit_scenes_source import SceneLayout
 
         return SceneLayout(self.resolution, self.fewest, self.most, self.smallest, self.largest)

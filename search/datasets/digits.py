@@ -4,8 +4,8 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
-from search.data import Dataset, Splits
-from search.sources import CLASSES, Digits, load_sources
+from search.data.dataset import Dataset, Splits
+from search.data.digits_source import CLASSES, Digits, load_sources
 
 
 @final
@@ -26,7 +26,7 @@ class PlainDigits(Dataset):
         import torch
         from torch.nn import functional as F
 
-        from search.tensors import TensorSplit
+        from search.data.tensor_split import TensorSplit
 
         ink = torch.from_numpy(digits.ink)[:, None]
         size = (self.resolution, self.resolution)

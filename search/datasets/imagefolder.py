@@ -6,9 +6,9 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from archspec.errors import SpecError
-from search.data import Dataset, Split, Splits
-from search.folders import Files, find_folders, split_files
-from search.images import Framing, ImageSplit
+from search.data.dataset import Dataset, Split, Splits
+from search.data.image_folders import Files, find_folders, split_files
+from search.data.image_split import Framing, ImageSplit
 
 
 @final

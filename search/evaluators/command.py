@@ -13,9 +13,9 @@ from typing import Any, Literal, cast, final
 from pydantic import Field
 
 from archspec.errors import RunError
-from archspec.schema import ArchSpec
-from search.discovery import parse_config
+from archspec.spec.schema import ArchSpec
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.plugins import parse_config
 
 POLL_SECONDS = 0.02
 

@@ -11,11 +11,11 @@ from pydantic import Field, model_validator
 
 from archspec.errors import FieldError, RunError
 from archspec.loader import encode
-from archspec.schema import ArchSpec
-from search.data import AnyDataset, parse_dataset
-from search.discovery import parse_config
+from archspec.spec.schema import ArchSpec
+from search.data.dataset import AnyDataset, parse_dataset
+from search.data.trained_layouts import Row, Table, load_table
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
-from search.tables import Row, Table, load_table
+from search.plugins import parse_config
 
 
 @final

@@ -9,16 +9,16 @@ from weakref import WeakValueDictionary
 from pydantic import Field, ValidationError, model_validator
 
 from archspec.errors import FieldError
-from archspec.schema import ArchSpec
-from archspec.tree import plant_head
-from search.data import AnyDataset, Dataset, Splits, parse_dataset
-from search.discovery import first_problem
-from search.distillation import check_head
+from archspec.spec.schema import ArchSpec
+from archspec.tree.tree import plant_head
+from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.plugins import first_problem
 from search.recipe import AnyRecipe, Recipe
+from search.tasks.distillation import check_head
 
 if TYPE_CHECKING:
-    from search.train import EpochRecord
+    from search.train.loop import EpochRecord
 
 _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
@@ -80,7 +80,7 @@ class TrainSession(Session):
     def __init__(self, config: Train) -> None:
         import torch
 
-        from search.train import default_device
+        from search.train.loop import default_device
 
         # The workers of a run share the machine; one thread each also makes results independent of their number.
         torch.set_num_threads(1)
@@ -89,11 +89,11 @@ class TrainSession(Session):
         self.data = _load(config.data)
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
-        from archspec.audit import audit
-        from archspec.builder import build
-        from search.latency import measure_latency
+        from archspec.model.audit import audit
+        from archspec.model.build import build
         from search.seeding import mix, seed_everything
-        from search.train import evaluate, train
+        from search.train.latency import measure_latency
+        from search.train.loop import evaluate, train
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))

@@ -16,12 +16,12 @@ def run(code: str) -> str:
     "work",
     [
         "import archspec.loader as l; l.dump(l.load('hiri-vit-s'), 'columns')",
-        "from archspec.loader import load; from archspec.cost import measure; measure(load('hiri-vit-s'), 224)",
-        "from archspec.json_schema import json_schema; json_schema()",
-        "import archspec.diagnosis",
+        "from archspec.loader import load; from archspec.cost.measure import measure; measure(load('hiri-vit-s'), 224)",
+        "from archspec.spec.json_schema import json_schema; json_schema()",
+        "import archspec.spec.diagnosis",
         "from archspec.loader import load\ntry: load('HR0x8')\nexcept Exception as error: assert 'depth' in str(error)",
-        "from archspec.generator import random_spec; import random; random_spec(random.Random(0))",
-        "from archspec.tree import plant; from archspec.loader import load; list(plant(load('tiny')).walk())",
+        "from archspec.testing.random_specs import random_spec; import random; random_spec(random.Random(0))",
+        "from archspec.tree.tree import plant; from archspec.loader import load; list(plant(load('tiny')).walk())",
         "import archspec; archspec.measure(archspec.load('tiny'))",
         "import blocks.catalog as c; c.parts()",
     ],
@@ -31,7 +31,7 @@ def test_reading_and_costing_import_nothing_heavy(work):
 
 
 def test_a_spec_imports_its_own_parts_alone():
-    some = "{'blocks.atss', 'blocks.swin', 'blocks.bottleneck'}"
+    some = "{'blocks.heads.detection.atss', 'blocks.swin', 'blocks.bottleneck'}"
     code = f"import sys; from archspec.loader import load; load('resnet-50'); print(*{some} & set(sys.modules))"
     assert run(code) == "blocks.bottleneck"
 
@@ -44,5 +44,5 @@ def test_importing_archspec_is_free_and_its_names_are_there():
 
 
 def test_layers_import_torch_only_to_make_a_module():
-    code = "import sys; from blocks.layers.conv import conv; print('torch' in sys.modules); conv(1, 1).module(); "
+    code = "import sys; from blocks.layers.basic.conv import conv; print('torch' in sys.modules); conv(1, 1).module(); "
     assert run(f"{code} print('torch' in sys.modules)").split() == ["False", "True"]

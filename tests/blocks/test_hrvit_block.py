@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from archspec.builder import build
 from archspec.errors import SpecError
+from archspec.model.build import build
 from blocks.hrvit_block import HRViTBlock
 
 

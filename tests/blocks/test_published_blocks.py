@@ -2,18 +2,18 @@
 
 import pytest
 
-from archspec.document import parse_document
+from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
 from blocks.bottleneck import Bottleneck
-from blocks.bottleneck_down import BottleneckDown
 from blocks.convnext import ConvNeXt
+from blocks.downsamples.bottleneck_down import BottleneckDown
+from blocks.downsamples.norm_conv import NormConv
+from blocks.downsamples.overlap import Overlap
 from blocks.layers.layer import Layer, Meter, Value
-from blocks.norm_conv import NormConv
-from blocks.overlap import Overlap
-from blocks.patch_embed import PatchEmbed
 from blocks.pvt import PVT
-from blocks.resnet_stem import ResNetStem
+from blocks.stems.patch_embed import PatchEmbed
+from blocks.stems.resnet_stem import ResNetStem
 
 
 def spec(stage: str):

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from archspec.builder import build
-from archspec.cost import measure
-from archspec.document import parse_document
+from archspec.cost.measure import measure
+from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import dump, load, parse
+from archspec.model.build import build
 
 PUBLISHED = {
     # Swin Table 1 (a); DaViT's table of ImageNet-1K results, as HIRI-ViT's Table II cites it.

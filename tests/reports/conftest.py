@@ -17,9 +17,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
-from archspec.cost import measure
+from archspec.cost.measure import measure
 from archspec.loader import dump, encode, parse_code
-from archspec.schema import ArchSpec
+from archspec.spec.schema import ArchSpec
 
 SIDE = 64
 DEPTHS = IntDistribution(1, 3)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from archspec.document import parse_document
+from archspec.documents.reader import parse_document
 from archspec.errors import FieldError, SpecError
 from search.recipe import Recipe, parse_recipe, recipes
-from search.study import load_study, parse_study
+from search.study.config import load_study, parse_study
 
 STUDY = "name: toy\nspace: five_stage_tiny\nevaluator:\n  type: train\n  recipe: "
 

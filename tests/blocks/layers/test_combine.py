@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from archspec.errors import FieldError
-from blocks.layers.activation import gelu
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import conv, dwconv
+from blocks.layers.basic.norm import batch_norm
+from blocks.layers.basic.pool import GlobalPool
+from blocks.layers.basic.resize import Repeat
 from blocks.layers.combine import add, chain, residual, seq
-from blocks.layers.conv import conv, dwconv
-from blocks.layers.feed_forward import conv_mlp, hidden_width, mix_mlp, mlp, token_mlp
 from blocks.layers.layer import Meter, Value
-from blocks.layers.norm import batch_norm
-from blocks.layers.pool import GlobalPool
-from blocks.layers.resize import Repeat
-from blocks.layers.shortcut import shortcut
+from blocks.layers.units.feed_forward import conv_mlp, hidden_width, mix_mlp, mlp, token_mlp
+from blocks.layers.units.shortcut import shortcut
 
 
 def test_names_number_what_occurs_twice():

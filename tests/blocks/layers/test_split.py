@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from archspec.errors import FieldError
-from blocks.layers.activation import gelu
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import conv, dwconv
 from blocks.layers.combine import chain
-from blocks.layers.conv import conv, dwconv
 from blocks.layers.layer import Meter, Value
 from blocks.layers.split import split
 

@@ -1,0 +1,97 @@
+"""The command `archspec ablate`: the rows of a plan, their costs, their trainings, and the tables at the end."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from archspec.cli.shared.options import JsonOption
+from archspec.errors import FieldError
+
+if TYPE_CHECKING:
+    from reports.statistics.sequential import Look
+    from search.ablation.rows import Ablation
+
+
+def ablate(
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="a plan file, the name of a shipped plan, or a run to continue")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="every row with its costs and their differences; trains nothing")
+    ] = False,
+    seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="trainings of each row")] = None,  # noqa: UP045
+    name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="train once more what failed for good before, such as for want of memory"),
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
+    from search.ablation.plan import load_plan
+    from search.ablation.record import describe
+    from search.ablation.rows import Ablation
+    from search.ablation.run import conduct_plan
+
+    asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
+    ablation = Ablation(load_plan(plan, runs, asked))
+    if dry_run:
+        described = describe(ablation)
+        if as_json:
+            typer.echo(json.dumps({**described, "trainings": len(ablation.runs)}, indent=2))
+        else:
+            _print_costs(described, ablation)
+        return
+    from reports.statistics.summary import scipy_stats
+
+    scipy_stats("comparing rows")  # before the trainings and not after them
+    looks = _looks(ablation)
+    marks = [(look.seeds, look.p) for look in looks]
+    decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
+    if not conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed):
+        raise typer.Exit(130)
+    from reports.ablation_page.write import write_ablation
+
+    typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
+
+
+def _looks(ablation: Ablation) -> tuple[Look, ...]:
+    """The looks of the plan with their boundaries, at the level of the view that compares most."""
+    from reports.statistics.sequential import boundaries
+
+    config = ablation.plan.config
+    if config.stop is None:
+        return ()
+    early = [seeds for seeds in config.stop.looks if seeds < config.seeds]
+    if not early:
+        rule = f"must begin below the plan's {config.seeds} seeds, not at {config.stop.looks[0]}"
+        raise ablation.plan.error(FieldError("looks", rule), "stop")
+    most = max(len(pairs) for pairs in ablation.pairs().values())
+    return boundaries([*early, config.seeds], comparisons=max(most, 1), spending=config.stop.spending)
+
+
+def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, ...]) -> frozenset[str]:
+    from reports.statistics.stopping import stopped
+
+    return stopped([pair for pairs in ablation.pairs().values() for pair in pairs], scores, looks, seeds)
+
+
+def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
+    from archspec.documents.wording import plural
+    from reports.ablation_page.table import cost_lines
+
+    for view in described["views"]:
+        for line in (*cost_lines(view), ""):
+            typer.echo(line)
+    for note in described["notes"]:
+        typer.echo(note)
+    config, trainings = ablation.plan.config, len(ablation.runs)
+    total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
+    typer.echo(f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -1,0 +1,37 @@
+"""The command `archspec convert`; it imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from archspec.errors import SpecError
+
+
+def convert(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="a spec file or a preset of a known family")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="a state dict: .safetensors, or .pth with nothing but tensors")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="write weights to FILE.safetensors and the spec to FILE.yaml")
+    ],
+    source: Annotated[
+        str, typer.Option("--from", metavar="SOURCE", help="whose names the weights have: timm")
+    ] = "timm",
+    family: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--family", help="family of the weights; when not given the first word of the spec's name"),
+    ] = None,
+) -> None:
+    """Turn published weights into archspec's: every tensor renamed and checked, nothing left over."""
+    from archspec.convert.convert import SOURCES, convert_file
+    from archspec.documents.wording import either
+    from archspec.loader import load
+
+    if source not in SOURCES:
+        raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
+    written = convert_file(load(spec), weights, out, family)
+    typer.echo(f"wrote {written[0]} and {written[1]}")

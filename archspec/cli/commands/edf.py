@@ -1,0 +1,36 @@
+"""The command `archspec edf`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from archspec.cli.shared.options import BudgetOption, JsonOption
+
+
+def edf(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs: runs/NAME")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="FILE", help="draw to FILE.pdf, .svg and .png, with the data in FILE.csv"),
+    ] = None,
+    budget: BudgetOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare design spaces by layouts drawn at random from each: the distributions of their accuracies, and tests."""
+    from archspec.cli.shared.cost_tables import console, plain
+    from archspec.cli.shared.edf_answer import compare, draw
+    from reports.spaces.edf_text import record, render
+
+    found = compare(runs, tuple(budget or ()), seed)
+    written = None if out is None else draw(found, out)
+    if as_json:
+        typer.echo(json.dumps(record(found), indent=2))
+    else:
+        console().print(render(found))
+    if written:
+        console(stderr=as_json).print(plain(written))

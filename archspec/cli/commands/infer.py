@@ -1,0 +1,32 @@
+"""The command `archspec infer`; it imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from archspec.cli.shared.options import JsonOption
+
+
+def infer(
+    case: Annotated[
+        str, typer.Argument(metavar="CASE", help="a YAML file with choices, specs and cells, or a shipped case")
+    ],
+    top: Annotated[int, typer.Option("--top", min=0, max=1000, help="designs to list")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Which undocumented choices fit a paper's cost cells: all designs priced, how many fit, what that determines."""
+    from archspec.cli.shared.cost_tables import console
+    from archspec.cli.shared.infer_tables import record, render
+    from search.infer.case import load_case
+    from search.infer.infer import infer as solve
+
+    found = solve(load_case(case), top)
+    if as_json:
+        typer.echo(json.dumps(record(found), indent=2))
+        return
+    out = console()
+    for part in render(found):
+        out.print(part)

@@ -1,0 +1,41 @@
+"""The command `archspec space`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
+
+
+def space(
+    name: Annotated[str, typer.Argument(metavar="SPACE", help="a space file, or the name of a shipped space")],
+    budget: BudgetOption = None,
+    res: SideOption = None,
+    front: Annotated[bool, typer.Option("--front", help="the layouts with the most parameters for their MACs")] = False,
+    sample: Annotated[int, typer.Option("--sample", min=0, metavar="N", help="draw N specs uniformly into --out")] = 0,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="DIR", help="new or empty folder for the specs drawn and their index.csv"),
+    ] = None,
+    plot: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """How many layouts a space has, what they cost, and how many a budget leaves: exactly, by counting."""
+    from archspec.cli.shared.cost_tables import console, plain
+    from archspec.cli.shared.space_answer import Request, answer
+
+    found = answer(Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot))
+    if as_json:
+        typer.echo(json.dumps(found.record, indent=2))
+    else:
+        console().print(*found.tables, sep="\n")
+    for line in found.written:
+        console(stderr=as_json).print(plain(line))

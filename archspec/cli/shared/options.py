@@ -1,0 +1,60 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from archspec.errors import SpecError
+
+ResOption = Annotated[
+    Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
+    typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH; may be given more than once"),
+]
+SideOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--res", metavar="PIXELS", help="side of the images; may be given more than once"),
+]
+BudgetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--budget", metavar="LIMIT", help="'<= 5G @ 448', 'params <= 35M', '4..5G'; may be given more than once"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="exact numbers as JSON")]
+
+
+def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:
+    """Sides of images: an integer for a square one, else height and width.
+
+    Raises:
+        SpecError: no sides.
+    """
+    from archspec.spec.schema import MAX_RESOLUTION
+
+    out: list[int | tuple[int, int]] = []
+    for text in texts or []:
+        sides = text.lower().split("x")
+        if len(sides) > 2 or not all(s.isascii() and s.isdigit() and 0 < int(s) <= MAX_RESOLUTION for s in sides):
+            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r}"
+            raise SpecError(rule, field="--res")
+        out.append(int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1])))
+    return out
+
+
+def squares(texts: list[str] | None) -> list[int]:
+    """Sides of square images.
+
+    Raises:
+        SpecError: another shape.
+    """
+    out: list[int] = []
+    for size in resolutions(texts):
+        height, width = (size, size) if isinstance(size, int) else size
+        if height != width:
+            raise SpecError(
+                f"must be one side: costs are counted for square images, not {height}x{width}", field="--res"
+            )
+        out.append(height)
+    return out

@@ -1,0 +1,62 @@
+"""How values and choices read in a message."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from archspec.documents.reader import parse_scalar
+
+LONGEST = 40
+
+
+def show(value: Any, wanted: type | None = None) -> str:
+    """`value` as a user would write it, short, with a hint where it nearly is of the type `wanted`."""
+    if isinstance(value, dict):
+        hole = next((key for key in ("choice", "range") if key in value), None)
+        return f"a {hole}, which only a search space may hold" if hole else "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = _written(value)
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return f"{text}{_hint(value, wanted)}"
+
+
+def either(words: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def quality(label: str) -> str:
+    """What sentences call the quality that reports label so: `accuracy`, or its own name where it is none (`mIoU`)."""
+    return "accuracy" if label.endswith("accuracy") else label
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value - value != 0:
+        return ".nan" if value != value else ".inf" if value > 0 else "-.inf"
+    return repr(value)
+
+
+def _hint(value: Any, wanted: type | None) -> str:
+    if isinstance(value, str):
+        meant = _WORDS.get(value.lower()) if wanted is bool else parse_scalar(value)
+        if wanted is bool and meant is not None:
+            return f" (did you mean {_written(meant)}?)"
+        if wanted in (int, float) and isinstance(meant, int | float) and not isinstance(meant, bool):
+            return " (remove the quotes)"
+    if wanted is int and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f" (did you mean {int(value)}?)"
+    return ""
+
+
+_WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False, "true": True, "false": False}
+"""Words that YAML 1.1 took for booleans."""

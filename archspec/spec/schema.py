@@ -1,0 +1,343 @@
+"""What a spec says: frozen pydantic models in canonical form, with a digest as identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Any, Literal, cast, final
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
+    model_validator,
+)
+
+from archspec.documents.paths import Place, PlaceError, format_path, parse_path, place_of, put, suggest
+from archspec.documents.wording import either, show
+from archspec.errors import FieldError
+from archspec.spec import forms_parallel
+from archspec.spec.diagnosis import first_problem
+from archspec.spec.forms import expand
+from archspec.spec.parts import (
+    MAX_BLOCKS,
+    AnyBlock,
+    AnyDownsample,
+    AnyHead,
+    AnyStem,
+    broken,
+    check_blocks,
+    check_maps_head,
+    check_total,
+)
+from archspec.spec.schema_parallel import BranchSpec, ParallelStage, check_parallel
+from blocks.catalog import find_part
+from blocks.component import MapsHead, Width
+
+Resolution = int | tuple[int, int]
+"""Side of a square image, or (height, width)."""
+
+MAX_RESOLUTION = 16384
+Side = Annotated[int, Field(gt=0, le=MAX_RESOLUTION, strict=True)]
+VARIABLE = ("stem", "stages", "head", "drop_path")
+"""What variants may change."""
+
+
+@final
+class StageSpec(BaseModel):
+    """One stage: a transition, an optional resizing, and blocks on maps of one width."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: Width
+    downsample: AnyDownsample | None = Field(None, description="transition into the stage; null for none")
+    resize: int | None = Field(
+        None, gt=0, le=4096, strict=True, description="side to which the map is bilinearly resized before the blocks"
+    )
+    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks in order")
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @model_validator(mode="after")
+    def _check_blocks(self) -> StageSpec:
+        check_blocks(self.blocks, self.width)
+        return self
+
+
+@final
+class InputSpec(BaseModel):
+    """The image that costs are stated for where it is not a square of `resolution`, as in detection."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[Side, Side] = Field(description="height and width in pixels")
+    scale: int = Field(1, ge=1, le=16, strict=True, description="how many times that size the backbone is given")
+
+    @property
+    def image(self) -> Resolution:
+        """(height, width) of what the backbone is given; the side where it is a square."""
+        height, width = (self.scale * side for side in self.size)
+        return height if height == width else (height, width)
+
+    @model_validator(mode="after")
+    def _check_image(self) -> InputSpec:
+        largest = self.scale * max(self.size)
+        if largest > MAX_RESOLUTION:
+            raise broken(("scale",), f"makes a side of {largest}: at most {MAX_RESOLUTION}")
+        return self
+
+
+TOPOLOGIES = ("pyramid", "parallel")
+BESIDE: Any = object()
+"""Stands for the stages of a spec whose stages are `branched`."""
+Stages = Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=32, description="stages in order")]
+
+
+def _none_beside_branches(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Empty stages are refused, but for the one tuple that says that there are branches instead."""
+    return () if value is BESIDE else validate(value)
+
+
+@final
+class ArchSpec(BaseModel):
+    """A backbone: stem, stages and head, as pure data.
+
+    Accepts row form, column form and canonical form; holds the canonical one. The `stages` of a file are the field
+    `stages` of a pyramid and `branched` of parallel branches; the other one is empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field("unnamed", max_length=200, description="name for tables and figures; not part of the identity")
+    description: str = Field("", max_length=2000, description="one line for people; not part of the identity")
+    status: Literal["own", "published", "reconstruction", "unverified"] = Field(
+        "own", description="how far the layers are documented by a publication; not part of the identity"
+    )
+    resolution: int = Field(
+        224, gt=0, le=MAX_RESOLUTION, strict=True, description="side of the image in pixels for which costs are stated"
+    )
+    input: InputSpec | None = Field(
+        None, description="image for which costs are stated where it is not a square of `resolution`; null for that one"
+    )
+    channels: int = Field(3, gt=0, le=1024, strict=True, description="channels of the image")
+    topology: Literal["pyramid", "parallel"] = Field(
+        "pyramid", description="one map that shrinks from stage to stage, or branches that exchange maps"
+    )
+    stem: AnyStem
+    stages: Annotated[Stages, WrapValidator(_none_beside_branches)]
+    branched: tuple[ParallelStage, ...] = Field((), max_length=32, description="stages of parallel branches in order")
+    head: AnyHead | None = Field(None, description="head on the last map, or on all maps; null for a bare backbone")
+    drop_path: float = Field(
+        0, ge=0, lt=1, strict=True, description="stochastic depth rate of the last block, rising linearly from 0"
+    )
+    variants: dict[int, dict[str, Any]] = Field(
+        default_factory=dict[int, dict[str, Any]],
+        description="changes by dotted path that the architecture makes at given resolutions",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if "branched" in data:
+            raise broken(("branched",), "unknown field: branches stand in the stages")
+        written = cast("dict[Any, Any]", data)
+        topology = written.get("topology", "pyramid")
+        if isinstance(topology, str) and topology not in TOPOLOGIES:  # it decides how everything else is read
+            near = suggest(topology, TOPOLOGIES)
+            raise broken(("topology",), f"must be 'pyramid' or 'parallel', not {show(topology)}{near}")
+        branching = topology == "parallel"
+        try:
+            expanded = (forms_parallel.expand if branching else expand)(written)
+        except FieldError as error:
+            stray = None if branching else forms_parallel.stray(written.get("stages"))
+            if stray is not None:
+                rule = "is a field of parallel branches, which need topology: parallel"
+                raise broken(stray, rule) from None
+            raise broken(place_of(error), error.rule) from None
+        stages = expanded.get("stages")
+        if branching and isinstance(stages, list | tuple) and stages:
+            expanded |= {"branched": stages, "stages": BESIDE}
+        return expanded
+
+    @model_validator(mode="after")
+    def _check(self) -> ArchSpec:
+        if self.topology == "parallel":
+            check_parallel(self.branched, self.stem_width, self.head)
+        else:
+            self._check_stages()
+        for resolution in self.variants:
+            self._check_variant(resolution)
+        return self
+
+    def _check_stages(self) -> None:
+        widths = self.widths
+        check_total([stage.depth for stage in self.stages], "depth")
+        for index, stage in enumerate(self.stages):
+            before = widths[index - 1] if index else self.stem_width
+            if stage.downsample is None and stage.width != before:
+                where = "stage before" if index else "stem"
+                rule = f"null keeps the width {before} of the {where}, which is not {stage.width}"
+                raise broken(("stages", index, "downsample"), rule)
+        if isinstance(self.head, MapsHead):
+            check_maps_head(self.head, widths)
+            last, read = len(widths) - 1, self.head.reads(len(widths))
+            if last not in read:
+                rule = f"must hold the last map, {last}: what comes after map {read[-1]} would be for nothing"
+                raise broken(("head", "maps"), rule)
+
+    def _check_variant(self, resolution: int) -> None:
+        place = ("variants", resolution)
+        if not 0 < resolution <= MAX_RESOLUTION:
+            raise broken(place, f"must be a resolution from 1 to {MAX_RESOLUTION}")
+        try:
+            ArchSpec.model_validate(self._changed(resolution))
+        except PlaceError as error:
+            raise broken((*place, *error.place), error.rule) from None
+        except ValidationError as error:
+            problem, rule = first_problem(error)
+            paths = list(self.variants[resolution])
+            culprit = next((path for path in paths if parse_path(path)[:2] == problem[:2]), paths[0])
+            raise broken((*place, culprit), f"gives no possible spec: {format_path(problem)}: {rule}") from None
+
+    def _changed(self, resolution: int) -> dict[str, Any]:
+        """The data of the variant at `resolution`.
+
+        Raises:
+            PlaceError: a path that cannot be followed.
+        """
+        data = {**self.canonical(), "variants": {}, "resolution": resolution, "input": None}
+        change(data, self.variants[resolution])
+        return data
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """One key `stages` for both topologies; what was added later is not written where it is the usual."""
+        data = write(self)
+        if self.input is None:
+            data.pop("input", None)
+        branched = data.pop("branched", ())
+        if self.topology == "pyramid":
+            data.pop("topology", None)
+        elif "stages" in data:
+            data["stages"] = branched
+        return data
+
+    def canonical(self) -> dict[str, Any]:
+        """Plain data in canonical form, every option explicit."""
+        return self.model_dump(mode="json")
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity: 16 hex digits of the SHA-256 of the canonical JSON without name, description and status."""
+        data = self.model_dump(mode="json", exclude={"name", "description", "status"})
+        return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+    def __copy__(self) -> ArchSpec:
+        """A copy that computes its own digest: `model_copy` may change it."""
+        copy = super().__copy__()
+        vars(copy).pop("digest", None)
+        return copy
+
+    @property
+    def image(self) -> Resolution:
+        """The image for which costs are stated: side of a square one, or (height, width)."""
+        return self.resolution if self.input is None else self.input.image
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each map that the network gives: after each stage, or of each branch at the end."""
+        return self.branched[-1].widths if self.branched else tuple(stage.width for stage in self.stages)
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of the stem's map."""
+        _, first = next(self.lanes())
+        return self.stem.channels_out(first.width)
+
+    def lanes(self) -> Iterator[tuple[Place, StageSpec | BranchSpec]]:
+        """Each stage of a pyramid, or each branch of each parallel stage, with its place: blocks on maps of a width."""
+        for index, stage in enumerate(self.stages):
+            yield ("stages", index), stage
+        for index, branched in enumerate(self.branched):
+            for number, branch in enumerate(branched.branches):
+                yield ("stages", index, "branches", number), branch
+
+    def at(self, resolution: int) -> ArchSpec:
+        """The spec for square images of one resolution: the variant of that resolution where one is declared."""
+        if self.variants.get(resolution):
+            return ArchSpec.model_validate(self._changed(resolution))
+        if resolution == self.resolution and self.input is None:
+            return self
+        return self.model_copy(update={"resolution": resolution, "input": None})
+
+
+def change(data: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Make the changes of a variant, by dotted path, to (a part of) a spec's data in canonical form.
+
+    Raises:
+        PlaceError: a path that cannot be followed.
+    """
+    for path, value in changes.items():
+        try:
+            for target in _targets(data, path):
+                _state(data, target)
+                put(data, target, value)
+        except FieldError as error:
+            where = "" if error.field == path else f"{error.field} "
+            raise PlaceError((path,), f"{where}{error.rule}") from None
+
+
+def _state(data: Any, path: str) -> None:
+    """State what the parts on a path leave at its default, so that it can be changed and is named in hints."""
+    for step in parse_path(path):
+        part = find_part(cast("dict[str, Any]", data).get("type")) if isinstance(data, dict) else None
+        for name, field in part.model_fields.items() if part is not None else ():
+            if not field.is_required():
+                data.setdefault(name, field.get_default(call_default_factory=True))
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return
+
+
+def _blocks(stage: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The blocks of a stage in canonical form, of all its branches where it has some, by their paths."""
+    for number, branch in enumerate(stage.get("branches", [])):
+        yield from _blocks(branch, f"{where}.branches[{number}]")
+    for number, block in enumerate(stage.get("blocks", [])):
+        yield f"{where}.blocks[{number}]", block
+
+
+def _targets(data: dict[str, Any], path: str) -> list[str]:
+    """The paths in canonical form that `path` means: an option of a stage is that of all its blocks that know it.
+
+    Raises:
+        FieldError: malformed, or nothing that a variant may change.
+    """
+    place = parse_path(path)
+    if place[0] not in VARIABLE:
+        hint = suggest(str(place[0]), VARIABLE)
+        raise FieldError(path, f"a variant may change only {either(VARIABLE)}{hint}")
+    stages: list[dict[str, Any]] = data.get("stages", [])
+    match place:
+        case ("stages", int(index), str(option)) if index < len(stages) and option not in stages[index]:
+            blocks = dict(_blocks(stages[index], f"stages[{index}]"))
+            known = [f"{where}.{option}" for where, block in blocks.items() if option in block]
+            if not known:
+                options = {*stages[index], *(key for block in blocks.values() for key in block)}
+                raise FieldError(path, f"does not exist{suggest(option, options)}")
+            return known
+        case _:
+            return [path]

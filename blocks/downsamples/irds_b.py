@@ -1,0 +1,40 @@
+"""Inverted residual downsampling, form b."""
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from blocks.component import Downsample
+from blocks.layers.basic.activation import gelu
+from blocks.layers.basic.conv import conv, dwconv
+from blocks.layers.basic.norm import batch_norm
+from blocks.layers.combine import chain
+from blocks.layers.layer import Layer
+from blocks.layers.units.feed_forward import hidden_width
+from blocks.layers.units.shortcut import ShortcutKind, beside_shortcut
+
+
+@final
+class IRDSb(Downsample):
+    """1x1 convolution that widens, strided depthwise 3x3, 1x1 convolution that narrows, beside a shortcut.
+
+    Source: HIRI-ViT section 4.3, Figure 5 (c): norm and activation only after the first convolution. Expansion,
+    shortcut and the norm after the sum are inferred.
+    """
+
+    type: Literal["irds_b"] = "irds_b"
+    expansion: float = Field(6, gt=0, le=16, description="hidden width over the incoming width")
+    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    shortcut: ShortcutKind = Field("pool", description="average pool + 1x1, unpadded conv, 3x3 conv, or none")
+
+    def layers(self, width_in: int, width_out: int) -> Layer:
+        hidden = hidden_width(width_in, self.expansion)
+        branch = chain(
+            expand=conv(width_in, hidden),
+            norm=batch_norm(hidden),
+            act=gelu(),
+            mix=dwconv(hidden, 3, self.stride),
+            reduce=conv(hidden, width_out),
+        )
+        mix = beside_shortcut(branch, self.shortcut, width_in, width_out, self.stride)
+        return chain(mix=mix, norm=batch_norm(width_out))

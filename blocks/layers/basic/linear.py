@@ -1,0 +1,55 @@
+"""Fully connected layer on vectors, on the channels of a map, or of its tokens inside attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, final
+
+from blocks.layers.layer import Layer, Meter, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Linear(Layer):
+    """Linear map of the channels: (width_in, ...) -> (width_out, ...).
+
+    `on_map` is for a map (C, H, W) outside attention: a 1x1 convolution whose weights have the shape of a matrix.
+    """
+
+    width_in: int
+    width_out: int
+    bias: bool = True
+    on_map: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "linear"
+
+    def trace(self, x: Value, meter: Meter) -> Value:
+        positions = prod(x.shape[1:])
+        out = Value.new((self.width_out, *x.shape[1:]))
+        weights = self.width_in * self.width_out
+        return meter.count(
+            "linear",
+            out,
+            params=weights + self.bias * self.width_out,
+            macs=weights * positions,
+            activations=out.storage.elements,
+            keep=(x,),
+        )
+
+    def module(self) -> nn.Module:
+        from torch import nn
+
+        if self.on_map:
+            from blocks.layers.basic.linear_torch import Linear2d
+
+            return Linear2d(self.width_in, self.width_out, bias=self.bias)
+        return nn.Linear(self.width_in, self.width_out, bias=self.bias)
+
+    def tails(self) -> tuple[str, ...]:
+        return ("",)

@@ -1,0 +1,72 @@
+"""`archspec report --paper`: one folder with Figure 6 in every format, its data, and on request its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.errors import SpecError
+from reports.drawing.canvas import save, style, write_csv
+from reports.figure6 import page as figure6_page
+from reports.figure6 import table
+from reports.figure6.data import Figure6, figure6, notes
+from reports.figure6.drawing import draw, spots
+from reports.figure6.overlay import overlay
+from reports.search_page.page import inline
+
+# Columns of the CSV, and what of a point they hold.
+_COLUMNS = {
+    "family": "family",
+    "network": "network",
+    "scale": "scale",
+    "resolution": "resolution",
+    "top1_percent": "top1",
+    "gmacs": "gmacs",
+    "params_m": "params_m",
+    "ms_per_image": "ms",
+    "source": "source",
+    "table": "table",
+    "recipe": "recipe",
+    "throughput_img_s": "images_per_second",
+    "accuracy": "kind",
+    "sd_percent": "sd",
+    "seeds": "seeds",
+}
+
+
+def write_figure6(folder: Path, study: Path | None = None, *, tables: bool = False) -> str:
+    """Compute and write the figure, with the front of the run folder `study` over it; a line on each thing of note.
+
+    Raises:
+        SpecError: `folder` cannot be made or written, or `study` is no run or one of another metric.
+        RunError: the journal of `study` is damaged, or holds no finished trial.
+    """
+    info = figure6(overlay(study) if study else None)
+    write(info, folder, tables=tables)
+    lines = [f"wrote {folder / 'figure6'}.pdf, .svg, .png, .csv and .html, {len(info.points)} points"]
+    if tables:
+        lines.append(f"wrote {folder / 'figure6'}.tex and .md")
+    return "\n".join([*lines, *notes(info)])
+
+
+def write(info: Figure6, folder: Path, *, tables: bool = False) -> None:
+    """Write figure6.{pdf,png,svg,csv,html}, figure6-column.* for one column, and with `tables` figure6.{tex,md}.
+
+    Raises:
+        SpecError: `folder` cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with style():
+            wide = draw(info)
+            save(wide, folder, "figure6")
+            save(draw(info, stacked=True), folder, "figure6-column")
+            places = spots(wide, info)
+        size = (round(72 * float(wide.get_figwidth()), 3), round(72 * float(wide.get_figheight()), 3))
+        page = figure6_page.render(info, inline(folder / "figure6.svg"), size, places)
+        (folder / "figure6.html").write_text(page, encoding="utf-8")
+        rows = [[getattr(point, name) for name in _COLUMNS.values()] for point in info.points]
+        write_csv(folder / "figure6.csv", list(_COLUMNS), rows)
+        if tables:
+            table.write(info, folder)
+    except OSError as error:
+        raise SpecError(f"cannot be written: {error.strerror}", field="--out", source=str(folder)) from error

@@ -1,0 +1,130 @@
+"""The front of a search: its members, and what re-training them with several seeds gave on the test split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.records.search import COSTS, Record, finished
+from reports.statistics.pareto import nondominated
+from reports.statistics.summary import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Member:
+    """One layout of the front.
+
+    `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
+    accuracy (a fraction, one seed); `costs` has the keys `rows.COSTS`, NaN where not measured; `test` summarises the
+    test accuracy of its final trainings, with n = 0 when there are none.
+    """
+
+    rank: int
+    digest: str
+    code: str
+    trial: int
+    accuracy: float
+    costs: Mapping[str, float]
+    test: Summary
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A layout that was trained like the front for comparison: a preset, or a former member of the front."""
+
+    name: str
+    digest: str
+    code: str
+    costs: Mapping[str, float]
+    test: Summary
+
+
+@dataclass(frozen=True)
+class Front:
+    """The members in order of rank, the anchors, and the objectives (`accuracy` maximised, costs minimised)."""
+
+    objectives: tuple[str, ...]
+    members: tuple[Member, ...]
+    anchors: tuple[Anchor, ...]
+    former: tuple[Anchor, ...]
+
+
+def front(record: Record) -> Front:
+    """Front of the search over the study's objectives, by validation accuracy.
+
+    Layouts count once; final trainings only add test statistics, they do not decide who is a member, since the test
+    split must not select.
+    """
+    search = finished(record.search)
+    search = search[nondominated(losses(search, record.objectives))]
+    # By cost, so that the ranks run along the front; the rest only makes the order complete.
+    costs = [name for name in record.objectives if name != "accuracy"] or ["macs"]
+    search = search.sort_values([*costs, "accuracy", "digest"], ascending=[True] * len(costs) + [False, True])
+    tests = by_layout(record.final, "test_accuracy")
+    members = tuple(
+        Member(
+            rank=rank,
+            digest=str(row["digest"]),
+            code=str(row["code"]),
+            trial=int(row["number"]),
+            accuracy=float(row["accuracy"]),
+            costs={name: float(row[name]) for name in COSTS},
+            test=tests.get(str(row["digest"]), summarise([])),
+        )
+        for rank, row in enumerate(search.to_dict("records"), start=1)
+    )
+    others = _others(record.final, tests, {member.digest for member in members})
+    return Front(
+        objectives=record.objectives,
+        members=members,
+        anchors=tuple(anchor for role, anchor in others if role == "anchor"),
+        former=tuple(anchor for role, anchor in others if role != "anchor"),
+    )
+
+
+def losses(table: pd.DataFrame, objectives: tuple[str, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Objective values (n, d) of the rows of `table`, all to be minimised: accuracy with its sign turned."""
+    columns = [
+        -table[name].to_numpy("float64") if name == "accuracy" else table[name].to_numpy("float64")
+        for name in objectives
+    ]
+    return np.column_stack(columns)
+
+
+def by_seed(final: pd.DataFrame) -> dict[str, dict[int, float]]:
+    """Digest to seed to test accuracy (a fraction, NaN where it was not scored) of the final trainings."""
+    done = final[(final["state"] == "COMPLETE") & final["seed"].notna()].drop_duplicates(["digest", "seed"])
+    return {
+        str(digest): {int(seed): float(test) for seed, test in zip(group["seed"], group["test_accuracy"], strict=True)}
+        for digest, group in done.groupby("digest", sort=False)
+    }
+
+
+def by_layout(final: pd.DataFrame, name: str) -> dict[str, Summary]:
+    """Digest to the accuracy `name` (a fraction) over the seeds of its final trainings."""
+    done = final[final["state"] == "COMPLETE"].drop_duplicates(["digest", "seed"])
+    return {str(digest): summarise(group[name]) for digest, group in done.groupby("digest", sort=False)}
+
+
+def _others(final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str]) -> list[tuple[str, Anchor]]:
+    """Role and result of every layout in `final` that is an anchor, or that the front no longer holds."""
+    found: list[tuple[str, Anchor]] = []
+    done = final[final["state"] == "COMPLETE"]
+    for digest, group in done.groupby("digest", sort=False):
+        named = group["anchor"].dropna()
+        if named.empty and str(digest) in members:
+            continue
+        costs = {name: _mean(group[name]) for name in COSTS}
+        code = str(group["code"].iloc[0])
+        role, name = ("front", code) if named.empty else ("anchor", str(named.iloc[0]))
+        found.append((role, Anchor(name=name, digest=str(digest), code=code, costs=costs, test=tests[str(digest)])))
+    return found
+
+
+def _mean(values: pd.Series[float]) -> float:
+    known = values.dropna()
+    return float(known.mean()) if len(known) else math.nan

@@ -1,0 +1,217 @@
+"""A run's journal as tables: one row per trial of the Optuna studies `search`, `baseline` and `final`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from archspec.documents.reader import read_document
+from archspec.documents.wording import plural, quality
+from archspec.errors import RunError, SpecError
+
+COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
+METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
+# No count or duration comes near; beyond it, axes overflow.
+LARGEST = 1e18
+LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
+COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *METRICS)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the accuracy of a study is: its label, data set, and the public benchmark it may be compared with."""
+
+    label: str
+    dataset: str
+    benchmark: str | None
+
+    @property
+    def word(self) -> str:
+        """What sentences and axes call it: `accuracy`, or its own name where it is no accuracy (`mIoU`)."""
+        return quality(self.label)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that a run's journal says.
+
+    `search`, `baseline` and `final` are tables with the columns `COLUMNS`, in order of trial number; a study that the
+    journal lacks is an empty table. Accuracies are fractions, costs are counts, latency is in milliseconds, missing
+    numbers are NaN. `latency` says what was timed. `study` is the search as Optuna has it, for the parameters and
+    their distributions. `asked` is what study.yaml holds, None where it is missing or damaged.
+    """
+
+    name: str
+    objectives: tuple[str, ...]
+    metric: Metric
+    resolution: int | None
+    latency: str
+    attributes: Mapping[str, Any]
+    search: pd.DataFrame
+    baseline: pd.DataFrame
+    final: pd.DataFrame
+    study: optuna.Study
+    asked: Mapping[str, Any] | None = None
+
+
+def read(run: Path) -> Record:
+    """Read the journal of the run folder `run`, without writing to it.
+
+    Raises:
+        SpecError: there is no journal, or it is not that of a search.
+        RunError: the journal is damaged, or holds no finished trial.
+    """
+    journal = run / "journal.log"
+    found = studies(journal, ("search", "baseline", "final"))
+    if "search" not in found:
+        raise SpecError(f"{journal}: no study named 'search': this is not the journal of a search")
+    attributes = found["search"].user_attrs
+    try:
+        tables = {name: frame(study.get_trials(deepcopy=False), _objectives(study)) for name, study in found.items()}
+        objectives = _objectives(found["search"])
+        metric = stated_metric(attributes)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(f"{journal}: damaged: {one_line(error)}") from None
+    if "accuracy" not in objectives:
+        raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
+    if not (tables["search"]["state"] == "COMPLETE").any():
+        raise RunError(f"{journal}: no trial of the search is finished: nothing to report yet")
+    empty = frame([], objectives)
+    return Record(
+        name=run.resolve().name,
+        objectives=objectives,
+        metric=metric,
+        resolution=attributes.get("resolution"),
+        latency=_latency(run / "reference.json"),
+        attributes=attributes,
+        search=tables["search"],
+        baseline=tables.get("baseline", empty),
+        final=tables.get("final", empty),
+        study=found["search"],
+        asked=_asked(run / "study.yaml"),
+    )
+
+
+def frame(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> pd.DataFrame:
+    """Table of `trials` with the columns `COLUMNS`; a trial's values win over its recorded metrics.
+
+    Raises:
+        ValueError: a finished trial has other than one value per objective, or a metric is not a number.
+    """
+    rows = [_row(trial, objectives) for trial in sorted(trials, key=lambda trial: trial.number)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    numeric = ["seed", "duplicate_of", "copied_from", *METRICS]
+    return table.astype(dict.fromkeys(numeric, "float64"))
+
+
+def finished(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that were evaluated, once per layout: complete, and neither answered from the record nor a repetition."""
+    done = table[(table["state"] == "COMPLETE") & table["duplicate_of"].isna()]
+    return done.drop_duplicates("digest")
+
+
+def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
+    """Those of the studies `wanted` that `journal` holds, without writing to it.
+
+    Raises:
+        SpecError: there is no journal.
+        RunError: the journal is damaged.
+    """
+    # JournalFileBackend creates the file that it does not find; a report must not.
+    if not journal.is_file():
+        rule = "no such file: a run folder holds journal.log, what was asked, and artifacts/"
+        raise SpecError(rule, source=str(journal))
+    try:
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        names = [study.study_name for study in storage.get_all_studies()]
+        known = [name for name in wanted if name in names]
+        return {name: optuna.load_study(study_name=name, storage=storage) for name in known}
+    except OSError as error:
+        raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError) as error:
+        raise RunError(f"{journal}: damaged: {one_line(error)}") from None
+
+
+def _objectives(study: optuna.Study) -> tuple[str, ...]:
+    # The final trainings are ranked by nothing else, whatever the search's objectives were.
+    names = ["accuracy"] if study.study_name == "final" else study.user_attrs.get("objectives")
+    if not isinstance(names, list) or len(cast("list[Any]", names)) != len(study.directions):
+        raise ValueError(f"study '{study.study_name}' has {len(study.directions)} directions, objectives {names!r}")
+    unknown = [name for name in cast("list[Any]", names) if name not in ("accuracy", *COSTS)]
+    if unknown:
+        raise ValueError(f"study '{study.study_name}' has the unknown objective {unknown[0]!r}")
+    return tuple(cast("list[str]", names))
+
+
+def stated_metric(attributes: Mapping[str, Any]) -> Metric:
+    """What the attributes of a study say its accuracy is."""
+    metric: Mapping[str, Any] = attributes.get("metric", {})
+    return Metric(
+        label=str(metric.get("label", "accuracy")),
+        dataset=str(metric.get("dataset", "unnamed data")),
+        benchmark=metric.get("benchmark"),
+    )
+
+
+def _asked(path: Path) -> Mapping[str, Any] | None:
+    try:
+        data = read_document(path).data
+    except SpecError:
+        return None
+    return cast("Mapping[str, Any]", data) if isinstance(data, dict) else None
+
+
+def _latency(path: Path) -> str:
+    """What was timed, from the record of the reference that the search keeps beside the journal."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return f"{said['device']}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "as the search measured it"
+
+
+def _row(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    metrics: Mapping[str, Any] = attributes.get("metrics", {})
+    row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
+    row |= {name: None if attributes.get(name) is None else str(attributes[name]) for name in LABELS}
+    row |= {name: _number(attributes.get(name)) for name in ("seed", "duplicate_of", "copied_from")}
+    row["repaired"] = len(attributes.get("repaired", []))
+    row["requeued"] = bool(attributes.get("requeued", False))
+    row |= {name: _number(metrics.get(name)) for name in METRICS}
+    if trial.state.name == "COMPLETE":
+        if len(trial.values) != len(objectives):
+            raise ValueError(f"trial {trial.number} has {len(trial.values)} values for {len(objectives)} objectives")
+        if not row["digest"]:
+            raise ValueError(f"trial {trial.number} names no digest")
+        row["code"] = row["code"] or row["digest"]
+        row |= dict(zip(objectives, trial.values, strict=True))
+        for name in objectives:
+            if not abs(row[name]) < LARGEST or (name != "accuracy" and row[name] <= 0):
+                raise ValueError(f"trial {trial.number} has {name} {row[name]:g}: it must be finite, a cost positive")
+    return row
+
+
+def _number(value: object) -> float:
+    """A recorded number; what is missing or not finite (or beyond `LARGEST`) counts as not measured."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} where a number belongs")
+    return float(value) if abs(value) < LARGEST else math.nan
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of a library says, short and on one line."""
+    text = " ".join(str(error).split())
+    return (text[:160] or type(error).__name__) if text != "None" else type(error).__name__

@@ -1,0 +1,165 @@
+"""The page of a report: what the template shows, with every picture inside the file."""
+
+from __future__ import annotations
+
+import base64
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from archspec.documents.wording import plural
+from archspec.spec.schema import ArchSpec
+from reports.drawing.units import in_text, title, unit
+from reports.records.front import Front
+from reports.records.search import Record
+from reports.search_page import importances, layouts, progress, table, tradeoff
+from reports.search_page.summary import budget, summary
+
+PACKAGES = ("archspec-vision", "torch", "optuna", "numpy", "pandas", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that a report states, computed before anything is written."""
+
+    record: Record
+    front: Front
+    specs: Mapping[int, ArchSpec]
+    table: table.Table
+    tradeoff: tradeoff.Tradeoff
+    progress: progress.Progress
+    importances: tuple[importances.Importance, ...]
+    layouts: tuple[layouts.Layout, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in the page: its files' name, what it shows, and the SVG as a data URI (also for narrow screens)."""
+
+    name: str
+    alt: str
+    caption: str
+    image: str
+    small: str = ""
+
+
+def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> str:
+    """The page as HTML; `figures` holds the figures, `links` the file names of the members' specs."""
+    record = found.record
+    counts = summary(record, found.front)
+    study = run / "study.yaml"
+    hrefs = [f"front/{quote(name)}" for name in links]
+    rows = [(row, hrefs[i] if i < len(hrefs) else "", found.table.faint(i)) for i, row in enumerate(found.table.rows)]
+    return template("page.html.j2").render(
+        name=record.name,
+        metric=record.metric,
+        resolution=record.resolution,
+        objectives=objectives(record),
+        counts=counts,
+        members=len(found.front.members),
+        budget=budget(counts.training),
+        notes=found.tradeoff.notes,
+        table=found.table,
+        rows=rows,
+        progress_note=found.progress.note,
+        missing=[
+            f"{title(one.objective, record.metric.word)}: {one.reason}." for one in found.importances if one.reason
+        ],
+        command=f"archspec search study.yaml\narchspec report runs/{record.name}",
+        versions=versions(str(record.attributes.get("archspec", "unknown"))),
+        study=study.read_text(encoding="utf-8", errors="replace") if study.is_file() else "",
+        **{picture.name: picture for picture in _pictures(found, figures)},
+        **({} if (figures / "importances.svg").exists() else {"importances": None}),
+    )
+
+
+def template(name: str) -> Template:
+    """The template `name` of this package; what it is given is escaped, and what it lacks is an error.
+
+    `plural(count, "trial")` counts in words there.
+    """
+    environment = Environment(
+        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template(name, globals={"plural": plural})
+
+
+def _pictures(found: Findings, figures: Path) -> list[Picture]:
+    word, quality = found.record.metric.word, title("accuracy", found.record.metric.word)
+    corners = ", ".join(_corner(found, index) for index in range(len(found.record.objectives)))
+    pictures = [
+        Picture(
+            "tradeoff",
+            f"{quality} against cost of all trials, with the front",
+            f"Hollow: trials of the search, validation {word}, one seed; dashed, those that no other trial beats on "
+            f"this cost and {word}. Solid: the members of the front over the study's objectives, re-trained, test "
+            f"{word}, mean and sample standard deviation over seeds; the line joins those that no other member beats "
+            "in this panel. Validation points were selected for being high, so compare test with test only.",
+            inline(figures / "tradeoff.svg"),
+            inline(figures / "tradeoff-column.svg"),
+        ),
+        Picture(
+            "layouts",
+            "Stages of every member of the front",
+            "One row per member, cheapest first. A stage's breadth grows with its depth and channels, its height with "
+            "the logarithm of its maps' side; each slab is one block. Labels: kind, blocks × channels."
+            + ("" if len(found.layouts) <= layouts.MAX_ROWS else f" {layouts.MAX_ROWS} of {len(found.layouts)} shown."),
+            inline(figures / "layouts.svg"),
+        ),
+        Picture(
+            "hypervolume",
+            "Hypervolume of the search after each trained layout",
+            f"Share of a box that the front covers. The box is fixed by rule: {word} from 0 to 1, log10 of each cost "
+            f"from the cheapest trial of either arm to a tenth of the span beyond the dearest. Here: {corners}.",
+            inline(figures / "hypervolume.svg"),
+        ),
+    ]
+    if (figures / "importances.svg").exists():
+        known = next(one for one in found.importances if not one.reason)
+        pictures.append(
+            Picture(
+                "importances",
+                "Importance of each parameter of the space per objective",
+                f"PED-ANOVA, one objective at a time: what sets the best {known.top} of {known.trials} distinct "
+                "layouts apart. A bar that stays below its tick is no longer than chance made it when the values were "
+                "shuffled among the trials. At most twelve parameters are drawn; the CSV has all.",
+                inline(figures / "importances.svg"),
+            )
+        )
+    return pictures
+
+
+def _corner(found: Findings, index: int) -> str:
+    """The reference and the best corner of the hypervolume's box in one objective."""
+    scale = found.progress.scale
+    name, ends = scale.objectives[index], (scale.best[index], scale.reference[index])
+    units = unit(name, ends)
+    low, high = sorted(ends)
+    return f"{title(name, found.record.metric.word)} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
+
+
+def inline(path: Path) -> str:
+    """An SVG file as a data URI, so that the page needs no other file."""
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def objectives(record: Record) -> str:
+    """What the study searched for, in words."""
+    names = [in_text(name) for name in record.objectives if name != "accuracy"]
+    return f"maximising {record.metric.word}" + (f", minimising {' and '.join(names)}" if names else "")
+
+
+def versions(trained: str) -> list[tuple[str, str]]:
+    """Names and versions of what a report rests on; `trained` is the archspec that made the trials."""
+    found = [("trained with archspec", trained), ("Python", platform.python_version())]
+    for package in PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,142 @@
+"""The headline of a report: what was asked, how it went, and what the front's ends say about noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import pandas as pd
+
+from reports.drawing.units import seconds
+from reports.records.front import Front
+from reports.records.search import Record, finished
+from reports.search_page.best import best
+from reports.statistics.summary import pooled_sd, seeds_needed
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One reason why trials failed, and which."""
+
+    reason: str
+    study: str
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise, about
+    what the best layouts are worth, and about the surrogate of `sampler: exact` (none for the others)."""
+
+    trained: int
+    failed: int
+    requeued: int
+    duplicates: int
+    repaired: int
+    unfinished: int
+    sampler: str
+    training: Mapping[str, float]
+    failures: tuple[Failure, ...]
+    noise: tuple[str, ...]
+    best: tuple[str, ...]
+    surrogate: tuple[str, ...]
+
+
+def summary(record: Record, front: Front) -> Summary:
+    """Count what happened in `record`."""
+    search = record.search
+    states = search["state"]
+    tables = {"search": search, "baseline": record.baseline, "final": record.final}
+    return Summary(
+        trained=len(finished(search)),
+        failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
+        requeued=int(((states == "FAIL") & search["requeued"]).sum()),
+        duplicates=int((states == "COMPLETE").sum()) - len(finished(search)),
+        repaired=int((search["repaired"] > 0).sum()),
+        unfinished=int(states.isin(["RUNNING", "WAITING"]).sum()),
+        sampler=_sampler(record),
+        training={name: _seconds(table) for name, table in tables.items() if len(table)},
+        failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
+        noise=tuple(_noise(front, record.metric.word)),
+        best=best(record, front),
+        surrogate=tuple(_surrogate(record)),
+    )
+
+
+def _sampler(record: Record) -> str:
+    """The sampler by name, its settings in brackets."""
+    settings = record.attributes.get("sampler")
+    if not isinstance(settings, Mapping):
+        return str(settings or "unknown")
+    known = dict(cast("Mapping[str, object]", settings))
+    name = str(known.pop("type", "unknown"))
+    if not name.startswith("nsga"):
+        known.pop("population", None)
+    known["seed"] = record.attributes.get("seed")
+    rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)
+    return f"{name} ({rest})" if rest else name
+
+
+def _seconds(table: pd.DataFrame) -> float:
+    """Seconds of training that the study itself spent: answers from the record and copies cost nothing."""
+    own = table[table["duplicate_of"].isna() & table["copied_from"].isna()]
+    return float(own["train_seconds"].sum())
+
+
+def _failures(study: str, table: pd.DataFrame) -> list[Failure]:
+    failed = table[table["state"] == "FAIL"]
+    reasons = failed["failure"].fillna("no reason recorded")
+    return [
+        Failure(str(reason), study, tuple(int(number) for number in group["number"]))
+        for reason, group in failed.groupby(reasons, sort=True)
+    ]
+
+
+def _noise(front: Front, word: str) -> list[str]:
+    tested = [member for member in front.members if member.test.n]
+    sd = pooled_sd([member.test for member in tested])
+    if len(tested) < 2 or not math.isfinite(sd):
+        return []
+    first, last = tested[0], tested[-1]
+    gap = last.test.mean - first.test.mean
+    ratio = f", {abs(gap) / sd:.1f} times" if sd else "; there is no"
+    sentences = [
+        f"Seed noise (pooled standard deviation over the re-trained members) is {100 * sd:.2f} points.",
+        f"The ends of the front, members {first.rank} and {last.rank}, differ by {100 * gap:+.2f} points of test "
+        f"{word}{ratio} seed noise.",
+    ]
+    pairs = list(pairwise(tested))
+    gaps = [abs(two.test.mean - one.test.mean) for one, two in pairs]
+    least = gaps.index(min(gaps))
+    seeds = seeds_needed(sd, gaps[least])
+    one, two = (member.rank for member in pairs[least])
+    needs = f"takes about {seeds} seeds each" if seeds and seeds <= 1000 else "takes more than 1000 seeds each"
+    sentences.append(
+        f"The closest neighbours, members {one} and {two}, differ by {100 * gaps[least]:.2f} points; to tell such a "
+        f"difference from noise {needs} (5 % level, 80 % power)."
+    )
+    return sentences
+
+
+def _surrogate(record: Record) -> list[str]:
+    """How good the additive surrogate was when it proposed for the last time, as its trial notes."""
+    trials = reversed(record.study.get_trials(deepcopy=False))
+    notes = next((trial.user_attrs["surrogate"] for trial in trials if "surrogate" in trial.user_attrs), {})
+    try:
+        error, kendall, spearman, known = (float(notes[key]) for key in ("loo_rmse", "kendall", "spearman", "trials"))
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [
+        f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the "
+        f"others, a layout's {record.metric.word} was off by {100 * error:.2f} points (root mean square); the rank "
+        f"correlation of these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} "
+        "(Spearman's rho)."
+    ]
+
+
+def budget(training: Mapping[str, float]) -> str:
+    """Seconds of training for people, studies that spent none left out: `search 12.5 min, final 3.0 min`."""
+    return ", ".join(f"{name} {seconds(value)}" for name, value in training.items() if value)

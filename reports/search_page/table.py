@@ -1,0 +1,200 @@
+"""The front as a table, for Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.drawing.canvas import write_csv
+from reports.drawing.units import Unit, unit
+from reports.records.front import Anchor, Front, Member
+from reports.records.search import COSTS
+from reports.search_page.neighbours import Neighbours, cell, within_noise
+from reports.statistics.comparison import Comparison
+from reports.statistics.summary import Summary
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+_SIGNS = {
+    "±": r"$\pm$",
+    "–": "--",
+    "×": r"$\times$",
+    "−": "$-$",
+    "Δ": r"$\Delta$",
+    "†": r"$^\dagger$",
+    "≤": r"$\le$",
+    "→": r"$\to$",
+}
+DIFFERENCE = "Δ to the cheaper"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The front as text: a header, and a row per member and then per anchor, whose rank is empty.
+
+    Accuracies are in percent, test accuracy as mean ± sample standard deviation over the seeds; what is not known is
+    a dash. `differences` has a comparison or None per row, and is empty where the last column is not theirs. Columns
+    whose index is in `left` are set to the left, the others, of numbers, to the right.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    members: int
+    caption: str
+    differences: tuple[Comparison | None, ...] = ()
+    left: tuple[int, ...] = (1,)
+
+    def faint(self, row: int) -> bool:
+        """Whether the last cell of the row of this index states a difference within noise."""
+        return bool(self.differences) and within_noise(self.differences[row])
+
+
+def table(front: Front, caption: str, beside: Neighbours | None = None) -> Table:
+    """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds and, where `beside`
+    has any, the difference to the next cheaper member."""
+    lines: list[Member | Anchor] = [*front.members, *front.anchors]
+    wanted = [name for name in ("params", "macs", "activations", "saved_bytes", "latency_ms") if _shown(name, front)]
+    units = {name: unit(name, [line.costs[name] for line in lines]) for name in wanted}
+    accuracy = unit("accuracy", [])
+    header = ("#", "Layout", *(units[name].label for name in wanted), "Validation (%)", "Test (%)", "Seeds")
+    rows: list[tuple[str, ...]] = []
+    for line in lines:
+        named = isinstance(line, Anchor) and line.name != line.code
+        layout = f"{line.name} ({line.code})" if isinstance(line, Anchor) and named else line.code
+        rank = str(line.rank) if isinstance(line, Member) else ""
+        validation = accuracy.text(line.accuracy) if isinstance(line, Member) else "–"
+        costs = [units[name].text(line.costs[name]) for name in wanted]
+        seeds = str(line.test.n) if line.test.n else "–"
+        rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
+    if beside is None or not beside.comparisons:
+        return Table(header, tuple(rows), len(front.members), caption)
+    known = beside.comparisons
+    differences = tuple(known.get(line.digest) if isinstance(line, Member) else None for line in lines)
+    wider = tuple((*row, cell(difference)) for row, difference in zip(rows, differences, strict=True))
+    return Table((*header, DIFFERENCE), wider, len(front.members), caption, differences)
+
+
+def spread(summary: Summary, scale: Unit) -> str:
+    """`84.3 ± 0.5`; without a deviation where there is only one value, a dash where there is none."""
+    if not math.isfinite(summary.mean):
+        return "–"
+    sd = f" ± {scale.text(summary.sd)}" if math.isfinite(summary.sd) else ""
+    return scale.text(summary.mean) + sd
+
+
+def markdown(content: Table) -> str:
+    """GitHub Markdown, with the numbers to the right."""
+    return pipes(content.header, content.rows, text=set(content.left)) + f"\n{content.caption}\n"
+
+
+def latex(content: Table, *, wide: bool = False) -> str:
+    """A LaTeX table for the package booktabs, over both columns if `wide`; a rule separates the anchors."""
+    header = [escape_tex(cell) for cell in content.header]
+    rows = [_tex_row(content, index) for index in range(len(content.rows))]
+    columns = "".join("l" if index in content.left else "r" for index in range(len(content.header)))
+    environment = "table*" if wide else "table"
+    needs = ("booktabs", "xcolor") if content.differences else ("booktabs",)
+    blocks = [rows[: content.members], rows[content.members :]]
+    return booktabs(header, blocks, columns, content.caption, environment=environment, needs=needs)
+
+
+def pipes(header: Sequence[str], rows: Sequence[Sequence[str]], text: AbstractSet[int]) -> str:
+    """A table of GitHub Markdown; the columns `text` to the left, all others to the right."""
+    rule = ["---:" if index not in text else ":---" for index in range(len(header))]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, rule, *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def booktabs(
+    header: Sequence[str],
+    blocks: Sequence[Sequence[Sequence[str]]],
+    columns: str,
+    caption: str,
+    *,
+    environment: str = "table",
+    needs: Sequence[str] = ("booktabs",),
+) -> str:
+    """A LaTeX table of `blocks` of rows with a rule between them; cells are LaTeX already, the caption is not."""
+    parts = ["\n".join(" & ".join(row) + r" \\" for row in block) for block in blocks if block]
+    return "\n".join(
+        [
+            "% needs " + " and ".join(f"\\usepackage{{{package}}}" for package in needs),
+            rf"\begin{{{environment}}}",
+            r"\centering",
+            rf"\caption{{{escape_tex(caption)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(header) + r" \\",
+            r"\midrule",
+            "\n\\midrule\n".join(parts),
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\end{{{environment}}}",
+            "",
+        ]
+    )
+
+
+def _tex_row(content: Table, index: int) -> list[str]:
+    cells = [escape_tex(text) for text in content.rows[index]]
+    return [*cells[:-1], rf"\textcolor{{gray}}{{{cells[-1]}}}"] if content.faint(index) else cells
+
+
+def escape_tex(text: str) -> str:
+    """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
+    escaped = "".join(_TEX.get(sign, sign) for sign in text)
+    return "".join(_SIGNS.get(sign, sign) for sign in escaped)
+
+
+def write(content: Table, front: Front, folder: Path) -> None:
+    """Write front.md, front.tex and front.csv, the last with plain numbers in full precision."""
+    (folder / "front.md").write_text(markdown(content), encoding="utf-8")
+    (folder / "front.tex").write_text(latex(content), encoding="utf-8")
+    header = ["rank", "name", "code", "digest", "trial", *COSTS, "validation_accuracy"]
+    header += ["test_accuracy_mean", "test_accuracy_sd", "seeds"]
+    header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
+    lines = [*front.members, *front.anchors]
+    differences = content.differences or (None,) * len(lines)
+    rows = [(*_numbers(line), *_compared(one)) for line, one in zip(lines, differences, strict=True)]
+    write_csv(folder / "front.csv", header, rows)
+
+
+def _numbers(line: Member | Anchor) -> Sequence[object]:
+    member = isinstance(line, Member)
+    return [
+        line.rank if member else None,
+        None if member else line.name,
+        line.code,
+        line.digest,
+        line.trial if member else None,
+        *(_plain(line.costs[name]) for name in COSTS),
+        line.accuracy if member else None,
+        line.test.mean,
+        line.test.sd,
+        line.test.n,
+    ]
+
+
+def _compared(found: Comparison | None) -> Sequence[object]:
+    return (
+        [None] * 6
+        if found is None
+        else [found.difference, found.low, found.high, found.test, found.adjusted, found.mark]
+    )
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if math.isfinite(value) and value.is_integer() else value
+
+
+def _shown(name: str, front: Front) -> bool:
+    # What matters to few is always in the CSV, and here where it was an objective.
+    known = any(math.isfinite(member.costs[name]) for member in front.members)
+    return known and (name in ("params", "macs", "latency_ms") or name in front.objectives)

@@ -1,0 +1,182 @@
+"""A plan: one base spec, named edits of it, and the views that say which of them are made together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, final
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from archspec.documents.paths import place_of, suggest
+from archspec.documents.reader import Document, read_document
+from archspec.documents.shipped import Shelf
+from archspec.documents.wording import show
+from archspec.errors import FieldError, SpecError
+from archspec.loader import find_document, parse, written
+from archspec.spec.diagnosis import explain_config
+from archspec.spec.schema import ArchSpec
+from search.ablation.views import AnyView
+from search.evaluator import AnyEvaluator
+from search.study.recorded import PLAN, find_asked, refuse_other_kind
+
+PLANS = Shelf("plan", "search.ablation", "plans")
+TRAINING = "evaluator"
+"""Paths that begin so edit how rows are trained; all others edit the spec."""
+MAX_EDITS = 200
+
+
+@final
+class EditSpec(BaseModel):
+    """One named edit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field("", max_length=200, description="for tables; its name if empty")
+    set: dict[str, Any] = Field(min_length=1, description="values by dotted path")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What it changes in the spec."""
+        return {path: value for path, value in self.set.items() if not trains(path)}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What it changes in the evaluator."""
+        return {path: value for path, value in self.set.items() if trains(path)}
+
+
+@final
+class StopSpec(BaseModel):
+    """When a row needs no further seeds: looks at its p value, with the level spent over them (Lan and DeMets)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    looks: tuple[int, ...] = Field(min_length=1, max_length=20, description="seeds after which rows are looked at")
+    spending: Literal["obrien-fleming", "pocock"] = Field("obrien-fleming", description="how the level is spent")
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if looks[0] < 2 or any(one >= other for one, other in pairwise(looks)):
+            raise FieldError("", f"must be rising numbers of seeds from 2 on, not {list(looks)}")
+        return looks
+
+
+def trains(path: str) -> bool:
+    """Whether a path names something of the evaluator and not of the spec."""
+    return path == TRAINING or path.startswith((f"{TRAINING}.", f"{TRAINING}["))
+
+
+def _edit(raw: Any) -> Any:
+    given = cast("dict[Any, Any]", raw) if isinstance(raw, dict) else {}
+    return {"set": raw} if given and "set" not in given else raw
+
+
+@final
+class PlanConfig(BaseModel):
+    """An ablation: what is edited, how rows are trained, and how often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+    )
+    description: str = Field("", max_length=2000, description="one line for people")
+    base: Any = Field(description="the spec that is edited: a preset, a file beside the plan, or the spec itself")
+    base_label: str = Field("", max_length=200, description="the base in tables; its name if empty")
+    evaluator: AnyEvaluator | None = Field(None, description="how rows are trained; null in a plan of costs alone")
+    edits: dict[str, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
+        default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
+    )
+    views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
+    seeds: int = Field(5, ge=1, le=1000, description="trainings of each row")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
+    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy (or mIoU) tables state")
+    stop: StopSpec | None = Field(None, description="stop rows that are decided; null trains every seed")
+
+    def dump(self) -> str:
+        """Canonical YAML: what `runs/<name>/plan.yaml` holds."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+@final
+class Plan:
+    """A plan with its base spec and the file that errors point to."""
+
+    def __init__(self, config: PlanConfig, base: ArchSpec, document: Document) -> None:
+        self.config, self.base, self.document = config, base, document
+
+    @property
+    def base_label(self) -> str:
+        """The base in tables."""
+        return self.config.base_label or self.base.name
+
+    def error(self, error: FieldError, *place: str | int) -> SpecError:
+        """`error` with its file, line and field, which stands below `place`."""
+        return self.document.refuse((*place, *place_of(error)), error.rule)
+
+
+def plans() -> tuple[str, ...]:
+    """Names of the shipped plans."""
+    return PLANS.names()
+
+
+def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> Plan:
+    """The plan in a file, the one that a run recorded (by its folder or name), or a shipped one by its name.
+
+    Args:
+        source: names it; a run comes before a file, and a file before a shipped plan.
+        runs: the folder of all runs.
+        asked: options given on the command line.
+
+    Raises:
+        SpecError: nothing of these, or a rule is broken.
+    """
+    recorded, shipped = find_asked(PLAN, source, runs), plans()
+    if recorded is None and source not in shipped:
+        refuse_other_kind(PLAN, source, runs)
+    unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
+    unknown = f"{unknown}; shipped are {', '.join(shipped)}"
+    document = read_document(recorded) if recorded else PLANS.find(source, unknown)
+    if isinstance(document.data, dict) and asked:
+        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
+    return parse_plan(document)
+
+
+def parse_plan(document: Document) -> Plan:
+    """The plan in a document; a base file is named relative to it.
+
+    Raises:
+        SpecError: a rule is broken.
+    """
+    if not isinstance(document.data, dict):
+        rule = f"must be a mapping with base, edits and views, not {show(document.data)}"
+        raise SpecError(rule, source=document.source, line=1)
+    data = cast("dict[str, Any]", document.data)
+    try:
+        config = PlanConfig.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, document) from None
+    base = _open_base(config.base, document)
+    return Plan(config.model_copy(update={"base": written(base)}), base, document)
+
+
+def _open_base(raw: Any, document: Document) -> ArchSpec:
+    if isinstance(raw, dict):
+        return parse(document.below("base"))
+    if not isinstance(raw, str):
+        raise document.refuse(("base",), f"must be a preset, a file, or a spec, not {show(raw)}")
+    try:
+        return parse(find_document(document.beside(raw)))
+    except SpecError as error:
+        if error.source:
+            raise
+        raise document.refuse(("base",), error.rule) from None
+
+
+def _explain(error: ValidationError, document: Document) -> SpecError:
+    names: set[str] = {str(step) for one in error.errors() for step in one["loc"][1:2] if one["loc"][0] == "edits"}
+    known = {("edits", name): set(EditSpec.model_fields) for name in names}
+    return explain_config(error, document, {(): set(PlanConfig.model_fields), **known})

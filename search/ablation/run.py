@@ -1,0 +1,123 @@
+"""Runs a plan: the rows of its views, trained by the workers of a search and kept in the same kind of journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import TrialState
+from rich.table import Table
+
+from archspec import __version__
+from archspec.documents.wording import plural
+from search.ablation.plan import PlanConfig
+from search.ablation.record import describe
+from search.ablation.rows import Ablation
+from search.ablation.trainings import AblationArm, Decide, Scores
+from search.run.journal import lock_run, open_storage, open_study
+from search.run.progress import Screen
+from search.run.run import Conductor
+from search.run.workers import Pool
+from search.study.recorded import PLAN, Compared, record_asked
+
+FIXED = ("base", "evaluator", "seed", "score")
+"""What may not change when a plan is continued; views, edits and seeds may."""
+
+
+def conduct_plan(
+    ablation: Ablation,
+    runs: Path,
+    *,
+    workers: int = 1,
+    looks: Sequence[tuple[int, float]] = (),
+    decide: Decide | None = None,
+    retry_failed: bool = False,
+) -> bool:
+    """Train every row of a plan that is not known yet.
+
+    Args:
+        ablation: what is asked.
+        runs: folder of all runs; this one is `runs / name`.
+        workers: processes on this machine.
+        looks: seeds after which rows are looked at, and the p value at which a comparison then is decided.
+        decide: which rows stop at a look; nothing stops without it.
+        retry_failed: train once more what failed for good before.
+
+    Returns:
+        whether it came to its end (False: interrupted, to be continued).
+
+    Raises:
+        SpecError: the run exists with another base, or another process works on it; the plan has no evaluator.
+        RunError: a damaged journal, or no row can be trained at all.
+    """
+    config = ablation.plan.config
+    root = runs / config.name
+    evaluators = {variant: one.model_dump(mode="json") for variant, one in ablation.evaluators().items()}
+    with lock_run(root):
+        _record(config, root)
+        storage = open_storage(root)
+        study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks))
+        stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
+        arm = AblationArm(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
+        again = arm.retry_failed() if retry_failed else 0
+        summarize = partial(_scores_table, ablation=ablation)
+        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+            if retry_failed:
+                screen.say(f"{plural(again, 'failed training')} queued again")
+            finished = Conductor(pool, screen).run(arm, study)
+            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec ablate {root} continues")
+            return finished
+
+
+def _never(scores: Scores, seeds: int) -> frozenset[str]:
+    del scores, seeds
+    return frozenset()
+
+
+def _attrs(ablation: Ablation, looks: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    config = ablation.plan.config
+    evaluator = config.evaluator
+    return {
+        "metric": evaluator.metric if evaluator else {},
+        "objectives": ["accuracy"],
+        "score": config.score,
+        "seed": config.seed,
+        "seeds": config.seeds,
+        "paired": True,
+        "looks": [list(look) for look in looks] or None,
+        "plan": describe(ablation),
+        "archspec": __version__,
+    }
+
+
+def _record(config: PlanConfig, root: Path) -> None:
+    """Write what is asked to `plan.yaml`, or check that the run was asked the same before, and perhaps less."""
+    asked = config.model_dump(mode="json")
+
+    def compare(recorded: dict[str, Any]) -> Compared:
+        yield from ((key, recorded[key], asked[key]) for key in FIXED)
+        for name, edit in recorded["edits"].items():
+            if name in asked["edits"]:
+                yield f"edits.{name}.set", edit["set"], asked["edits"][name]["set"]
+
+    record_asked(root / PLAN, config.dump(), "plan", compare)
+
+
+def _scores_table(study: Study, ablation: Ablation) -> Table:
+    """Mean and standard deviation of every distinct row so far."""
+    found: dict[str, list[float]] = {run: [] for run in ablation.runs}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        found.get(trial.user_attrs["run"], []).append(trial.values[0])
+    table = Table(title=f"rows so far, {ablation.quality} in percent", title_justify="left")
+    for name in ("row", "seeds", "mean", "sd"):
+        table.add_column(name, justify="left" if name == "row" else "right")
+    for run, scores in found.items():
+        mean, sd = fmean(scores) if scores else math.nan, stdev(scores) if len(scores) > 1 else math.nan
+        texts = ("" if math.isnan(value) else f"{100 * value:.2f}" for value in (mean, sd))
+        table.add_row(ablation.runs[run].label, str(len(scores)), *texts)
+    return table

@@ -1,0 +1,96 @@
+"""A budget at work: which layouts of a space are inside, draws among them, and the nearest of them to any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.errors import SpecError
+from search.budget.count import Sampler, count
+from search.budget.nearest import changed, moves, nearest, span
+from search.space.encoding import Encoding
+from search.space.holes import Hole, Params
+from search.space.limits import Box, format_limit
+from search.space.space import Layout, Space
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Ints = NDArray[np.int64]
+
+LARGE = 1 << 22
+"""Layouts of a space whose inside is counted in milliseconds, however many limits there are."""
+
+
+@final
+class Confinement:
+    """The layouts of a space that lie inside a box of limits.
+
+    Args:
+        space: the space.
+        box: at least one limit.
+        distance: how far the options of a hole are apart [options, options], for `bring`.
+
+    Attributes:
+        encoding: the integer form of the space.
+        chain: its costs, one metric per limit.
+
+    Raises:
+        SpecError: no layout is inside, or the space cannot be tabulated.
+    """
+
+    def __init__(self, space: Space, box: Box, distance: Callable[[Hole], Ints] = span) -> None:
+        self.box = box
+        self.encoding = Encoding(space)
+        self.chain = self.encoding.chain([limit.metric for limit in box])
+        self._sampler = Sampler(self.chain, box)
+        self._spans = [distance(slot) for slot in self.encoding.slots]
+
+    def count(self) -> int:
+        """Number of layouts inside; of a large space the number in all, which no study exhausts."""
+        layouts = prod(self.encoding.options)
+        return layouts if layouts > LARGE else count(self.chain, self.box)
+
+    def inside(self, rows: Ints) -> NDArray[np.bool_]:
+        """Which of the layouts [layouts, components] are possible and inside."""
+        costs = self.chain.price(rows)
+        keep = costs[:, 0] >= 0
+        for limit, cost in zip(self.box, costs.T, strict=True):
+            keep &= (cost >= (limit.low or 0)) & ((limit.high is None) | (cost <= (limit.high or 0)))
+        return keep
+
+    def draw(self, rng: Generator, count: int = 1) -> Ints:
+        """Layouts inside [count, components], each with the same probability."""
+        return self._sampler.sample(count, rng)
+
+    def admit(self, params: Params) -> Layout:
+        """The layout that these parameters give, or the nearest one inside where that is impossible or outside."""
+        row = self.encoding.encode(params)
+        complaint = self._complaint(row)
+        if not complaint:
+            return Layout(self.encoding.spec(row), params)
+        inner = self.encoding.params(self.bring(row))
+        return Layout(self.encoding.space.decode(inner), inner, changed(params, inner), complaint)
+
+    def bring(self, row: Ints) -> Ints:
+        """The nearest layout inside to the choices `row` [components]; see `search.budget.nearest`."""
+        found = nearest(self.chain, self.box, moves(self.encoding, row, self._spans))
+        if found is None:
+            raise SpecError("no layout is inside the budget")  # which the constructor excludes
+        return found
+
+    def _complaint(self, row: Ints) -> str:
+        """Why a layout is not inside; empty where it is."""
+        (costs,) = self.chain.price(row[None]).tolist()
+        if costs[0] < 0:
+            return "impossible"
+        outside = [
+            f"{limit.metric.name} {cost:,} is not {format_limit(limit)}"
+            for limit, cost in zip(self.box, costs, strict=True)
+            if not limit.holds(cost)
+        ]
+        return ", ".join(outside)

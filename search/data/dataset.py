@@ -1,0 +1,172 @@
+"""Data sets as configuration, and what loading one gives: three splits that yield batches of normalised images.
+
+A data set is one file in `search/datasets/`; the file's name is its tag in YAML (`type: cluttered_digits`). Other
+packages add theirs through the entry-point group `archspec.datasets`: an entry named as the tag, naming the class.
+Importing this module does not import torch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+
+from archspec.errors import FieldError
+from archspec.spec.schema import ArchSpec
+from archspec.tree.tree import plant_head, trace
+from blocks.layers.maps import MapsLayer
+from search.plugins import find_class, parse_config, tags
+from search.seeding import torch_generator
+from search.tasks.classification import Classification
+from search.tasks.task import Supervision
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Batch: TypeAlias = "tuple[Tensor, Tensor]"
+GROUP = "archspec.datasets"
+
+
+class Split(ABC):
+    """Labelled images that are never mixed with those of another split."""
+
+    @property
+    def supervision(self) -> Supervision:
+        """What the labels ask of a network."""
+        return Classification()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @abstractmethod
+    def batches(
+        self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
+    ) -> Iterator[Batch]:
+        """One pass: images (N, 3, resolution, resolution) float32, normalised, and labels (N,) int64 (or what
+        `supervision` says), on the CPU.
+
+        Order and augmentation are functions of (seed, epoch) alone, whatever ran before and however many workers
+        decode. Images are spread evenly over ceil(len / batch_size) batches, so that no batch is left with one.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint splits: a search sees `train` and `validation`; `test` is for the final figure."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+class Dataset(BaseModel, ABC):
+    """Configuration of a data set; a final subclass narrows `type` to its tag and `resolution` to what it can do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    type: Any
+    resolution: int
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """Number of labels."""
+
+    @property
+    def supervision(self) -> Supervision:
+        """What the labels ask of a network."""
+        return Classification()
+
+    @property
+    def metric_label(self) -> str:
+        """How a report names the quality on this data set."""
+        return self.supervision.metric
+
+    @property
+    def benchmark(self) -> str | None:
+        """The published benchmark whose rows may stand beside results on this data set, such as `imagenet1k`."""
+        return None
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        """The accuracy on this data set for reports; see `search.evaluator.Evaluator.metric`."""
+        return {"name": "accuracy", "label": self.metric_label, "dataset": self.type, "benchmark": self.benchmark}
+
+    def fit(self, spec: ArchSpec) -> ArchSpec:
+        """`spec` at the resolution of this data set.
+
+        Raises:
+            FieldError: its head is a detector's, has another number of classes or gives another kind of output, its
+                images have other channels, or a stride empties a map at this resolution.
+        """
+        spec = spec.at(self.resolution)
+        wanted = self.classes  # asked once: a folder of images counts them on disk
+        self._check_head(spec, wanted)
+        if spec.channels != 3:
+            raise FieldError("channels", f"must be 3, as the images of {self.type} have, not {spec.channels}")
+        try:
+            self.supervision.check_output(trace(spec).lines[-1].shape, wanted)
+        except FieldError as error:
+            rule = f"{error.rule}: {_name(spec)} does not fit {self.supervision.task}, which {self.type} is for"
+            raise FieldError(error.field, rule) from None
+        return spec
+
+    def _check_head(self, spec: ArchSpec, wanted: int) -> None:
+        task, name = self.supervision.task, _name(spec)
+        # Only a detector gives several values; the last of them may look like what the labels ask for.
+        if isinstance(plant_head(spec)[0], MapsLayer):
+            rule = f"{name} is a detector's, and {self.type} is a data set for {task}"
+            raise FieldError("head", f"{rule}; box assignment and NMS are left to detection libraries")
+        classes = getattr(spec.head, "classes", None)
+        if classes is None:
+            rule = f"{name} has no classes, and {self.type} is a data set for {task} with {wanted} of them"
+            raise FieldError("head", rule)
+        if classes != wanted:
+            raise FieldError("head", f"must have the data set's {wanted} classes, not {classes}")
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Read or compose the images; SpecError where that is impossible."""
+
+
+def _name(spec: ArchSpec) -> str:
+    return "no head" if spec.head is None else spec.head.type
+
+
+def datasets() -> list[str]:
+    """Tags of every data set that is installed."""
+    return tags("search.datasets", GROUP)
+
+
+def find_dataset(tag: str) -> type[Dataset]:
+    """The class behind a tag.
+
+    Raises:
+        FieldError: there is none (it names the nearest tag), or what is there under this name is not a data set.
+    """
+    return find_class(tag, Dataset, "search.datasets", GROUP)
+
+
+def parse_dataset(raw: object) -> Dataset:
+    """A data set from a tag, from a mapping with `type`, or from itself.
+
+    Raises:
+        FieldError: the first field that breaks a rule, with the value given.
+    """
+    return parse_config(raw, "data set", find_dataset)
+
+
+AnyDataset = Annotated[SerializeAsAny[Dataset], BeforeValidator(parse_dataset)]
+"""Type of a pydantic field that holds whichever data set its `type` names."""
+
+
+def batch_indices(length: int, batch_size: int, *, seed: int, epoch: int, shuffle: bool) -> "Iterator[Tensor]":
+    """The indices (N,) of each batch in turn, spread evenly; with `shuffle` a permutation drawn from (seed, epoch)."""
+    import torch
+
+    generator = torch_generator(seed, "order", epoch)
+    order = torch.randperm(length, generator=generator) if shuffle else torch.arange(length)
+    yield from torch.tensor_split(order, -(-length // batch_size))

@@ -1,0 +1,91 @@
+"""Finds the configurable parts of this package by their file, or by entry point; there is no registry to edit."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from archspec.documents.paths import format_path, suggest
+from archspec.errors import FieldError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def tags(package: str, group: str) -> list[str]:
+    """Tags of all parts: module names of `package` and entry points of `group`."""
+    own = {module.name for module in pkgutil.iter_modules(import_module(package).__path__)}
+    return sorted(own | {entry.name for entry in _entries(group)})
+
+
+def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
+    """The final subclass of `base` behind a tag.
+
+    Raises:
+        FieldError: there is none, or the entry point does not name one.
+    """
+    known = tags(package, group)
+    noun = base.__name__.lower()
+    if tag not in known:
+        hint = suggest(tag, known) or f" (known: {', '.join(known)})"
+        raise FieldError("type", f"unknown {noun} {tag!r}{hint}")
+    entry = next((entry for entry in _entries(group) if entry.name == tag), None)
+    if entry is not None:
+        part = entry.load()
+        if not (inspect.isclass(part) and issubclass(part, base)):
+            raise FieldError("type", f"entry point {tag} of {group} must name a subclass of {base.__name__}")
+        return part
+    module = import_module(f"{package}.{tag}")
+    classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)]
+    return next(value for value in classes if value.__module__ == module.__name__)
+
+
+@cache
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group; finding them reads the metadata of every package that is installed."""
+    return tuple(entry_points(group=group))
+
+
+def parse_config(raw: object, noun: str, find: Callable[[str], type[M]]) -> M:
+    """A part from its tag, from a mapping with `type`, or from itself.
+
+    Raises:
+        FieldError: the first field that breaks a rule, with the value given.
+    """
+    given = {"type": raw} if isinstance(raw, str) else raw
+    if isinstance(given, BaseModel):
+        return cast("M", given)
+    if not isinstance(given, Mapping):
+        raise FieldError("", f"must be the name of the {noun} or a mapping with its type, not {raw!r:.40}")
+    options = cast("Mapping[str, object]", given)
+    tag = options.get("type")
+    if not isinstance(tag, str):
+        raise FieldError("type", f"the {noun} needs a type")
+    kind = find(tag)
+    try:
+        return kind.model_validate(dict(options))
+    except ValidationError as error:
+        raise first_problem(error, kind) from None
+
+
+def first_problem(error: ValidationError, kind: type[BaseModel]) -> FieldError:
+    """The first problem of a validation as field and rule."""
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    name = format_path(first["loc"])
+    if isinstance(cause, FieldError):
+        return FieldError(".".join(part for part in (name, cause.field) if part), cause.rule)
+    if first["type"] == "extra_forbidden":
+        hint = suggest(name, kind.model_fields) if len(first["loc"]) == 1 else ""  # fields of `kind`, not of its parts
+        return FieldError(name, f"unknown field{hint}")
+    if first["type"] == "missing":
+        return FieldError(name, "is required")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = message.replace("String should match pattern", "text that matches")
+    return FieldError(name, f"must be {message}, not {first['input']!r:.40}")

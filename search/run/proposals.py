@@ -1,0 +1,284 @@
+"""Arms of a run: who proposes layouts, and what becomes of an answer. Only this process writes the journal."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast, final
+
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from archspec.errors import FieldError, SpecError
+from archspec.loader import dump, encode
+from archspec.spec.schema import ArchSpec
+from search.budget.confined_samplers import ConfinedSampler
+from search.evaluator import Metrics
+from search.run.journal import find_trial, requeue, unfinished, waiting
+from search.run.worker import Order, Report
+from search.samplers.exact import ExactSampler, make_exact
+from search.samplers.make import confine, make_sampler, make_start_up
+from search.space.holes import Hole, Scalar, steps_by
+from search.space.space import Layout, Space
+from search.study.config import StudyConfig
+
+SEARCH, FINAL = "search", "final"
+"""Names of the two evaluator configurations of a search."""
+
+MAX_FRUITLESS = 200
+
+
+class Arm(ABC):
+    """A source of orders."""
+
+    @abstractmethod
+    def next_order(self) -> Order | None:
+        """The next layout to evaluate; None when there is none, or none until an answer comes in."""
+
+    @abstractmethod
+    def finish(self, order: Order, report: Report) -> str:
+        """Note the answer to an order; one line about it for people."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> tuple[int, int]:
+        """Evaluations done, and wanted."""
+
+
+@final
+@dataclass(slots=True)
+class _Flight:
+    """An order under way: the trial that it answers, and later trials that proposed the same layout."""
+
+    trial: Trial
+    twins: list[Trial] = field(default_factory=list[Trial])
+
+
+@final
+class SearchArm(Arm):
+    """Proposals of a sampler, each distinct layout evaluated once.
+
+    Args:
+        study: the Optuna study.
+        storage: where it is kept.
+        config: what was asked.
+        space: the parsed space.
+        root: folder of the run.
+        trials: evaluated trials wanted, duplicates apart.
+        random: draw everything at random: the baseline.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        storage: BaseStorage,
+        config: StudyConfig,
+        space: Space,
+        root: Path,
+        *,
+        trials: int,
+        random: bool = False,
+    ) -> None:
+        self.study, self.storage, self.config, self.space, self.root = study, storage, config, space, root
+        self.wanted, self.random = trials, random
+        self._flights: dict[str, _Flight] = {}
+        self._records: dict[str, FrozenTrial] = {}
+        self._done = 0
+        self._exhausted = False
+        for trial in study.get_trials(deepcopy=False):
+            self._remember(trial)
+        for trial in unfinished(study):
+            self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+        seed = config.seed + len(study.trials)
+        self._inside = config.confinement
+        self._random = make_start_up(seed, self._inside)
+        exact = config.sampler.type == "exact"
+        self._sampler = make_exact(config, space) if exact else make_sampler(config.sampler, seed)
+        if self._inside is not None:
+            self._sampler = confine(config.sampler, self._sampler, self._inside, seed, config.seed)
+        self._layouts = space.count() if self._inside is None else self._inside.count()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self._done, self.wanted
+
+    def next_order(self) -> Order | None:
+        if self._exhausted or self._done + len(self._flights) >= self.wanted:
+            return None
+        if len(self._records) + len(self._flights) >= self._layouts:
+            return None  # every layout is known or under way
+        for _ in range(MAX_FRUITLESS):
+            trial = self._ask()
+            order = self._place(trial)
+            if order is not None:
+                return order
+        self._exhausted = True
+        return None
+
+    def finish(self, order: Order, report: Report) -> str:
+        flight = self._flights.pop(order.digest)
+        number = flight.trial.number
+        if report.kind == "done" and report.metrics is not None:
+            values = _values(self.config.objectives, report.metrics)
+            if all(math.isfinite(value) for value in values):
+                self._complete(flight.trial, report.metrics, values)
+                for twin in flight.twins:
+                    self._copy(twin, number, report.metrics, values)
+                return f"trial {number}: {_describe(self.config, values)}  {encode_order(order)}"
+            report = Report("failed", f"objectives are not finite: {_describe(self.config, values)}")
+        interrupted = report.kind == "interrupted"
+        for twin in flight.twins:
+            twin.set_user_attr("failure", report.text)
+            if interrupted:  # the layout is queued again below: its failure here says nothing about it
+                twin.set_user_attr("requeued", True)
+            self.study.tell(twin, state=TrialState.FAIL)
+        if interrupted:
+            self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
+        else:
+            flight.trial.set_user_attr("failure", report.text)
+            self.study.tell(flight.trial, state=TrialState.FAIL)
+            self._remember(find_trial(self.study, number))
+        return f"trial {number} {report.kind}: {report.text}"
+
+    def _ask(self) -> Trial:
+        queued = waiting(self.study)
+        start_up = self.random or self._done < self.config.sampler.startup
+        self.study.sampler = self._random if start_up else self._sampler
+        trial = self.study.ask()
+        if not queued:
+            trial.set_user_attr("arm", "random" if start_up else "model")
+        return trial
+
+    def _fill(self, trial: Trial) -> Layout:
+        """The layout that a trial proposes, or the nearest one that is possible and inside the budget."""
+
+        def choose(hole: Hole) -> Scalar:
+            return suggest_option(trial, hole)
+
+        if self._inside is None:
+            return self.space.fill(choose)
+        layout = self._inside.admit(self.space.choose(choose))
+        sampler = self.study.sampler
+        moved = sampler.moved(trial.number, layout.params) if isinstance(sampler, ConfinedSampler) else ()
+        if moved:
+            trial.set_user_attr("moved", list(moved))
+        return layout
+
+    def _place(self, trial: Trial) -> Order | None:
+        """Turn a proposal into an order, or answer it at once."""
+        try:
+            layout = self._fill(trial)
+            spec = self.config.evaluator.prepare(layout.spec)
+        except (SpecError, FieldError) as error:
+            trial.set_user_attr("failure", f"impossible layout: {error}")
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
+        if isinstance(self.study.sampler, ExactSampler):
+            attrs |= self.study.sampler.notes(trial.number)
+        if layout.repaired:
+            attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
+        for key, value in attrs.items():
+            trial.set_user_attr(key, value)
+        if spec.digest in self._flights:
+            self._flights[spec.digest].twins.append(trial)
+            return None
+        record = self._records.get(spec.digest)
+        if record is not None:
+            self._answer_from(record, trial)
+            return None
+        self._flights[spec.digest] = _Flight(trial)
+        write_spec(spec, self.root)
+        return Order(spec.canonical(), spec.digest, self.config.seed, f"search-seed{self.config.seed}", SEARCH)
+
+    def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
+        if record.state == TrialState.COMPLETE:
+            self._copy(trial, record.number, record.user_attrs["metrics"], list(record.values))
+            return
+        trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
+        self.study.tell(trial, state=TrialState.FAIL)
+
+    def _complete(self, trial: Trial, metrics: Metrics, values: list[float]) -> None:
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("audited", "audited_macs" in metrics)
+        self.study.tell(trial, values)
+        self._remember(find_trial(self.study, trial.number))
+
+    def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("duplicate_of", number)
+        self.study.tell(trial, values)
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        attrs = trial.user_attrs
+        if "digest" not in attrs or "duplicate_of" in attrs:
+            return
+        if trial.state == TrialState.COMPLETE:
+            self._done += 1
+            self._records[attrs["digest"]] = trial
+        elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
+            self._records.setdefault(attrs["digest"], trial)
+
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> None:
+        """Record a trial as failed and queue its parameters again, unless it keeps killing its worker.
+
+        A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
+        was queued with count, and otherwise nothing is lost.
+        """
+        queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
+        kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
+        requeue(self.storage, self.study, number, queued, attrs, kept, reason)
+        self._remember(find_trial(self.study, number))
+
+
+def copy_start_up(source: Study, target: Study, count: int) -> None:
+    """Give a new baseline the trials that the search itself drew uniformly at random, up to `count`."""
+    if target.get_trials(deepcopy=False):
+        return
+    drawn = [
+        trial
+        for trial in source.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trial.user_attrs.get("arm") == "random" and "duplicate_of" not in trial.user_attrs
+    ]
+    for trial in drawn[:count]:
+        attrs = {**trial.user_attrs, "copied_from": trial.number}
+        target.add_trial(
+            create_trial(params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs)
+        )
+
+
+def suggest_option(trial: Trial, hole: Hole) -> Scalar:
+    """Ask `trial` for the value of a hole: integers in a range as such, everything else as a category."""
+    step = steps_by(hole)
+    if step is None:
+        return trial.suggest_categorical(hole.path, hole.options)
+    low, high = cast("tuple[int, int]", (hole.options[0], hole.options[-1]))
+    return trial.suggest_int(hole.path, low, high, step=step)
+
+
+def write_spec(spec: ArchSpec, root: Path) -> None:
+    """Write the canonical spec beside its evaluations."""
+    path = root / "artifacts" / spec.digest / "spec.yaml"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dump(spec), encoding="utf-8")
+
+
+def encode_order(order: Order) -> str:
+    """Compact label of an order's layout."""
+    return encode(ArchSpec.model_validate(order.spec))
+
+
+def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
+    return [float(metrics[name]) for name in objectives]
+
+
+def _describe(config: StudyConfig, values: Sequence[float]) -> str:
+    return ", ".join(
+        f"{title} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{title} {value:,.0f}"
+        for name, title, value in zip(config.objectives, config.titles, values, strict=True)
+    )

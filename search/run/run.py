@@ -1,0 +1,170 @@
+"""Runs a study: hands orders to workers, notes answers, survives interruption."""
+
+from __future__ import annotations
+
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, final
+
+from optuna.storages import JournalStorage
+from optuna.study import Study
+
+from archspec import __version__
+from archspec.errors import RunError, SpecError
+from archspec.loader import load
+from search.run.finalists import FinalArm, front_specs
+from search.run.journal import lock_run, open_storage, open_study
+from search.run.progress import Screen, front_table
+from search.run.proposals import FINAL, SEARCH, Arm, SearchArm, copy_start_up
+from search.run.worker import Order, Report
+from search.run.workers import Pool
+from search.space.space import Space
+from search.study.config import EXTENDABLE, StudyConfig
+from search.study.recorded import STUDY, Compared, record_asked
+
+MAX_FAILURES_FIRST = 5
+
+
+def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float | None = None) -> bool:
+    """Run or continue a study until its budget is spent.
+
+    Args:
+        config: what is asked.
+        runs: folder of all runs; this one is `runs / config.name`.
+        workers: processes on this machine.
+        timeout: seconds after which the search proposes no further layout; its finalists are still trained. None for
+            no limit.
+
+    Returns:
+        whether it came to its end (False: interrupted, to be continued).
+
+    Raises:
+        SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
+            start.
+        RunError: a damaged journal, or no layout can be evaluated at all.
+    """
+    root = runs / config.name
+    space = config.open_space()
+    with lock_run(root):
+        _record(config, root)
+        storage = open_storage(root)
+        evaluators = {
+            SEARCH: config.evaluator.model_dump(mode="json"),
+            FINAL: config.final_evaluator().model_dump(mode="json"),
+        }
+        summarize = partial(front_table, objectives=config.titles)
+        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+            finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
+            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
+            return finished
+
+
+def _run_arms(
+    conductor: Conductor,
+    config: StudyConfig,
+    space: Space,
+    storage: JournalStorage,
+    root: Path,
+    timeout: float | None,
+) -> bool:
+    search = _study(storage, "search", config)
+    if not conductor.run(SearchArm(search, storage, config, space, root, trials=config.trials), search, timeout):
+        return False
+    if config.baseline:
+        baseline = _study(storage, "baseline", config)
+        copy_start_up(search, baseline, config.baseline)
+        if not conductor.run(
+            SearchArm(baseline, storage, config, space, root, trials=config.baseline, random=True), search
+        ):
+            return False
+    if config.final.seeds and search.best_trials:
+        final_study = open_study(storage, "final", ["accuracy"], _attrs(config))
+        anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
+        specs = front_specs(search, config, space)
+        return conductor.run(FinalArm(final_study, config, specs, anchors, root), search)
+    return True
+
+
+@final
+class Conductor:
+    """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
+
+    def __init__(self, pool: Pool, screen: Screen) -> None:
+        self.pool, self.screen = pool, screen
+        self.stopping = False
+
+    def run(self, arm: Arm, search: Study, timeout: float | None = None) -> bool:
+        """Bring one arm to its end, or to the end of its time; False when interrupted.
+
+        Raises:
+            SpecError: an evaluator cannot start, such as for want of its data.
+            RunError: no layout can be evaluated at all.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        failures, successes = 0, 0
+        try:
+            while True:
+                late = deadline is not None and time.monotonic() >= deadline
+                while not (self.stopping or late) and self.pool.idle and (order := arm.next_order()):
+                    self.pool.submit(order)
+                if not self.pool.busy:
+                    return not self.stopping
+                for order, report in self.pool.reports(timeout=0.5):
+                    if report.kind == "unready":  # its trial stays under way, and is queued again by the next start
+                        raise SpecError(report.text)
+                    failures += report.kind == "failed"
+                    successes += report.kind == "done"
+                    self._note(arm, order, report, search)
+                    if failures >= MAX_FAILURES_FIRST and not successes:
+                        raise RunError(f"the first {failures} layouts all failed; the last one: {report.text}")
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _note(self, arm: Arm, order: Order, report: Report, search: Study) -> None:
+        if report.kind == "progress":
+            self.screen.show_progress(order, report.text)
+            return
+        line = arm.finish(order, report)
+        self.screen.show_answer(line, arm.progress, order, search)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        self.screen.say(
+            "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
+        )
+        self.pool.stop()
+
+
+def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
+    return open_study(storage, name, list(config.objectives), _attrs(config) | {"objectives": list(config.objectives)})
+
+
+def _attrs(config: StudyConfig) -> dict[str, Any]:
+    spec = config.evaluator.prepare(config.open_space().fill(lambda hole: hole.options[0]).spec)
+    return {
+        "metric": config.evaluator.metric,
+        "resolution": spec.resolution,
+        "sampler": config.sampler.model_dump(),
+        "seed": config.seed,
+        "archspec": __version__,
+    }
+
+
+def _record(config: StudyConfig, root: Path) -> None:
+    """Write what is asked to `study.yaml`, or check that the run was asked the same."""
+    asked = config.model_dump(mode="json")
+
+    def compare(recorded: dict[str, Any]) -> Compared:
+        recorded.setdefault("budget", {})  # runs of a version that knew no budgets
+        yield from ((key, recorded.get(key), asked[key]) for key in asked if key not in EXTENDABLE)
+        yield "final.changes", recorded["final"]["changes"], asked["final"]["changes"]
+
+    record_asked(root / STUDY, config.dump(), "run", compare)

@@ -1,0 +1,200 @@
+"""A search space is a spec with holes, and a layout is what fills them; see `search.space.holes` for what a hole is."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast, final
+
+from archspec.documents.paths import suggest
+from archspec.documents.reader import Document
+from archspec.documents.shipped import Shelf
+from archspec.errors import SpecError
+from archspec.loader import parse
+from archspec.spec.schema import ArchSpec
+from search.space.holes import (
+    Hole,
+    Params,
+    Scalar,
+    assignments,
+    fill,
+    filled_lines,
+    find_holes,
+    neighbours,
+    open_holes,
+    place_in,
+)
+
+SPACES = Shelf("space", "search.space", "spaces")
+MAX_REPAIRS = 20_000
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A filled space: the spec, the parameters that give it, what was changed of those asked for, and why."""
+
+    spec: ArchSpec
+    params: Params
+    repaired: tuple[str, ...] = ()
+    reason: str = ""
+
+
+Chooser = Callable[[Hole], Scalar]
+
+
+@final
+class Space:
+    """A parsed space; every option of every hole is known to give a possible spec."""
+
+    def __init__(self, document: Document) -> None:
+        if not isinstance(document.data, dict):
+            raise SpecError("a space must be a mapping: a spec with holes", source=document.source, line=1)
+        self.document = document
+        self.template = cast("dict[str, Any]", document.data)
+        self.name = str(self.template.get("name", "unnamed"))
+        self.description = str(self.template.get("description", ""))
+        self.holes = find_holes(self.template, (), (), document)
+        if not self.holes:
+            raise SpecError(
+                "a space needs at least one hole: {choice: [...]} or {range: [low, high]}", **place_in(document)
+            )
+        _check_options(self)
+
+    def count(self) -> int:
+        """Number of ways to fill the holes, exactly; layouts that need a repair included."""
+        return prod(hole.count() for hole in self.holes)
+
+    def fill(self, choose: Chooser, fixed: frozenset[str] = frozenset()) -> Layout:
+        """The layout that `choose` picks, hole by hole; an impossible one is repaired.
+
+        The repair changes as few holes as possible, then as little as possible, among the holes of the stage that
+        is impossible, but none of `fixed`; it depends on nothing but the choice.
+
+        Raises:
+            SpecError: no repair exists.
+        """
+        params = self.choose(choose)
+        try:
+            return Layout(self.decode(params), params)
+        except SpecError as error:
+            return self._repair(params, error, fixed)
+
+    def decode(self, params: Params) -> ArchSpec:
+        """The spec that exactly these parameters give.
+
+        Raises:
+            SpecError: it breaks a rule.
+        """
+        filled = fill(self.template, (), params)
+        lines = filled_lines(self.template, (), (), (), params, self.document)
+        return parse(Document(filled, self.document.source, dict(lines)))
+
+    def sample(self, rng: random.Random) -> Layout:
+        """A layout with every hole filled uniformly at random."""
+        return self.fill(lambda hole: rng.choice(hole.options))
+
+    def enumerate(self) -> Iterator[Layout]:
+        """Every way to fill the holes, in the order of the file; impossible ones are left out."""
+        for params in assignments(self.holes):
+            try:
+                yield Layout(self.decode(params), params)
+            except SpecError:
+                continue
+
+    def choose(self, choose: Chooser) -> Params:
+        """The parameters that `choose` picks, hole by hole, those inside chosen options included; possible or not."""
+        params: Params = {}
+        stack = list(reversed(self.holes))
+        while stack:
+            hole = stack.pop()
+            params[hole.path] = choose(hole)
+            stack += reversed(hole.nested.get(params[hole.path], ()))
+        return params
+
+    def _repair(self, params: Params, error: SpecError, fixed: frozenset[str]) -> Layout:
+        spec_error = error
+        changed = dict(params)
+        for _ in range(len(self.holes)):
+            step = self._repair_once(changed, spec_error, fixed)
+            if step is None:
+                raise error
+            changed, spec_error = step
+            if spec_error is None:
+                repaired = tuple(
+                    f"{path}: {params[path]} -> {changed[path]}" for path in params if params[path] != changed[path]
+                )
+                return Layout(self.decode(changed), changed, repaired, "impossible")
+        raise error
+
+    def _repair_once(
+        self, params: Params, error: SpecError, fixed: frozenset[str]
+    ) -> tuple[Params, SpecError | None] | None:
+        """The nearest parameters without `error`, and the next error if there is one."""
+        known = {hole.path: hole for hole in open_holes(self.holes, params) if hole.path not in fixed}
+        stage = _stage(error.field)
+        near = [hole for path, hole in known.items() if _stage(path) == stage] or list(known.values())
+        for tries, candidate in enumerate(neighbours(params, near)):
+            if tries >= MAX_REPAIRS:
+                return None
+            try:
+                self.decode(candidate)
+            except SpecError as other:
+                if _stage(other.field) == stage:
+                    continue
+                return candidate, other
+            return candidate, None
+        return None
+
+
+def spaces() -> tuple[str, ...]:
+    """Names of the shipped spaces."""
+    return SPACES.names()
+
+
+def find_space_document(source: str) -> Document:
+    """The document of a space file, or of a shipped space by its name.
+
+    Raises:
+        SpecError: neither.
+    """
+    return SPACES.find(source, f"{source!r:.80} is no file and no shipped space{suggest(source, spaces())}")
+
+
+def load_space(source: str) -> Space:
+    """The space that a file or the name of a shipped space gives."""
+    return parse_space(find_space_document(source))
+
+
+def parse_space(document: Document) -> Space:
+    """The space in a document.
+
+    Raises:
+        SpecError: a malformed hole, or an option that gives no possible spec.
+    """
+    return Space(document)
+
+
+def _stage(path: str) -> str:
+    """What a path speaks of: the stage's number, in row form and column form alike, or the first field."""
+    match = re.search(r"\[(\d+)\]", path)
+    return match[1] if match else path.split(".", maxsplit=1)[0]
+
+
+def _check_options(space: Space) -> None:
+    """Each option of each hole must give a spec, the others at their first option or, if need be, repaired."""
+
+    def first(forced: dict[str, Scalar]) -> Chooser:
+        return lambda hole: forced.get(hole.path, hole.options[0])
+
+    pending: list[tuple[Hole, dict[str, Scalar]]] = [(hole, {}) for hole in space.holes]
+    space.fill(first({}))
+    while pending:
+        hole, forced = pending.pop()
+        for option in hole.options[:64]:
+            inside = {**forced, hole.path: option}
+            space.fill(first(inside), frozenset(inside))
+            pending += [(inner, inside) for inner in hole.nested.get(option, ())]

@@ -1,0 +1,272 @@
+"""What a search is asked to do: a frozen configuration, read from a study file or a bare space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, final
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from archspec.cost.tables import METRICS, MetricName
+from archspec.documents.paths import place_of, suggest
+from archspec.documents.reader import Document, read_document
+from archspec.documents.shipped import Shelf
+from archspec.errors import FieldError, SpecError
+from archspec.loader import find_document, parse
+from archspec.spec.diagnosis import explain_config
+from search.budget.confinement import Confinement
+from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
+from search.space.encoding import Encoding
+from search.space.holes import Scalar, has_holes
+from search.space.limits import Box, format_budget, parse_budget, settle
+from search.space.space import Space, find_space_document, parse_space, spaces
+from search.study.recorded import STUDY, find_asked, refuse_other_kind
+
+STUDIES = Shelf("study", "search.study", "studies")
+SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact")
+OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")
+Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
+EXTENDABLE = ("trials", "baseline", "final")
+"""What may change when a run is continued; everything else would mix two experiments."""
+HEADS = ("head", "family")
+"""Holes whose options bring different heads."""
+
+
+@final
+class SamplerSpec(BaseModel):
+    """How layouts are proposed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact"] = Field(
+        "tpe", description="tpe is multivariate TPE; exact solves an additive surrogate over the whole space"
+    )
+    startup: int = Field(
+        10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
+    )
+    population: int = Field(20, ge=2, le=10_000, description="population of nsga2 and nsga3")
+
+
+@final
+class FinalSpec(BaseModel):
+    """Re-training of the front with fresh seeds, scored on the test split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seeds: int = Field(3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
+    members: int = Field(
+        12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
+    )
+    anchors: tuple[str, ...] = Field((), description="presets trained beside the front, as points of comparison")
+    changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
+
+
+def _sampler(raw: Any) -> Any:
+    return {"type": raw} if isinstance(raw, str) else raw
+
+
+def _budget(raw: Any) -> dict[str, str]:
+    return format_budget(parse_budget(raw))
+
+
+@final
+class StudyConfig(BaseModel):
+    """A search: a space, an evaluator, objectives, a sampler, and what it may spend."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+    )
+    space: dict[str, Any] = Field(description="the space: a file, the name of a shipped space, or the space itself")
+    evaluator: AnyEvaluator = Field(
+        default_factory=lambda: parse_evaluator("train"), description="how layouts are scored"
+    )
+    objectives: tuple[Objective, ...] = Field(
+        ("accuracy", "macs"), min_length=1, max_length=4, description="accuracy is maximised, every cost minimised"
+    )
+    sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(
+        default_factory=lambda: SamplerSpec.model_validate({})
+    )
+    budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
+        default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
+    )
+    trials: int = Field(100, ge=1, le=1_000_000, description="trained trials in all")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler and training")
+    baseline: int = Field(0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none")
+    final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
+
+    @model_validator(mode="after")
+    def _check(self) -> StudyConfig:
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives must differ, not {', '.join(self.objectives)}")
+        missing = set(self.objectives) - self.evaluator.metrics
+        if missing:
+            raise ValueError(f"evaluator {self.evaluator.type} does not give {', '.join(sorted(missing))}")
+        if self.sampler.type == "exact":
+            cost_objective(self.objectives)
+        return self
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The objectives as lines for people call them: `mIoU` where that is what `accuracy` holds."""
+        return tuple(self.evaluator.quality if name == "accuracy" else name for name in self.objectives)
+
+    def open_space(self) -> Space:
+        """The parsed space."""
+        return parse_space(Document(self.space, f"space of {self.name}"))
+
+    @cached_property
+    def box(self) -> Box:
+        """The budget; where it names no resolution, at that of the evaluator, of which the objectives speak too."""
+        layout = self.open_space().fill(lambda hole: hole.options[0])
+        return settle(parse_budget(self.budget), self.evaluator.prepare(layout.spec).resolution)
+
+    @cached_property
+    def confinement(self) -> Confinement | None:
+        """The layouts inside the budget; None without one.
+
+        Raises:
+            SpecError: there are none, or the space cannot be tabulated.
+        """
+        return Confinement(self.open_space(), self.box) if self.budget else None
+
+    def final_evaluator(self) -> Evaluator:
+        """The evaluator of the finalists."""
+        return self.evaluator.finalist(self.final.changes)
+
+    def dump(self) -> str:
+        """Canonical YAML: what `runs/<name>/study.yaml` holds."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+def cost_objective(objectives: Sequence[str]) -> MetricName:
+    """The cost that `sampler: exact` weighs against accuracy.
+
+    Raises:
+        FieldError: the objectives are not accuracy and one cost that is known before training.
+    """
+    costs: list[MetricName] = [name for name in METRICS if name in objectives]
+    if len(objectives) != 2 or len(costs) != 1 or "accuracy" not in objectives:
+        rule = f"sampler exact needs accuracy and one of {', '.join(METRICS)}, not {', '.join(objectives)}"
+        raise FieldError("objectives", rule)
+    return costs[0]
+
+
+def studies() -> tuple[str, ...]:
+    """Names of the shipped studies."""
+    return STUDIES.names()
+
+
+def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
+    """The study that `source` names, with the command line's options over it.
+
+    Args:
+        source: a run (its folder, or its name), a study file, a space file, or the name of a shipped study or space.
+        runs: the folder of all runs.
+        asked: options given on the command line.
+
+    Raises:
+        SpecError: nothing of these, or a rule is broken.
+    """
+    recorded = find_asked(STUDY, source, runs)
+    if source in spaces():
+        data = {"space": source, "name": source}
+        return parse_study(Document({**data, **asked}, source))
+    if recorded is None and source not in studies():
+        refuse_other_kind(STUDY, source, runs)
+    near = suggest(source, (*studies(), *spaces()))
+    unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
+    document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
+    if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
+        space = parse_space(document)
+        data = {"space": space.template, "name": space.name.replace(" ", "-")}
+        return parse_study(Document({**data, **asked}, document.source, _shift(document)))
+    if isinstance(document.data, dict):
+        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
+    return parse_study(document)
+
+
+def parse_study(document: Document) -> StudyConfig:
+    """The study in a document.
+
+    Raises:
+        SpecError: a rule is broken; a space file is named relative to the study file.
+    """
+    if not isinstance(document.data, dict):
+        raise SpecError("a study must be a mapping", source=document.source, line=1)
+    data = dict(cast("dict[str, Any]", document.data))
+    if "space" not in data:
+        raise document.refuse((), "field space is required")
+    space = _open_space(data["space"], document)
+    data["space"] = space.template
+    try:
+        config = StudyConfig.model_validate(data)
+        _check_fit(config, space)
+        for name in config.final.anchors:
+            config.evaluator.prepare(parse(find_document(name)))
+    except ValidationError as error:
+        raise explain_config(error, document, {(): set(StudyConfig.model_fields)}) from None
+    except FieldError as error:
+        raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
+    _check_changes(config, document)
+    _check_tables(config, space, document)
+    return config
+
+
+def _check_changes(config: StudyConfig, document: Document) -> None:
+    try:
+        config.final_evaluator()
+    except FieldError as error:
+        raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
+
+
+def _check_tables(config: StudyConfig, space: Space, document: Document) -> None:
+    if config.sampler.type == "exact":
+        try:
+            Encoding(space)
+        except SpecError as error:
+            raise document.refuse(("sampler",), error.rule) from None
+    try:
+        _ = config.confinement
+    except (FieldError, SpecError) as error:
+        rule = error.rule.replace("no layout", f"no layout of {space.name}", 1)
+        raise document.refuse(("budget",), rule) from None
+
+
+def _open_space(raw: Any, document: Document) -> Space:
+    if isinstance(raw, dict):
+        return parse_space(document.below("space"))
+    if not isinstance(raw, str):
+        raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
+    try:
+        found = find_space_document(document.beside(raw))
+    except SpecError as error:
+        raise error if error.line else document.refuse(("space",), str(error)) from None
+    return parse_space(found)
+
+
+def _check_fit(config: StudyConfig, space: Space) -> None:
+    """Refuse a space whose layouts do not fit the evaluator, judged by one of them for each head or family."""
+    config.evaluator.prepare(space.fill(lambda hole: hole.options[0]).spec)
+    for chosen in space.holes:
+        for option in chosen.options[1:] if chosen.path in HEADS else ():
+            _check_option(config, space, chosen.path, option)
+
+
+def _check_option(config: StudyConfig, space: Space, path: str, option: Scalar) -> None:
+    try:
+        layout = space.fill(lambda hole: option if hole.path == path else hole.options[0])
+        config.evaluator.prepare(layout.spec)
+    except SpecError:  # impossible with the first options of all else, perhaps not with others
+        return
+    except FieldError as error:
+        if error.field == "head":
+            raise FieldError("head", f"{error.rule} (with {path} {option!r:.40})") from None
+
+
+def _shift(document: Document) -> dict[tuple[str | int, ...], int]:
+    return {("space", *place): line for place, line in document.lines.items()}

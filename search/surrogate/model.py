@@ -1,0 +1,216 @@
+"""An additive surrogate: accuracy as a sum of one effect per component, fitted to the trials of a study.
+
+The effects are linear in `search.surrogate.features` and found by ridge regression: least squares plus a penalty on
+large effects. The penalty is the one with the smallest leave-one-out error, which for ridge has a closed form: with the
+hat matrix H that takes observations to predictions, leaving trial i out changes its residual r_i to r_i / (1 - H_ii)
+exactly (Allen's PRESS), so all n refits cost one decomposition.
+
+How far an effect is known is its standard deviation under the Bayesian reading of ridge. The deviation of a sum is at
+most the sum of the deviations (triangle inequality), so
+
+    sum over components of (effect + kappa * deviation of the effect)
+
+is never below the layout's prediction plus kappa times its deviation: an upper confidence bound, a cautious one, and
+still a sum over components, hence one that `search.front.front` maximises exactly over every layout of the space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.surrogate.features import Features, Floats
+
+PENALTIES = np.logspace(-2, 5, 29)
+"""Penalties that are tried; with features between 0 and 1, all from hardly any to nearly infinite."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """A fitted surrogate.
+
+    Attributes:
+        scores: per component [options]: effects; the first component's hold the mean of all trials too.
+        deviations: per component [options]: standard deviations of the effects.
+        penalty: the ridge penalty.
+        left_out: [trials], the prediction of each trial by a fit to all others.
+        loo_error: root mean square error of `left_out`, in the unit of the values.
+        kendall: rank correlation of `left_out` and the values, Kendall's tau b. A surrogate that has learnt nothing
+            predicts the mean of the others, which is the lower the better the trial, so -1 means that, too.
+        spearman: the same, Spearman's rho.
+    """
+
+    scores: list[Floats]
+    deviations: list[Floats]
+    penalty: float
+    left_out: Floats
+    loo_error: float
+    kendall: float
+    spearman: float
+
+    def predict(self, choices: NDArray[np.integer]) -> Floats:
+        """Predictions [layouts] for layouts [layouts, components]."""
+        return add_up(self.scores, choices)
+
+    def optimistic(self, kappa: float) -> list[Floats]:
+        """Scores per component whose sum is an upper confidence bound: effects plus `kappa` deviations."""
+        return [score + kappa * deviation for score, deviation in zip(self.scores, self.deviations, strict=True)]
+
+
+def add_up(scores: list[Floats], choices: NDArray[np.integer]) -> Floats:
+    """Sums [layouts] of scores [options] per component, added from left to right as `search.front.front` does."""
+    total = np.zeros(len(choices))
+    for index, score in enumerate(scores):
+        total += score[choices[:, index]]
+    return total
+
+
+def fit_surrogate(
+    features: Features, choices: NDArray[np.integer], values: Floats, *, monotone: bool = False
+) -> Surrogate:
+    """Fit a surrogate to trials.
+
+    Args:
+        features: of the space.
+        choices: [trials, components].
+        values: [trials], what is predicted; larger is better.
+        monotone: effects do not decrease with a depth or a width, whatever the other holes of the component. The
+            leave-one-out predictions are then by refitting, at the penalty of the unconstrained fit.
+
+    Raises:
+        ValueError: fewer than two trials.
+    """
+    if len(values) < 2:
+        raise ValueError(f"a surrogate needs at least 2 trials, not {len(values)}")
+    rows = features.rows(choices)
+    center, mean = rows.mean(0), float(values.mean())
+    ridge = _Ridge.of(rows - center, values - mean)
+    penalty = float(min(PENALTIES, key=lambda penalty: float(np.square(ridge.left_out(penalty)).sum())))
+    residuals = ridge.left_out(penalty)
+    effects = ridge.effects(penalty)
+    if monotone:
+        effects = bounded_ridge(rows - center, values - mean, penalty, features.rising)
+        residuals = _refit(rows, values, penalty, features.rising, effects <= 0)
+    error = float(np.sqrt(np.square(residuals).mean()))
+    parts, centers = features.split(effects), features.split(center)
+    scores = [(table - c) @ part for table, c, part in zip(features.tables, centers, parts, strict=True)]
+    scores[0] = scores[0] + mean
+    deviations = ridge.deviations(features, center, penalty)
+    left_out = values - residuals
+    return Surrogate(
+        scores, deviations, penalty, left_out, error, kendall(left_out, values), spearman(left_out, values)
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Ridge:
+    """Ridge regression with a free intercept: centred observations, and features as u * s * vt (thin SVD)."""
+
+    y: Floats
+    u: Floats
+    s: Floats
+    vt: Floats
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats) -> _Ridge:
+        u, s, vt = np.linalg.svd(x, full_matrices=False)
+        return cls(y, u, s, vt)
+
+    def effects(self, penalty: float) -> Floats:
+        """[features]."""
+        return self.vt.T @ (self.s / (self.s**2 + penalty) * (self.u.T @ self.y))
+
+    def left_out(self, penalty: float) -> Floats:
+        """[trials]: how far each one lies above its prediction by a fit to all others."""
+        shrink = self.s**2 / (self.s**2 + penalty)
+        hat = np.square(self.u) @ shrink + 1 / len(self.y)
+        residual = self.y - self.u @ (shrink * (self.u.T @ self.y))
+        return residual / np.maximum(1 - hat, 1e-12)
+
+    def deviations(self, features: Features, center: Floats, penalty: float) -> list[Floats]:
+        """Per component [options]: scale * sqrt(z' (1 - X'(XX' + penalty)^-1 X) z) for the centred features z.
+
+        This is the deviation of an effect given the trials, if effects were normal with deviation `scale` and the
+        trials' noise had the variance penalty * scale^2; `scale` is the one under which the trials are likeliest.
+        """
+        shrink = self.s**2 / (self.s**2 + penalty)
+        inside = np.square(self.u.T @ self.y)
+        fit = float((inside / (self.s**2 + penalty)).sum()) + float(self.y @ self.y - inside.sum()) / penalty
+        scale = np.sqrt(max(fit, 0.0) / (len(self.y) - 1))
+        out: list[Floats] = []
+        parts = zip(features.tables, features.split(center), features.split(self.vt.T), strict=True)
+        for table, middle, axes in parts:
+            z = table - middle
+            left = np.square(z).sum(1) - np.square(z @ axes) @ shrink
+            out.append(scale * np.sqrt(np.maximum(left, 0)))
+        return out
+
+
+def bounded_ridge(
+    x: Floats, y: Floats, penalty: float, bounded: NDArray[np.bool_], pinned: NDArray[np.bool_] | None = None
+) -> Floats:
+    """Ridge regression with some effects not below zero, exactly.
+
+    The active set method of Lawson and Hanson: effects are freed one at a time, the one with the largest gradient
+    first; a step that would take others below zero ends there and pins them. Each round lowers the error, so it ends.
+
+    Args:
+        x: [trials, features], centred.
+        y: [trials], centred.
+        penalty: positive.
+        bounded: [features].
+        pinned: [features], a guess at those that will be zero, which saves time.
+    """
+    gram, pull = x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y
+    free = ~bounded if pinned is None else ~(bounded & pinned)
+    tolerance = 1e-10 * max(1.0, float(np.abs(pull).max(initial=0)))
+    effects = np.zeros(len(pull))
+    for _ in range(100 * len(pull)):
+        aim = np.zeros(len(pull))
+        aim[free] = np.linalg.solve(gram[np.ix_(free, free)], pull[free])
+        (below,) = np.nonzero(bounded & free & (aim < 0))
+        if len(below):
+            reach = effects[below] / (effects[below] - aim[below])
+            effects += reach.min() * (aim - effects)
+            stopped = below[reach <= reach.min()]
+            effects[stopped] = 0
+            free[stopped] = False
+            continue
+        effects = aim
+        gradient = np.where(free, -np.inf, pull - gram @ effects)
+        if gradient.max(initial=-np.inf) <= tolerance:
+            break
+        free[gradient.argmax()] = True
+    return effects
+
+
+def _refit(
+    rows: Floats, values: Floats, penalty: float, bounded: NDArray[np.bool_], pinned: NDArray[np.bool_]
+) -> Floats:
+    """`_Ridge.left_out` with bounds, by as many fits as there are trials."""
+    residuals = np.empty(len(values))
+    for index in range(len(values)):
+        others = np.arange(len(values)) != index
+        center, mean = rows[others].mean(0), values[others].mean()
+        effects = bounded_ridge(rows[others] - center, values[others] - mean, penalty, bounded, pinned)
+        residuals[index] = values[index] - mean - (rows[index] - center) @ effects
+    return residuals
+
+
+def kendall(first: Floats, second: Floats) -> float:
+    """Kendall's tau b of two rankings [n]; 0 where one of them is all ties."""
+    a, b = np.sign(first[:, None] - first), np.sign(second[:, None] - second)
+    scale = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
+    return float((a * b).sum()) / scale if scale else 0.0
+
+
+def spearman(first: Floats, second: Floats) -> float:
+    """Spearman's rho of two rankings [n], ties at their mean rank; 0 where one of them is all ties."""
+    a, b = (np.sign(x[:, None] - x).sum(1) for x in (first, second))
+    scale = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
+    return float((a * b).sum()) / scale if scale else 0.0

@@ -1,0 +1,101 @@
+"""One label per image: cross-entropy, scored by the share of images whose likeliest class is right."""
+
+from typing import TYPE_CHECKING, final
+
+from archspec.errors import FieldError
+from search.augment.mixing import Mixing, soft_labels
+from search.augment.policy import Policy
+from search.recipe import Recipe
+from search.tasks.distillation import Teacher, distilled
+from search.tasks.task import Answer, Lesson, Score, Step, Student, Supervision, Tally
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@final
+class Classification(Supervision):
+    """Labels (N,) int64; the network answers with logits (N, classes)."""
+
+    @property
+    def task(self) -> str:
+        return "classification"
+
+    @property
+    def metric(self) -> str:
+        return "top-1 accuracy"
+
+    @property
+    def short(self) -> str:
+        return "accuracy"
+
+    def check_output(self, shape: tuple[int, ...], classes: int) -> None:
+        if shape != (classes,):
+            raise FieldError("head", f"must give one vector of {classes} logits per image, not an output of {shape}")
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Every field applies."""
+
+    def tally(self, device: "torch.device") -> Tally:
+        return ClassificationTally(device)
+
+    def lesson(self, recipe: Recipe, seed: int, student: Student) -> Lesson:
+        return ClassificationLesson(recipe, seed, student)
+
+
+@final
+class ClassificationTally(Tally):
+    """Right answers and cross-entropy, summed where the network is, so that only the score waits for the device."""
+
+    def __init__(self, device: "torch.device") -> None:
+        import torch
+
+        self._count = 0
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+
+    def add(self, answer: Answer, target: "Tensor") -> None:
+        from torch.nn import functional as F
+
+        self._count += len(target)
+        self._correct += (answer.argmax(1) == target).sum()
+        self._loss += F.cross_entropy(answer.float(), target, reduction="sum").double()
+
+    def score(self) -> Score:
+        return Score(accuracy=self._correct.item() / self._count, loss=self._loss.item() / self._count)
+
+
+@final
+class ClassificationLesson(Lesson):
+    """Augmentation and mixing by the recipe; with EMA distillation the teacher's answer joins the labels."""
+
+    def __init__(self, recipe: Recipe, seed: int, student: Student) -> None:
+        self._recipe = recipe
+        self._policy = Policy(recipe, seed)
+        self._student = student
+        self._teacher = None if recipe.distill is None else Teacher(student.model, student.ema)
+
+    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> Step:
+        layout = self._student.memory_format
+        if self._recipe.augments:  # each operation may leave another memory format
+            images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
+        mixing = self._policy.mixing(images, epoch, number)
+        mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
+        return Step(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
+
+    def _loss(self, logits: "Tensor", images: "Tensor", labels: "Tensor", mixing: Mixing | None) -> "Tensor":
+        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer."""
+        from torch.nn import functional as F
+
+        recipe = self._recipe
+        if mixing is None and self._teacher is None:
+            return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        target = soft_labels(labels, logits.shape[1], recipe.label_smoothing)
+        if mixing is not None:
+            target = mixing.labels(target)
+        if self._teacher is not None and recipe.distill is not None:
+            with self._student.autocast:
+                maps = self._teacher.maps(images)
+            target = distilled(target, maps, mixing, recipe.distill)
+        return F.cross_entropy(logits, target)

@@ -1,0 +1,117 @@
+"""What the labels of a data set ask of a network: which output, which loss, which score.
+
+The training loop is the same for all of them; a kind of labels is one subclass in a file of its own
+(`search/tasks/classification.py`, `search/tasks/segmentation.py`). Importing these modules does not import torch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from search.recipe import Recipe
+    from search.tasks.ema import Ema
+
+Answer: TypeAlias = Any
+"""What a network returns: a tensor, or in training a tuple of the main output and auxiliary ones."""
+
+
+@final
+@dataclass(frozen=True)
+class Score:
+    """Quality (fraction, 0 to 1: what `Supervision.metric` names) and mean cross-entropy (nats, no label smoothing)."""
+
+    accuracy: float
+    loss: float
+
+
+class Tally(ABC):
+    """Adds up over the batches of a split what its score is made of."""
+
+    @abstractmethod
+    def add(self, answer: Answer, target: "Tensor") -> None:
+        """Count one batch: the network's answer and its labels, on the network's device."""
+
+    @abstractmethod
+    def score(self) -> Score:
+        """The score of everything that was added; at least one batch."""
+
+
+@final
+@dataclass(frozen=True)
+class Student:
+    """The network under training: its average, and how its batches are computed."""
+
+    model: "nn.Module"
+    ema: "Ema"
+    autocast: AbstractContextManager[Any]
+    memory_format: "torch.memory_format"
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """One training step: what the network sees (N, C, H, W), and the loss (a scalar) of its answer to that."""
+
+    images: "Tensor"
+    loss: Callable[[Answer], "Tensor"]
+
+
+class Lesson(ABC):
+    """Makes the steps of one training run, each a function of seed, epoch and step number alone."""
+
+    @abstractmethod
+    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> Step:
+        """Step `number` of epoch `epoch` on a batch of the split, on the network's device."""
+
+
+class Supervision(ABC):
+    """A kind of labels."""
+
+    @property
+    @abstractmethod
+    def task(self) -> str:
+        """What such labels are for: `classification`."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """Name of the quality metric for people, for an axis: `top-1 accuracy`."""
+
+    @property
+    @abstractmethod
+    def short(self) -> str:
+        """The same in a line of progress: `accuracy`."""
+
+    @abstractmethod
+    def check_output(self, shape: tuple[int, ...], classes: int) -> None:
+        """Refuse a network whose output for one image has this shape.
+
+        Raises:
+            FieldError: such an output cannot be scored; the field is `head`.
+        """
+
+    @abstractmethod
+    def check_recipe(self, recipe: "Recipe") -> None:
+        """Refuse what a recipe cannot do to such labels.
+
+        Raises:
+            FieldError: the first field of the recipe that cannot be applied.
+        """
+
+    @abstractmethod
+    def tally(self, device: "torch.device") -> Tally:
+        """An empty tally, kept on `device`."""
+
+    @abstractmethod
+    def lesson(self, recipe: "Recipe", seed: int, student: Student) -> Lesson:
+        """How `student` is trained.
+
+        Raises:
+            FieldError: the recipe or the head does not allow it.
+        """

@@ -1,0 +1,97 @@
+"""Tables of trained layouts: what the shipped one holds, and what a file is refused for."""
+
+import csv
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archspec.cost.measure import measure
+from archspec.errors import FieldError, SpecError
+from archspec.loader import encode
+from search.data.trained_layouts import Row, load_table, parse_table, tables
+from search.evaluator import COST_METRICS, parse_evaluator
+from search.space.space import load_space
+
+DIGEST = "0123456789abcdef"
+
+
+def test_the_shipped_table_holds_every_layout_of_its_space_with_three_seeds_and_exact_costs():
+    text = files("search.data").joinpath("tables", "five_stage_grid.csv").read_text(encoding="utf-8")
+    records = list(csv.DictReader(text.splitlines()))
+    evaluator = parse_evaluator("table")
+    specs = [evaluator.prepare(layout.spec) for layout in load_space("five_stage_grid").enumerate()]
+    assert len(specs) == 216
+    assert [(r["digest"], r["seed"]) for r in records] == [
+        (spec.digest, str(seed)) for spec in specs for seed in range(3)
+    ]
+    for index, spec in enumerate(specs):
+        cost = measure(spec)
+        expected = {name: str(getattr(cost, name)) for name in COST_METRICS} | {"code": encode(spec)}
+        for record in records[3 * index : 3 * index + 3]:
+            assert {name: record[name] for name in expected} == expected
+
+
+def test_the_shipped_table_as_loaded_says_what_its_file_says():
+    assert "five_stage_grid" in tables()
+    table = load_table("five_stage_grid")
+    text = files("search.data").joinpath("tables", "five_stage_grid.csv").read_text(encoding="utf-8")
+    for record in csv.DictReader(text.splitlines()):
+        row = table.rows[record["digest"]][int(record["seed"])]
+        assert row == Row(int(record["seed"]), float(record["accuracy"]), float(record["test_accuracy"]))
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.text("0123456789abcdef", min_size=16, max_size=16), st.integers(0, 10**9)),
+        st.tuples(st.floats(0, 1), st.none() | st.floats(0, 1)),
+        min_size=1,
+    )
+)
+def test_what_is_written_is_read_back(content):
+    lines = ["digest,code,seed,accuracy,test_accuracy"]
+    lines += [f"{d},x,{seed},{a!r},{'' if t is None else repr(t)}" for (d, seed), (a, t) in content.items()]
+    table = parse_table(lines, "t")
+    read = {(d, row.seed): (row.accuracy, row.test_accuracy) for d, rows in table.rows.items() for row in rows}
+    assert read == content
+    assert all(list(rows) == sorted(rows, key=lambda row: row.seed) for rows in table.rows.values())
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "t:1: a table needs the column digest"),
+        (["digest,seed,acc"], "t:1: a table needs the column accuracy"),
+        (["digest,seed,accuracy"], "t:1: a table needs at least one row"),
+        (["digest,seed,accuracy", "abc,0,0.5"], "t:2: digest: must be 16 hex digits, not 'abc'"),
+        (["digest,seed,accuracy", f"{DIGEST},-1,0.5"], "t:2: seed: must be a whole number from 0, not '-1'"),
+        (["digest,seed,accuracy", f"{DIGEST}"], "t:2: seed: must be a whole number from 0, not ''"),
+        (["digest,seed,accuracy", f"{DIGEST},0,nan"], "t:2: accuracy: must be a number from 0 to 1, not 'nan'"),
+        (["digest,seed,accuracy", f"{DIGEST},0,x"], "t:2: accuracy: must be a number from 0 to 1, not 'x'"),
+        (
+            ["digest,seed,accuracy", f"{DIGEST},1,0.5", f"{DIGEST},1,0.5"],
+            f"t:3: layout {DIGEST} has two rows of seed 1",
+        ),
+        (
+            ["digest,seed,accuracy,test_accuracy", f"{DIGEST},1,0.5,2"],
+            "t:2: test_accuracy: must be a number from 0 to 1, not '2'",
+        ),
+    ],
+)
+def test_a_damaged_table_is_refused_with_its_line(lines, message):
+    with pytest.raises(SpecError) as caught:
+        parse_table(lines, "t")
+    assert str(caught.value) == message
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path):
+    with pytest.raises(FieldError, match=r"table: .* is no file and no shipped table \(known: .*five_stage_grid"):
+        load_table(str(tmp_path))
+    path = tmp_path / "binary.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match=r"binary\.csv: cannot be read"):
+        load_table(str(path))
+    path.write_text('digest,seed,accuracy\n"' + "x" * 200_000 + '"\n')
+    with pytest.raises(SpecError, match=r"binary\.csv:.*field larger"):
+        load_table(str(path))

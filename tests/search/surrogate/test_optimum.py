@@ -1,0 +1,138 @@
+"""The most promising layout of a space, against looking at every one."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from archspec.cost.tables import Metric
+from search.space.encoding import Encoding
+from search.space.limits import Limit
+from search.space.space import load_space
+from search.surrogate import optimum as module
+from search.surrogate.features import Features
+from search.surrogate.model import add_up, fit_surrogate
+from search.surrogate.optimum import Known, Optimizer
+
+MACS, PARAMS = Metric("macs", 64), Metric("params")
+
+
+@pytest.fixture(scope="module")
+def encoding() -> Encoding:
+    return Encoding(load_space("five_stage_grid"))
+
+
+@pytest.fixture(scope="module")
+def everything(encoding) -> np.ndarray:
+    return np.array(list(product(*(range(count) for count in encoding.options))))
+
+
+def make_known(rows: np.ndarray, rng: np.random.Generator, count: int, pending: int = 0, closed: int = 0) -> Known:
+    drawn = rows[rng.choice(len(rows), count + pending + closed, replace=False)]
+    values = 0.5 + 0.1 * rng.random(count)
+    return Known(drawn[:count], values, drawn[count : count + pending], drawn[count + pending :])
+
+
+def hypervolume(cost, value, end, worst) -> float:
+    """Of maximised values over the logarithm of minimised costs, by a sweep."""
+    total, best, order = 0.0, worst, np.lexsort((-value, cost))
+    for place in order:
+        if value[place] > best:
+            total += (np.log(end) - np.log(cost[place])) * (value[place] - best)
+            best = value[place]
+    return total
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("high", [None, 3_000_000])
+def test_no_layout_promises_more(encoding, everything, seed, high):
+    rng = np.random.default_rng(seed)
+    chain = encoding.chain([MACS, PARAMS])
+    known = make_known(everything, rng, 30, pending=3, closed=2)
+    limits = () if high is None else (Limit(MACS, None, high),)
+    found, surrogate = Optimizer(chain, Features(encoding), limits, kappa=2.0).propose(known)
+    assert found is not None
+    layouts = np.concatenate([known.choices, known.pending])
+    costs = chain.price(layouts)[:, 0]
+    settled = (known.values + surrogate.predict(known.choices)) / 2
+    values = np.concatenate([settled, surrogate.predict(known.pending)])
+    end, worst = costs.max(), values.min()
+    scores = surrogate.optimistic(2.0)
+
+    def promise(row: np.ndarray) -> float:
+        cost, score = chain.price(row[None])[0, 0], add_up(scores, row[None])[0]
+        return hypervolume(np.append(costs, min(cost, end)), np.append(values, score), end, worst)
+
+    taken = {tuple(row) for row in (*layouts, *known.closed)}
+    inside = chain.price(everything)[:, 0] <= (high or 1 << 60)
+    promises = {tuple(row): promise(row) for row in everything[inside]}
+    assert tuple(found) not in taken
+    assert promises[tuple(found)] > hypervolume(costs, values, end, worst)
+    best = max(promises, key=lambda row: promises[row])
+    if best in taken:  # then it is the best of the rest, or of those near to what is known
+        better = [row for row in promises if promises[row] > promises[tuple(found)] and row not in taken]
+        assert len(better) < 5
+        assert all((np.array(row) != best).sum() > 1 for row in better)
+    else:
+        assert promises[tuple(found)] == pytest.approx(promises[best])
+
+
+def test_where_the_front_is_known_a_neighbour_is_next_and_at_last_nothing(encoding, everything):
+    chain = encoding.chain([MACS])
+    features = Features(encoding)
+    rng = np.random.default_rng(0)
+    values = 0.5 + 0.1 * rng.random(len(everything))
+    none = everything[:0]
+    missing = np.arange(len(everything)) != 100
+    found, _ = Optimizer(chain, features).propose(Known(everything[missing], values[missing], none, none))
+    assert found is None or tuple(found) == tuple(everything[100])
+    assert Optimizer(chain, features).propose(Known(everything, values, none, none))[0] is None
+    known = Known(everything[:20], values[:20], none, none)
+    first, surrogate = Optimizer(chain, features).propose(known)
+    front = Optimizer(chain, features)._front(surrogate.optimistic(module.KAPPA))
+    near, _ = Optimizer(chain, features).propose(Known(everything[:20], values[:20], none, front))
+    assert first is not None
+    assert near is not None
+    assert tuple(near) not in {tuple(row) for row in front}
+    assert min((near != row).sum() for row in front) == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (Limit(MACS, 2_000_000, 2_500_000),),
+        (Limit(MACS, None, 3_000_000), Limit(PARAMS, None, 130_000)),
+        (Limit(PARAMS, 130_000, None),),
+        (Limit(PARAMS, 120_000, 140_000),),
+    ],
+)
+@pytest.mark.parametrize("most", [None, (1 << 31, 1, 1)])
+def test_proposals_keep_every_limit_even_where_its_front_is_too_hard(encoding, everything, limits, most, monkeypatch):
+    from search.front import front
+
+    if most:
+        monkeypatch.setattr(front, "MOST", most)
+    chain = encoding.chain([MACS, PARAMS])
+    found, _ = Optimizer(chain, Features(encoding), limits).propose(
+        make_known(everything, np.random.default_rng(1), 20)
+    )
+    assert found is not None
+    costs = chain.price(found[None])[0]
+    assert all(limit.holds(int(costs[chain.metrics.index(limit.metric)])) for limit in limits)
+
+
+def test_layouts_under_way_count_as_predicted(encoding, everything):
+    rng = np.random.default_rng(3)
+    known = make_known(everything, rng, 25)
+    optimizer = Optimizer(encoding.chain([MACS]), Features(encoding))
+    pending = known.pending
+    seen = set()
+    for _ in range(5):
+        row, surrogate = optimizer.propose(Known(known.choices, known.values, pending, known.closed))
+        assert row is not None
+        np.testing.assert_array_equal(
+            surrogate.left_out, fit_surrogate(Features(encoding), known.choices, known.values).left_out
+        )
+        seen.add(tuple(row))
+        pending = np.vstack([pending, row])
+    assert len(seen) == 5
