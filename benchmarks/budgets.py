@@ -16,14 +16,14 @@ import time
 import numpy as np
 from scipy.stats import chi2, kstest
 
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from search.budget.count import Sampler, count
 from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, describe, parse_budget
 from search.space.space import load_space
 
-METRICS = (Metric("macs"), Metric("params"), Metric("macs", 224))
+METRICS = (MetricAt("macs"), MetricAt("params"), MetricAt("macs", 224))
 BUDGETS = (
     {"macs": "4.9G..5.1G"},
     {"macs": "4.9G..5.1G", "params": "<= 35M"},

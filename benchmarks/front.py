@@ -16,15 +16,15 @@ from importlib.resources import files
 
 import numpy as np
 
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from archspec.documents.reader import parse_document
-from search.front.dominance import Screen, nondominated
+from search.front.dominance import DominanceFilter, nondominated
 from search.front.front import Front, solve_front
 from search.space.encoding import Encoding
 from search.space.space import parse_space
 from search.surrogate.features import Features
 
-METRICS = (Metric("macs"), Metric("params"))
+METRICS = (MetricAt("macs"), MetricAt("params"))
 WIDER = {
     "[24, 32, 48, 64]": "[24, 28, 32, 40, 48, 56, 64, 72]",
     "[48, 64, 80, 96]": "[48, 56, 64, 72, 80, 88, 96, 112]",
@@ -166,7 +166,7 @@ class Found:
         self.layouts, self.waiting = 0, 0
         self.parts = [(np.zeros(0, np.int64), np.zeros(0))]
         self.none, self.ends = np.zeros((0, 0), np.int64), np.array([[0], [top]])
-        self.screen = Screen(*self.parts[0], self.none, *self.ends)
+        self.screen = DominanceFilter(*self.parts[0], self.none, *self.ends)
 
     def look_at(self, cost: np.ndarray, score: np.ndarray) -> None:
         self.layouts += cost.size
@@ -181,7 +181,7 @@ class Found:
         cost, score = (np.concatenate(part) for part in zip(*self.parts, strict=True))
         kept = nondominated(cost, score)
         self.parts, self.waiting = [(cost[kept], score[kept])], 0
-        self.screen = Screen(*self.parts[0], np.zeros((len(kept), 0), np.int64), *self.ends)
+        self.screen = DominanceFilter(*self.parts[0], np.zeros((len(kept), 0), np.int64), *self.ends)
         return self.parts[0]
 
 

@@ -83,7 +83,7 @@ def _trained(job: Job, scale: Truth, folder: Path) -> tuple[list[str], list[floa
     from archspec.spec.schema import ArchSpec
     from search.evaluator import Task
     from search.run.journal import open_study
-    from search.run.proposals import SearchArm
+    from search.run.proposals import SearchPhase
     from search.run.worker import Report
     from search.space.space import load_space
     from search.study.config import StudyConfig
@@ -101,7 +101,7 @@ def _trained(job: Job, scale: Truth, folder: Path) -> tuple[list[str], list[floa
     )
     storage = InMemoryStorage()
     study = open_study(storage, "search", list(config.objectives), {})
-    arm = SearchArm(study, storage, config, space, folder, trials=job.trials)
+    arm = SearchPhase(study, storage, config, space, folder, trials=job.trials)
     session = config.evaluator.open()
     digests: list[str] = []
     seen: list[float] = []

@@ -16,7 +16,7 @@ import torch
 from archspec.cost.measure import measure
 from archspec.loader import load
 from archspec.model.build import build
-from search.data.dataset import Split, parse_dataset
+from search.data.dataset import DatasetSplit, parse_dataset
 from search.recipe import Recipe
 from search.seeding import mix, seed_everything
 from search.train.curve import EpochRecord
@@ -26,7 +26,7 @@ PRESETS = ("tiny-hiri-seg", "tiny-hrvit-seg", "tiny-hrformer-seg")
 CPU = torch.device("cpu")
 
 
-def baseline(split: Split) -> float:
+def baseline(split: DatasetSplit) -> float:
     """mIoU of an answer that says ground at every pixel."""
     tally = split.supervision.tally(CPU)
     for images, masks in split.batches(64, seed=0, epoch=0, shuffle=False):

@@ -17,7 +17,7 @@ import torch
 
 from archspec.cost.components import METRICS
 from archspec.cost.measure import measure
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.errors import SpecError
 from archspec.loader import load
 from archspec.model.audit import audit, count
@@ -31,7 +31,7 @@ ROUNDS = 5
 
 def draw(encoding: Encoding, number: int, rng: np.random.Generator) -> np.ndarray:
     """Distinct possible layouts, [number, components]; every option is as likely as another."""
-    chain = encoding.chain([Metric("params"), Metric("params", SIDE)])
+    chain = encoding.chain([MetricAt("params"), MetricAt("params", SIDE)])
     rows = np.empty((0, len(encoding.options)), np.int64)
     while len(rows) < number:
         more = np.stack([rng.integers(0, options, 2 * number) for options in encoding.options], axis=1)
@@ -43,7 +43,7 @@ def check(name: str, number: int, rng: np.random.Generator) -> bool:
     """Whether tables, `measure` and fvcore agree on random layouts of a space."""
     encoding = Encoding(load_space(name))
     rows = draw(encoding, number, rng)
-    metrics = [Metric(metric, resolution) for metric in METRICS for resolution in (None, SIDE)]
+    metrics = [MetricAt(metric, resolution) for metric in METRICS for resolution in (None, SIDE)]
     prices = encoding.chain(metrics).price(rows)
     for row, price in zip(rows, prices.tolist(), strict=True):
         spec = encoding.spec(row)
@@ -64,7 +64,7 @@ def race(number: int, rng: np.random.Generator) -> None:
     """Print the speed of pricing beside that of one fvcore count."""
     encoding = Encoding(load_space("five_stage"))
     started = time.process_time()
-    chain = encoding.chain([Metric("params"), Metric("macs")])
+    chain = encoding.chain([MetricAt("params"), MetricAt("macs")])
     building = time.process_time() - started
     choices = np.stack([rng.integers(0, options, number) for options in encoding.options], axis=1).astype(np.int16)
     spec = load("hiri-vit-s").at(224)

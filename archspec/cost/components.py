@@ -25,7 +25,7 @@ NOTHING = (0,) * len(METRICS)
 
 @final
 @dataclass(frozen=True)
-class Menu:
+class ComponentOptions:
     """What may stand in each place of a spec at one resolution. None where an option gives no possible part.
 
     Attributes:
@@ -75,14 +75,14 @@ Step = tuple[Costs, Hashable]
 
 
 @final
-class Tracer:
+class ComponentTracer:
     """Walks components at one resolution.
 
     Args:
         menus: for each option of what belongs to no part, what may stand where.
     """
 
-    def __init__(self, menus: Sequence[Menu | None]) -> None:
+    def __init__(self, menus: Sequence[ComponentOptions | None]) -> None:
         self.menus = menus
         self._known: dict[Hashable, tuple[Costs, Border]] = {}
         self._steps: dict[tuple[int, int, Hashable, int], Step | None] = {}
@@ -109,7 +109,7 @@ class Tracer:
                 self._steps[key] = None
         return self._steps[key]
 
-    def _walk(self, place: int, border: Hashable, option: int, menu: Menu | None) -> Step | None:
+    def _walk(self, place: int, border: Hashable, option: int, menu: ComponentOptions | None) -> Step | None:
         if menu is None:
             return None
         if place < 0:
@@ -130,7 +130,7 @@ class Tracer:
                 costs, _ = _trace(part.layers(border.shape[0]), border)
         return costs, None
 
-    def _stage(self, stage: StageSpec, border: Hashable, menu: Menu) -> Step | None:
+    def _stage(self, stage: StageSpec, border: Hashable, menu: ComponentOptions) -> Step | None:
         """A stage; the first one with the stem, of which `border` is the option."""
         total = NOTHING
         if isinstance(border, int):
@@ -159,7 +159,9 @@ class Tracer:
         meter.enter("", first, x)
         return meter.keeps(x)
 
-    def _after(self, stage: StageSpec, border: Border, menu: Menu, total: Costs) -> tuple[Costs, Border] | None:
+    def _after(
+        self, stage: StageSpec, border: Border, menu: ComponentOptions, total: Costs
+    ) -> tuple[Costs, Border] | None:
         """`total` and the costs of a stage that is entered at `border`, and the border after it."""
         before = border.shape[0]
         if stage.downsample is None and stage.width != before:
@@ -179,7 +181,7 @@ class Tracer:
             total = _add(total, costs)
         return total, border
 
-    def _stem(self, stem: Stem, width: int, menu: Menu) -> tuple[Costs, Border]:
+    def _stem(self, stem: Stem, width: int, menu: ComponentOptions) -> tuple[Costs, Border]:
         key = (stem, width, menu.channels, menu.resolution)
         if key not in self._known:
             shape = (menu.channels, menu.resolution, menu.resolution)
@@ -225,7 +227,7 @@ def _trace(layer: Layer, border: Border, *, reducing: bool = False) -> tuple[Cos
     return costs, Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
 
 
-def _reads_maps(menu: Menu) -> bool:
+def _reads_maps(menu: ComponentOptions) -> bool:
     return any(isinstance(part, MapsHead) for head in menu.heads if head for part in head)
 
 

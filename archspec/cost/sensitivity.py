@@ -27,7 +27,7 @@ Data = dict[str, Any]
 
 @final
 @dataclass(frozen=True, slots=True)
-class Effect:
+class FieldEffect:
     """One field changed to the nearest other value that loads, and what that does to the cost.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Edit:
     make: Callable[[Data, Any], None]
 
 
-def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[Effect]:
+def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[FieldEffect]:
     """The effect of one step up and one step down in every width, depth and expansion, in the order of the spec.
 
     A depth changes by one copy of the stage's last block, an expansion by 1, a width to the nearest multiple of 8
@@ -84,7 +84,7 @@ def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[Ef
         SpecError: the spec itself cannot take this resolution.
     """
     cost = measure(spec, resolution)
-    effects: list[Effect] = []
+    effects: list[FieldEffect] = []
     for edit in _edits(spec):
         for value in edit.values:
             changed = _load(spec, edit, value)
@@ -94,7 +94,9 @@ def sensitivity(spec: ArchSpec, resolution: Resolution | None = None) -> list[Ef
                 after = measure(changed, resolution)
             except SpecError:
                 continue
-            effects.append(Effect(edit.field, edit.before, value, cost.macs, after.macs, cost.params, after.params))
+            effects.append(
+                FieldEffect(edit.field, edit.before, value, cost.macs, after.macs, cost.params, after.params)
+            )
     return effects
 
 

@@ -18,7 +18,7 @@ from typing import cast, final
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost.components import METRICS, Menu, MetricName, State, Step, Tracer
+from archspec.cost.components import METRICS, ComponentOptions, ComponentTracer, MetricName, State, Step
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_BLOCKS
 
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 
 @final
 @dataclass(frozen=True, slots=True)
-class Metric:
+class MetricAt:
     """A cost, and the side of the square image for which it is stated; None for the space's own resolution."""
 
     name: MetricName
@@ -73,7 +73,7 @@ class Component:
 class Chain:
     """The tables of a space; it begins in state 0 of its first component and its last one leads to state 0."""
 
-    metrics: tuple[Metric, ...]
+    metrics: tuple[MetricAt, ...]
     components: tuple[Component, ...]
 
     @property
@@ -106,7 +106,7 @@ class Chain:
         parts = zip(self.components, options, strict=True)
         return Chain(self.metrics, tuple(part if keep is None else _restrict(part, keep) for part, keep in parts))
 
-    def select(self, metrics: Sequence[Metric]) -> Chain:
+    def select(self, metrics: Sequence[MetricAt]) -> Chain:
         """The chain with some of its metrics, in the order given."""
         columns = [self.metrics.index(metric) for metric in metrics]
         parts = tuple(Component(p.name, np.ascontiguousarray(p.costs[..., columns]), p.after) for p in self.components)
@@ -184,7 +184,7 @@ def _fold(first: Component, second: Component) -> Component:
     return Component(second.name, costs.reshape(*shape, -1), after.reshape(shape))
 
 
-def tabulate(menus: Sequence[Mapping[int, Menu]], metrics: Sequence[Metric]) -> Chain:
+def tabulate(menus: Sequence[Mapping[int, ComponentOptions]], metrics: Sequence[MetricAt]) -> Chain:
     """The chain of a space.
 
     Args:
@@ -198,7 +198,7 @@ def tabulate(menus: Sequence[Mapping[int, Menu]], metrics: Sequence[Metric]) -> 
     _check_depth(menus)
     resolutions = sorted({resolution for menu in menus for resolution in menu})
     columns = [(resolutions.index(metric.resolution or 0), METRICS.index(metric.name)) for metric in metrics]
-    tracers = [Tracer([menu.get(resolution) for menu in menus]) for resolution in resolutions]
+    tracers = [ComponentTracer([menu.get(resolution) for menu in menus]) for resolution in resolutions]
     names = ["stem", *(f"stages.{index}" for index in range(len(menus[0][0].stages))), "head"]
     count = len(menus)
     components = [
@@ -212,7 +212,11 @@ def tabulate(menus: Sequence[Mapping[int, Menu]], metrics: Sequence[Metric]) -> 
 
 
 def _component(
-    name: str, place: int, states: list[tuple[State, ...]], tracers: list[Tracer], columns: list[tuple[int, int]]
+    name: str,
+    place: int,
+    states: list[tuple[State, ...]],
+    tracers: list[ComponentTracer],
+    columns: list[tuple[int, int]],
 ) -> tuple[Component, list[tuple[State, ...]]]:
     """The table of one component, entered in `states` (one border per resolution), and the states after it."""
     options = max(tracer.count(place) for tracer in tracers)
@@ -239,7 +243,7 @@ def _restrict(part: Component, keep: Sequence[int]) -> Component:
     return Component(part.name, np.ascontiguousarray(part.costs[:, rows]), np.ascontiguousarray(part.after[:, rows]))
 
 
-def _check_depth(menus: Sequence[Mapping[int, Menu]]) -> None:
+def _check_depth(menus: Sequence[Mapping[int, ComponentOptions]]) -> None:
     for menu in (menu for by_resolution in menus for menu in by_resolution.values()):
         deepest = sum(max((stage.depth for stage in options if stage), default=0) for options in menu.stages)
         if deepest > MAX_BLOCKS:

@@ -9,7 +9,7 @@ from blocks.component import Block
 from blocks.layers.basic.norm import batch_norm, layer_norm
 from blocks.layers.combine import Sequence
 from blocks.layers.layer import Layer
-from blocks.layers.maps import Branches, Fuse, Gather, MapsLayer, MapsSequence
+from blocks.layers.maps import Branches, FusedMap, Gather, MapsLayer, MapsSequence
 
 Rates = list[list[float]]
 """A stochastic depth rate per block of each branch, in all modules."""
@@ -43,7 +43,7 @@ def _end(stage: MapsSequence, reads: tuple[int, ...]) -> MapsSequence:
 def _only(fuse: MapsLayer, reads: tuple[int, ...]) -> MapsLayer:
     if not isinstance(fuse, Gather):
         return fuse
-    outputs = tuple(out if number in reads else Fuse(((number, None),)) for number, out in enumerate(fuse.outputs))
+    outputs = tuple(out if number in reads else FusedMap(((number, None),)) for number, out in enumerate(fuse.outputs))
     return Gather(outputs)
 
 

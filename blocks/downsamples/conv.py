@@ -12,7 +12,7 @@ from blocks.layers.layer import Layer
 
 
 @final
-class Conv(Downsample):
+class ConvDownsample(Downsample):
     """3x3 convolution and a norm.
 
     Source: HIRI-ViT section 4.3, Figure 5 (a); PVTv2's overlapping patch embedding.

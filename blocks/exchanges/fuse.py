@@ -12,8 +12,7 @@ from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.basic.resize import Repeat
 from blocks.layers.combine import Sequence, chain
 from blocks.layers.layer import Layer
-from blocks.layers.maps import Fuse as FuseLayer
-from blocks.layers.maps import Gather
+from blocks.layers.maps import FusedMap, Gather
 
 MAX_PATHS = 56
 """Ordered pairs of 8 branches."""
@@ -65,7 +64,7 @@ class Fuse(Exchange):
         act = None if self.act is None else Activation(self.act)
         reads = self.reads(len(widths_in), len(widths_out))
         outputs = [
-            FuseLayer(tuple((j, self._path(j, i, widths_in[j], width)) for j in reads[i]), act)
+            FusedMap(tuple((j, self._path(j, i, widths_in[j], width)) for j in reads[i]), act)
             for i, width in enumerate(widths_out)
         ]
         return Gather(tuple(outputs), halving=True)

@@ -9,7 +9,7 @@ from blocks.layers.basic.conv import conv
 from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.combine import Parts, Sequence, chain
 from blocks.layers.layer import Layer
-from blocks.layers.maps import Fuse, Gather, MapsReader
+from blocks.layers.maps import FusedMap, Gather, MapsReader
 from blocks.layers.units.local_difference import LocalDifference
 from blocks.layers.units.pathway import Tapped
 
@@ -40,7 +40,7 @@ class Pathway(Exchange):
         outputs: list[MapsReader] = []
         for number, width in enumerate(widths_out):
             if number > last:
-                outputs.append(Fuse(((last, self._birth(widths_in[last], width, number - last)),)))
+                outputs.append(FusedMap(((last, self._birth(widths_in[last], width, number - last)),)))
             elif number != trunk:
                 outputs.append(Tapped(number, ((trunk, self._tap(widths_in[trunk], width)),)))
             elif self.back and last:
@@ -49,7 +49,7 @@ class Pathway(Exchange):
                     Tapped(trunk, tuple((other, self._project(widths_in[other], width)) for other in others))
                 )
             else:
-                outputs.append(Fuse(((trunk, None),)))
+                outputs.append(FusedMap(((trunk, None),)))
         return Gather(tuple(outputs))
 
     def reads(self, arriving: int, leaving: int) -> tuple[tuple[int, ...], ...]:

@@ -103,7 +103,7 @@ class Branches(MapsLayer):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Fuse(MapsReader):
+class FusedMap(MapsReader):
     """One output of an exchange unit: act(sum of paths), a path being a layer on one of the maps.
 
     The first path gives the shape; what later ones give beyond it is cropped at the far edge, as where a map of an odd
@@ -134,16 +134,16 @@ class Fuse(MapsReader):
         return total if self.act is None else meter.enter("act", self.act, total)
 
     def module(self) -> nn.Module:
-        from blocks.layers.maps_torch import Fuse as FuseModule
+        from blocks.layers.maps_torch import FusedMap as FusedMapModule
 
         paths = [(index, None if path is None else path.module()) for index, path in self.paths]
-        return FuseModule(paths, None if self.act is None else self.act.module())
+        return FusedMapModule(paths, None if self.act is None else self.act.module())
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Gather(MapsLayer):
-    """Outputs that each read all maps, named by their number: an exchange unit of `Fuse`s.
+    """Outputs that each read all maps, named by their number: an exchange unit of `FusedMap`s.
 
     Args:
         outputs: what each of them is made of.

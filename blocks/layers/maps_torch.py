@@ -29,7 +29,7 @@ class Branches(nn.Module):
 
 
 @final
-class Fuse(nn.Module):
+class FusedMap(nn.Module):
     """act(sum of paths): a list of maps -> one map of the first path's shape, to which the others are cropped."""
 
     def __init__(self, paths: Sequence[tuple[int, nn.Module | None]], act: nn.Module | None) -> None:

@@ -60,7 +60,7 @@ Rule = Callable[[list[Any], list[Any]], Any]
 
 @final
 @dataclass(frozen=True, slots=True)
-class Tally:
+class OperatorCounts:
     """What fvcore counts on a batch, by the dotted name of the submodule ("" is the whole module) and operator.
 
     Attributes:
@@ -74,7 +74,7 @@ class Tally:
     uncounted: tuple[tuple[str, str], ...]
 
 
-def tally(module: nn.Module, images: Tensor) -> Tally:
+def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
     """fvcore's count of `module` on `images` (N, C, H, W), in the module's own mode."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -93,7 +93,9 @@ def tally(module: nn.Module, images: Tensor) -> Tally:
             if operator not in FREE_OPERATORS
         )
     found = {name: _split(counts) for name, counts in counted.items()}
-    return Tally({name: one[0] for name, one in found.items()}, {name: one[1] for name, one in found.items()}, missing)
+    return OperatorCounts(
+        {name: one[0] for name, one in found.items()}, {name: one[1] for name, one in found.items()}, missing
+    )
 
 
 def _rules() -> dict[str, tuple[Rule, Rule]]:

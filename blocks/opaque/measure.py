@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archspec.errors import FieldError, UncountedError
 from blocks.layers.layer import FLOAT_BYTES, Line, Shape
-from blocks.opaque.counting import Tally, kept_storages, per_image, tally
+from blocks.opaque.counting import OperatorCounts, kept_storages, per_image, tally
 from blocks.opaque.result import Measured
 from blocks.opaque.source_code import digests, resolve, watch
 
@@ -129,7 +129,7 @@ def _shape(output: object) -> Shape:
     return tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
 
 
-def _lines(module: nn.Module, counted: Tally, shapes: dict[str, Shape], batch: int) -> Iterator[Line]:
+def _lines(module: nn.Module, counted: OperatorCounts, shapes: dict[str, Shape], batch: int) -> Iterator[Line]:
     macs, activations = _own(counted.macs, batch), _own(counted.activations, batch)
     params = _params(module, shapes)
     for path, shape in shapes.items():

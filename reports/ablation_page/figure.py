@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.ablation_page.results import Line, View
+from reports.ablation_page.results import ResultRow, ResultView
 from reports.ablation_page.text import reference
 from reports.drawing.canvas import BLACK, BLUE, COLUMN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, save, sheet, write_csv
 
@@ -62,7 +62,7 @@ class Forest:
         return any(math.isfinite(bar.difference) for bar in self.bars)
 
 
-def forest(view: View, name: str, score: str) -> Forest:
+def forest(view: ResultView, name: str, score: str) -> Forest:
     """What the figure of `view` shows; `score` names the split and the quality."""
     bars = [_bar(line, f"{line.index + 1}  {line.row.label}") for line in view.lines]
     if view.overall and view.overall.outcome:
@@ -106,7 +106,7 @@ def write(info: Forest, folder: Path) -> None:
     write_csv(folder / f"{info.name}.csv", header, rows)
 
 
-def _bar(line: Line, label: str, *, overall: bool = False) -> Bar:
+def _bar(line: ResultRow, label: str, *, overall: bool = False) -> Bar:
     outcome = line.outcome
     found = outcome.comparison if outcome else None
     difference, low, high = (found.difference, found.low, found.high) if found else (math.nan,) * 3

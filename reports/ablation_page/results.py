@@ -19,7 +19,7 @@ Status = Literal["better", "worse", "within noise", "open", "untested", "same ru
 
 
 @dataclass(frozen=True)
-class Change:
+class CostChange:
     """A count less that of the row compared with, and the same in percent of the latter."""
 
     absolute: int
@@ -50,7 +50,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultRow:
     """One row: its scores in percent, trainings finished, failed and missing, and what it changes."""
 
     index: int
@@ -58,51 +58,51 @@ class Line:
     score: Summary
     failed: int
     missing: int
-    params: Change | None
-    macs: Change | None
+    params: CostChange | None
+    macs: CostChange | None
     outcome: Outcome | None
 
 
 @dataclass(frozen=True)
-class View:
+class ResultView:
     """One table. `overall` is the last line of a progressive view against its first; `comparisons` is the size of
     the family that Holm's correction is over (`overall` included); `effects` are those of a factorial."""
 
     plan: PlanView
-    lines: tuple[Line, ...]
-    overall: Line | None
+    lines: tuple[ResultRow, ...]
+    overall: ResultRow | None
     comparisons: int
     effects: tuple[Effect, ...]
 
     @property
-    def outcomes(self) -> tuple[tuple[Line, Outcome], ...]:
+    def outcomes(self) -> tuple[tuple[ResultRow, Outcome], ...]:
         """Every line that is compared with another, the overall one last."""
         lines = (*self.lines, *([self.overall] if self.overall else []))
         return tuple((line, line.outcome) for line in lines if line.outcome is not None)
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationResults:
     """The record, and each of its views computed."""
 
     record: AblationRecord
-    views: tuple[View, ...]
+    views: tuple[ResultView, ...]
 
 
-def compute(record: AblationRecord) -> Ablation:
+def compute(record: AblationRecord) -> AblationResults:
     """Compare the rows of every view; each view is one family of comparisons.
 
     Raises:
         RunError: the rows of a factorial are no two-level design.
         SpecError: scipy is not installed.
     """
-    return Ablation(record, tuple(_view(record, view) for view in record.views))
+    return AblationResults(record, tuple(_view(record, view) for view in record.views))
 
 
-def cost_change(row: PlanRow, base: PlanRow) -> tuple[Change, Change]:
+def cost_change(row: PlanRow, base: PlanRow) -> tuple[CostChange, CostChange]:
     """What `row` changes in params and MACs against `base`."""
     pairs = ((row.params, base.params), (row.macs, base.macs))
-    params, macs = (Change(a - b, 100 * (a - b) / b) for a, b in pairs)
+    params, macs = (CostChange(a - b, 100 * (a - b) / b) for a, b in pairs)
     return params, macs
 
 
@@ -121,11 +121,11 @@ def outcomes(record: AblationRecord, view: PlanView) -> dict[tuple[int, int], Ou
     return {pair: _outcome(record, view, pair, found) for pair in view.compared}
 
 
-def _view(record: AblationRecord, view: PlanView) -> View:
+def _view(record: AblationRecord, view: PlanView) -> ResultView:
     found = outcomes(record, view)
     lines = tuple(_line(record, view, (index, row.against), found) for index, row in enumerate(view.rows))
     total = _line(record, view, view.overall, found) if view.overall else None
-    return View(view, lines, total, len(view.family), _effects(record, view))
+    return ResultView(view, lines, total, len(view.family), _effects(record, view))
 
 
 def _line(
@@ -133,7 +133,7 @@ def _line(
     view: PlanView,
     pair: tuple[int, int | None],
     found: Mapping[tuple[int, int], Outcome],
-) -> Line:
+) -> ResultRow:
     index, base = pair
     row = view.rows[index]
     outcome = None if base is None else found[index, base]
@@ -141,7 +141,7 @@ def _line(
     scores, failed = record.scores[row.run], record.failures[row.run]
     planned = set(range(record.first_seed, record.first_seed + record.seeds))
     missing = 0 if _stopped(record, view, row.run, found) else len(planned - scores.keys() - failed.keys())
-    return Line(index, row, summarise(scores.values()), len(failed), missing, params, macs, outcome)
+    return ResultRow(index, row, summarise(scores.values()), len(failed), missing, params, macs, outcome)
 
 
 def _stopped(record: AblationRecord, view: PlanView, run: str, found: Mapping[tuple[int, int], Outcome]) -> bool:

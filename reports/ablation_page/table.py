@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reports.ablation_page.results import Change, Line, Outcome, View, cost_change
+from reports.ablation_page.results import CostChange, Outcome, ResultRow, ResultView, cost_change
 from reports.ablation_page.text import (
     POINTS,
     aliases,
@@ -29,7 +29,7 @@ Emphasis = Literal["plain", "bold", "grey"]
 
 
 @dataclass(frozen=True)
-class Row:
+class TextRow:
     """Cells as text, and how those from the table's column `emphasised` on are set."""
 
     cells: tuple[str, ...]
@@ -43,7 +43,7 @@ class AblationTable:
     name: str
     title: str
     header: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TextRow, ...]
     emphasised: int
     text: frozenset[int]
     rules: tuple[int, ...]
@@ -51,7 +51,7 @@ class AblationTable:
     notes: tuple[str, ...]
 
 
-def table(record: AblationRecord, view: View, name: str) -> AblationTable:
+def table(record: AblationRecord, view: ResultView, name: str) -> AblationTable:
     """A row per row of the plan; in a progressive view, below a rule, the last against the first."""
     scales = _scales(view.plan)
     lines = [*view.lines, *([view.overall] if view.overall else [])]
@@ -72,16 +72,16 @@ def table(record: AblationRecord, view: View, name: str) -> AblationTable:
     )
 
 
-def effects_table(record: AblationRecord, view: View, name: str) -> AblationTable | None:
+def effects_table(record: AblationRecord, view: ResultView, name: str) -> AblationTable | None:
     """The effects of a factorial, in the order computed; None where there are none."""
     if not view.effects:
         return None
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     for effect in view.effects:
         found = effect.comparison
         shown = difference(found.difference, found.low, found.high)
         cells = (effect.title, shown, str(found.n), probability(found.adjusted), found.mark)
-        rows.append(Row(cells, _emphasis(found.mark)))
+        rows.append(TextRow(cells, _emphasis(found.mark)))
     return AblationTable(
         name=f"{name}-effects",
         title=f"{view.plan.title}: effects",
@@ -137,7 +137,7 @@ def markdown(content: AblationTable) -> str:
 def latex(content: AblationTable) -> str:
     """A LaTeX table over both columns for booktabs and xcolor: differences within noise grey, supported ones bold."""
     style = {"plain": "{}", "bold": r"\textbf{{{}}}", "grey": r"\textcolor{{gray}}{{{}}}"}
-    escaped = [Row(tuple(escape_tex(cell) for cell in row.cells), row.emphasis) for row in content.rows]
+    escaped = [TextRow(tuple(escape_tex(cell) for cell in row.cells), row.emphasis) for row in content.rows]
     rows = [_styled(row, content, style) for row in escaped]
     edges = [0, *content.rules, len(rows)]
     blocks = [rows[start:end] for start, end in itertools.pairwise(edges)]
@@ -153,7 +153,7 @@ def write(content: AblationTable, folder: Path) -> None:
     (folder / f"{content.name}.tex").write_text(latex(content), encoding="utf-8")
 
 
-def write_numbers(view: View, path: Path) -> None:
+def write_numbers(view: ResultView, path: Path) -> None:
     """The table of `view` as CSV: plain numbers in full precision, empty where there is none."""
     header = ["row", "label", "edits", "run", "code", "resolution", "params", "macs", "activations", "params_change"]
     header += ["params_change_percent", "macs_change", "macs_change_percent", "score_mean", "score_sd", "finished"]
@@ -163,7 +163,7 @@ def write_numbers(view: View, path: Path) -> None:
     write_csv(path, header, [_numbers(line) for line in lines])
 
 
-def write_effects(view: View, path: Path) -> None:
+def write_effects(view: ResultView, path: Path) -> None:
     """The effects of `view` as CSV in full precision."""
     header = ["effect", "difference", "sd", "low", "high", "n", "interval", "test", "p", "p_adjusted", "mark"]
     rows: list[list[object]] = []
@@ -182,7 +182,9 @@ def status(outcome: Outcome) -> str:
     )
 
 
-def _row(line: Line, view: View, record: AblationRecord, scales: tuple[Unit, Unit], *, named: bool) -> Row:
+def _row(
+    line: ResultRow, view: ResultView, record: AblationRecord, scales: tuple[Unit, Unit], *, named: bool
+) -> TextRow:
     deltas = (change_text(line.params, scales[0]), change_text(line.macs, scales[1]))
     cells = _cost_cells(line.index, line.row, *deltas, scales)
     outcome = line.outcome
@@ -191,14 +193,14 @@ def _row(line: Line, view: View, record: AblationRecord, scales: tuple[Unit, Uni
     counted = f" ({line.score.n})" if line.score.n == record.seeds else f" ({line.score.n} of {record.seeds})"
     score = spread(line.score, POINTS) + counted
     if outcome is None:
-        return Row((*cells, score, "–", "–", "reference" if view.comparisons else "–"), "plain")
+        return TextRow((*cells, score, "–", "–", "reference" if view.comparisons else "–"), "plain")
     found = outcome.comparison
     shown, p = "–", "–"
     if found:
         shown = difference(found.difference, found.low, found.high)
         shown += f" [{outcome.against + 1}]" if named else ""
         p = probability(found.p if record.looks else found.adjusted)
-    return Row((*cells, score, shown, p, status(outcome)), _emphasis(outcome.status))
+    return TextRow((*cells, score, shown, p, status(outcome)), _emphasis(outcome.status))
 
 
 def _emphasis(mark: str) -> Emphasis:
@@ -224,7 +226,7 @@ def _cost_cells(index: int, row: PlanRow, params: str, macs: str, scales: tuple[
     return (str(index + 1), row.label, scales[0].text(row.params), params, scales[1].text(row.macs), macs)
 
 
-def change_text(change: Change | None, scale: Unit) -> str:
+def change_text(change: CostChange | None, scale: Unit) -> str:
     """`+0.26 (+1.2 %)` in the unit `scale`; counts too small for its places are written out."""
     if change is None:
         return "–"
@@ -237,7 +239,7 @@ def change_text(change: Change | None, scale: Unit) -> str:
     return f"{value} ({percent} %)" if percent != "–" else value
 
 
-def _styled(row: Row, content: AblationTable, style: Mapping[str, str]) -> list[str]:
+def _styled(row: TextRow, content: AblationTable, style: Mapping[str, str]) -> list[str]:
     pattern = style[row.emphasis]
     return [
         pattern.format(cell) if index >= content.emphasised and cell != "–" else cell
@@ -245,7 +247,7 @@ def _styled(row: Row, content: AblationTable, style: Mapping[str, str]) -> list[
     ]
 
 
-def _numbers(line: Line) -> Sequence[object]:
+def _numbers(line: ResultRow) -> Sequence[object]:
     row, outcome = line.row, line.outcome
     found = outcome.comparison if outcome else None
     changed = [value for one in (line.params, line.macs) for value in _pair(one)]
@@ -276,5 +278,5 @@ def _numbers(line: Line) -> Sequence[object]:
     ]
 
 
-def _pair(change: Change | None) -> tuple[object, object]:
+def _pair(change: CostChange | None) -> tuple[object, object]:
     return (change.absolute, change.percent) if change else (None, None)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from archspec.documents.wording import either, plural
-from reports.ablation_page.results import Ablation, Line, Outcome, View
+from reports.ablation_page.results import AblationResults, Outcome, ResultRow, ResultView
 from reports.drawing.units import Unit, signed
 from reports.records.ablation import AblationRecord, PlanRow, PlanView
 from reports.statistics.effects import Effect, effects
@@ -37,7 +37,7 @@ def reference(view: PlanView) -> str:
     return "the row before" if all(base == index - 1 for index, base in pairs) else "the row named in brackets"
 
 
-def caption(record: AblationRecord, view: View) -> str:
+def caption(record: AblationRecord, view: ResultView) -> str:
     """The table's caption: score and data set, seeds, comparison, test, correction, and what bold and grey mean."""
     head = (
         f"{view.plan.title}: {record.metric.label} on {record.metric.dataset}, {record.score} split, mean ± sample "
@@ -48,7 +48,7 @@ def caption(record: AblationRecord, view: View) -> str:
     return f"{head}. Differences are to {reference(view.plan)}, {_method(record, view)}"
 
 
-def _method(record: AblationRecord, view: View) -> str:
+def _method(record: AblationRecord, view: ResultView) -> str:
     pairing = "paired by seed" if record.paired else "not paired"
     tests = sorted({each.comparison.test for _, each in view.outcomes if each.comparison} - {"none"})
     kinds = sorted({each.comparison.interval for _, each in view.outcomes if each.comparison} - {"none"})
@@ -69,7 +69,7 @@ def looks(record: AblationRecord) -> str:
     return ", ".join(f"{look.seeds} seeds p ≤ {look.p:.2g}" for look in record.looks)
 
 
-def footnotes(record: AblationRecord, view: View) -> list[str]:
+def footnotes(record: AblationRecord, view: ResultView) -> list[str]:
     """What a reader of one table must know besides: trainings lost, early stops, equal runs, confounded rows."""
     notes: list[str] = []
     for line in view.lines:
@@ -92,7 +92,7 @@ def footnotes(record: AblationRecord, view: View) -> list[str]:
     return notes + aliases(view.plan, view.effects)
 
 
-def _about(place: str, line: Line, outcome: Outcome, view: PlanView) -> list[str]:
+def _about(place: str, line: ResultRow, outcome: Outcome, view: PlanView) -> list[str]:
     base = view.rows[outcome.against]
     notes: list[str] = []
     if outcome.status == "same run":
@@ -136,7 +136,7 @@ def aliases(view: PlanView, found: Sequence[Effect] = ()) -> list[str]:
     return [f"{fraction}; {shared}."]
 
 
-def effects_caption(record: AblationRecord, view: View) -> str:
+def effects_caption(record: AblationRecord, view: ResultView) -> str:
     """The caption of the table of effects."""
     tests = sorted({effect.comparison.test for effect in view.effects} - {"none"})
     test = f"p of {either(tests)}, two-sided, " if tests and not record.looks else ""
@@ -149,7 +149,7 @@ def effects_caption(record: AblationRecord, view: View) -> str:
     )
 
 
-def effects_notes(record: AblationRecord, view: View) -> list[str]:
+def effects_notes(record: AblationRecord, view: ResultView) -> list[str]:
     """What a reader of the effects must know besides: seeds left out, looks, aliases."""
     left_out = sorted({seed for effect in view.effects for seed in effect.left_out})
     notes: list[str] = []
@@ -161,7 +161,7 @@ def effects_notes(record: AblationRecord, view: View) -> list[str]:
     return notes + aliases(view.plan, view.effects)
 
 
-def verdict(view: View) -> list[str]:
+def verdict(view: ResultView) -> list[str]:
     """What is decided, what is not, and how many seeds would decide it."""
     decided = [_decided(line, each, view) for line, each in view.outcomes if each.decided]
     open_ = [_open(line, each, view) for line, each in view.outcomes if not each.decided and each.comparison]
@@ -169,12 +169,12 @@ def verdict(view: View) -> list[str]:
     return [*said, f"Not decided: {'; '.join(open_)}."] if open_ else said
 
 
-def _decided(line: Line, outcome: Outcome, view: View) -> str:
+def _decided(line: ResultRow, outcome: Outcome, view: ResultView) -> str:
     assert outcome.comparison
     return f"{_who(line, outcome, view)} is {outcome.status} by {signed(outcome.comparison.difference)} points"
 
 
-def _open(line: Line, outcome: Outcome, view: View) -> str:
+def _open(line: ResultRow, outcome: Outcome, view: ResultView) -> str:
     who, found = _who(line, outcome, view), outcome.comparison
     if found is None or not math.isfinite(found.difference) or found.n < 2:
         return f"{who} has too few finished trainings to test"
@@ -187,12 +187,12 @@ def _open(line: Line, outcome: Outcome, view: View) -> str:
     return f"{seen}; {seeds} seeds per row would mark a difference of the size seen"
 
 
-def _who(line: Line, outcome: Outcome, view: View) -> str:
+def _who(line: ResultRow, outcome: Outcome, view: ResultView) -> str:
     overall = f" against row {outcome.against + 1}" if line is view.overall else ""
     return f"row {line.index + 1} ({line.row.label}){overall}"
 
 
-def seeds_note(views: Sequence[View]) -> str:
+def seeds_note(views: Sequence[ResultView]) -> str:
     """How the numbers of seeds in `verdict` are meant; empty where there are none."""
     if not any(outcome.needed for view in views for _, outcome in view.outcomes):
         return ""
@@ -203,7 +203,7 @@ def seeds_note(views: Sequence[View]) -> str:
     )
 
 
-def headline(info: Ablation) -> str:
+def headline(info: AblationResults) -> str:
     """How many differences of all views are decided; one that several rows of a view state counts once."""
     outcomes = {
         (number, line.row.run, view.plan.rows[each.against].run): each

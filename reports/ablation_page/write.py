@@ -9,7 +9,7 @@ from pathlib import Path
 from reports.ablation_page import figure
 from reports.ablation_page import table as ablation_table
 from reports.ablation_page.figure import Forest, forest
-from reports.ablation_page.results import Ablation, View, compute
+from reports.ablation_page.results import AblationResults, ResultView, compute
 from reports.ablation_page.table import AblationTable, effects_table, table
 from reports.ablation_page.text import headline, seeds_note, verdict
 from reports.drawing.canvas import style
@@ -26,7 +26,7 @@ class Section:
     """What the page says of one view; `name` begins its files' names."""
 
     name: str
-    view: View
+    view: ResultView
     verdict: tuple[str, ...]
     table: AblationTable
     effects: AblationTable | None
@@ -52,12 +52,12 @@ def write_record(record: AblationRecord, run: Path, out: Path | None = None) -> 
     return publish(run, out, ENTRIES, lambda folder: _write(info, parts, run, folder))
 
 
-def sections(info: Ablation) -> tuple[Section, ...]:
+def sections(info: AblationResults) -> tuple[Section, ...]:
     """Everything that the page states, view by view."""
     return tuple(_section(info, number, view) for number, view in enumerate(info.views, 1))
 
 
-def _section(info: Ablation, number: int, view: View) -> Section:
+def _section(info: AblationResults, number: int, view: ResultView) -> Section:
     # Names are unique in a plan, but not what is left of them in a file's name.
     name = f"{number}-" + re.sub(r"[^A-Za-z0-9.+-]", "_", view.plan.name)[:80]
     return Section(
@@ -70,7 +70,7 @@ def _section(info: Ablation, number: int, view: View) -> Section:
     )
 
 
-def _write(info: Ablation, parts: tuple[Section, ...], run: Path, folder: Path) -> None:
+def _write(info: AblationResults, parts: tuple[Section, ...], run: Path, folder: Path) -> None:
     tables, figures = folder / "tables", folder / "figures"
     tables.mkdir()
     figures.mkdir()
@@ -86,7 +86,7 @@ def _write(info: Ablation, parts: tuple[Section, ...], run: Path, folder: Path) 
     (folder / "index.html").write_text(_render(info, parts, run, figures), encoding="utf-8")
 
 
-def _render(info: Ablation, parts: tuple[Section, ...], run: Path, figures: Path) -> str:
+def _render(info: AblationResults, parts: tuple[Section, ...], run: Path, figures: Path) -> str:
     record, plan = info.record, run / "plan.yaml"
     return template("ablation.html.j2").render(
         name=record.name,

@@ -28,7 +28,7 @@ _NAMES = {47: "ViTAEv2 + VSA"}
 
 
 @dataclass(frozen=True)
-class Point:
+class Figure6Point:
     """One row of the table, or one layout of an own study: top-1 in percent, costs, and where all that comes from.
 
     `images_per_second` is as printed, on the paper's unnamed device; NaN where none is printed or nothing comparable
@@ -65,12 +65,12 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Curve:
+class FamilyCurve:
     """One family, cheapest row first; HIRI-ViT has one curve per resolution."""
 
     family: str
     own: bool
-    points: tuple[Point, ...]
+    points: tuple[Figure6Point, ...]
 
     @property
     def scales(self) -> int:
@@ -83,7 +83,7 @@ class Overlay:
     """An own study in the same axes: the front of its search, cheapest first; `notes` belong under the figure."""
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[Figure6Point, ...]
     notes: tuple[str, ...]
 
 
@@ -91,12 +91,12 @@ class Overlay:
 class Figure6:
     """The curves in the table's order, HIRI-ViT's last; `untimed` names rows without an inference time."""
 
-    curves: tuple[Curve, ...]
+    curves: tuple[FamilyCurve, ...]
     untimed: tuple[str, ...]
     overlay: Overlay | None = None
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[Figure6Point, ...]:
         """All points, curve by curve, an own study's last."""
         every = tuple(point for curve in self.curves for point in curve.points)
         return every + (self.overlay.points if self.overlay else ())
@@ -109,12 +109,12 @@ def figure6(overlay: Overlay | None = None) -> Figure6:
     for row in rows:
         groups.setdefault(_group(row), []).append(row)
     names = {key: _family([str(row["network"]) for row in group]) for key, group in groups.items()}
-    curves: list[Curve] = []
+    curves: list[FamilyCurve] = []
     for key, group in groups.items():
         reference, resolution = key
         name = _NAMES.get(reference, names[key]) if reference else f"{OWN} at {resolution}"
         points = sorted((_point(name, reference, row) for row in group), key=lambda point: point.gmacs)
-        curves.append(Curve(name, not reference, tuple(points)))
+        curves.append(FamilyCurve(name, not reference, tuple(points)))
     curves.sort(key=lambda curve: curve.own)
     untimed = tuple(point.network for curve in curves for point in curve.points if math.isnan(point.ms))
     return Figure6(tuple(curves), untimed, overlay)
@@ -147,8 +147,8 @@ def _family(names: Sequence[str]) -> str:
     return "".join(letters[0] for letters in shared).rpartition("-")[0]
 
 
-def _point(family: str, reference: int, row: dict[Any, Any]) -> Point:
-    return Point(
+def _point(family: str, reference: int, row: dict[Any, Any]) -> Figure6Point:
+    return Figure6Point(
         family=family,
         network=str(row["network"]),
         scale=str(row["group"]),

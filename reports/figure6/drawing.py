@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from reports.drawing.canvas import BLACK, COLUMN, PAGE, log_axis, sheet
 from reports.drawing.labels import Label, draw_labels
-from reports.figure6.data import PANELS, Cost, Curve, Figure6, Kind, Point
+from reports.figure6.data import PANELS, Cost, FamilyCurve, Figure6, Figure6Point, Kind
 from reports.figure6.overlay import accuracy_of
 from reports.figure6.styles import Group, Look, Looks, all_apart, few_in_front
 
@@ -99,14 +99,14 @@ def _panel(axes: Axes, info: Figure6, looks: Looks, cost: Cost) -> None:
     axes.margins(y=0.12)
 
 
-def _places(points: Sequence[Point], cost: Cost) -> tuple[list[float], list[float]]:
+def _places(points: Sequence[Figure6Point], cost: Cost) -> tuple[list[float], list[float]]:
     """Cost and accuracy of the `points` whose cost is known, cheapest first."""
     known = [(float(getattr(point, cost)), point.top1) for point in points]
     known = sorted(pair for pair in known if not math.isnan(pair[0]))
     return [x for x, _ in known], [y for _, y in known]
 
 
-def _own(info: Figure6, cost: Cost) -> list[Point]:
+def _own(info: Figure6, cost: Cost) -> list[Figure6Point]:
     points = info.overlay.points if info.overlay else ()
     return [point for point in points if not math.isnan(getattr(point, cost))]
 
@@ -136,7 +136,7 @@ def _name_points(axes: Axes, info: Figure6, cost: Cost) -> None:
     draw_labels(axes, labels, obstacles, size=_LABEL)
 
 
-def _along(curve: Curve, cost: Cost) -> list[tuple[float, float]]:
+def _along(curve: FamilyCurve, cost: Cost) -> list[tuple[float, float]]:
     """Spots on a drawn line, so that labels keep off it."""
     ends = list(zip(*_places(curve.points, cost), strict=True))
     return [

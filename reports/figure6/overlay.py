@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archspec.errors import SpecError
-from reports.figure6.data import Kind, Overlay, Point
-from reports.records.front import Member, front
+from reports.figure6.data import Figure6Point, Kind, Overlay
+from reports.records.front import FrontMember, front
 from reports.records.published import BENCHMARK, METRIC
 from reports.records.search import Record, read
 
@@ -36,10 +36,10 @@ def overlay(run: Path) -> Overlay:
     return Overlay(record.name, points, _notes(record, points))
 
 
-def _point(record: Record, member: Member) -> Point:
+def _point(record: Record, member: FrontMember) -> Figure6Point:
     tested = member.test.n > 0
     kind: Kind = "test" if tested else "validation"
-    return Point(
+    return Figure6Point(
         family=record.name,
         network=f"{record.name} {member.rank}",
         scale="",
@@ -57,7 +57,7 @@ def _point(record: Record, member: Member) -> Point:
     )
 
 
-def accuracy_of(points: Sequence[Point]) -> str:
+def accuracy_of(points: Sequence[Figure6Point]) -> str:
     """Which accuracy own `points` of one kind show, for a legend: `test, mean ± sd of 3 seeds`."""
     if points[0].kind == "validation":
         return "validation, 1 seed, not re-trained"
@@ -67,7 +67,7 @@ def accuracy_of(points: Sequence[Point]) -> str:
     return f"test, mean ± sd of {counts[0]}{f' to {counts[-1]}' if len(counts) > 1 else ''} seeds"
 
 
-def _notes(record: Record, points: Sequence[Point]) -> tuple[str, ...]:
+def _notes(record: Record, points: Sequence[Figure6Point]) -> tuple[str, ...]:
     said = [f"{record.name}: the front of its search, {record.metric.label} on {record.metric.dataset}"]
     groups = [[point for point in points if point.kind == kind] for kind in ("test", "validation")]
     said += [f"{len(chosen)} of {len(points)} by {accuracy_of(chosen)}" for chosen in groups if chosen]

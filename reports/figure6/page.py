@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.figure6.data import Figure6, Point, notes, sentence
+from reports.figure6.data import Figure6, Figure6Point, notes, sentence
 from reports.search_page.page import template
 
 CAPTION = (
@@ -44,7 +44,7 @@ def render(info: Figure6, image: str, size: tuple[float, float], spots: Sequence
     )
 
 
-def lines_of(point: Point) -> list[str]:
+def lines_of(point: Figure6Point) -> list[str]:
     """Network, costs, accuracy and provenance of a point, a line each."""
     scale = f" ({point.scale})" if point.scale else ""
     side = "resolution unknown" if point.resolution is None else f"{point.resolution} px"
@@ -58,7 +58,7 @@ def lines_of(point: Point) -> list[str]:
     ]
 
 
-def accuracy(point: Point) -> str:
+def accuracy(point: Figure6Point) -> str:
     """`84.3 %`, of an own point with its deviation and what it is: `80.1 ± 0.3 %, test, 3 seeds,`."""
     if point.kind == "published":
         return f"{point.top1:.1f} %"
@@ -70,7 +70,7 @@ def _count(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.3g}"
 
 
-def _time(point: Point) -> str:
+def _time(point: Figure6Point) -> str:
     if not math.isnan(point.images_per_second):
         return f"{point.images_per_second:.0f} images per second, {point.ms:.3g} ms per image"
     return "no inference time printed" if point.kind == "published" else "no comparable inference time"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reports.drawing.canvas import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from reports.figure6.data import PANELS, SCALES, Curve, Figure6, Point
+from reports.figure6.data import PANELS, SCALES, FamilyCurve, Figure6, Figure6Point
 from reports.statistics.pareto import nondominated
 
 _COLORS = (BLUE, GREEN, PURPLE, ORANGE, SKY, GREY)
@@ -122,12 +122,12 @@ def _own_looks(info: Figure6) -> dict[str, Look]:
 
 
 def _own_group(info: Figure6, looks: dict[str, Look]) -> Group:
-    own: list[Curve] = [curve for curve in info.curves if curve.own]
+    own: list[FamilyCurve] = [curve for curve in info.curves if curve.own]
     entries = [(f"at {curve.points[0].resolution} px", looks[curve.family]) for curve in own]
     return Group("HIRI-ViT", tuple(entries))
 
 
-def _scale_mark(point: Point, line: Look, size: float) -> Look:
+def _scale_mark(point: Figure6Point, line: Look, size: float) -> Look:
     return _mark(line["color"], _SCALE_MARKERS[point.scale], size) | {"zorder": line["zorder"]}
 
 

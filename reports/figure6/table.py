@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.drawing.units import unit
-from reports.figure6.data import SCALES, Figure6, Point, sentence
-from reports.search_page.table import Table, latex, markdown, spread
+from reports.figure6.data import SCALES, Figure6, Figure6Point, sentence
+from reports.search_page.table import FrontTable, latex, markdown, spread
 from reports.statistics.summary import Summary
 
 HEADER = ("Network", "px", "Params (M)", "MACs (G)", "Images/s", "Top-1 (%)", "Published")
 
 
-def tables(info: Figure6) -> list[Table]:
+def tables(info: Figure6) -> list[FrontTable]:
     """The published rows by scale, HIRI-ViT's after a rule; last those of an own study, if there is one.
 
     A number is printed as the source prints it, to one place; what is not known is a dash.
     """
-    found: list[Table] = []
+    found: list[FrontTable] = []
     for scale in SCALES:
         others = [point for curve in info.curves if not curve.own for point in curve.points if point.scale == scale]
         own = [point for curve in info.curves if curve.own for point in curve.points if point.scale == scale]
@@ -38,15 +38,15 @@ def write(info: Figure6, folder: Path) -> None:
     (folder / "figure6.md").write_text("\n".join(markdown(one) for one in found), encoding="utf-8")
 
 
-def _table(rows: Sequence[Point], others: Sequence[Point], caption: str) -> Table:
+def _table(rows: Sequence[Figure6Point], others: Sequence[Figure6Point], caption: str) -> FrontTable:
     # Decimals by all rows of the table, since a column is read downwards.
     smallest = min(point.gmacs for point in (*rows, *others)), min(point.params_m for point in (*rows, *others))
     places = tuple(min(4, max(1, 2 - math.floor(math.log10(value)))) if value < 1 else 1 for value in smallest)
     lines = tuple(_row(point, places) for point in (*rows, *others))
-    return Table(HEADER, lines, len(rows), caption, left=(0, 6))
+    return FrontTable(HEADER, lines, len(rows), caption, left=(0, 6))
 
 
-def _row(point: Point, places: Sequence[int]) -> tuple[str, ...]:
+def _row(point: Figure6Point, places: Sequence[int]) -> tuple[str, ...]:
     accuracy = Summary(point.top1 / 100, point.sd / 100, point.seeds or 1)
     speed = point.images_per_second
     return (
@@ -60,7 +60,7 @@ def _row(point: Point, places: Sequence[int]) -> tuple[str, ...]:
     )
 
 
-def _published(point: Point) -> str:
+def _published(point: Figure6Point) -> str:
     if point.kind == "published":
         return f"Table {point.table}" + (f", [{point.reference}]" if point.reference else "")
     return f"own: {point.training}"

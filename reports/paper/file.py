@@ -32,7 +32,7 @@ class Family(BaseModel):
 
 
 @final
-class Plan(BaseModel):
+class WrittenRow(BaseModel):
     """One row of the file.
 
     Attributes:
@@ -71,7 +71,7 @@ class Plan(BaseModel):
         return f"{self.table}-{self.row}"
 
     @model_validator(mode="after")
-    def _check_transform(self) -> Plan:
+    def _check_transform(self) -> WrittenRow:
         if self.transform and not isinstance(self.at, int):
             raise ValueError("transform is for square images")
         return self
@@ -96,7 +96,7 @@ class PaperFile(BaseModel):
     near: float = Field(NEAR, gt=0)
     headings: dict[str, str] = Field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
-    rows: tuple[Plan, ...]
+    rows: tuple[WrittenRow, ...]
 
 
 def read(document: Document) -> PaperFile:
@@ -120,14 +120,14 @@ class Specs:
 
     document: Document
     family: Family
-    plans: Mapping[str, tuple[int, Plan]]
+    plans: Mapping[str, tuple[int, WrittenRow]]
 
     @classmethod
     def of(cls, document: Document, file: PaperFile, family: Family) -> Specs:
         """For the rows of `file`, which `document` holds."""
         return cls(document, family, {plan.name: (index, plan) for index, plan in enumerate(file.rows)})
 
-    def spec(self, index: int, plan: Plan) -> ArchSpec:
+    def spec(self, index: int, plan: WrittenRow) -> ArchSpec:
         """The spec of row `index`.
 
         Raises:
@@ -147,7 +147,7 @@ class Specs:
         """The error of one field of row `index`."""
         return self.document.refuse(("rows", index, key), rule)
 
-    def _data(self, index: int, plan: Plan, above: tuple[str, ...]) -> dict[str, Any]:
+    def _data(self, index: int, plan: WrittenRow, above: tuple[str, ...]) -> dict[str, Any]:
         """The row form of a row's spec, before the family's options."""
         base = plan.base or ""
         if (not base) == (plan.spec is None) or plan.name in above:

@@ -19,7 +19,7 @@ from archspec.documents.reader import Document, parse_document
 from archspec.documents.wording import either
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec, Resolution
-from reports.paper.file import NEAR, Family, PaperFile, Plan, Specs, read
+from reports.paper.file import NEAR, Family, PaperFile, Specs, WrittenRow, read
 from reports.records.published import published
 
 Verdict = Literal["rounds", "near", "off"]
@@ -31,7 +31,7 @@ UNITS: Mapping[Quantity, float] = {"params": 1e6, "GMACs": 1e9}
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaperCell:
     """One figure as printed, in millions of parameters or 10⁹ multiply-adds, and the exact count.
 
     `decimals` are those of the printed figure; `near` is the percent by which a cell may differ that is not off.
@@ -62,7 +62,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """One row of a table: its spec, its exact costs, and the published cells (none in a table without costs).
 
     `macs` are counted under `convention`, or `paper_macs` where it is None; `params` leave out those of `frozen` parts.
@@ -78,8 +78,8 @@ class Row:
     params: int
     paper_macs: int
     macs: int
-    cells: tuple[Cell, ...]
-    plan: Plan
+    cells: tuple[PaperCell, ...]
+    plan: WrittenRow
 
     @property
     def base(self) -> str:
@@ -111,7 +111,7 @@ class Row:
         """The image for people: `224`, `800x600`."""
         return str(self.resolution) if isinstance(self.resolution, int) else "x".join(map(str, self.resolution))
 
-    def cell(self, quantity: Quantity) -> Cell | None:
+    def cell(self, quantity: Quantity) -> PaperCell | None:
         """The first published cell of a quantity; None where there is none."""
         return next((cell for cell in self.cells if cell.quantity == quantity), None)
 
@@ -128,7 +128,7 @@ class Paper:
     file: PaperFile
     family: str
     description: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
 
     @property
     def title(self) -> str:
@@ -136,7 +136,7 @@ class Paper:
         return self.file.title
 
     @cached_property
-    def cells(self) -> tuple[tuple[Row, Cell], ...]:
+    def cells(self) -> tuple[tuple[PaperRow, PaperCell], ...]:
         """Every published cell with its row."""
         return tuple((row, cell) for row in self.rows for cell in row.cells)
 
@@ -189,7 +189,7 @@ def compute(document: Document, name: str, family: str | None = None) -> Paper:
     return Paper(name, file, chosen, options.description, _ordered(rows))
 
 
-def _row(index: int, plan: Plan, specs: Specs, near: float) -> Row:
+def _row(index: int, plan: WrittenRow, specs: Specs, near: float) -> PaperRow:
     spec = specs.spec(index, plan)
     try:
         cost = measure(spec, plan.at)
@@ -198,16 +198,16 @@ def _row(index: int, plan: Plan, specs: Specs, near: float) -> Row:
         raise specs.error(index, "convention" if error.field == "convention" else "at", error.rule) from None
     params = cost.params - _frozen(index, plan, cost, specs)
     cells = tuple(
-        Cell(quantity, float(line[column]), count, len(line[column].partition(".")[2]), near)
+        PaperCell(quantity, float(line[column]), count, len(line[column].partition(".")[2]), near)
         for line in (_line(table, where) for table, where in plan.published.items())
         for (quantity, column), count in zip(COLUMNS.items(), (params, macs), strict=True)
         if line[column]
     )
     label = plan.label or str(plan.row)
-    return Row(plan.table, plan.name, label, plan.at, spec, params, cost.paper_macs, macs, cells, plan)
+    return PaperRow(plan.table, plan.name, label, plan.at, spec, params, cost.paper_macs, macs, cells, plan)
 
 
-def _frozen(index: int, plan: Plan, cost: NetworkCost, specs: Specs) -> int:
+def _frozen(index: int, plan: WrittenRow, cost: NetworkCost, specs: Specs) -> int:
     """Params of the parts that the row leaves out."""
     params = {part.name: part.params for part in cost.parts}
     for name in plan.frozen:
@@ -226,7 +226,7 @@ def _line(name: str, where: Mapping[str, object]) -> dict[str, str]:
     return {str(column): str(value) for column, value in table.iloc[0].items()}
 
 
-def _ordered(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def _ordered(rows: tuple[PaperRow, ...]) -> tuple[PaperRow, ...]:
     """Rows of one table together, tables in the order of their first rows."""
     tables = list(dict.fromkeys(row.table for row in rows))
     return tuple(sorted(rows, key=lambda row: tables.index(row.table)))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from archspec.cost.conventions import CONVENTIONS
 from archspec.documents.wording import plural
-from reports.paper.tables import COLUMNS, UNITS, Cell, Paper, Row
+from reports.paper.tables import COLUMNS, UNITS, Paper, PaperCell, PaperRow
 
 WIDTH = 100
 _MARKS = {"rounds": "=", "near": " ", "off": "✗"}
@@ -133,7 +133,7 @@ def _list(title: str, lines: list[str], style: str = "") -> Iterator[Text | Padd
             yield Padding(Text(line, style=style), (0, 0, 0, 2))
 
 
-def _number(row: Row) -> str:
+def _number(row: PaperRow) -> str:
     number = row.name.removeprefix(f"{row.table}-")
     return f"{number}  " if number.isdigit() else ""
 
@@ -146,11 +146,11 @@ def _header(info: Paper) -> tuple[str, ...]:
     return (*_HEADER, "counted" if info.conventions else "row adds")
 
 
-def _last(info: Paper, row: Row) -> str:
+def _last(info: Paper, row: PaperRow) -> str:
     return row.convention or "" if info.conventions else row.construction
 
 
-def _figures(row: Row) -> list[Text]:
+def _figures(row: PaperRow) -> list[Text]:
     """Published, ours and difference, of params and of MACs; dashes where nothing is published."""
     texts: list[Text] = []
     for quantity in COLUMNS:
@@ -168,11 +168,11 @@ def _triple(published: str, ours: str, difference: str) -> tuple[Text, Text, Tex
     return Text(published), Text(ours, style=style), Text(difference, style=style)
 
 
-def _mark(cell: Cell) -> str:
+def _mark(cell: PaperCell) -> str:
     return f"{_MARKS[cell.verdict]}{cell.difference:+z6.1f}"
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: PaperRow) -> dict[str, Any]:
     counted = {"convention": row.convention, "macs": row.macs} if row.convention else {"paper_macs": row.paper_macs}
     return {
         "table": row.table,

@@ -37,7 +37,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Step:
+class WaterfallStep:
     """One row of the table."""
 
     number: int
@@ -53,7 +53,7 @@ class Waterfall:
 
     title: str
     family: str
-    steps: tuple[Step, ...]
+    steps: tuple[WaterfallStep, ...]
 
 
 def waterfall(info: Paper) -> Waterfall:
@@ -65,13 +65,13 @@ def waterfall(info: Paper) -> Waterfall:
     rows = [row for row in info.rows if row.table == TABLE]
     if not rows:
         raise SpecError(f"has no Table {TABLE} to draw", field="--plot", source=info.name)
-    steps: list[Step] = []
+    steps: list[WaterfallStep] = []
     for number, row in enumerate(rows, 1):
         levels: list[Level] = []
         for cell in row.cells:
             last = getattr(steps[-1], cell.quantity.lower()).computed if steps else cell.computed
             levels.append(Level(cell.computed, cell.published, cell.computed - last))
-        steps.append(Step(number, row.label, bool(row.inferred), *levels))
+        steps.append(WaterfallStep(number, row.label, bool(row.inferred), *levels))
     return Waterfall(info.title, info.family, tuple(steps))
 
 
@@ -144,7 +144,7 @@ def _panel(axes: Axes, info: Waterfall, levels: Sequence[Level], limits: tuple[f
     _changes(axes, levels, limits)
 
 
-def _bar(axes: Axes, place: int, step: Step, level: Level, *, first: bool) -> None:
+def _bar(axes: Axes, place: int, step: WaterfallStep, level: Level, *, first: bool) -> None:
     color = VERMILLION if level.change > 0 else BLUE
     fill = "white" if step.inferred else color
     if not first and change_text(level.change) != "±0":

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from archspec.errors import RunError, SpecError
-from reports.records.search import Metric, one_line, stated_metric, studies
+from reports.records.search import Quality, one_line, stated_metric, studies
 from reports.statistics.sequential import Look
 
 JOURNAL = "journal.log"
@@ -113,7 +113,7 @@ class AblationRecord:
     base_digest: str
     notes: tuple[str, ...]
     views: tuple[PlanView, ...]
-    metric: Metric
+    metric: Quality
     score: Score
     first_seed: int
     seeds: int

@@ -15,7 +15,7 @@ from reports.statistics.summary import Summary, summarise
 
 
 @dataclass(frozen=True)
-class Member:
+class FrontMember:
     """One layout of the front.
 
     `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
@@ -44,16 +44,16 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Front:
+class FrontRecord:
     """The members in order of rank, the anchors, and the objectives (`accuracy` maximised, costs minimised)."""
 
     objectives: tuple[str, ...]
-    members: tuple[Member, ...]
+    members: tuple[FrontMember, ...]
     anchors: tuple[Anchor, ...]
     former: tuple[Anchor, ...]
 
 
-def front(record: Record) -> Front:
+def front(record: Record) -> FrontRecord:
     """Front of the search over the study's objectives, by validation accuracy.
 
     Layouts count once; final trainings only add test statistics, they do not decide who is a member, since the test
@@ -66,7 +66,7 @@ def front(record: Record) -> Front:
     search = search.sort_values([*costs, "accuracy", "digest"], ascending=[True] * len(costs) + [False, True])
     tests = by_layout(record.final, "test_accuracy")
     members = tuple(
-        Member(
+        FrontMember(
             rank=rank,
             digest=str(row["digest"]),
             code=str(row["code"]),
@@ -78,7 +78,7 @@ def front(record: Record) -> Front:
         for rank, row in enumerate(search.to_dict("records"), start=1)
     )
     others = _others(record.final, tests, {member.digest for member in members})
-    return Front(
+    return FrontRecord(
         objectives=record.objectives,
         members=members,
         anchors=tuple(anchor for role, anchor in others if role == "anchor"),

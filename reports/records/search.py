@@ -28,7 +28,7 @@ COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "r
 
 
 @dataclass(frozen=True)
-class Metric:
+class Quality:
     """What the accuracy of a study is: its label, data set, and the public benchmark it may be compared with."""
 
     label: str
@@ -53,7 +53,7 @@ class Record:
 
     name: str
     objectives: tuple[str, ...]
-    metric: Metric
+    metric: Quality
     resolution: int | None
     latency: str
     attributes: Mapping[str, Any]
@@ -153,10 +153,10 @@ def _objectives(study: optuna.Study) -> tuple[str, ...]:
     return tuple(cast("list[str]", names))
 
 
-def stated_metric(attributes: Mapping[str, Any]) -> Metric:
+def stated_metric(attributes: Mapping[str, Any]) -> Quality:
     """What the attributes of a study say its accuracy is."""
     metric: Mapping[str, Any] = attributes.get("metric", {})
-    return Metric(
+    return Quality(
         label=str(metric.get("label", "accuracy")),
         dataset=str(metric.get("dataset", "unnamed data")),
         benchmark=metric.get("benchmark"),

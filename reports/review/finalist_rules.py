@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from archspec.documents.wording import plural
-from reports.records.front import Member
+from reports.records.front import FrontMember
 from reports.records.published import BENCHMARK, IMAGENET, published
 from reports.records.search import finished
 from reports.review.objection import Objection
@@ -174,7 +174,7 @@ def _p(one: Summary, two: Summary, sd: float, freedom: int) -> float:
     return student_p(t, freedom, "comparing members")
 
 
-def _kendall(members: list[Member]) -> float:
+def _kendall(members: list[FrontMember]) -> float:
     if len(members) < FEWEST:
         return math.nan
     pairs = [(member.accuracy, member.test.mean) for member in members]

@@ -11,7 +11,7 @@ from archspec.documents.wording import plural
 from reports.records.search import finished
 from reports.review.objection import Objection
 from reports.review.search_run import SearchRun
-from reports.search_page.progress import MARGIN, Scale, unit_losses
+from reports.search_page.progress import MARGIN, HypervolumeBox, unit_losses
 from reports.statistics.pareto import hypervolume
 
 SHARE = 0.1
@@ -181,7 +181,7 @@ def _flips(run: SearchRun) -> list[float]:
     return [margin for margin in MARGINS if lead(margin) * drawn < 0]
 
 
-def _moved(scale: Scale, margin: float) -> Scale:
+def _moved(scale: HypervolumeBox, margin: float) -> HypervolumeBox:
     """The scale with its reference `margin` of the span of log cost beyond the dearest layout."""
     reference = tuple(
         corner if name == "accuracy" else best * (corner / best) ** ((1 + margin) / (1 + MARGIN))

@@ -12,7 +12,7 @@ from typing import Any, cast
 import yaml
 
 from archspec.errors import RunError
-from reports.records.front import Front, front
+from reports.records.front import FrontRecord, front
 from reports.records.search import Record, finished, read
 from reports.review.objection import Shell
 from reports.search_page.progress import Progress, progress
@@ -28,7 +28,7 @@ class SearchRun:
 
     run: Path
     record: Record
-    front: Front
+    front: FrontRecord
     asked: Mapping[str, Any]
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.documents.wording import plural
-from reports.records.front import Front, by_layout
+from reports.records.front import FrontRecord, by_layout
 from reports.records.search import Record, finished
 from reports.statistics.summary import Summary, pooled_freedom, pooled_sd
 from reports.statistics.winners_curse import Winner, best_of
@@ -24,7 +24,7 @@ class Noise:
     freedom: int
 
 
-def best(record: Record, front: Front) -> tuple[str, ...]:
+def best(record: Record, front: FrontRecord) -> tuple[str, ...]:
     """Sentences about the best of all layouts (validation) and the best of the re-trained members (test).
 
     Nothing is said where no layout was trained with two seeds, where seeds change nothing, or of fewer than four.
@@ -64,7 +64,7 @@ def _of_search(record: Record) -> list[str]:
     ]
 
 
-def _of_members(front: Front) -> list[str]:
+def _of_members(front: FrontRecord) -> list[str]:
     tested = [member for member in front.members if member.test.n]
     sd = pooled_sd([member.test for member in tested])
     if len(tested) < FEWEST or not sd > 0:

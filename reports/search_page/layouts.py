@@ -55,7 +55,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Layout:
+class MemberLayout:
     """One member of the front: its rank, a line about it, and its stages."""
 
     rank: int
@@ -63,7 +63,7 @@ class Layout:
     stages: tuple[Stage, ...]
 
 
-def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
+def layout(rank: int, title: str, spec: ArchSpec) -> MemberLayout:
     """The layout of `spec` at its own resolution; the modules of a stage of branches count as one row of blocks."""
     cost = measure(spec)
     if spec.topology == "parallel":
@@ -73,7 +73,7 @@ def layout(rank: int, title: str, spec: ArchSpec) -> Layout:
             Stage(_kinds(stage.blocks), stage.width, _side(part.shape))
             for stage, part in zip(spec.stages, cost.stages, strict=True)
         )
-    return Layout(rank, title, stages)
+    return MemberLayout(rank, title, stages)
 
 
 def _branched(index: int, stage: ParallelStage, cost: NetworkCost) -> Stage:
@@ -93,7 +93,7 @@ def _side(shape: Shape) -> int:
     return math.isqrt(shape[1] * shape[2])
 
 
-def draw(layouts: Sequence[Layout]) -> Figure:
+def draw(layouts: Sequence[MemberLayout]) -> Figure:
     """The layouts below one another, with equal stages in one column.
 
     A stage's breadth grows with its depth and channels, its height with the logarithm of its maps' side, so that
@@ -126,14 +126,14 @@ def draw(layouts: Sequence[Layout]) -> Figure:
     return figure
 
 
-def choose(layouts: Sequence[Layout]) -> Sequence[Layout]:
+def choose(layouts: Sequence[MemberLayout]) -> Sequence[MemberLayout]:
     """At most `MAX_ROWS` of the layouts, evenly along the front, its ends among them."""
     if len(layouts) <= MAX_ROWS:
         return layouts
     return [layouts[round(index * (len(layouts) - 1) / (MAX_ROWS - 1))] for index in range(MAX_ROWS)]
 
 
-def write(layouts: Sequence[Layout], folder: Path) -> None:
+def write(layouts: Sequence[MemberLayout], folder: Path) -> None:
     """Write layouts.{png,svg,pdf,csv}."""
     save(draw(layouts), folder, "layouts")
     rows = [
@@ -186,7 +186,7 @@ def _height(stage: Stage) -> float:
     return math.log2(stage.side + 1)
 
 
-def _colors(layouts: Sequence[Layout]) -> dict[str, str]:
+def _colors(layouts: Sequence[MemberLayout]) -> dict[str, str]:
     shown = {kind for one in layouts for stage in one.stages for branch in stage.branches for kind in branch.kinds}
     others = sorted(shown - set(_COLORS))
     usual = {kind: color for kind, color in _COLORS.items() if kind in shown}

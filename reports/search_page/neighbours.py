@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from archspec.errors import SpecError
 from reports.drawing.units import difference, in_text
-from reports.records.front import Front, by_seed
+from reports.records.front import FrontRecord, by_seed
 from reports.records.search import Record
 from reports.statistics.comparison import Comparison, compare
 from reports.statistics.summary import LEVEL
@@ -30,7 +30,7 @@ class Neighbours:
     missing: str = ""
 
 
-def neighbours(record: Record, front: Front) -> Neighbours:
+def neighbours(record: Record, front: FrontRecord) -> Neighbours:
     """Compare neighbours on the front, paired by seed (the finalists share their seeds, and with them the order of the
     training images), as one family under Holm's correction."""
     cost = next((name for name in front.objectives if name != "accuracy"), "macs")

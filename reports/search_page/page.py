@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from archspec.documents.wording import plural
 from archspec.spec.schema import ArchSpec
 from reports.drawing.units import in_text, title, unit
-from reports.records.front import Front
+from reports.records.front import FrontRecord
 from reports.records.search import Record
 from reports.search_page import importances, layouts, progress, table, tradeoff
 from reports.search_page.summary import budget, summary
@@ -28,13 +28,13 @@ class Findings:
     """Everything that a report states, computed before anything is written."""
 
     record: Record
-    front: Front
+    front: FrontRecord
     specs: Mapping[int, ArchSpec]
-    table: table.Table
+    table: table.FrontTable
     tradeoff: tradeoff.Tradeoff
     progress: progress.Progress
     importances: tuple[importances.Importance, ...]
-    layouts: tuple[layouts.Layout, ...]
+    layouts: tuple[layouts.MemberLayout, ...]
 
 
 @dataclass(frozen=True)

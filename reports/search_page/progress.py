@@ -17,7 +17,7 @@ MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Scale:
+class HypervolumeBox:
     """The box in which hypervolumes of both arms are measured, fixed by rule before either is looked at.
 
     `best` and `reference` give, per objective, the corners: accuracy from 0 to 1; a cost from the cheapest trial of
@@ -30,7 +30,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ProgressCurve:
     """Hypervolume after 1, 2, ... trained layouts of one arm, as a share of the box of the scale (0 to 1)."""
 
     name: str
@@ -42,8 +42,8 @@ class Arm:
 class Progress:
     """The arms, how many leading trials of the search were drawn at random, and the scale."""
 
-    scale: Scale
-    arms: tuple[Arm, ...]
+    scale: HypervolumeBox
+    arms: tuple[ProgressCurve, ...]
     startup: int
 
     @property
@@ -90,7 +90,7 @@ def progress(record: Record) -> Progress:
     return Progress(scale, tuple(arms), startup)
 
 
-def scale_of(table: pd.DataFrame, objectives: tuple[str, ...]) -> Scale:
+def scale_of(table: pd.DataFrame, objectives: tuple[str, ...]) -> HypervolumeBox:
     """The box for the rows of `table`, which holds both arms."""
     best: list[float] = []
     reference: list[float] = []
@@ -104,10 +104,10 @@ def scale_of(table: pd.DataFrame, objectives: tuple[str, ...]) -> Scale:
             span = math.log10(high / low) if high > low > 0 else 1.0
             best.append(low)
             reference.append(high * 10 ** (MARGIN * span))
-    return Scale(objectives, tuple(best), tuple(reference))
+    return HypervolumeBox(objectives, tuple(best), tuple(reference))
 
 
-def unit_losses(table: pd.DataFrame, scale: Scale) -> Points:
+def unit_losses(table: pd.DataFrame, scale: HypervolumeBox) -> Points:
     """Objective values (n, d) of `table` in the box: 0 at its best corner, 1 at its reference, all minimised."""
     values = table[list(scale.objectives)].to_numpy("float64", copy=True)
     for index, name in enumerate(scale.objectives):
@@ -119,6 +119,6 @@ def unit_losses(table: pd.DataFrame, scale: Scale) -> Points:
     return values
 
 
-def _arm(name: str, table: pd.DataFrame, scale: Scale) -> Arm:
+def _arm(name: str, table: pd.DataFrame, scale: HypervolumeBox) -> ProgressCurve:
     values = hypervolume_history(unit_losses(table, scale), np.ones(len(scale.objectives)))
-    return Arm(name, tuple(range(1, len(values) + 1)), tuple(float(value) for value in values))
+    return ProgressCurve(name, tuple(range(1, len(values) + 1)), tuple(float(value) for value in values))

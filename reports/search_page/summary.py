@@ -11,7 +11,7 @@ from typing import cast
 import pandas as pd
 
 from reports.drawing.units import seconds
-from reports.records.front import Front
+from reports.records.front import FrontRecord
 from reports.records.search import Record, finished
 from reports.search_page.best import best
 from reports.statistics.summary import pooled_sd, seeds_needed
@@ -27,7 +27,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Summary:
+class SearchSummary:
     """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise, about
     what the best layouts are worth, and about the surrogate of `sampler: exact` (none for the others)."""
 
@@ -45,12 +45,12 @@ class Summary:
     surrogate: tuple[str, ...]
 
 
-def summary(record: Record, front: Front) -> Summary:
+def summary(record: Record, front: FrontRecord) -> SearchSummary:
     """Count what happened in `record`."""
     search = record.search
     states = search["state"]
     tables = {"search": search, "baseline": record.baseline, "final": record.final}
-    return Summary(
+    return SearchSummary(
         trained=len(finished(search)),
         failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
         requeued=int(((states == "FAIL") & search["requeued"]).sum()),
@@ -95,7 +95,7 @@ def _failures(study: str, table: pd.DataFrame) -> list[Failure]:
     ]
 
 
-def _noise(front: Front, word: str) -> list[str]:
+def _noise(front: FrontRecord, word: str) -> list[str]:
     tested = [member for member in front.members if member.test.n]
     sd = pooled_sd([member.test for member in tested])
     if len(tested) < 2 or not math.isfinite(sd):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reports.drawing.canvas import write_csv
 from reports.drawing.units import Unit, unit
-from reports.records.front import Anchor, Front, Member
+from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.search import COSTS
 from reports.search_page.neighbours import Neighbours, cell, within_noise
 from reports.statistics.comparison import Comparison
@@ -36,7 +36,7 @@ DIFFERENCE = "Δ to the cheaper"
 
 
 @dataclass(frozen=True)
-class Table:
+class FrontTable:
     """The front as text: a header, and a row per member and then per anchor, whose rank is empty.
 
     Accuracies are in percent, test accuracy as mean ± sample standard deviation over the seeds; what is not known is
@@ -56,10 +56,10 @@ class Table:
         return bool(self.differences) and within_noise(self.differences[row])
 
 
-def table(front: Front, caption: str, beside: Neighbours | None = None) -> Table:
+def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) -> FrontTable:
     """The columns rank, layout, the costs that are known, validation accuracy, test accuracy, seeds and, where `beside`
     has any, the difference to the next cheaper member."""
-    lines: list[Member | Anchor] = [*front.members, *front.anchors]
+    lines: list[FrontMember | Anchor] = [*front.members, *front.anchors]
     wanted = [name for name in ("params", "macs", "activations", "saved_bytes", "latency_ms") if _shown(name, front)]
     units = {name: unit(name, [line.costs[name] for line in lines]) for name in wanted}
     accuracy = unit("accuracy", [])
@@ -68,17 +68,17 @@ def table(front: Front, caption: str, beside: Neighbours | None = None) -> Table
     for line in lines:
         named = isinstance(line, Anchor) and line.name != line.code
         layout = f"{line.name} ({line.code})" if isinstance(line, Anchor) and named else line.code
-        rank = str(line.rank) if isinstance(line, Member) else ""
-        validation = accuracy.text(line.accuracy) if isinstance(line, Member) else "–"
+        rank = str(line.rank) if isinstance(line, FrontMember) else ""
+        validation = accuracy.text(line.accuracy) if isinstance(line, FrontMember) else "–"
         costs = [units[name].text(line.costs[name]) for name in wanted]
         seeds = str(line.test.n) if line.test.n else "–"
         rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
     if beside is None or not beside.comparisons:
-        return Table(header, tuple(rows), len(front.members), caption)
+        return FrontTable(header, tuple(rows), len(front.members), caption)
     known = beside.comparisons
-    differences = tuple(known.get(line.digest) if isinstance(line, Member) else None for line in lines)
+    differences = tuple(known.get(line.digest) if isinstance(line, FrontMember) else None for line in lines)
     wider = tuple((*row, cell(difference)) for row, difference in zip(rows, differences, strict=True))
-    return Table((*header, DIFFERENCE), wider, len(front.members), caption, differences)
+    return FrontTable((*header, DIFFERENCE), wider, len(front.members), caption, differences)
 
 
 def spread(summary: Summary, scale: Unit) -> str:
@@ -89,12 +89,12 @@ def spread(summary: Summary, scale: Unit) -> str:
     return scale.text(summary.mean) + sd
 
 
-def markdown(content: Table) -> str:
+def markdown(content: FrontTable) -> str:
     """GitHub Markdown, with the numbers to the right."""
     return pipes(content.header, content.rows, text=set(content.left)) + f"\n{content.caption}\n"
 
 
-def latex(content: Table, *, wide: bool = False) -> str:
+def latex(content: FrontTable, *, wide: bool = False) -> str:
     """A LaTeX table for the package booktabs, over both columns if `wide`; a rule separates the anchors."""
     header = [escape_tex(cell) for cell in content.header]
     rows = [_tex_row(content, index) for index in range(len(content.rows))]
@@ -142,7 +142,7 @@ def booktabs(
     )
 
 
-def _tex_row(content: Table, index: int) -> list[str]:
+def _tex_row(content: FrontTable, index: int) -> list[str]:
     cells = [escape_tex(text) for text in content.rows[index]]
     return [*cells[:-1], rf"\textcolor{{gray}}{{{cells[-1]}}}"] if content.faint(index) else cells
 
@@ -153,7 +153,7 @@ def escape_tex(text: str) -> str:
     return "".join(_SIGNS.get(sign, sign) for sign in escaped)
 
 
-def write(content: Table, front: Front, folder: Path) -> None:
+def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
     """Write front.md, front.tex and front.csv, the last with plain numbers in full precision."""
     (folder / "front.md").write_text(markdown(content), encoding="utf-8")
     (folder / "front.tex").write_text(latex(content), encoding="utf-8")
@@ -166,8 +166,8 @@ def write(content: Table, front: Front, folder: Path) -> None:
     write_csv(folder / "front.csv", header, rows)
 
 
-def _numbers(line: Member | Anchor) -> Sequence[object]:
-    member = isinstance(line, Member)
+def _numbers(line: FrontMember | Anchor) -> Sequence[object]:
+    member = isinstance(line, FrontMember)
     return [
         line.rank if member else None,
         None if member else line.name,
@@ -194,7 +194,7 @@ def _plain(value: float) -> float | int:
     return int(value) if math.isfinite(value) and value.is_integer() else value
 
 
-def _shown(name: str, front: Front) -> bool:
+def _shown(name: str, front: FrontRecord) -> bool:
     # What matters to few is always in the CSV, and here where it was an objective.
     known = any(math.isfinite(member.costs[name]) for member in front.members)
     return known and (name in ("params", "macs", "latency_ms") or name in front.objectives)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reports.drawing.units import unit
-from reports.records.front import Anchor, Front, Member
+from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.published import BENCHMARK, IMAGENET, published
 from reports.records.search import COSTS, Record, finished
 from reports.statistics.pareto import nondominated
@@ -24,7 +24,7 @@ LOG_RATIO = 4.0
 
 
 @dataclass(frozen=True)
-class Point:
+class TradeoffPoint:
     """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds."""
 
     kind: Kind
@@ -46,7 +46,7 @@ class Panel:
     cost: str
     label: str
     log: bool
-    points: tuple[Point, ...]
+    points: tuple[TradeoffPoint, ...]
     x: tuple[float, ...]
     search_front: tuple[int, ...]
     test_front: tuple[int, ...]
@@ -58,11 +58,11 @@ class Tradeoff:
 
     metric: str
     panels: tuple[Panel, ...]
-    points: tuple[Point, ...]
+    points: tuple[TradeoffPoint, ...]
     notes: tuple[str, ...]
 
 
-def tradeoff(record: Record, front: Front) -> Tradeoff:
+def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     """Compute the figure: every trial, the front per panel, the re-trained members, anchors and published rows."""
     points = [
         *_trials(record.baseline[record.baseline["copied_from"].isna()], "random"),
@@ -77,20 +77,22 @@ def tradeoff(record: Record, front: Front) -> Tradeoff:
     return Tradeoff(record.metric.label, tuple(panels), tuple(points), tuple(_notes(record, front, panels)))
 
 
-def _trials(table: pd.DataFrame, kind: Kind) -> list[Point]:
+def _trials(table: pd.DataFrame, kind: Kind) -> list[TradeoffPoint]:
     return [
-        Point(kind, str(row["code"]), 100 * float(row["accuracy"]), math.nan, 1, {name: row[name] for name in COSTS})
+        TradeoffPoint(
+            kind, str(row["code"]), 100 * float(row["accuracy"]), math.nan, 1, {name: row[name] for name in COSTS}
+        )
         for row in finished(table).to_dict("records")
     ]
 
 
-def _retrained(kind: Kind, label: str, one: Member | Anchor) -> Point:
-    return Point(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs)
+def _retrained(kind: Kind, label: str, one: FrontMember | Anchor) -> TradeoffPoint:
+    return TradeoffPoint(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs)
 
 
-def _published() -> list[Point]:
+def _published() -> list[TradeoffPoint]:
     return [
-        Point(
+        TradeoffPoint(
             "published",
             f"{row['network']} @{row['resolution']}",
             float(row["top1"]),
@@ -102,7 +104,7 @@ def _published() -> list[Point]:
     ]
 
 
-def _panel(cost: str, points: Sequence[Point], latency: str) -> Panel | None:
+def _panel(cost: str, points: Sequence[TradeoffPoint], latency: str) -> Panel | None:
     known = tuple(point for point in points if 0 < point.costs.get(cost, math.nan) < math.inf)
     if not any(point.kind == "search" for point in known):
         return None
@@ -119,14 +121,14 @@ def _panel(cost: str, points: Sequence[Point], latency: str) -> Panel | None:
     )
 
 
-def _front(points: Sequence[Point], x: Sequence[float], kind: Kind) -> tuple[int, ...]:
+def _front(points: Sequence[TradeoffPoint], x: Sequence[float], kind: Kind) -> tuple[int, ...]:
     """Indices of the points of one kind that none of that kind beats, cheapest first."""
     own = [index for index, point in enumerate(points) if point.kind == kind and math.isfinite(point.accuracy)]
     keep = nondominated(np.array([[x[index], -points[index].accuracy] for index in own]).reshape(-1, 2))
     return tuple(sorted((index for index, kept in zip(own, keep, strict=True) if kept), key=lambda index: x[index]))
 
 
-def _notes(record: Record, front: Front, panels: Sequence[Panel]) -> list[str]:
+def _notes(record: Record, front: FrontRecord, panels: Sequence[Panel]) -> list[str]:
     notes: list[str] = []
     if all(panel.cost != "latency_ms" for panel in panels):
         notes.append("Inference time was not measured in this run, so its panel is missing.")

@@ -11,7 +11,7 @@ from archspec.spec.schema import ArchSpec
 from reports.drawing.canvas import style
 from reports.drawing.publish import publish
 from reports.drawing.units import title, unit
-from reports.records.front import Front, Member, front
+from reports.records.front import FrontMember, FrontRecord, front
 from reports.records.search import Record, read
 from reports.search_page import (
     importances,
@@ -64,7 +64,7 @@ def compute(run: Path) -> Findings:
     )
 
 
-def _load_spec(run: Path, member: Member) -> ArchSpec:
+def _load_spec(run: Path, member: FrontMember) -> ArchSpec:
     path = run / "artifacts" / member.digest / "spec.yaml"
     spec = load(path)
     if spec.digest != member.digest:
@@ -106,7 +106,7 @@ def _write_specs(found: Findings, folder: Path) -> list[str]:
     return names
 
 
-def _caption(record: Record, members: Front) -> str:
+def _caption(record: Record, members: FrontRecord) -> str:
     counts = [member.test.n for member in members.members if member.test.n]
     head = f"Pareto front of {record.name} on {record.metric.dataset}: {objectives(record)} (validation, one seed)"
     if not counts:
@@ -117,7 +117,7 @@ def _caption(record: Record, members: Front) -> str:
     return f"{head}; test {record.metric.word} of {seeds} final trainings, mean ± sample standard deviation."
 
 
-def _layout_title(member: Member, members: Front) -> str:
+def _layout_title(member: FrontMember, members: FrontRecord) -> str:
     cost = next((name for name in members.objectives if name != "accuracy"), "macs")
     scale = unit(cost, [one.costs[cost] for one in members.members])
     accuracy = unit("accuracy", [])

@@ -38,7 +38,7 @@ Band = tuple[str, int | None, int | None]
 
 
 @dataclass(frozen=True)
-class Population:
+class DrawnPopulation:
     """Layouts of a run that were drawn at random, evaluated once each.
 
     Attributes:
@@ -84,7 +84,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Curve:
+class EdfCurve:
     """An empirical distribution function with its band.
 
     Attributes:
@@ -102,7 +102,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class EdfComparison:
     """Two populations.
 
     Attributes:
@@ -140,14 +140,14 @@ class Edf:
 
     label: str
     word: str
-    populations: tuple[Population, ...]
-    curves: tuple[Curve, ...]
-    comparisons: tuple[Comparison, ...]
+    populations: tuple[DrawnPopulation, ...]
+    curves: tuple[EdfCurve, ...]
+    comparisons: tuple[EdfComparison, ...]
     permutations: int
     warnings: tuple[str, ...]
 
 
-def population(record: Record, run: Path, bands: Sequence[Band] = ()) -> Population:
+def population(record: Record, run: Path, bands: Sequence[Band] = ()) -> DrawnPopulation:
     """The layouts of a run that were drawn at random: all of a random search, else the random trials and the baseline.
 
     Args:
@@ -172,7 +172,7 @@ def population(record: Record, run: Path, bands: Sequence[Band] = ()) -> Populat
         raise RunError(f"{run}: {rule}{hint}")
     kept = done[inside]
     lost = drawn[(drawn["state"] == "FAIL") & ~drawn["requeued"].astype(bool) & drawn["digest"].notna()]
-    return Population(
+    return DrawnPopulation(
         name=record.name,
         source=source,
         accuracies=100 * kept["accuracy"].to_numpy(np.float64),
@@ -184,7 +184,7 @@ def population(record: Record, run: Path, bands: Sequence[Band] = ()) -> Populat
     )
 
 
-def edf(populations: Sequence[Population], *, permutations: int = 10_000, seed: int = 0) -> Edf:
+def edf(populations: Sequence[DrawnPopulation], *, permutations: int = 10_000, seed: int = 0) -> Edf:
     """Compare populations.
 
     The band of a curve is that of Dvoretzky, Kiefer, Wolfowitz and Massart: it needs no assumption about the
@@ -202,7 +202,7 @@ def edf(populations: Sequence[Population], *, permutations: int = 10_000, seed: 
     adjusted = holm([comparison[3] for comparison in found])
     pairs = combinations(named, 2)
     comparisons = tuple(
-        Comparison(one.name, two.name, gap, at, p, corrected, better, one.quartiles[1] - two.quartiles[1])
+        EdfComparison(one.name, two.name, gap, at, p, corrected, better, one.quartiles[1] - two.quartiles[1])
         for (one, two), (gap, at, better, p), corrected in zip(pairs, found, adjusted, strict=True)
     )
     label, word = str(named[0].setting["metric"]), named[0].word
@@ -236,7 +236,7 @@ def _setting(record: Record, run: Path) -> dict[str, Any]:
     return setting
 
 
-def _distinct(populations: Sequence[Population]) -> tuple[Population, ...]:
+def _distinct(populations: Sequence[DrawnPopulation]) -> tuple[DrawnPopulation, ...]:
     """The populations with a number behind each name that occurs again."""
     names = [one.name for one in populations]
     again = [names[:index].count(name) for index, name in enumerate(names)]
@@ -246,15 +246,15 @@ def _distinct(populations: Sequence[Population]) -> tuple[Population, ...]:
     )
 
 
-def _curve(one: Population) -> Curve:
+def _curve(one: DrawnPopulation) -> EdfCurve:
     x, counts = np.unique(one.accuracies, return_counts=True)
     y = counts.cumsum() / one.n
     half = math.sqrt(math.log(2 / (1 - LEVEL)) / (2 * one.n))
-    return Curve(one.name, x, y, np.maximum(y - half, 0), np.minimum(y + half, 1))
+    return EdfCurve(one.name, x, y, np.maximum(y - half, 0), np.minimum(y + half, 1))
 
 
 def _compare(
-    one: Population, two: Population, permutations: int, rng: np.random.Generator
+    one: DrawnPopulation, two: DrawnPopulation, permutations: int, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
     """Distance, where it is, superiority, and p."""
     gap, at = distance(one.accuracies, two.accuracies)
@@ -262,7 +262,7 @@ def _compare(
     return gap, at, superiority(one.accuracies, two.accuracies), p
 
 
-def _lost(populations: Sequence[Population]) -> list[str]:
+def _lost(populations: Sequence[DrawnPopulation]) -> list[str]:
     return [
         f"{one.name}: {one.failed} of {one.n + one.failed} layouts drawn could not be trained and are missing: "
         "the curve may flatter."
@@ -271,7 +271,7 @@ def _lost(populations: Sequence[Population]) -> list[str]:
     ]
 
 
-def _settings(populations: Sequence[Population]) -> list[str]:
+def _settings(populations: Sequence[DrawnPopulation]) -> list[str]:
     first = populations[0]
     return [
         f"{first.name} and {other.name} differ in {_difference(key, first, other)}."
@@ -281,14 +281,14 @@ def _settings(populations: Sequence[Population]) -> list[str]:
     ]
 
 
-def _difference(key: str, first: Population, other: Population) -> str:
+def _difference(key: str, first: DrawnPopulation, other: DrawnPopulation) -> str:
     one, two = first.setting[key], other.setting[key]
     if isinstance(one, dict) and isinstance(two, dict):
         return f"their {key}s: they were not trained alike"
     return f"{key}: {one} against {two}"
 
 
-def _bands(populations: Sequence[Population]) -> list[str]:
+def _bands(populations: Sequence[DrawnPopulation]) -> list[str]:
     return [
         f"{one.name} and {two.name} lie in different bands of {in_text(cost)}: part of the difference is one of cost "
         "(limit both to one band with --budget)."

@@ -27,7 +27,7 @@ from reports.drawing.canvas import (
     write_csv,
 )
 from reports.drawing.units import title, unit
-from reports.spaces.edf import COSTS, LEVEL, Curve, Edf
+from reports.spaces.edf import COSTS, LEVEL, Edf, EdfCurve
 from reports.statistics.two_samples import Floats
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -129,7 +129,7 @@ def _legend(info: Edf, *, points: bool) -> list[Line2D]:
     ]
 
 
-def _steps(curve: Curve, ends: tuple[float, float]) -> tuple[Floats, Floats, Floats, Floats]:
+def _steps(curve: EdfCurve, ends: tuple[float, float]) -> tuple[Floats, Floats, Floats, Floats]:
     """The curve from one end of the axis to the other: 0 before its first step, 1 after its last."""
     x = np.concatenate([[ends[0]], curve.x, [ends[1]]])
     half = float(curve.high[0] - curve.y[0]) if curve.high[0] < 1 else 1.0

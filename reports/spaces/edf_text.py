@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.drawing.units import unit
-from reports.spaces.edf import COSTS, LEVEL, Edf, Population
+from reports.spaces.edf import COSTS, LEVEL, DrawnPopulation, Edf
 
 
 def render(info: Edf) -> Group:
@@ -35,7 +35,7 @@ def record(info: Edf) -> dict[str, Any]:
     }
 
 
-def _population(one: Population) -> dict[str, Any]:
+def _population(one: DrawnPopulation) -> dict[str, Any]:
     return {
         "name": one.name,
         "source": one.source,

@@ -30,7 +30,7 @@ RowScores = Mapping[int, Mapping[int, float]]
 
 @final
 @dataclass(frozen=True)
-class Member:
+class EffectTerm:
     """One of the effects that are estimated together: of an edit, or of a pair; its sign in their sum."""
 
     sign: int
@@ -53,7 +53,7 @@ class Effect:
         left_out: seeds that were run but did not finish every row; every effect is a contrast of all rows.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[EffectTerm, ...]
     comparison: Comparison
     left_out: tuple[int, ...]
 
@@ -110,7 +110,7 @@ def effects(
     )
 
 
-def _name(members: Sequence[Member], minus: str = "-") -> str:
+def _name(members: Sequence[EffectTerm], minus: str = "-") -> str:
     first, *others = members
     return str(first) + "".join(f" {'+' if other.sign > 0 else minus} {other}" for other in others)
 
@@ -130,10 +130,10 @@ def _columns(factors: Sequence[str], rows_edits: Sequence[Sequence[str]]) -> Sig
     return columns
 
 
-def _classes(factors: tuple[str, ...], columns: Signs) -> list[tuple[Signs, tuple[Member, ...]]]:
+def _classes(factors: tuple[str, ...], columns: Signs) -> list[tuple[Signs, tuple[EffectTerm, ...]]]:
     """The different contrasts [rows], each with the effects that have it up to sign; none for what equals the mean."""
     rows, indices = len(columns), range(len(factors))
-    contrasts, members = np.ones((1, rows), np.int64), [[Member(1, ())]]
+    contrasts, members = np.ones((1, rows), np.int64), [[EffectTerm(1, ())]]
     for chosen in [*((i,) for i in indices), *itertools.combinations(indices, 2)]:
         column, names = columns[:, chosen].prod(axis=1), tuple(factors[i] for i in chosen)
         shared: list[int] = (contrasts @ column).tolist()
@@ -144,9 +144,9 @@ def _classes(factors: tuple[str, ...], columns: Signs) -> list[tuple[Signs, tupl
         alias = next((index for index, product in enumerate(shared) if product), None)
         if alias is None:
             contrasts = np.vstack([contrasts, column])
-            members.append([Member(1, names)])
+            members.append([EffectTerm(1, names)])
         else:
-            members[alias].append(Member(1 if shared[alias] > 0 else -1, names))
+            members[alias].append(EffectTerm(1 if shared[alias] > 0 else -1, names))
     return [(column, tuple(found)) for column, found in zip(contrasts[1:], members[1:], strict=True)]
 
 

@@ -26,7 +26,7 @@ ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Effect:
+class DesignEffect:
     """A product of factor columns with its sign: of one factor its main effect, of none the mean, printed as I."""
 
     sign: int
@@ -54,7 +54,7 @@ class Generator:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Design:
+class FractionalDesign:
     """A full or fractional two-level design.
 
     Attributes:
@@ -85,11 +85,11 @@ class Design:
         return tuple(lengths.count(length) for length in range(3, len(self.factors) + 1))
 
     @property
-    def defining(self) -> tuple[Effect, ...]:
+    def defining(self) -> tuple[DesignEffect, ...]:
         """The 2^p - 1 words that equal the mean in every run, short ones first."""
         return tuple(self._effect(word) for word in sorted(self._words()[1:], key=self._order))
 
-    def aliases(self, order: int = 2) -> tuple[tuple[Effect, ...], ...]:
+    def aliases(self, order: int = 2) -> tuple[tuple[DesignEffect, ...], ...]:
         """All effects of up to `order` factors, in classes that this design cannot tell apart.
 
         Each class begins with its simplest effect; the others carry their sign relative to it, so that a class
@@ -120,15 +120,17 @@ class Design:
             words += [word ^ mask for word in words]
         return words
 
-    def _effect(self, mask: int, sign: int | None = None) -> Effect:
+    def _effect(self, mask: int, sign: int | None = None) -> DesignEffect:
         factors = tuple(name for index, name in enumerate(self.factors) if mask >> index & 1)
-        return Effect(_sign(len(factors)) if sign is None else sign, factors)
+        return DesignEffect(_sign(len(factors)) if sign is None else sign, factors)
 
     def _order(self, mask: int) -> tuple[int, list[int]]:
         return mask.bit_count(), [index for index in range(len(self.factors)) if mask >> index & 1]
 
 
-def design(factors: Sequence[str], fraction: int = 0, generators: Mapping[str, Sequence[str]] | None = None) -> Design:
+def design(
+    factors: Sequence[str], fraction: int = 0, generators: Mapping[str, Sequence[str]] | None = None
+) -> FractionalDesign:
     """The full design of `factors`, or a 1/2^fraction of it.
 
     Args:
@@ -151,10 +153,10 @@ def design(factors: Sequence[str], fraction: int = 0, generators: Mapping[str, S
         on = {name: bool(number >> bit & 1) for bit, name in enumerate(base)}
         on |= {name: sum(on[parent] for parent in parents) % 2 == 1 for name, parents in generated.items()}
         runs.append(tuple(on[name] for name in names))
-    return Design(names, chosen, tuple(runs))
+    return FractionalDesign(names, chosen, tuple(runs))
 
 
-def describe(design: Design) -> tuple[str, ...]:
+def describe(design: FractionalDesign) -> tuple[str, ...]:
     """Lines for people: size and resolution, generators, defining relation, aliases among effects of up to two factors.
 
     The effects of up to two factors that are not aliased with one another have a line of their own.

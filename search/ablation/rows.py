@@ -29,7 +29,7 @@ Names = tuple[str, ...]
 
 @final
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResolvedRow:
     """One row of a view.
 
     Attributes:
@@ -60,12 +60,12 @@ class Row:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Table:
+class PlanTable:
     """The rows of one view, whose `name` is distinct among the views of the plan."""
 
     name: str
     view: View
-    rows: tuple[Row, ...]
+    rows: tuple[ResolvedRow, ...]
 
 
 class _State(NamedTuple):
@@ -97,9 +97,9 @@ class Ablation:
         return evaluator.quality if evaluator else "accuracy"
 
     @cached_property
-    def runs(self) -> dict[str, Row]:
+    def runs(self) -> dict[str, ResolvedRow]:
         """One row for every distinct key, in the order of the tables: what has to be trained."""
-        runs: dict[str, Row] = {}
+        runs: dict[str, ResolvedRow] = {}
         for table in self.tables:
             for row in table.rows:
                 runs.setdefault(row.run, row)
@@ -111,7 +111,7 @@ class Ablation:
         return sum(len(table.rows) for table in self.tables)
 
     def evaluators(self) -> dict[str, Evaluator]:
-        """The ways of training by `Row.variant`.
+        """The ways of training by `ResolvedRow.variant`.
 
         Raises:
             SpecError: the plan has no evaluator.
@@ -134,7 +134,7 @@ class Ablation:
             for table in self.tables
         }
 
-    def training(self, row: Row) -> dict[str, Any]:
+    def training(self, row: ResolvedRow) -> dict[str, Any]:
         """What the edits of a row change in how it is trained: values by dotted path."""
         return {path: value for name in row.edits for path, value in self.edits[name].training.items()}
 
@@ -142,7 +142,7 @@ class Ablation:
         """What a reader of the tables should know: edits that set the same field, rows that are the same."""
         return tuple(dict.fromkeys([*self._clashes(), *self._repetitions()]))
 
-    def _table(self, index: int, view: View) -> Table:
+    def _table(self, index: int, view: View) -> PlanTable:
         names = [one.name or one.type for one in self.plan.config.views]
         if names[index] in names[:index]:
             rule = f"{names[index]!r} is taken: two views need different names"
@@ -157,15 +157,15 @@ class Ablation:
             raise self.plan.error(error, "views", index) from None
         if len(found) > MAX_ROWS:
             raise self.plan.error(FieldError("", f"gives {len(found)} rows, more than {MAX_ROWS}"), "views", index)
-        return Table(names[index], view, tuple(self._row(one) for one in found))
+        return PlanTable(names[index], view, tuple(self._row(one) for one in found))
 
-    def _row(self, wanted: Combination) -> Row:
+    def _row(self, wanted: Combination) -> ResolvedRow:
         evaluator = self._state(wanted.edits).evaluator
         try:
             spec = self._spec(wanted.edits)
         except (FieldError, SpecError) as error:
             raise self._impossible(wanted, error) from None
-        return Row(wanted.label, wanted.edits, wanted.against, spec, evaluator)
+        return ResolvedRow(wanted.label, wanted.edits, wanted.against, spec, evaluator)
 
     def _state(self, edits: Names) -> _State:
         """The data of the spec, not yet validated, and the evaluator, after edits."""
@@ -232,7 +232,7 @@ class Ablation:
         except (FieldError, SpecError):  # a later edit of the row makes it possible
             return f"{json.dumps(data, default=str)} {trained}"
 
-    def _moves(self, row: Row) -> Iterator[tuple[str, bool]]:
+    def _moves(self, row: ResolvedRow) -> Iterator[tuple[str, bool]]:
         """Each edit of a row, and whether it changes what is trained."""
         for count, name in enumerate(row.edits):
             yield name, self._key(row.edits[: count + 1]) != self._key(row.edits[:count])

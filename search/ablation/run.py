@@ -18,9 +18,9 @@ from archspec.documents.wording import plural
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
 from search.ablation.rows import Ablation
-from search.ablation.trainings import AblationArm, Decide, Scores
+from search.ablation.trainings import AblationPhase, Decide, Scores
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.progress import Screen
+from search.run.progress import ProgressDisplay
 from search.run.run import Conductor
 from search.run.workers import Pool
 from search.study.recorded import PLAN, Compared, record_asked
@@ -63,10 +63,10 @@ def conduct_plan(
         storage = open_storage(root)
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks))
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
-        arm = AblationArm(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
+        arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
         again = arm.retry_failed() if retry_failed else 0
         summarize = partial(_scores_table, ablation=ablation)
-        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+        with Pool(workers, evaluators, root) as pool, ProgressDisplay(f"{config.name} in {root}", summarize) as screen:
             if retry_failed:
                 screen.say(f"{plural(again, 'failed training')} queued again")
             finished = Conductor(pool, screen).run(arm, study)

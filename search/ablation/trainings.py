@@ -13,9 +13,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.loader import encode
-from search.ablation.rows import Ablation, Row
+from search.ablation.rows import Ablation, ResolvedRow
 from search.run.journal import find_trial, queued_again, requeue, unfinished, waiting
-from search.run.proposals import Arm, write_spec
+from search.run.proposals import Phase, write_spec
 from search.run.worker import Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -25,7 +25,7 @@ Decide = Callable[[Scores, int], frozenset[str]]
 
 
 @final
-class AblationArm(Arm):
+class AblationPhase(Phase):
     """Trains every distinct row once per seed, all rows with one seed before any row with the next.
 
     A trial's parameters are its edits, on or off, and its seed.
@@ -119,7 +119,7 @@ class AblationArm(Arm):
             self._remember(find_trial(self.study, trial.number))
         return f"{text}, {report.kind}: {report.text}"
 
-    def _title(self, row: Row) -> str:
+    def _title(self, row: ResolvedRow) -> str:
         """A row's label, with its view where there are several: views may call different rows the same."""
         tables = self.ablation.tables
         name = next(table.name for table in tables if row in table.rows)
@@ -152,7 +152,7 @@ class AblationArm(Arm):
         attrs = {"run": run, "digest": row.spec.digest, "seed": seed, "code": encode(row.spec)}
         self.study.enqueue_trial(self._params(row, seed), user_attrs=attrs | more)
 
-    def _params(self, row: Row, seed: int) -> dict[str, Any]:
+    def _params(self, row: ResolvedRow, seed: int) -> dict[str, Any]:
         return {name: name in row.edits for name in self.ablation.edits} | {"seed": seed}
 
     def _place(self, trial: Trial) -> Order | None:
@@ -192,5 +192,5 @@ class AblationArm(Arm):
 
 
 def trial_key(order: Order) -> str:
-    """`Row.run` of the row that an order trains."""
+    """`ResolvedRow.run` of the row that an order trains."""
     return f"{order.digest}-{order.evaluator}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import FieldError
-from search.ablation.fractional import Design, design
+from search.ablation.fractional import FractionalDesign, design
 from search.plugins import parse_config
 
 MAX_DESIGN = 1024
@@ -62,7 +62,7 @@ class View(BaseModel, ABC):
         """Edits that the view makes up, by name: the paths and values of each."""
         return {}
 
-    def design(self, labels: Mapping[str, str]) -> Design | None:
+    def design(self, labels: Mapping[str, str]) -> FractionalDesign | None:
         """The two-level design behind the rows, where there is one."""
         del labels
         return None
@@ -133,7 +133,7 @@ class Factorial(View):
             for index, (label, names) in enumerate(zip(rows, kept, strict=True))
         )
 
-    def design(self, labels: Mapping[str, str]) -> Design:
+    def design(self, labels: Mapping[str, str]) -> FractionalDesign:
         names = self.chosen(labels)
         if 2 ** (len(names) - self.fraction) > MAX_DESIGN:
             rule = f"2^{len(names) - self.fraction} rows are more than {MAX_DESIGN}; raise fraction or name fewer edits"

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from search.budget.neighbours import neighbours
 from search.counting.big_integers import Ints, dot, limbs
 from search.counting.explain import explain, extremes, extremes_given, nearest
@@ -51,17 +51,17 @@ def share(chain: Chain, box: Box) -> Fraction:
     return Fraction(count(chain, box), count(chain) or 1)
 
 
-def cheapest(chain: Chain, metric: Metric) -> Ints:
+def cheapest(chain: Chain, metric: MetricAt) -> Ints:
     """Choices [components] of a layout of the smallest cost, the first one in each component among equals."""
     return _extreme(chain, metric, 1)
 
 
-def dearest(chain: Chain, metric: Metric) -> Ints:
+def dearest(chain: Chain, metric: MetricAt) -> Ints:
     """Choices [components] of a layout of the largest cost, the first one in each component among equals."""
     return _extreme(chain, metric, -1)
 
 
-def distribution(chain: Chain, metric: Metric, bins: int) -> tuple[Ints, list[int]]:
+def distribution(chain: Chain, metric: MetricAt, bins: int) -> tuple[Ints, list[int]]:
     """How many possible layouts cost how much.
 
     Args:
@@ -91,7 +91,7 @@ def distribution(chain: Chain, metric: Metric, bins: int) -> tuple[Ints, list[in
     return np.array(edges, np.int64), [after - before for before, after in pairwise(below)]
 
 
-def _extreme(chain: Chain, metric: Metric, sign: int) -> Ints:
+def _extreme(chain: Chain, metric: MetricAt, sign: int) -> Ints:
     lattice = Lattice.over(chain, metric)
     choices = np.zeros(len(lattice.bundles), np.int64)
     state = 0

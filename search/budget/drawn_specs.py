@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from archspec.errors import SpecError
 from archspec.loader import dump, encode
 from archspec.spec.schema import ArchSpec
@@ -93,7 +93,7 @@ def check_folder(folder: Path, *, empty: bool) -> None:
         raise SpecError(f"cannot be written: {error.strerror}", source=str(folder)) from None
 
 
-def write(specimens: Iterator[Specimen], metrics: Sequence[Metric], folder: Path) -> int:
+def write(specimens: Iterator[Specimen], metrics: Sequence[MetricAt], folder: Path) -> int:
     """Write each spec as DIGEST.yaml, and index.csv with digest, code and costs; returns how many.
 
     Raises:

@@ -42,7 +42,7 @@ PER_MILLION = 1_000_000
 
 @final
 @dataclass(frozen=True)
-class Change:
+class FieldChange:
     """One field, before and after."""
 
     path: str
@@ -66,7 +66,7 @@ class Fix:
     """
 
     spec: ArchSpec
-    changes: tuple[Change, ...]
+    changes: tuple[FieldChange, ...]
     costs: tuple[tuple[Limit, int, int], ...]
     layouts: int
 
@@ -99,7 +99,7 @@ def fix(spec: ArchSpec, budget: Box) -> Fix:
     here = confinement.encoding.encode(present)
     there = here if confinement.inside(here[None])[0] else confinement.bring(here)
     params = confinement.encoding.params(there)
-    changes = tuple(Change(path, present[path], params[path]) for path in params if params[path] != present[path])
+    changes = tuple(FieldChange(path, present[path], params[path]) for path in params if params[path] != present[path])
     costs = confinement.chain.price(np.stack([here, there]))
     return Fix(
         _named(confinement.encoding.spec(there), spec) if changes else spec,

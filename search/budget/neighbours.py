@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from search.counting.big_integers import Ints
 from search.space.encoding import Encoding
 from search.space.limits import Box
@@ -32,7 +32,7 @@ def neighbours(encoding: Encoding, choices: NDArray[np.integer], box: Box = ()) 
         others[:, component] = np.arange(options)
         candidates.append(others[_near(encoding.vectors(others), int(row[component]), parents)])
     found = np.concatenate(candidates)
-    metrics = tuple(dict.fromkeys(limit.metric for limit in box)) or (Metric("params"),)
+    metrics = tuple(dict.fromkeys(limit.metric for limit in box)) or (MetricAt("params"),)
     costs = encoding.chain(metrics).price(found)
     inside = costs[:, 0] >= 0
     for limit in box:

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from archspec.cost.components import METRICS
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from archspec.documents.wording import either
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
@@ -52,7 +52,7 @@ class Spread:
         reason: why there are no bins.
     """
 
-    metric: Metric
+    metric: MetricAt
     smallest: int
     largest: int
     edges: tuple[int, ...] = ()
@@ -105,7 +105,7 @@ class Population:
         """The share inside the budget."""
         return Fraction(self.inside, self.layouts)
 
-    def spread(self, metric: Metric) -> Spread:
+    def spread(self, metric: MetricAt) -> Spread:
         """What the layouts cost in one of the metrics."""
         return next(spread for spread in self.spreads if spread.metric == metric)
 
@@ -138,11 +138,11 @@ class Survey:
         except FieldError as error:
             raise SpecError(error.rule, field="--budget") from None
         sizes = resolutions or [self.resolution]
-        wanted = [self._metric(Metric(name, size)) for size in sizes for name in METRICS]
+        wanted = [self._metric(MetricAt(name, size)) for size in sizes for name in METRICS]
         self.metrics = tuple(dict.fromkeys([*wanted, *(limit.metric for limit in self.box)]))
         self.chain: Chain = self._chain()
 
-    def first(self, name: str) -> Metric:
+    def first(self, name: str) -> MetricAt:
         """The metric of a name at the first resolution."""
         return next(metric for metric in self.metrics if metric.name == name)
 
@@ -173,7 +173,7 @@ class Survey:
             inside,
         )
 
-    def front(self, cost: Metric, score: Metric) -> Ints:
+    def front(self, cost: MetricAt, score: MetricAt) -> Ints:
         """The exact front: layouts with the most of `score` among those of at most their cost, inside the budget.
 
         Limits on other metrics say among which layouts; limits on the two themselves cut the front off there.
@@ -194,12 +194,12 @@ class Survey:
         kept = [all(cut is None or cut.holds(end) for cut, end in zip(cuts, pair, strict=True)) for pair in ends]
         return choices[np.array(kept, bool)]
 
-    def _metric(self, metric: Metric) -> Metric:
+    def _metric(self, metric: MetricAt) -> MetricAt:
         """A metric without the resolution that it does not depend on: only a variant changes the parameters."""
-        return Metric("params") if metric.name == "params" and not self._varies else metric
+        return MetricAt("params") if metric.name == "params" and not self._varies else metric
 
     def _chain(self) -> Chain:
-        self.encoding.chain((Metric("params"),))  # what is wrong with the space itself is said as it is
+        self.encoding.chain((MetricAt("params"),))  # what is wrong with the space itself is said as it is
         try:
             return self.encoding.chain(self.metrics)
         except SpecError as error:
@@ -215,7 +215,7 @@ class Survey:
             raise SpecError(budget.explain(self.chain, self.box), field="--budget")
         return alone, inside
 
-    def _spread(self, metric: Metric, bins: int) -> Spread:
+    def _spread(self, metric: MetricAt, bins: int) -> Spread:
         smallest, largest = budget.extremes(self.chain, metric)
         if metric.name not in ("params", "macs") and metric not in (limit.metric for limit in self.box):
             return Spread(metric, smallest, largest)
@@ -226,7 +226,7 @@ class Survey:
         return Spread(metric, smallest, largest, tuple(edges.tolist()), tuple(layouts))
 
 
-def limit_on(box: Box, metric: Metric) -> Limit | None:
+def limit_on(box: Box, metric: MetricAt) -> Limit | None:
     """The limit of a budget on one metric."""
     return next((limit for limit in box if limit.metric == metric), None)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.counting.big_integers import Ints
-from search.counting.grid import WORD, Grid, Menu, carry
+from search.counting.grid import WORD, Grid, StateOptions, carry
 from search.counting.lattice import MAX_TOTAL, Lattice
 
 WORK = 300_000_000
@@ -93,7 +93,7 @@ class Proposer:
             states = after
         return choices
 
-    def _pick(self, component: int, menu: Menu, bins: Ints, rng: np.random.Generator) -> NDArray[np.intp]:
+    def _pick(self, component: int, menu: StateOptions, bins: Ints, rng: np.random.Generator) -> NDArray[np.intp]:
         """An entry of the menu for each layout, with costs so far [metrics, layouts], by the ends that follow it."""
         first, shape = self.grid.windows[component]
         cells = np.ravel_multi_index(tuple(bins - first[:, None]), shape) if shape else np.zeros(bins.shape[1], np.intp)
@@ -105,7 +105,7 @@ class Proposer:
         ways = carry(ways)
         return _exceeds(ways, draw_below(ways[:, :, -1], rng)).argmax(1)
 
-    def _ways(self, component: int, menu: Menu, bins: Ints) -> Ints:
+    def _ways(self, component: int, menu: StateOptions, bins: Ints) -> Ints:
         """The ends that follow each entry: [words, layouts, entries]."""
         first, shape = self.grid.windows[component + 1]
         table = self.grid.tables[component + 1]

@@ -27,7 +27,7 @@ class _Share:
 
 
 @final
-class Tracer:
+class ExactDraw:
     """Every sum of a meeting that can be completed inside the box, with the number of layouts that do.
 
     Args:

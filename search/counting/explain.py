@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from search.counting.big_integers import Ints
 from search.counting.lattice import Lattice
 from search.counting.meet_in_the_middle import Meeting, count_inside
@@ -58,14 +58,14 @@ def nearest(chain: Chain, limit: Limit) -> int:
     return below if low - below <= above - limit.high else above
 
 
-def extremes(chain: Chain, metric: Metric) -> tuple[int, int]:
+def extremes(chain: Chain, metric: MetricAt) -> tuple[int, int]:
     """The smallest and the largest cost of the possible layouts."""
     lattice = Lattice.over(chain, metric)
     reach = lattice.ends[0]
     return lattice.cost(0, int(reach.low[0, 0])), lattice.cost(0, int(reach.high[0, 0]))
 
 
-def extremes_given(chain: Chain, metric: Metric, limit: Limit) -> tuple[int, int] | None:
+def extremes_given(chain: Chain, metric: MetricAt, limit: Limit) -> tuple[int, int] | None:
     """The smallest and the largest cost of the layouts that meet a limit on another metric; None if none does.
 
     Raises:
@@ -148,7 +148,7 @@ def _exclusive(chain: Chain, first: Limit, second: Limit) -> str | None:
     return "their costs leave a gap there"
 
 
-def _beside(chain: Chain, metric: Metric, cost: int, *, above: bool) -> int | None:
+def _beside(chain: Chain, metric: MetricAt, cost: int, *, above: bool) -> int | None:
     """The reachable cost next to `cost`, itself included."""
     lattice = Lattice(chain, (metric,), ((cost, None) if above else (None, cost),))
     if lattice.empty:

@@ -25,7 +25,7 @@ WORD = 32
 
 @final
 @dataclass(frozen=True, slots=True)
-class Menu:
+class StateOptions:
     """The options in one state of one component, those of equal target and binned cost as one.
 
     Attributes:
@@ -103,10 +103,10 @@ class Grid:
         """Layouts in the widened box."""
         return sum(int(word.ravel()[0]) << (WORD * index) for index, word in enumerate(self.tables[0][:, 0]))
 
-    def _menus(self, bundles: list[Bundle], states: int) -> list[Menu | None]:
+    def _menus(self, bundles: list[Bundle], states: int) -> list[StateOptions | None]:
         return [self._menu([bundle for bundle in bundles if bundle.source == state]) for state in range(states)]
 
-    def _menu(self, bundles: list[Bundle]) -> Menu | None:
+    def _menu(self, bundles: list[Bundle]) -> StateOptions | None:
         if not bundles:
             return None
         targets = np.concatenate([np.full(len(bundle.options), bundle.target) for bundle in bundles])
@@ -116,7 +116,7 @@ class Grid:
         points = merge(rows, np.ones(len(options), np.int64))
         order = np.argsort(points.find(rows), kind="stable")
         starts = np.concatenate([[0], points.counts.cumsum()[:-1]])
-        return Menu(points.values[0], points.values[1:], points.counts, starts, options[order])
+        return StateOptions(points.values[0], points.values[1:], points.counts, starts, options[order])
 
     def _box(self) -> tuple[list[int], list[int]]:
         lattice = self.lattice

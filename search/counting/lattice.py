@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost.tables import Chain, Component, Metric
+from archspec.cost.tables import Chain, Component, MetricAt
 from archspec.errors import SpecError
 from search.counting.big_integers import Ints
 from search.counting.points import Points, merge
@@ -85,7 +85,7 @@ class Lattice:
     """
 
     def __init__(
-        self, chain: Chain, metrics: Sequence[Metric] = (), limits: Sequence[tuple[int | None, int | None]] = ()
+        self, chain: Chain, metrics: Sequence[MetricAt] = (), limits: Sequence[tuple[int | None, int | None]] = ()
     ) -> None:
         self.chain = chain
         self.metrics = tuple(metrics)
@@ -114,7 +114,7 @@ class Lattice:
         Raises:
             SpecError: a metric that the chain does not have.
         """
-        ends: dict[Metric, tuple[int | None, int | None]] = {}
+        ends: dict[MetricAt, tuple[int | None, int | None]] = {}
         for limit in box:
             low, high = ends.get(limit.metric, (None, None))
             ends[limit.metric] = _tighter(limit, low, high)
@@ -128,7 +128,7 @@ class Lattice:
         return cls(chain, [metrics[index] for index in binding], [limits[index] for index in binding])
 
     @classmethod
-    def over(cls, chain: Chain, metric: Metric) -> Lattice:
+    def over(cls, chain: Chain, metric: MetricAt) -> Lattice:
         """The lattice of one metric without limits.
 
         Raises:
@@ -224,7 +224,7 @@ class Lattice:
         return reach
 
 
-def _column(chain: Chain, metric: Metric) -> int:
+def _column(chain: Chain, metric: MetricAt) -> int:
     if metric not in chain.metrics:
         raise SpecError(f"no table of {metric}; there are tables of {', '.join(map(str, chain.metrics))}")
     return chain.metrics.index(metric)
@@ -242,7 +242,7 @@ def _weigh(after: NDArray[np.int32], following: list[int]) -> int:
     return sum(int(count) * ways for count, ways in zip(counts, following, strict=True))
 
 
-def _units(costs: list[Ints], alive: list[NDArray[np.bool_]], metrics: Sequence[Metric]) -> tuple[list[Ints], Ints]:
+def _units(costs: list[Ints], alive: list[NDArray[np.bool_]], metrics: Sequence[MetricAt]) -> tuple[list[Ints], Ints]:
     """Per component its smallest costs [metrics], and the unit of each metric."""
     rows = [cost[mask] for cost, mask in zip(costs, alive, strict=True)]
     bases = [row.min(0) if len(row) else np.zeros(len(metrics), np.int64) for row in rows]

@@ -10,7 +10,7 @@ from archspec.cost.tables import Chain
 from archspec.errors import SpecError
 from search.counting.big_integers import Ints
 from search.counting.draw_binned import Inside, fit
-from search.counting.draw_traced import Tracer
+from search.counting.draw_traced import ExactDraw
 from search.counting.explain import explain
 from search.counting.lattice import Lattice
 from search.space.limits import Box
@@ -30,7 +30,7 @@ class Sampler:
     box: option by option, with integer draws below the exact numbers of ends that get there; no float is part of a
     probability. What is not truly inside is rejected. A uniform draw from a set, given that it lies in a subset, is
     uniform over the subset, so bins decide how many proposals are rejected and nothing else. Where too few would be
-    accepted, layouts are drawn by exact counts of the two sides of a meeting in the middle instead (`Tracer`).
+    accepted, layouts are drawn by exact counts of the two sides of a meeting in the middle instead (`ExactDraw`).
 
     Args:
         chain: the tables.
@@ -68,9 +68,9 @@ class Sampler:
             missing -= len(parts[-1])
         return np.concatenate(parts) if parts else self._proposer.draw(0, rng)
 
-    def _trace(self, lattice: Lattice) -> Tracer | None:
+    def _trace(self, lattice: Lattice) -> ExactDraw | None:
         try:
-            return Tracer(lattice)
+            return ExactDraw(lattice)
         except SpecError:
             if not self._inside.accepted:
                 raise

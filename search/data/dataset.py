@@ -28,7 +28,7 @@ Batch: TypeAlias = "tuple[Tensor, Tensor]"
 GROUP = "archspec.datasets"
 
 
-class Split(ABC):
+class DatasetSplit(ABC):
     """Labelled images that are never mixed with those of another split."""
 
     @property
@@ -57,9 +57,9 @@ class Split(ABC):
 class Splits:
     """Three disjoint splits: a search sees `train` and `validation`; `test` is for the final figure."""
 
-    train: Split
-    validation: Split
-    test: Split
+    train: DatasetSplit
+    validation: DatasetSplit
+    test: DatasetSplit
 
 
 class Dataset(BaseModel, ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from archspec.errors import RunError
 from search.augment.geometric import crop_box
-from search.data.dataset import Batch, Split, batch_indices
+from search.data.dataset import Batch, DatasetSplit, batch_indices
 from search.seeding import mix, torch_generator
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Framing:
 
 
 @final
-class ImageSplit(Split):
+class ImageSplit(DatasetSplit):
     """Image files under `root` with labels; RGB, normalised by ImageNet's mean and deviation.
 
     With augmentation a random part of the image (area from `smallest_area` to all, aspect 3:4 to 4:3), mirrored half

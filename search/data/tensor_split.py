@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
 from search.augment.geometric import shift
-from search.data.dataset import Batch, Split, batch_indices
+from search.data.dataset import Batch, DatasetSplit, batch_indices
 from search.seeding import torch_generator
 from search.tasks.classification import Classification
 from search.tasks.task import Supervision
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @final
-class TensorSplit(Split):
+class TensorSplit(DatasetSplit):
     """Images (N, C, H, W) uint8, one channel repeated to three, with labels (N,) int64 or masks (N, H, W) uint8.
 
     Batches are (x / 255 - mean) / std with one mean and std for all channels; masks become int64. Augmentation shifts

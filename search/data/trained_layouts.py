@@ -24,7 +24,7 @@ DIGEST = re.compile(r"[0-9a-f]{16}")
 
 @final
 @dataclass(frozen=True, slots=True, order=True)
-class Row:
+class TrainedLayout:
     """One training of a layout: its seed, and its accuracies on the validation and test split (0 to 1)."""
 
     seed: int
@@ -34,11 +34,11 @@ class Row:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Table:
+class TrainedLayouts:
     """What training gave: `rows` are the trainings of each layout, by digest, in order of their seeds."""
 
     name: str
-    rows: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, tuple[TrainedLayout, ...]]
 
 
 def tables() -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def tables() -> tuple[str, ...]:
     return TABLES.names()
 
 
-def load_table(source: str) -> Table:
+def load_table(source: str) -> TrainedLayouts:
     """The table in a CSV file, or the shipped one of that name.
 
     Raises:
@@ -65,7 +65,7 @@ def load_table(source: str) -> Table:
     return parse_table(text.splitlines(), source)
 
 
-def parse_table(lines: Iterable[str], source: str) -> Table:
+def parse_table(lines: Iterable[str], source: str) -> TrainedLayouts:
     """The table in the lines of a CSV file.
 
     Raises:
@@ -76,7 +76,7 @@ def parse_table(lines: Iterable[str], source: str) -> Table:
         missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
         if missing:
             raise SpecError(f"a table needs the column {missing[0]}", source=source, line=1)
-        rows: dict[str, dict[int, Row]] = {}
+        rows: dict[str, dict[int, TrainedLayout]] = {}
         for record in reader:
             digest, row = _row(record, source, reader.line_num)
             seeds = rows.setdefault(digest, {})
@@ -88,17 +88,17 @@ def parse_table(lines: Iterable[str], source: str) -> Table:
         raise SpecError(str(error), source=source, line=reader.line_num) from None
     if not rows:
         raise SpecError("a table needs at least one row", source=source, line=1)
-    return Table(source, {digest: tuple(sorted(seeds.values())) for digest, seeds in rows.items()})
+    return TrainedLayouts(source, {digest: tuple(sorted(seeds.values())) for digest, seeds in rows.items()})
 
 
-def _row(record: Mapping[str, str | None], source: str, line: int) -> tuple[str, Row]:
+def _row(record: Mapping[str, str | None], source: str, line: int) -> tuple[str, TrainedLayout]:
     digest, seed = record["digest"] or "", record["seed"] or ""
     if not DIGEST.fullmatch(digest):
         raise SpecError(f"must be 16 hex digits, not {digest!r:.40}", field="digest", source=source, line=line)
     if not re.fullmatch(r"[0-9]{1,18}", seed):
         raise SpecError(f"must be a whole number from 0, not {seed!r:.40}", field="seed", source=source, line=line)
     test = record.get("test_accuracy")
-    return digest, Row(
+    return digest, TrainedLayout(
         int(seed),
         _share(record, "accuracy", source, line),
         _share(record, "test_accuracy", source, line) if test else None,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from archspec.errors import SpecError
-from search.data.dataset import Dataset, Split, Splits
+from search.data.dataset import Dataset, DatasetSplit, Splits
 from search.data.image_folders import Files, find_folders, split_files
 from search.data.image_split import Framing, ImageSplit
 
@@ -56,7 +56,7 @@ class ImageFolder(Dataset):
     def _root(self) -> Path:
         return Path(self.path).expanduser()
 
-    def _split(self, files: Files) -> Split:
+    def _split(self, files: Files) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
         framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip)
         return ImageSplit(self._root(), [path for members in files for path in members], labels, framing)

@@ -13,7 +13,7 @@ from archspec.errors import FieldError, RunError
 from archspec.loader import encode
 from archspec.spec.schema import ArchSpec
 from search.data.dataset import AnyDataset, parse_dataset
-from search.data.trained_layouts import Row, Table, load_table
+from search.data.trained_layouts import TrainedLayout, TrainedLayouts, load_table
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
 from search.plugins import parse_config
 
@@ -45,7 +45,7 @@ class Lookup(Evaluator):
         return self
 
     @cached_property
-    def content(self) -> Table:
+    def content(self) -> TrainedLayouts:
         """The table.
 
         Raises:
@@ -74,7 +74,7 @@ class Lookup(Evaluator):
     def open(self) -> Session:
         return LookupSession(self)
 
-    def find(self, spec: ArchSpec) -> tuple[Row, ...]:
+    def find(self, spec: ArchSpec) -> tuple[TrainedLayout, ...]:
         """The rows of a prepared layout, in order of their seeds.
 
         Raises:
@@ -109,7 +109,7 @@ class LookupSession(Session):
             metrics["test_accuracy"] = fmean(tested)
         return metrics | cost_metrics(task.spec)
 
-    def _choose(self, rows: tuple[Row, ...], task: Task) -> tuple[Row, ...]:
+    def _choose(self, rows: tuple[TrainedLayout, ...], task: Task) -> tuple[TrainedLayout, ...]:
         if self.config.seed == "mean":
             return rows
         return (rows[task.seed % len(rows)],)

@@ -52,7 +52,7 @@ def nondominated_rows(cost: Ints, score: Floats) -> tuple[Places, Places]:
 
 
 @final
-class Screen:
+class DominanceFilter:
     """Tells of most dominated points at a glance that they are: the best score of some points, cell by cell.
 
     A cell of costs (and burdens) holds the best score of those points that cost strictly less (and burden no more)

@@ -25,7 +25,7 @@ import numpy as np
 
 from archspec.cost.tables import Chain, Component
 from archspec.errors import SpecError
-from search.front.dominance import Floats, Ints, Places, Screen, nondominated, nondominated_rows
+from search.front.dominance import DominanceFilter, Floats, Ints, Places, nondominated, nondominated_rows
 from search.space.limits import Limit
 
 DIRECT = 1 << 13
@@ -164,7 +164,7 @@ class _Bundle:
         least = [before.min() + option.min() for before, option in sides]
         return np.array([least, [before.max() + option.max() for before, option in sides]])
 
-    def candidates(self, rule: _Rule, screen: Screen | None = None, step: int = 1) -> _Labels:
+    def candidates(self, rule: _Rule, screen: DominanceFilter | None = None, step: int = 1) -> _Labels:
         """The pairs with every `step`-th beginning that keep the limits and pass the screen."""
         before = self.labels
         cost = (self.cost[:, None] + before.cost[::step]).ravel()
@@ -269,7 +269,7 @@ def _merge(bundles: Sequence[_Bundle], rule: _Rule) -> _Labels:
     return found.take(nondominated(found.cost, found.score, found.burden[:, rule.compared]))
 
 
-def _screen(bundles: Sequence[_Bundle], rule: _Rule, step: int) -> Screen | None:
+def _screen(bundles: Sequence[_Bundle], rule: _Rule, step: int) -> DominanceFilter | None:
     some = _join([bundle.candidates(rule, step=step) for bundle in bundles], len(rule.highest))
     if not len(some.cost):
         return None
@@ -280,7 +280,7 @@ def _screen(bundles: Sequence[_Bundle], rule: _Rule, step: int) -> Screen | None
     high = np.maximum(high, low)
     burden = some.burden[:, rule.compared]
     kept = nondominated(some.cost, some.score, burden)
-    return Screen(some.cost[kept], some.score[kept], burden[kept], low[sides], high[sides])
+    return DominanceFilter(some.cost[kept], some.score[kept], burden[kept], low[sides], high[sides])
 
 
 def _join(labels: Sequence[_Labels], limits: int) -> _Labels:

@@ -19,7 +19,7 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from archspec.spec.diagnosis import explain, first_problem
 from archspec.spec.schema import ArchSpec
-from search.infer.printed_cells import Cell, Quantity, parse_tolerance, parse_window
+from search.infer.printed_cells import PrintedCell, Quantity, parse_tolerance, parse_window
 
 CASES = Shelf("case", "search.infer", "cases")
 MAX_DESIGNS = 2_000_000
@@ -122,8 +122,8 @@ class Case:
     tolerance: dict[Quantity, str]
     choices: tuple[Choice, ...]
     specs: dict[str, dict[str, Any]]
-    cells: tuple[Cell, ...]
-    excluded: tuple[Cell, ...]
+    cells: tuple[PrintedCell, ...]
+    excluded: tuple[PrintedCell, ...]
     known: dict[str, tuple[int, ...]]
     document: Document
 
@@ -277,8 +277,8 @@ class _Reader:
                     written = (*place, "options", label, path)
                     raise self._error(written, f"{path}: {error.rule}") from None
 
-    def _cells(self, key: str, entries: list[_CellFile] | list[_ExcludedFile]) -> tuple[Cell, ...]:
-        cells: list[Cell] = []
+    def _cells(self, key: str, entries: list[_CellFile] | list[_ExcludedFile]) -> tuple[PrintedCell, ...]:
+        cells: list[PrintedCell] = []
         for index, entry in enumerate(entries):
             place = (key, index)
             if entry.spec not in self.found.specs:
@@ -296,7 +296,7 @@ class _Reader:
                         window = parse_window(figure, tolerance)
                     except ValueError as error:
                         raise self._error((*place, quantity), str(error)) from None
-                    cells.append(Cell(entry.spec, entry.resolution, quantity, window, reason))
+                    cells.append(PrintedCell(entry.spec, entry.resolution, quantity, window, reason))
         return tuple(cells)
 
     def _tolerance(self, place: Place, entry: _CellFile, quantity: Quantity) -> Fraction:

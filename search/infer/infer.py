@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archspec.errors import SpecError
 from search.infer.case import Case, Label
 from search.infer.pricing import Ints, Pricer
-from search.infer.printed_cells import Cell
+from search.infer.printed_cells import PrintedCell
 
 Mask = NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ class CellResult:
         high: largest.
     """
 
-    cell: Cell
+    cell: PrintedCell
     alone: int
     without: int
     among: int
@@ -88,7 +88,7 @@ class Inference:
     idle: tuple[bool, ...]
     fewest: int
     nearest: int
-    conflict: tuple[Cell, ...]
+    conflict: tuple[PrintedCell, ...]
     top: tuple[Design, ...]
     known: dict[str, Design]
 
@@ -199,7 +199,7 @@ class _Solver:
     def _idle(self, axis: int) -> bool:
         return all(bool((costs == costs.take([0], axis)).all()) for costs in self.costs[: len(self.case.cells)])
 
-    def _conflict(self) -> tuple[Cell, ...]:
+    def _conflict(self) -> tuple[PrintedCell, ...]:
         """Cells without a common fit, none of which can be left out: each is dropped unless that gives a fit."""
         kept = list(range(len(self.case.cells)))
         sure = self.possible

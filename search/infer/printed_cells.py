@@ -42,7 +42,7 @@ class Window:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PrintedCell:
     """One published figure of one spec; `reason` says why it is left out, and is empty where it is not."""
 
     spec: str

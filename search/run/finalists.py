@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from archspec.spec.schema import ArchSpec
-from search.run.proposals import FINAL, Arm, encode_order, write_spec
+from search.run.proposals import FINAL, Phase, encode_order, write_spec
 from search.run.worker import Order, Report
 from search.space.holes import Params
 from search.space.space import Space
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 @final
-class FinalArm(Arm):
+class FinalPhase(Phase):
     """Finalists and anchors, each re-trained with fresh seeds and scored on the test split.
 
     Args:

@@ -18,7 +18,7 @@ MAX_ROWS = 10
 
 
 @final
-class Screen:
+class ProgressDisplay:
     """A live display on a terminal; plain lines elsewhere.
 
     Args:
@@ -41,7 +41,7 @@ class Screen:
         self.running: dict[tuple[str, str], str] = {}
         self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self._render)
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> ProgressDisplay:
         if self.console.is_terminal:
             self.live.start()
         return self

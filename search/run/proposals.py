@@ -32,7 +32,7 @@ SEARCH, FINAL = "search", "final"
 MAX_FRUITLESS = 200
 
 
-class Arm(ABC):
+class Phase(ABC):
     """A source of orders."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class _Flight:
 
 
 @final
-class SearchArm(Arm):
+class SearchPhase(Phase):
     """Proposals of a sampler, each distinct layout evaluated once.
 
     Args:

@@ -15,10 +15,10 @@ from optuna.study import Study
 from archspec import __version__
 from archspec.errors import RunError, SpecError
 from archspec.loader import load
-from search.run.finalists import FinalArm, front_specs
+from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.progress import Screen, front_table
-from search.run.proposals import FINAL, SEARCH, Arm, SearchArm, copy_start_up
+from search.run.progress import ProgressDisplay, front_table
+from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase, copy_start_up
 from search.run.worker import Order, Report
 from search.run.workers import Pool
 from search.space.space import Space
@@ -56,7 +56,7 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
             FINAL: config.final_evaluator().model_dump(mode="json"),
         }
         summarize = partial(front_table, objectives=config.titles)
-        with Pool(workers, evaluators, root) as pool, Screen(f"{config.name} in {root}", summarize) as screen:
+        with Pool(workers, evaluators, root) as pool, ProgressDisplay(f"{config.name} in {root}", summarize) as screen:
             finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
             return finished
@@ -71,20 +71,20 @@ def _run_arms(
     timeout: float | None,
 ) -> bool:
     search = _study(storage, "search", config)
-    if not conductor.run(SearchArm(search, storage, config, space, root, trials=config.trials), search, timeout):
+    if not conductor.run(SearchPhase(search, storage, config, space, root, trials=config.trials), search, timeout):
         return False
     if config.baseline:
         baseline = _study(storage, "baseline", config)
         copy_start_up(search, baseline, config.baseline)
         if not conductor.run(
-            SearchArm(baseline, storage, config, space, root, trials=config.baseline, random=True), search
+            SearchPhase(baseline, storage, config, space, root, trials=config.baseline, random=True), search
         ):
             return False
     if config.final.seeds and search.best_trials:
         final_study = open_study(storage, "final", ["accuracy"], _attrs(config))
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
         specs = front_specs(search, config, space)
-        return conductor.run(FinalArm(final_study, config, specs, anchors, root), search)
+        return conductor.run(FinalPhase(final_study, config, specs, anchors, root), search)
     return True
 
 
@@ -92,11 +92,11 @@ def _run_arms(
 class Conductor:
     """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
 
-    def __init__(self, pool: Pool, screen: Screen) -> None:
+    def __init__(self, pool: Pool, screen: ProgressDisplay) -> None:
         self.pool, self.screen = pool, screen
         self.stopping = False
 
-    def run(self, arm: Arm, search: Study, timeout: float | None = None) -> bool:
+    def run(self, arm: Phase, search: Study, timeout: float | None = None) -> bool:
         """Bring one arm to its end, or to the end of its time; False when interrupted.
 
         Raises:
@@ -125,7 +125,7 @@ class Conductor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _note(self, arm: Arm, order: Order, report: Report, search: Study) -> None:
+    def _note(self, arm: Phase, order: Order, report: Report, search: Study) -> None:
         if report.kind == "progress":
             self.screen.show_progress(order, report.text)
             return

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.errors import SpecError
 from search.budget.confined_samplers import ConfinedSampler
 from search.budget.confinement import Confinement
@@ -44,7 +44,7 @@ class ExactSampler(ConfinedSampler):
         seed: of the study.
     """
 
-    def __init__(self, confinement: Confinement, metric: Metric, accuracy: int, *, startup: int, seed: int) -> None:
+    def __init__(self, confinement: Confinement, metric: MetricAt, accuracy: int, *, startup: int, seed: int) -> None:
         super().__init__(confinement)
         self.accuracy, self.startup, self.seed = accuracy, max(2, startup), seed
         self._notes: dict[int, dict[str, Any]] = {}
@@ -115,7 +115,7 @@ def make_exact(config: StudyConfig, space: Space) -> ExactSampler:
         SpecError: it has other objectives, or the space cannot be tabulated.
     """
     resolution = config.evaluator.prepare(space.fill(lambda hole: hole.options[0]).spec).resolution
-    metric = Metric(cost_objective(config.objectives), resolution)
+    metric = MetricAt(cost_objective(config.objectives), resolution)
     confinement = config.confinement or Confinement(space, (Limit(metric, 0, None),))
     return ExactSampler(
         confinement,

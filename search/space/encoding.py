@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from archspec.cost.components import Menu
-from archspec.cost.tables import Chain, Metric, tabulate
+from archspec.cost.components import ComponentOptions
+from archspec.cost.tables import Chain, MetricAt, tabulate
 from archspec.documents.paths import Place, parse_path
 from archspec.errors import FieldError, SpecError
 from archspec.loader import MAX_PARAMS
@@ -129,17 +129,17 @@ class Encoding:
             rows[:, component] = found
         return rows
 
-    def chain(self, metrics: Sequence[Metric]) -> Chain:
+    def chain(self, metrics: Sequence[MetricAt]) -> Chain:
         """The exact cost tables for `metrics`.
 
         Raises:
             SpecError: layouts with different numbers of stages, or larger than a spec may be.
         """
-        wanted = (*metrics, *(metric for metric in (Metric("params"),) if metric not in metrics))
+        wanted = (*metrics, *(metric for metric in (MetricAt("params"),) if metric not in metrics))
         if wanted not in self._chains:
             sizes = {metric.resolution for metric in metrics if metric.resolution}
             chain = tabulate([self._menus(params, sizes) for params in self._contexts], wanted)
-            largest = sum(int(part.costs[..., wanted.index(Metric("params"))].max()) for part in chain.components)
+            largest = sum(int(part.costs[..., wanted.index(MetricAt("params"))].max()) for part in chain.components)
             if largest > MAX_PARAMS:
                 raise SpecError(
                     f"layouts reach {largest:.1e} parameters, more than {MAX_PARAMS:.0e}: a spec may not be so large",
@@ -153,7 +153,7 @@ class Encoding:
         return zip(self.names, self._holes, strict=True)
 
     @cached_property
-    def _chains(self) -> dict[tuple[Metric, ...], Chain]:
+    def _chains(self) -> dict[tuple[MetricAt, ...], Chain]:
         return {}
 
     @cached_property
@@ -176,7 +176,7 @@ class Encoding:
             tables.append(np.array(rows, np.int64).reshape(len(options), len(slots)))
         return tables
 
-    def _menus(self, context: Params, sizes: set[int]) -> dict[int, Menu]:
+    def _menus(self, context: Params, sizes: set[int]) -> dict[int, ComponentOptions]:
         """What may stand where under a context, at the layout's own resolution (0), its variants' and `sizes`."""
         fields = ArchSpec.model_fields
         top: dict[str, Any] = {}
@@ -192,7 +192,7 @@ class Encoding:
         menus = {key: self._menu(context, top, size, variants.get(size, {})) for key, size in resolutions.items()}
         return menus | {size: menus[0] for size in sizes if size == own}
 
-    def _menu(self, context: Params, top: dict[str, Any], size: int, changes: dict[str, Any]) -> Menu:
+    def _menu(self, context: Params, top: dict[str, Any], size: int, changes: dict[str, Any]) -> ComponentOptions:
         if len(self._stages(context)) != len(self.names) - 3:
             raise SpecError(
                 "layouts with different numbers of stages cannot be tabulated", source=self.space.document.source
@@ -204,7 +204,7 @@ class Encoding:
             [self._stage(index, context | own, changes) for own in options]
             for index, options in enumerate(self._assignments[2:-1])
         ]
-        return Menu(top["channels"], size, drop_path, stems, stages, heads)
+        return ComponentOptions(top["channels"], size, drop_path, stems, stages, heads)
 
     def _head(self, params: Params, changes: dict[str, Any]) -> Any:
         if fill(self.template.get("head"), ("head",), params) is None and "head" not in changes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast, final
 
-from archspec.cost.tables import METRICS, Metric, MetricName
+from archspec.cost.tables import METRICS, MetricAt, MetricName
 from archspec.documents.paths import PlaceError, suggest
 from archspec.documents.wording import either, show
 from archspec.errors import FieldError
@@ -39,7 +39,7 @@ _ENTRY = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*\s*(?:@\s*[0-9]+)?)\s*[:=]?\s*(
 class Limit:
     """A metric and the integers it may take, both ends included; None is open."""
 
-    metric: Metric
+    metric: MetricAt
     low: int | None
     high: int | None
 
@@ -99,7 +99,7 @@ def join(limits: Iterable[Limit]) -> Box:
     Raises:
         FieldError: two of them exclude each other.
     """
-    box: dict[Metric, Limit] = {}
+    box: dict[MetricAt, Limit] = {}
     for limit in limits:
         known = box.get(limit.metric)
         if known is None:
@@ -120,7 +120,8 @@ def settle(box: Iterable[Limit], resolution: int) -> Box:
         FieldError: two limits that now speak of the same number exclude each other.
     """
     return join(
-        Limit(Metric(limit.metric.name, limit.metric.resolution or resolution), limit.low, limit.high) for limit in box
+        Limit(MetricAt(limit.metric.name, limit.metric.resolution or resolution), limit.low, limit.high)
+        for limit in box
     )
 
 
@@ -162,7 +163,7 @@ def _short(value: int) -> str:
     return str(value)
 
 
-def _metric(key: Any) -> Metric:
+def _metric(key: Any) -> MetricAt:
     """The metric that a key names; raises ValueError, as all below."""
     match = _KEY.fullmatch(key[:MAX_TEXT]) if isinstance(key, str) else None
     if match is None:
@@ -172,7 +173,7 @@ def _metric(key: Any) -> Metric:
     if match[1] not in METRICS:
         hint = suggest(match[1], METRICS)
         raise ValueError(f"unknown metric {match[1]!r:.40}{hint or f'; known: {either(METRICS)}'}")
-    return Metric(cast("MetricName", match[1]), None if match[2] is None else _resolution(match[2]))
+    return MetricAt(cast("MetricName", match[1]), None if match[2] is None else _resolution(match[2]))
 
 
 def _resolution(text: str) -> int:
@@ -182,7 +183,7 @@ def _resolution(text: str) -> int:
     return int(text)
 
 
-def _limit(metric: Metric, raw: Any) -> Limit:
+def _limit(metric: MetricAt, raw: Any) -> Limit:
     if not isinstance(raw, str) or len(raw) > MAX_TEXT:
         raise ValueError(f"{show(raw)} is no limit: {FORMS}")
     text, at, after = raw.partition("@")
@@ -190,7 +191,7 @@ def _limit(metric: Metric, raw: Any) -> Limit:
         resolution = _resolution(after)
         if metric.resolution not in (None, resolution):
             raise ValueError(f"speaks of resolution {metric.resolution} and of {resolution}; state one")
-        metric = Metric(metric.name, resolution)
+        metric = MetricAt(metric.name, resolution)
     units = DECIMAL | {"K": DECIMAL["k"]}
     if metric.name == "saved_bytes":
         units |= BYTES | {"KB": DECIMAL["k"]}

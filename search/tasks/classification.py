@@ -7,7 +7,7 @@ from search.augment.mixing import Mixing, soft_labels
 from search.augment.policy import Policy
 from search.recipe import Recipe
 from search.tasks.distillation import Teacher, distilled
-from search.tasks.task import Answer, Lesson, Score, Step, Student, Supervision, Tally
+from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 
 if TYPE_CHECKING:
     import torch
@@ -76,13 +76,13 @@ class ClassificationLesson(Lesson):
         self._student = student
         self._teacher = None if recipe.distill is None else Teacher(student.model, student.ema)
 
-    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> Step:
+    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
         layout = self._student.memory_format
         if self._recipe.augments:  # each operation may leave another memory format
             images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
         mixing = self._policy.mixing(images, epoch, number)
         mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
-        return Step(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
+        return TrainingStep(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
 
     def _loss(self, logits: "Tensor", images: "Tensor", labels: "Tensor", mixing: Mixing | None) -> "Tensor":
         """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer."""

@@ -10,7 +10,7 @@ from archspec.errors import FieldError
 from search.augment.mixing import Mixing
 from search.augment.policy import Policy
 from search.recipe import Recipe
-from search.tasks.task import Answer, Lesson, Score, Step, Student, Supervision, Tally
+from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 
 if TYPE_CHECKING:
     import torch
@@ -99,14 +99,14 @@ class SegmentationLesson(Lesson):
         self._policy = Policy(recipe, seed)
         self._student = student
 
-    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> Step:
+    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
         layout = self._student.memory_format
         if self._recipe.erasing:
             images, labels = self._erased(images, labels, epoch, number)
         mixing = self._policy.mixing(images, epoch, number)
         if mixing is not None:
             images, labels = mixing.images(images), mixed_masks(labels, mixing)
-        return Step(images.contiguous(memory_format=layout), lambda answer: self._loss(answer, labels))
+        return TrainingStep(images.contiguous(memory_format=layout), lambda answer: self._loss(answer, labels))
 
     def _erased(self, images: "Tensor", masks: "Tensor", epoch: int, number: int) -> "tuple[Tensor, Tensor]":
         images, boxes = self._policy.erase(images, epoch, number)

@@ -55,7 +55,7 @@ class Student:
 
 @final
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """One training step: what the network sees (N, C, H, W), and the loss (a scalar) of its answer to that."""
 
     images: "Tensor"
@@ -66,7 +66,7 @@ class Lesson(ABC):
     """Makes the steps of one training run, each a function of seed, epoch and step number alone."""
 
     @abstractmethod
-    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> Step:
+    def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
         """Step `number` of epoch `epoch` on a batch of the split, on the network's device."""
 
 

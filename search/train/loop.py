@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.errors import RunError
-from search.data.dataset import Split, Splits
+from search.data.dataset import DatasetSplit, Splits
 from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
@@ -53,7 +53,9 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
-def evaluate(model: nn.Module, split: Split, *, device: torch.device, batch_size: int, workers: int = 0) -> Score:
+def evaluate(
+    model: nn.Module, split: DatasetSplit, *, device: torch.device, batch_size: int, workers: int = 0
+) -> Score:
     """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored."""
     training, layout = model.training, memory_format(device)
     model.eval()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.cli.shared.space_tables import FrontRows, front_record, population_record, render, render_front
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.errors import FieldError, SpecError
 from reports.drawing.canvas import style
 from reports.spaces.population_figure import Cloud, Frontier, Histogram
@@ -115,7 +115,7 @@ def _box(texts: Sequence[str]) -> Box:
         raise SpecError(error.rule, field="--budget") from None
 
 
-def _front(survey: Survey, cost: Metric, score: Metric) -> FrontRows:
+def _front(survey: Survey, cost: MetricAt, score: MetricAt) -> FrontRows:
     choices = survey.front(cost, score)
     return FrontRows(survey.metrics, cost, score, choices, survey.chain.price(choices))
 
@@ -145,11 +145,11 @@ def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
     )
 
 
-def _pair(front: FrontRows, *metrics: Metric) -> tuple[NDArray[np.int64], ...]:
+def _pair(front: FrontRows, *metrics: MetricAt) -> tuple[NDArray[np.int64], ...]:
     return tuple(front.costs[:, front.metrics.index(metric)] for metric in metrics)
 
 
-def _histogram(found: Population, metric: Metric) -> Histogram:
+def _histogram(found: Population, metric: MetricAt) -> Histogram:
     spread, limit = found.spread(metric), limit_on(found.box, metric)
     if spread.reason:
         raise SpecError(spread.reason, field="--plot")

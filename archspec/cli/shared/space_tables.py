@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.shared.cost_tables import short
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.documents.wording import plural
 from archspec.loader import encode
 from search.budget.survey import Population, Spread, limit_on
@@ -40,9 +40,9 @@ FRONT_ROWS = 20
 class FrontRows:
     """A front: choices [layouts, components] and costs [layouts, metrics], from the cheapest on."""
 
-    metrics: tuple[Metric, ...]
-    cost: Metric
-    score: Metric
+    metrics: tuple[MetricAt, ...]
+    cost: MetricAt
+    score: MetricAt
     choices: Ints
     costs: Ints
 
@@ -208,7 +208,7 @@ def _spread_record(spread: Spread) -> dict[str, Any]:
     return record | ({"edges": list(spread.edges), "layouts": list(spread.layouts)} if spread.layouts else {})
 
 
-def _label(metric: Metric) -> str:
+def _label(metric: MetricAt) -> str:
     """`MACs at 448 px`."""
     at = f" at {metric.resolution} px" if metric.resolution else ""
     return f"{TITLES[metric.name]}{at}"
@@ -217,7 +217,7 @@ def _label(metric: Metric) -> str:
 def _limit(limit: Limit, found: Population) -> str:
     """A limit without the space's own resolution, which goes without saying."""
     own = limit.metric.resolution == found.resolution
-    return str(Limit(Metric(limit.metric.name), limit.low, limit.high) if own else limit)
+    return str(Limit(MetricAt(limit.metric.name), limit.low, limit.high) if own else limit)
 
 
 def _large(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from archspec.cli.shared.cost_tables import plain, short
 from archspec.cost.polynomial import Polynomial, power_of, write
-from archspec.cost.sensitivity import Effect, sensitivity
+from archspec.cost.sensitivity import FieldEffect, sensitivity
 from archspec.cost.symbolic import METRICS, Deviation, Formula, between, deviations, symbolic
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec
@@ -42,7 +42,7 @@ class Symbolic:
     side: int
     gap: tuple[Deviation, ...]
     variants: tuple[Deviation, ...]
-    effects: tuple[Effect, ...]
+    effects: tuple[FieldEffect, ...]
 
 
 def examine(spec: ArchSpec, side: int | None) -> Symbolic:
@@ -101,7 +101,7 @@ def symbolic_record(result: Symbolic) -> dict[str, Any]:
     }
 
 
-def effect_table(effects: Sequence[Effect], side: int) -> Table:
+def effect_table(effects: Sequence[FieldEffect], side: int) -> Table:
     """One row per step, a section per part."""
     table = Table(title=f"one step in each field, at {side}×{side}")
     for name in ("field", "step"):
@@ -239,7 +239,7 @@ def _deviation_record(deviation: Deviation) -> dict[str, Any]:
     }
 
 
-def _effect_record(effect: Effect) -> dict[str, Any]:
+def _effect_record(effect: FieldEffect) -> dict[str, Any]:
     return {
         "field": effect.field,
         "from": effect.before,

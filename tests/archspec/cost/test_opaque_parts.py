@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.cost.components import Menu
+from archspec.cost.components import ComponentOptions
 from archspec.cost.measure import measure
-from archspec.cost.tables import Metric, tabulate
+from archspec.cost.tables import MetricAt, tabulate
 from archspec.errors import SpecError, UncountedError
 from archspec.loader import load
 from archspec.model.audit import audit
@@ -215,13 +215,13 @@ def test_an_installed_block_is_priced_in_tables_and_needs_torch_once(installed):
         import itertools, sys
         import numpy as np
         from archspec.cost.measure import measure
-        from archspec.cost.tables import METRICS, Metric
+        from archspec.cost.tables import METRICS, MetricAt
         from archspec.documents.reader import parse_document
         from search.space.encoding import Encoding
         from search.space.space import parse_space
         encoding = Encoding(parse_space(parse_document({SPACE % "mix"!r}, "s")))
         choices = np.array(list(itertools.product(*map(range, encoding.options))))
-        tables = encoding.chain([Metric(name) for name in METRICS]).price(choices)
+        tables = encoding.chain([MetricAt(name) for name in METRICS]).price(choices)
         for row, costs in zip(choices, tables.tolist()):
             cost = measure(encoding.spec(row))
             assert costs == [getattr(cost, name) for name in METRICS], row
@@ -240,9 +240,9 @@ def test_a_space_does_not_take_what_cannot_be_counted_for_impossible():
 
     stage = StageSpec.model_construct(width=8, downsample=None, resize=None, blocks=(Fails(),))
     stems = (find_part("hr_stem")(),)
-    menu = Menu(3, 32, 0.0, stems, ((load("HR1x8").stages[0], stage),), ((),))
+    menu = ComponentOptions(3, 32, 0.0, stems, ((load("HR1x8").stages[0], stage),), ((),))
     with pytest.raises(SpecError, match=r"^operator aten::fft_fft2 of Fourier has no counting rule$"):
-        tabulate([{0: menu}], [Metric("macs")])
+        tabulate([{0: menu}], [MetricAt("macs")])
 
 
 def test_the_command_names_place_and_operator(installed, tmp_path):

@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 from archspec.cost.measure import measure
-from archspec.cost.sensitivity import Effect, sensitivity
+from archspec.cost.sensitivity import FieldEffect, sensitivity
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import load, parse, presets
@@ -27,7 +27,7 @@ def spec_of(text: str) -> ArchSpec:
     return parse(parse_document(text, "spec.yaml"))
 
 
-def effects(text: str = TEXT) -> dict[tuple[str, float, float], Effect]:
+def effects(text: str = TEXT) -> dict[tuple[str, float, float], FieldEffect]:
     return {(effect.field, effect.before, effect.after): effect for effect in sensitivity(spec_of(text))}
 
 

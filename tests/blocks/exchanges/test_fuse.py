@@ -13,8 +13,7 @@ from blocks.heads.classification.hr_classifier import HRClassifier
 from blocks.layers.basic.conv import conv
 from blocks.layers.basic.resize import Repeat
 from blocks.layers.layer import Layer, Meter, Value
-from blocks.layers.maps import Branches, Gather
-from blocks.layers.maps import Fuse as FuseLayer
+from blocks.layers.maps import Branches, FusedMap, Gather
 from blocks.layers.units.pathway import Tapped
 
 WIDTHS = (6, 10, 14)
@@ -142,8 +141,8 @@ def test_what_a_unit_says_that_it_reads_is_what_its_layers_read():
         assert unit.reads(3, 5) == tuple(read_by(out) for out in outputs)
 
 
-def read_by(out: FuseLayer | Tapped) -> tuple[int, ...]:
-    if isinstance(out, FuseLayer):
+def read_by(out: FusedMap | Tapped) -> tuple[int, ...]:
+    if isinstance(out, FusedMap):
         return tuple(j for j, _ in out.paths)
     return tuple(sorted({out.own, *(j for j, _ in out.taps)}))
 
@@ -154,7 +153,7 @@ def test_maps_that_do_not_halve_or_fit_are_refused():
         unit.trace(maps_of((6, 10), (SIDES[0], SIDES[0])), Meter())
     with pytest.raises(FieldError, match="needs 2 maps, but there are 1"):
         unit.trace(maps_of((6,), SIDES[:1]), Meter())
-    wrong = FuseLayer(((0, None), (1, conv(10, 5))))
+    wrong = FusedMap(((0, None), (1, conv(10, 5))))
     with pytest.raises(FieldError, match=r"path 1 of shape \(5, 7, 5\) cannot be added to one of shape \(6, 13, 9\)"):
         wrong.trace(maps_of(), Meter())
 

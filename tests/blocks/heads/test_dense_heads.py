@@ -8,9 +8,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from archspec.cost.components import METRICS, Menu
+from archspec.cost.components import METRICS, ComponentOptions
 from archspec.cost.measure import measure
-from archspec.cost.tables import Metric, tabulate
+from archspec.cost.tables import MetricAt, tabulate
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import load
@@ -238,8 +238,10 @@ def test_tables_of_millions_of_layouts_know_what_a_head_on_several_maps_costs(wr
     heads = [specs[0].head, find_part("segformer")(width=8, maps=(2, 3)), find_part("classifier")(), None]
     heads += [find_part("ocr")(width=6, inner=4, maps=(0, 1))]  # the last map is missing: impossible
     stages = tuple(tuple(spec.stages[i] for spec in specs) for i in range(4))
-    menu = Menu(3, 64, 0.0, (specs[0].stem,), stages, tuple(() if head is None else (head,) for head in heads))
-    chain = tabulate([{0: menu}], [Metric(name) for name in METRICS])
+    menu = ComponentOptions(
+        3, 64, 0.0, (specs[0].stem,), stages, tuple(() if head is None else (head,) for head in heads)
+    )
+    chain = tabulate([{0: menu}], [MetricAt(name) for name in METRICS])
     for choice in itertools.product(range(2), range(2), range(2), range(2), range(len(heads))):
         priced = chain.price(np.array([[0, 0, *choice]]))[0].tolist()
         *picks, head = choice

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reports.ablation_page.figure import draw, forest, write
-from reports.ablation_page.results import View, compute
+from reports.ablation_page.results import ResultView, compute
 from reports.drawing.canvas import style
 from reports.records.ablation import read_ablation
 
@@ -27,11 +27,11 @@ SCORES = {
 
 
 @pytest.fixture
-def view(make_ablation: Callable[..., Path]) -> View:
+def view(make_ablation: Callable[..., Path]) -> ResultView:
     return compute(read_ablation(make_ablation(SCORES, same={"+ nothing": "+ EMA distillation"}))).views[0]
 
 
-def test_bars(view: View) -> None:
+def test_bars(view: ResultView) -> None:
     info = forest(view, "1-progressive", "test")
     assert info.drawn
     assert info.reference == "the row before"
@@ -46,7 +46,7 @@ def test_bars(view: View) -> None:
 
 
 @pytest.mark.parametrize("column", [False, True])
-def test_nothing_is_cut_off_and_labels_do_not_overlap(view: View, column: bool) -> None:
+def test_nothing_is_cut_off_and_labels_do_not_overlap(view: ResultView, column: bool) -> None:
     with style():
         figure = draw(forest(view, "x", "test"), column=column)
         canvas = figure.canvas
@@ -63,14 +63,14 @@ def test_nothing_is_cut_off_and_labels_do_not_overlap(view: View, column: bool) 
     assert axis_labels[0].x1 < axis_labels[1].x0
 
 
-def test_decided_rows_are_bold(view: View) -> None:
+def test_decided_rows_are_bold(view: ResultView) -> None:
     axes = draw(forest(view, "x", "test")).axes[0]
     weights = [text.get_fontweight() for text in axes.get_yticklabels()]
     assert weights[:4] == ["normal", "bold", "normal", "normal"]
     assert [text.get_text() for text in axes.texts] == ["reference", "same run"]
 
 
-def test_files(view: View, tmp_path: Path) -> None:
+def test_files(view: ResultView, tmp_path: Path) -> None:
     tmp_path = tmp_path / "figures"
     tmp_path.mkdir()
     write(forest(view, "1-progressive", "test"), tmp_path)

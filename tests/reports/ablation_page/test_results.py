@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from archspec.errors import RunError
-from reports.ablation_page.results import Ablation, Change, compute
+from reports.ablation_page.results import AblationResults, CostChange, compute
 from reports.records.ablation import read_ablation
 from reports.statistics.comparison import Settings, compare
 from reports.statistics.power import seeds_for
@@ -22,7 +22,7 @@ SCORES = {"base": BASE, "+ a": BETTER, "+ b": NOISY}
 Make = Callable[..., Path]
 
 
-def _computed(make: Make, scores: Mapping[str, Sequence[float | None]], **options: Any) -> Ablation:
+def _computed(make: Make, scores: Mapping[str, Sequence[float | None]], **options: Any) -> AblationResults:
     return compute(read_ablation(make(dict(scores), **options)))
 
 
@@ -44,7 +44,7 @@ def test_progressive_rows_and_the_whole_way_are_one_family(make_ablation: Make) 
     assert view.overall
     assert view.overall.outcome
     assert view.overall.outcome.status == "within noise"
-    assert view.overall.params == Change(200_000, pytest.approx(10.0))
+    assert view.overall.params == CostChange(200_000, pytest.approx(10.0))
 
 
 def test_two_rows_have_no_overall_line(make_ablation: Make) -> None:
@@ -56,9 +56,9 @@ def test_two_rows_have_no_overall_line(make_ablation: Make) -> None:
 def test_costs_against_the_row_compared_with(make_ablation: Make) -> None:
     steps, out = _computed(make_ablation, SCORES, views=("progressive", "leave_one_out")).views
     assert steps.lines[0].params is None
-    assert steps.lines[2].params == Change(100_000, pytest.approx(100 / 21))
-    assert out.lines[2].params == Change(200_000, pytest.approx(10.0))
-    assert out.lines[2].macs == Change(40_000_000, pytest.approx(40 / 3))
+    assert steps.lines[2].params == CostChange(100_000, pytest.approx(100 / 21))
+    assert out.lines[2].params == CostChange(200_000, pytest.approx(10.0))
+    assert out.lines[2].macs == CostChange(40_000_000, pytest.approx(40 / 3))
     assert out.overall is None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports.ablation_page.results import Change, View, compute
+from reports.ablation_page.results import CostChange, ResultView, compute
 from reports.ablation_page.table import (
     AblationTable,
     change_text,
@@ -37,7 +37,7 @@ SAME = {"+ nothing": "+ b_1"}
 Make = Callable[..., Path]
 
 
-def _view(make: Make, **options: Any) -> tuple[AblationRecord, View]:
+def _view(make: Make, **options: Any) -> tuple[AblationRecord, ResultView]:
     scores = options.pop("scores", SCORES)
     info = compute(read_ablation(make(scores, **({"same": SAME} | options))))
     return info.record, info.views[0]
@@ -275,12 +275,12 @@ def test_probability(p: float, text: str) -> None:
     ("change", "text"),
     [
         (None, "–"),
-        (Change(0, 0.0), "±0"),
-        (Change(1_260_000, 4.2), "+1.26 (+4.2 %)"),
-        (Change(-1_260_000, -4.2), "−1.26 (−4.2 %)"),
-        (Change(-300, -0.002), "−300 (−0.002 %)"),
-        (Change(5_000_000, float("nan")), "+5.00"),
+        (CostChange(0, 0.0), "±0"),
+        (CostChange(1_260_000, 4.2), "+1.26 (+4.2 %)"),
+        (CostChange(-1_260_000, -4.2), "−1.26 (−4.2 %)"),
+        (CostChange(-300, -0.002), "−300 (−0.002 %)"),
+        (CostChange(5_000_000, float("nan")), "+5.00"),
     ],
 )
-def test_change(change: Change | None, text: str) -> None:
+def test_change(change: CostChange | None, text: str) -> None:
     assert change_text(change, Unit("Parameters", "M", 1e6, 2)) == text

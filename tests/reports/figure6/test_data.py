@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from reports.drawing.canvas import FORMATS, style
-from reports.figure6.data import PANELS, Figure6, Overlay, Point, figure6, notes
+from reports.figure6.data import PANELS, Figure6, Figure6Point, Overlay, figure6, notes
 from reports.figure6.drawing import SMALL, draw, shortened, spots
 from reports.figure6.styles import all_apart, competitors, few_in_front
 from reports.records.published import IMAGENET, published
@@ -26,7 +26,7 @@ def info() -> Figure6:
     return figure6()
 
 
-def own_point(rank: int, **changes: Any) -> Point:
+def own_point(rank: int, **changes: Any) -> Figure6Point:
     values: dict[str, Any] = {
         "family": "demo",
         "network": f"demo {rank}",
@@ -43,7 +43,7 @@ def own_point(rank: int, **changes: Any) -> Point:
         "sd": 0.3,
         "seeds": 3,
     }
-    return Point(**(values | changes))
+    return Figure6Point(**(values | changes))
 
 
 @pytest.fixture(scope="module")

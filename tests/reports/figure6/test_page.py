@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reports.figure6.data import Figure6, Point, figure6
+from reports.figure6.data import Figure6, Figure6Point, figure6
 from reports.figure6.page import lines_of, render
 
 IMAGE = "data:image/svg+xml;base64,PHN2Zy8+"
@@ -70,7 +70,7 @@ def test_the_page_is_self_contained(page: str) -> None:
 
 
 def test_the_lines_of_an_own_point() -> None:
-    point = Point(
+    point = Figure6Point(
         family="demo",
         network="demo 1",
         scale="",

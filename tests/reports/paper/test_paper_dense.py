@@ -16,7 +16,7 @@ from archspec.documents.reader import parse_document
 from archspec.edits.hiri import to_hiri
 from archspec.errors import SpecError
 from archspec.loader import load
-from reports.paper.tables import Cell, Paper, compute, paper
+from reports.paper.tables import Paper, PaperCell, compute, paper
 from reports.paper.text import WIDTH, markdown, offs, record, to_csv
 from reports.records.published import published
 
@@ -185,7 +185,7 @@ def test_hrformers_own_counter_bills_most_of_the_rest(found: dict[str, Paper]) -
 def test_a_figure_rounds_to_its_own_decimals(
     published: float, decimals: int, computed: float, near: float, verdict: str
 ) -> None:
-    assert Cell("GMACs", published, round(computed * 1e9), decimals, near).verdict == verdict
+    assert PaperCell("GMACs", published, round(computed * 1e9), decimals, near).verdict == verdict
 
 
 @pytest.mark.parametrize("name", NAMES)

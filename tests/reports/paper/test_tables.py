@@ -16,7 +16,7 @@ from archspec.cost.measure import measure
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import load
-from reports.paper.tables import Cell, Paper, compute, paper, papers
+from reports.paper.tables import Paper, PaperCell, compute, paper, papers
 from reports.paper.text import WIDTH, inferred, markdown, offs, record, summary, to_csv
 from reports.records.published import published
 
@@ -106,8 +106,8 @@ def test_rows_are_the_presets_where_they_should_be(hiri: Paper) -> None:
     ],
 )
 def test_verdicts(published: float, computed: float, verdict: str) -> None:
-    assert Cell("GMACs", published, round(computed * 1e9)).verdict == verdict
-    assert Cell("params", published, round(computed * 1e6)).verdict == verdict
+    assert PaperCell("GMACs", published, round(computed * 1e9)).verdict == verdict
+    assert PaperCell("params", published, round(computed * 1e6)).verdict == verdict
 
 
 @pytest.mark.parametrize("family", ["V", "X", "U"])

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.records.front import Front, Member, front
+from reports.records.front import FrontMember, FrontRecord, front
 from reports.records.search import Record, finished, read
 from reports.search_page.best import best
 from reports.statistics.summary import Summary, pooled_sd, summarise
 from reports.statistics.winners_curse import best_of
 
-NONE = Front(("accuracy", "macs"), (), (), ())
+NONE = FrontRecord(("accuracy", "macs"), (), (), ())
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,10 @@ def test_nothing_is_claimed_where_the_noise_is_not_known(make_run: Callable[...,
         assert best(record, NONE) == ()
 
 
-def members(*tests: Summary) -> Front:
-    return replace(NONE, members=tuple(Member(rank, "d", "c", 0, 0.5, {}, test) for rank, test in enumerate(tests, 1)))
+def members(*tests: Summary) -> FrontRecord:
+    return replace(
+        NONE, members=tuple(FrontMember(rank, "d", "c", 0, 0.5, {}, test) for rank, test in enumerate(tests, 1))
+    )
 
 
 def test_the_best_member_is_corrected_by_the_noise_of_its_mean(record: Record) -> None:

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from archspec.loader import load
 from archspec.spec.schema import ArchSpec
 from reports.drawing.canvas import style
-from reports.search_page.layouts import MAX_ROWS, Layout, Stage, choose, draw, layout, write
+from reports.search_page.layouts import MAX_ROWS, MemberLayout, Stage, choose, draw, layout, write
 
 HIRI = layout(1, "1", load("hiri-vit-s"))
 
@@ -53,17 +53,17 @@ def test_stages_stay_in_their_columns() -> None:
 def test_unknown_kinds_get_a_colour_of_their_own() -> None:
     kinds = ("HR", "MBConv", "Swin")
     with style():
-        figure = draw([Layout(1, "1", tuple(Stage((kind,), 8, 16) for kind in kinds))])
+        figure = draw([MemberLayout(1, "1", tuple(Stage((kind,), 8, 16) for kind in kinds))])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(kinds)
 
 
 @pytest.mark.parametrize(("count", "ranks"), [(3, [1, 2, 3]), (12, [*range(1, 13)])])
 def test_few_layouts_are_all_shown(count: int, ranks: list[int]) -> None:
-    assert [one.rank for one in choose([Layout(rank, "", ()) for rank in range(1, count + 1)])] == ranks
+    assert [one.rank for one in choose([MemberLayout(rank, "", ()) for rank in range(1, count + 1)])] == ranks
 
 
 def test_many_layouts_are_thinned_with_both_ends() -> None:
-    ranks = [one.rank for one in choose([Layout(rank, "", ()) for rank in range(1, 40)])]
+    ranks = [one.rank for one in choose([MemberLayout(rank, "", ()) for rank in range(1, 40)])]
     assert len(ranks) == MAX_ROWS
     assert (ranks[0], ranks[-1]) == (1, 39)
 

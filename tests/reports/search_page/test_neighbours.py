@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.records.front import Front, Member
+from reports.records.front import FrontMember, FrontRecord
 from reports.records.search import Record, read
 from reports.search_page.neighbours import Neighbours, legend, neighbours
 from reports.search_page.write import write_report
@@ -29,9 +29,9 @@ def final(**tests: tuple[float, ...]) -> pd.DataFrame:
     return table.assign(state="COMPLETE", seed=table["seed"].astype("float64"))
 
 
-def members(**tests: tuple[float, ...]) -> Front:
-    found = [Member(rank, name, name, 0, 0.5, {}, summarise(tests[name])) for rank, name in enumerate(tests, 1)]
-    return Front(("accuracy", "params"), tuple(found), (), ())
+def members(**tests: tuple[float, ...]) -> FrontRecord:
+    found = [FrontMember(rank, name, name, 0, 0.5, {}, summarise(tests[name])) for rank, name in enumerate(tests, 1)]
+    return FrontRecord(("accuracy", "params"), tuple(found), (), ())
 
 
 def of(record: Record, **tests: tuple[float, ...]) -> Neighbours:

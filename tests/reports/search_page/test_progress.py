@@ -13,7 +13,7 @@ import pytest
 
 from reports.drawing.canvas import style
 from reports.records.search import finished, read
-from reports.search_page.progress import Scale, progress, scale_of, unit_losses
+from reports.search_page.progress import HypervolumeBox, progress, scale_of, unit_losses
 from reports.search_page.progress_figure import draw, write
 from reports.statistics.pareto import hypervolume
 
@@ -84,7 +84,7 @@ def test_all_random_search_is_all_start_up(make_run: Callable[..., Path]) -> Non
 def test_scale_needs_no_objective_but_accuracy() -> None:
     table = pd.DataFrame({"accuracy": [0.25]})
     scale = scale_of(table, ("accuracy",))
-    assert scale == Scale(("accuracy",), (1.0,), (0.0,))
+    assert scale == HypervolumeBox(("accuracy",), (1.0,), (0.0,))
 
 
 def test_figure_and_csv(demo_run: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from reports.records.front import Front, Member, front
+from reports.records.front import FrontMember, FrontRecord, front
 from reports.records.search import read
 from reports.search_page.summary import Failure, budget, summary
 from reports.statistics.summary import Summary
@@ -61,9 +61,9 @@ def test_the_surrogate_is_quoted_as_the_last_proposal_noted_it(demo_run: Path) -
     )
 
 
-def members(*tests: Summary) -> Front:
-    found = [Member(rank, "d", "c", 0, 0.5, {}, test) for rank, test in enumerate(tests, 1)]
-    return Front(("accuracy", "macs"), tuple(found), (), ())
+def members(*tests: Summary) -> FrontRecord:
+    found = [FrontMember(rank, "d", "c", 0, 0.5, {}, test) for rank, test in enumerate(tests, 1)]
+    return FrontRecord(("accuracy", "macs"), tuple(found), (), ())
 
 
 def test_noise_is_pooled_and_put_beside_the_ends(demo_run: Path) -> None:

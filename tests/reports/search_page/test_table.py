@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from reports.records.front import Anchor, Front, Member
+from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.search_page.neighbours import Neighbours
 from reports.search_page.table import escape_tex, latex, markdown, table, write
 from reports.statistics.comparison import Comparison
 from reports.statistics.summary import Summary
 
 COSTS = {"macs": 2e6, "params": 5e5, "activations": 7e4, "saved_bytes": 1e6, "latency_ms": math.nan}
-FRONT = Front(
+FRONT = FrontRecord(
     ("accuracy", "macs"),
     (
-        Member(1, "a" * 16, "HR1x8", 4, 0.561, COSTS, Summary(0.5894, 0.0236, 3)),
-        Member(2, "b" * 16, "HR|2x8_&", 7, 0.66, COSTS | {"macs": 3.456e6}, Summary(math.nan, math.nan, 0)),
+        FrontMember(1, "a" * 16, "HR1x8", 4, 0.561, COSTS, Summary(0.5894, 0.0236, 3)),
+        FrontMember(2, "b" * 16, "HR|2x8_&", 7, 0.66, COSTS | {"macs": 3.456e6}, Summary(math.nan, math.nan, 0)),
     ),
     (Anchor("tiny", "c" * 16, "HR1x16", COSTS, Summary(0.7, math.nan, 1)),),
     (),
@@ -47,7 +47,7 @@ def test_rows() -> None:
 
 def test_what_was_an_objective_is_shown() -> None:
     objectives = ("accuracy", "activations")
-    assert "Activations (k)" in table(Front(objectives, FRONT.members, (), ()), "").header
+    assert "Activations (k)" in table(FrontRecord(objectives, FRONT.members, (), ()), "").header
 
 
 def test_markdown_escapes_bars_and_has_equal_columns() -> None:

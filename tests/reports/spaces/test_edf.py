@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from archspec.errors import RunError, SpecError
 from reports.drawing.canvas import FORMATS, style
 from reports.records.search import finished, read
-from reports.spaces.edf import MAX_POPULATIONS, Edf, Population, edf, population
+from reports.spaces.edf import MAX_POPULATIONS, DrawnPopulation, Edf, edf, population
 from reports.spaces.edf_figure import draw, write
 from reports.spaces.edf_text import record
 from reports.statistics.two_samples import distance, median_interval, permutation_test, superiority
@@ -27,14 +27,14 @@ from reports.statistics.two_samples import distance, median_interval, permutatio
 SAMPLES = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12).map(np.array)
 
 
-def make(name: str = "a", accuracies: Any = (50.0, 60.0, 70.0), macs: float = 1e6, **changes: Any) -> Population:
+def make(name: str = "a", accuracies: Any = (50.0, 60.0, 70.0), macs: float = 1e6, **changes: Any) -> DrawnPopulation:
     values = np.sort(np.asarray(accuracies, float))
     costs = {cost: np.linspace(macs, 2 * macs, len(values)) for cost in ("macs", "params")}
     options: dict[str, Any] = {"failed": 0, "outside": 0, "setting": {"metric": "accuracy on data", "resolution": 64}}
-    return Population(name, "random search", values, costs, **(options | changes))
+    return DrawnPopulation(name, "random search", values, costs, **(options | changes))
 
 
-def load(run: Path, *bands: Any) -> Population:
+def load(run: Path, *bands: Any) -> DrawnPopulation:
     return population(read(run), run, bands)
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import FieldError
-from search.ablation.fractional import Design, Effect, describe, design
+from search.ablation.fractional import DesignEffect, FractionalDesign, describe, design
 
 
-def column(found: Design, factors: tuple[str, ...]) -> list[int]:
+def column(found: FractionalDesign, factors: tuple[str, ...]) -> list[int]:
     """The product of the columns of `factors`, from the runs alone."""
     signs = np.where(np.array(found.runs), 1, -1)
     chosen = [found.factors.index(name) for name in factors]
@@ -26,7 +26,7 @@ def subsets(factors: tuple[str, ...], order: int) -> list[tuple[str, ...]]:
 
 
 @st.composite
-def designs(draw: st.DrawFn) -> Design:
+def designs(draw: st.DrawFn) -> FractionalDesign:
     base = draw(st.integers(2, 5))
     words = [chosen for chosen in subsets(tuple(string.ascii_lowercase[:base]), base) if len(chosen) > 1]
     parents = draw(st.lists(st.sampled_from(words), max_size=4, unique=True))
@@ -37,15 +37,15 @@ def designs(draw: st.DrawFn) -> Design:
 
 @given(designs())
 @settings(max_examples=60, deadline=None)
-def test_aliases_are_the_columns_that_are_equal_up_to_sign(found: Design) -> None:
-    expected: list[tuple[Effect, ...]] = []
+def test_aliases_are_the_columns_that_are_equal_up_to_sign(found: FractionalDesign) -> None:
+    expected: list[tuple[DesignEffect, ...]] = []
     left = subsets(found.factors, 2)
     while left:
         first = column(found, left[0])
         same = [factors for factors in left if column(found, factors) in (first, [-sign for sign in first])]
         signs = [1 if column(found, factors) == first else -1 for factors in same]
         if same != [()]:
-            expected.append(tuple(Effect(sign, factors) for sign, factors in zip(signs, same, strict=True)))
+            expected.append(tuple(DesignEffect(sign, factors) for sign, factors in zip(signs, same, strict=True)))
         left = [factors for factors in left if factors not in same]
     assert set(found.aliases()) == set(expected)
     assert len(found.aliases()) == len(expected)
@@ -53,9 +53,9 @@ def test_aliases_are_the_columns_that_are_equal_up_to_sign(found: Design) -> Non
 
 @given(designs())
 @settings(max_examples=60, deadline=None)
-def test_defining_relation_is_every_product_that_is_constant(found: Design) -> None:
+def test_defining_relation_is_every_product_that_is_constant(found: FractionalDesign) -> None:
     constant = {
-        Effect(signs[0], factors)
+        DesignEffect(signs[0], factors)
         for factors in subsets(found.factors, len(found.factors))[1:]
         if len(set(signs := column(found, factors))) == 1
     }
@@ -68,7 +68,7 @@ def test_defining_relation_is_every_product_that_is_constant(found: Design) -> N
 
 @given(designs())
 @settings(max_examples=60, deadline=None)
-def test_runs_begin_with_the_base_and_are_balanced(found: Design) -> None:
+def test_runs_begin_with_the_base_and_are_balanced(found: FractionalDesign) -> None:
     k, p = len(found.factors), found.fraction
     assert not any(found.runs[0])
     assert len(set(found.runs)) == len(found.runs) == 2 ** (k - p)

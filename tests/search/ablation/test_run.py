@@ -22,7 +22,7 @@ from reports.records.ablation import read_ablation
 from search.ablation.plan import load_plan
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
-from search.ablation.trainings import AblationArm
+from search.ablation.trainings import AblationPhase
 from search.run.journal import open_storage
 
 SCRIPT = """
@@ -171,7 +171,7 @@ def test_a_retry_that_was_stopped_before_it_began_is_trained_by_the_next_start(p
     ablation = conduct(path, tmp_path)
     storage = open_storage(run)
     study = optuna.load_study(study_name="ablation", storage=storage)
-    arm = AblationArm(study, storage, ablation, run, looks=(3,), decide=lambda scores, seeds: frozenset())
+    arm = AblationPhase(study, storage, ablation, run, looks=(3,), decide=lambda scores, seeds: frozenset())
     assert arm.progress == (12, 12)
     assert arm.retry_failed() == 1
     assert arm.progress == (11, 12)

@@ -15,7 +15,7 @@ from archspec.spec.schema import ArchSpec
 from search.budget.confinement import Confinement
 from search.budget.quasi_random import QuasiRandom
 from search.run.journal import open_study
-from search.run.proposals import SearchArm
+from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.space.holes import assignments
 from search.space.limits import parse_limits, settle
@@ -29,7 +29,7 @@ SAMPLERS = ["random", "qmc", "nsga2", "nsga3", "tpe", "gp"]
 def make_arm(path, tmp_path, storage, *, random=False, name="search"):
     config = load_study(str(path), tmp_path, {})
     study = open_study(storage, name, list(config.objectives), {})
-    return SearchArm(study, storage, config, config.open_space(), tmp_path, trials=config.trials, random=random)
+    return SearchPhase(study, storage, config, config.open_space(), tmp_path, trials=config.trials, random=random)
 
 
 def run(arm, count):

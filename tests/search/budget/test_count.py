@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archspec.cost.tables import Chain, Component, Metric
+from archspec.cost.tables import Chain, Component, MetricAt
 from archspec.errors import SpecError
 from search.budget.count import (
     Sampler,
@@ -28,13 +28,13 @@ from search.budget.count import (
     share,
 )
 from search.counting import draw_binned, meet_in_the_middle, points
-from search.counting.draw_traced import Tracer
+from search.counting.draw_traced import ExactDraw
 from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, Limit
 from search.space.space import load_space
 
-METRICS = (Metric("macs"), Metric("params"), Metric("macs", 224))
+METRICS = (MetricAt("macs"), MetricAt("params"), MetricAt("macs", 224))
 
 
 def random_chain(rng: np.random.Generator, *, metrics: int = 3, components: int = 4, scale: int = 9) -> Chain:
@@ -180,7 +180,7 @@ def sampled_statistic(chain: Chain, box: Box, seed: int, size: int, draw: str) -
     places = {tuple(row): index for index, row in enumerate(choices[inside(costs, chain, box)].tolist())}
     sampler = Sampler(chain, box)
     rng = np.random.default_rng(seed)
-    rows = Tracer(sampler._proposer.grid.lattice).draw(size, rng) if draw == "traced" else sampler.sample(size, rng)
+    rows = ExactDraw(sampler._proposer.grid.lattice).draw(size, rng) if draw == "traced" else sampler.sample(size, rng)
     seen = np.bincount([places[tuple(row)] for row in rows.tolist()], minlength=len(places))
     return chi_square(seen, np.full(len(places), 1 / len(places))), len(places) - 1
 
@@ -298,7 +298,7 @@ def test_empty_boxes_are_explained(limits: Sequence[tuple[int, int | None, int |
 
 def test_a_metric_without_a_table_is_named() -> None:
     with pytest.raises(SpecError, match="no table of activations; there are tables of macs, params, macs@224"):
-        count(line_chain(), (Limit(Metric("activations"), None, 5),))
+        count(line_chain(), (Limit(MetricAt("activations"), None, 5),))
 
 
 def test_too_many_sums_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +324,7 @@ def test_enumeration_gives_every_layout_in_order(seed: int, block: int) -> None:
 
 def test_neighbours_differ_in_one_hole() -> None:
     encoding = Encoding(load_space("five_stage_tiny"))
-    macs = Metric("macs")
+    macs = MetricAt("macs")
     chain = encoding.chain([macs])
     row = Sampler(chain).sample(1, np.random.default_rng(3))[0]
     params = encoding.params(row)
@@ -352,7 +352,7 @@ def test_neighbours_differ_in_one_hole() -> None:
 
 def test_the_shipped_space_agrees_with_enumeration_where_it_is_cut_down() -> None:
     encoding = Encoding(load_space("five_stage"))
-    chain = encoding.chain([Metric("macs"), Metric("params")])
+    chain = encoding.chain([MetricAt("macs"), MetricAt("params")])
     rng = np.random.default_rng(0)
     chain = chain.restrict(
         [None, [1, 2], *(rng.choice(options, 12, replace=False).tolist() for options in encoding.options[2:-1]), None]
@@ -360,6 +360,6 @@ def test_the_shipped_space_agrees_with_enumeration_where_it_is_cut_down() -> Non
     costs = np.concatenate([costs for _, costs in enumerate_layouts(chain)])
     assert len(costs) == count(chain) > 100_000
     medians = np.median(costs, axis=0).astype(int).tolist()
-    box = (Limit(Metric("macs"), medians[0], medians[0] * 6 // 5), Limit(Metric("params"), None, medians[1]))
+    box = (Limit(MetricAt("macs"), medians[0], medians[0] * 6 // 5), Limit(MetricAt("params"), None, medians[1]))
     assert count(chain, box) == inside(costs, chain, box).sum()
     assert prod(chain.options) >= count(chain)

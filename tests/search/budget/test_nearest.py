@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.documents.reader import parse_document
 from search.budget.nearest import SPAN, changed, moves, nearest, span
 from search.space.encoding import Encoding
@@ -28,7 +28,7 @@ stages:
     downsample: irds_b
 head: {type: classifier, classes: 10}
 """
-METRICS = (Metric("macs", 32), Metric("params", 32), Metric("macs", 48))
+METRICS = (MetricAt("macs", 32), MetricAt("params", 32), MetricAt("macs", 48))
 
 
 class Table:

@@ -16,7 +16,7 @@ from rich.console import Console
 import archspec
 from archspec.cli.shared.space_tables import FrontRows, percent, population_record, render, render_front, scientific
 from archspec.cost.measure import measure
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.documents.reader import Document
 from archspec.errors import SpecError
 from search.budget.count import count
@@ -67,7 +67,7 @@ def measured(digest: str, side: int) -> Any:
     return measure(SPECS[digest], side)
 
 
-def cost(spec: Any, metric: Metric) -> int:
+def cost(spec: Any, metric: MetricAt) -> int:
     SPECS[spec.digest] = spec
     return getattr(measured(spec.digest, metric.resolution or spec.resolution), metric.name)
 
@@ -93,7 +93,7 @@ def test_every_number_is_that_of_counting_one_by_one(budget, layouts):
             assert list(spread.layouts) == np.histogram(costs, bins=np.array(spread.edges))[0].tolist()
             assert sum(spread.layouts) == found.layouts == spread.cumulative[-1]
     histograms = {spread.metric for spread in found.spreads if spread.layouts}
-    assert histograms == {Metric("params"), Metric("macs", 32), *(limit.metric for limit in found.box)}
+    assert histograms == {MetricAt("params"), MetricAt("macs", 32), *(limit.metric for limit in found.box)}
 
 
 def test_the_parts_are_those_with_a_choice():
@@ -127,7 +127,7 @@ def test_resolutions_are_those_asked_for():
     asked = survey("<= 1M @ 48", resolutions=(64, 96))
     names = ["params", *(f"{name}@{size}" for size in (64, 96) for name in ("macs", "activations", "saved_bytes"))]
     assert sorted(map(str, asked.metrics)) == sorted([*names, "macs@48"])
-    assert asked.first("macs") == Metric("macs", 64)
+    assert asked.first("macs") == MetricAt("macs", 64)
     varied = survey(resolutions=(32, 64), variants={64: {"head.hidden": 16}})
     assert [metric.resolution for metric in varied.metrics if metric.name == "params"] == [32, 64]
 
@@ -135,7 +135,7 @@ def test_resolutions_are_those_asked_for():
 def test_a_space_of_many_resolutions_speaks_of_each_layouts_own():
     found = survey("<= 350k", resolution={"choice": [32, 64]}).count()
     assert found.resolution is None
-    assert found.spread(Metric("macs")).smallest == survey().count().spread(Metric("macs", 32)).smallest
+    assert found.spread(MetricAt("macs")).smallest == survey().count().spread(MetricAt("macs", 32)).smallest
     assert found.inside < found.layouts
 
 

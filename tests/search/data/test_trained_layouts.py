@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archspec.cost.measure import measure
 from archspec.errors import FieldError, SpecError
 from archspec.loader import encode
-from search.data.trained_layouts import Row, load_table, parse_table, tables
+from search.data.trained_layouts import TrainedLayout, load_table, parse_table, tables
 from search.evaluator import COST_METRICS, parse_evaluator
 from search.space.space import load_space
 
@@ -39,7 +39,7 @@ def test_the_shipped_table_as_loaded_says_what_its_file_says():
     text = files("search.data").joinpath("tables", "five_stage_grid.csv").read_text(encoding="utf-8")
     for record in csv.DictReader(text.splitlines()):
         row = table.rows[record["digest"]][int(record["seed"])]
-        assert row == Row(int(record["seed"]), float(record["accuracy"]), float(record["test_accuracy"]))
+        assert row == TrainedLayout(int(record["seed"]), float(record["accuracy"]), float(record["test_accuracy"]))
 
 
 @given(

@@ -18,13 +18,13 @@ from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
 from search.data.cluttered_digits_source import Scene, compose
-from search.data.dataset import AnyDataset, Dataset, Split, batch_indices, datasets, find_dataset, parse_dataset
+from search.data.dataset import AnyDataset, Dataset, DatasetSplit, batch_indices, datasets, find_dataset, parse_dataset
 from search.data.digits_source import Digits, load_sources
 
 SMALL = {"type": "cluttered_digits", "train": 150, "validation": 100, "test": 100}
 
 
-def read(split: Split, batch_size: int = 32, **changes: object) -> tuple[Tensor, Tensor]:
+def read(split: DatasetSplit, batch_size: int = 32, **changes: object) -> tuple[Tensor, Tensor]:
     options = {"seed": 0, "epoch": 0, "shuffle": False} | changes
     images, labels = zip(*split.batches(batch_size, **options), strict=True)  # pyright: ignore[reportArgumentType]
     return torch.cat(images), torch.cat(labels)

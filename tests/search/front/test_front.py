@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.cost.tables import Chain, Component, Metric
+from archspec.cost.tables import Chain, Component, MetricAt
 from archspec.errors import SpecError
 from search.front import front as front_module
-from search.front.dominance import Screen, nondominated, nondominated_rows
+from search.front.dominance import DominanceFilter, nondominated, nondominated_rows
 from search.front.front import solve_front
 from search.space.limits import Limit
 
-METRICS = (Metric("macs"), Metric("params"), Metric("activations", 64))
+METRICS = (MetricAt("macs"), MetricAt("params"), MetricAt("activations", 64))
 
 
 def random_chain(
@@ -177,7 +177,7 @@ def test_a_screen_stops_dominated_points_only(seed, burdens):
     score = rng.normal(size=300)
     values = np.column_stack([cost, burden])
     some = nondominated(cost[::4], score[::4], burden[::4]) * 4
-    screen = Screen(cost[some], score[some], burden[some], values.min(0), values.max(0))
+    screen = DominanceFilter(cost[some], score[some], burden[some], values.min(0), values.max(0))
     stopped = np.flatnonzero(~screen.passes(cost, score, burden))
     assert not set(stopped) & set(nondominated(cost, score, burden).tolist())
     assert not burdens or len(stopped) or len(some) == 1

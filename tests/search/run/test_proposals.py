@@ -5,9 +5,9 @@ from optuna.trial import TrialState
 
 from archspec.cost.measure import measure
 from archspec.spec.schema import ArchSpec
-from search.run.finalists import FinalArm, front_specs
+from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import open_study
-from search.run.proposals import SearchArm
+from search.run.proposals import SearchPhase
 from search.run.worker import Order, Report
 from search.study.config import load_study
 
@@ -15,10 +15,10 @@ from search.study.config import load_study
 def make_arm(study_file, tmp_path, storage, **changes):
     config = load_study(str(study_file(**changes)), tmp_path, {})
     study = open_study(storage, "search", list(config.objectives), {})
-    return SearchArm(study, storage, config, config.open_space(), tmp_path, trials=config.trials)
+    return SearchPhase(study, storage, config, config.open_space(), tmp_path, trials=config.trials)
 
 
-def orders(arm: SearchArm) -> list[Order]:
+def orders(arm: SearchPhase) -> list[Order]:
     out: list[Order] = []
     while order := arm.next_order():
         out.append(order)
@@ -87,7 +87,7 @@ def test_lines_name_the_quality_that_the_evaluator_gives(study_file, tmp_path):
     assert "accuracy" not in line
     assert arm.config.titles == ("mIoU", "macs")
     study = open_study(InMemoryStorage(), "final", ["accuracy"], {})
-    final = FinalArm(study, arm.config, [ArchSpec.model_validate(order.spec)], {}, tmp_path)
+    final = FinalPhase(study, arm.config, [ArchSpec.model_validate(order.spec)], {}, tmp_path)
     assert "test mIoU 0.4000" in final.finish(
         final.next_order(), Report("done", metrics={"accuracy": 0.5, "test_accuracy": 0.4})
     )

@@ -7,12 +7,12 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec
 from search.front.dominance import nondominated
 from search.run.journal import open_study
-from search.run.proposals import SearchArm
+from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.space.encoding import Encoding
 from search.study.config import StudyConfig, load_study
@@ -42,14 +42,14 @@ def accuracy(spec: ArchSpec) -> float:
     return 0.4 + gain + sum(0.02 * stage.depth**0.5 + 0.002 * stage.width for stage in spec.stages)
 
 
-def make_arm(study_file, tmp_path, storage, **changes) -> SearchArm:
+def make_arm(study_file, tmp_path, storage, **changes) -> SearchPhase:
     changes = {"space": ADDITIVE, "sampler": {"type": "exact", "startup": 10}, **changes}
     config = load_study(str(study_file(**changes)), tmp_path, {})
     study = open_study(storage, "search", list(config.objectives), {})
-    return SearchArm(study, storage, config, config.open_space(), tmp_path, trials=config.trials)
+    return SearchPhase(study, storage, config, config.open_space(), tmp_path, trials=config.trials)
 
 
-def answer(arm: SearchArm, count: int) -> list[str]:
+def answer(arm: SearchPhase, count: int) -> list[str]:
     """Evaluate up to `count` orders; their digests."""
     digests: list[str] = []
     while len(digests) < count and (order := arm.next_order()):
@@ -69,7 +69,7 @@ def costs(spec: ArchSpec):
 def true_front(config: StudyConfig) -> list[tuple[float, float]]:
     encoding = Encoding(config.open_space())
     rows = np.array(list(product(*(range(count) for count in encoding.options))))
-    cost = encoding.chain([Metric("macs", 32)]).price(rows)[:, 0]
+    cost = encoding.chain([MetricAt("macs", 32)]).price(rows)[:, 0]
     rows, cost = rows[cost >= 0], cost[cost >= 0]
     scores = np.array([accuracy(encoding.spec(row)) for row in rows])
     kept = nondominated(cost, scores)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archspec.cost.components import METRICS
 from archspec.cost.measure import measure
-from archspec.cost.tables import Chain, Metric
+from archspec.cost.tables import Chain, MetricAt
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from search.space.encoding import Encoding
@@ -76,7 +76,7 @@ stages:
     + HEAD
 )
 TEXTS = {"rows": ROWS, "columns": COLUMNS, "global": GLOBAL, "variants": VARIANTS, "stems": STEMS}
-EVERY = [Metric(name, resolution) for name in METRICS for resolution in (None, 96)]
+EVERY = [MetricAt(name, resolution) for name in METRICS for resolution in (None, 96)]
 
 
 def space(text: str) -> Space:
@@ -134,7 +134,7 @@ def test_params_vectors_and_choices_are_one_layout(name: str) -> None:
 
 def test_a_shipped_space_at_two_resolutions() -> None:
     encoding = Encoding(load_space("five_stage"))
-    chain = encoding.chain([Metric("macs", 96), Metric("params"), Metric("saved_bytes")])
+    chain = encoding.chain([MetricAt("macs", 96), MetricAt("params"), MetricAt("saved_bytes")])
     rng = random.Random(1)
     layouts = [encoding.space.sample(rng) for _ in range(25)]
     prices = chain.price(np.array([encoding.encode(layout.params) for layout in layouts]))

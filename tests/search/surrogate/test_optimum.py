@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from archspec.cost.tables import Metric
+from archspec.cost.tables import MetricAt
 from search.space.encoding import Encoding
 from search.space.limits import Limit
 from search.space.space import load_space
@@ -14,7 +14,7 @@ from search.surrogate.features import Features
 from search.surrogate.model import add_up, fit_surrogate
 from search.surrogate.optimum import Known, Optimizer
 
-MACS, PARAMS = Metric("macs", 64), Metric("params")
+MACS, PARAMS = MetricAt("macs", 64), MetricAt("params")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from blocks.layers.basic.pool import GlobalPool
 from blocks.layers.combine import seq
 from blocks.layers.layer import Layer
 from search.augment.mixing import Mixing
-from search.data.dataset import Batch, Split, Splits, batch_indices
+from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices
 from search.evaluator import parse_evaluator
 from search.interruption import Interrupted
 from search.recipe import Recipe
@@ -47,7 +47,7 @@ EVERYTHING = Recipe(
 
 
 @final
-class Blobs(Split):
+class Blobs(DatasetSplit):
     """Three classes of noisy images, told apart by the brighter channel."""
 
     def __init__(self, count: int, seed: int) -> None:

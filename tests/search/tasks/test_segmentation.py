@@ -17,7 +17,7 @@ from archspec.errors import FieldError
 from archspec.loader import load, parse
 from archspec.spec.schema import ArchSpec
 from search.augment.mixing import Mixing
-from search.data.dataset import Batch, Split, Splits, batch_indices, parse_dataset
+from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
 from search.data.tensor_split import TensorSplit
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
 
 
 @final
-class Channels(Split):
+class Channels(DatasetSplit):
     """Noisy images; the class of a pixel is the brightest of its 4x4 patch's three channels."""
 
     def __init__(self, count: int, seed: int) -> None:

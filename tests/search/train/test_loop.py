@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from archspec.errors import ArchspecError, RunError
 from archspec.loader import load
 from archspec.model.build import build
-from search.data.dataset import Batch, Split, Splits, batch_indices, parse_dataset
+from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
 from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
@@ -29,7 +29,7 @@ RECIPE = Recipe(epochs=3, batch_size=16, lr=3e-3, warmup_epochs=0.5)
 
 
 @final
-class Blobs(Split):
+class Blobs(DatasetSplit):
     """Three classes of noisy images, told apart by the brighter channel."""
 
     def __init__(self, count: int, seed: int) -> None:
