@@ -1,6 +1,6 @@
 """The exceptions that a user of archspec can meet; each message is one line: place, field, rule, values."""
 
-from typing import ClassVar
+from typing import ClassVar, final
 
 
 class ArchspecError(Exception):
@@ -52,3 +52,8 @@ class AuditError(ArchspecError):
 
 class RunError(ArchspecError):
     """A run that could not go on: a diverged training, a damaged journal or checkpoint."""
+
+
+@final
+class Interrupted(ArchspecError):  # noqa: N818  (it is no error)
+    """`stop` asked an evaluation to end; what it saved is there to continue from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,18 +20,12 @@ from archspec.spec import forms_parallel
 from archspec.spec.diagnosis import explain, written_place
 from archspec.spec.forms import COLUMNS, columnize, compact
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.tree.tree import trace
-from blocks.catalog import find, tag
-from blocks.component import Block
+from archspec.spec.short_code import CODE_STAGE, parse_code
+from archspec.tree.trace import trace
 
 PRESETS = Shelf("preset", "archspec", "presets")
 MAX_PARAMS = 10**9
 """Ten times the largest preset; what is larger is a typing error, which would fill the memory once it is built."""
-
-_CODE_STAGE = re.compile(
-    r"(?P<block>[A-Za-z_]+)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
-    r"(?:e(?P<expansion>[0-9]{1,9}(?:\.[0-9]{1,9})?))?"
-)
 
 
 def load(source: str | Path) -> ArchSpec:
@@ -59,9 +52,9 @@ def find_document(source: str | Path) -> Document:
         return read_document(Path(source))
     if text in presets():
         return PRESETS.read(text)
-    if "-" in text or _CODE_STAGE.fullmatch(text):
+    if "-" in text or CODE_STAGE.fullmatch(text):
         stages = text.split("-")
-        if _CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
+        if CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
             return Document(parse_code(text), f"{text:.80}")
     if os.path.exists(text):  # unlike Path.exists, it takes any text
         return read_document(Path(text))
@@ -90,53 +83,6 @@ def parse(document: Document) -> ArchSpec:
     for resolution in dict.fromkeys((spec.image, spec.resolution, *spec.variants)):
         _check_shapes(spec, resolution, document)
     return spec
-
-
-def parse_code(code: str) -> dict[str, Any]:
-    """A short code as row form: HR stem, IRDS-a into convolutional stages, IRDS-b into stages with attention.
-
-    Raises:
-        SpecError: malformed.
-    """
-    rows: list[dict[str, Any]] = []
-    tags = {tag(block).lower(): tag(block) for block in find(Block)}
-    for index, part in enumerate(code.split("-")):
-        match = _CODE_STAGE.fullmatch(part)
-        if match is None or match["block"].lower() not in tags:
-            rule = f"stage {part!r:.40} must read like T9x320h5e4, with a block of {', '.join(tags.values())}"
-            raise SpecError(rule, field=f"stages[{index}]", source=code[:80])
-        block = tags[match["block"].lower()]
-        row: dict[str, Any] = {"block": block, "depth": int(match["depth"]), "width": int(match["width"])}
-        row |= {"heads": int(match["heads"])} if match["heads"] else {}
-        row |= {"expansion": float(match["expansion"])} if match["expansion"] else {}
-        if index:
-            row["downsample"] = "irds_b" if block == "T" else "irds_a"
-        rows.append(row)
-    stem = {"type": "hr_stem", "width": rows[0]["width"]}
-    return {"name": code[:200], "stem": stem, "stages": rows, "head": {"type": "classifier"}}
-
-
-def encode(spec: ArchSpec) -> str:
-    """A compact label in the grammar of the short code; mixed stages are joined by `+`,
-    branches by `|`, with the number of modules in front. A label, not an identity."""
-    stages = [_encode_blocks(stage.blocks, stage.width) for stage in spec.stages]
-    for stage in spec.branched:
-        label = "|".join(_encode_blocks(branch.blocks, branch.width) for branch in stage.branches)
-        stages.append(label if stage.modules == 1 else f"{stage.modules}({label})")
-    return "-".join(stages)
-
-
-def _encode_blocks(blocks: tuple[Block, ...], width: int) -> str:
-    runs: list[tuple[str, int]] = []
-    for block in blocks:
-        marks = {"h": getattr(block, "heads", None), "e": getattr(block, "expansion", None)}
-        options = "".join(f"{mark}{value:g}" for mark, value in marks.items() if isinstance(value, int | float))
-        label = f"{tag(type(block))}{{}}x{width}{options}"
-        if runs and runs[-1][0] == label:
-            runs[-1] = (label, runs[-1][1] + 1)
-        else:
-            runs.append((label, 1))
-    return "+".join(label.format(count) for label, count in runs)
 
 
 def dump(spec: ArchSpec, form: str = "rows") -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.cost.measure import measure
-from archspec.loader import encode
+from archspec.spec.short_code import encode
 from reports.statistics.pareto import hypervolume, hypervolume_history, nondominated
 from reports.statistics.summary import Summary, summarise
 from search.evaluator import parse_evaluator

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from archspec.cost.measure import measure
-from archspec.loader import encode
+from archspec.spec.short_code import encode
 from search.evaluator import Evaluator, parse_evaluator
 from search.space.space import load_space
 

@@ -29,7 +29,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 def test_the_command_line_reference_is_generated():
-    command = [sys.executable, "-m", "typer", "archspec.cli.app", "utils", "docs", "--name", "archspec"]
+    command = [sys.executable, "-m", "typer", "--app", "app", "archspec.cli.app", "utils", "docs", "--name", "archspec"]
     made = subprocess.run(
         [*command, "--title", "archspec: the command line"], capture_output=True, text=True, check=True
     )

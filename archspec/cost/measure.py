@@ -15,7 +15,7 @@ from typing import final
 from archspec.cost.conventions import Convention, find_convention
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.tree.tree import resolve, trace
+from archspec.tree.trace import resolve, trace
 from blocks.layers.layer import Line, Shape
 
 PAPER_OPERATORS = frozenset(

@@ -13,7 +13,7 @@ from typing import Any, cast
 from archspec.documents.paths import Place, PlaceError, format_path, parse_path, pick, suggest
 from archspec.documents.wording import show
 from archspec.errors import FieldError
-from archspec.spec.schema import change
+from archspec.spec.variants import change
 from blocks.catalog import find_part, parts, tag
 
 Edits = dict[str, Any]

@@ -13,7 +13,7 @@ from archspec.documents.reader import Document
 from archspec.lint.rules import RULES, Finding, Subject
 from archspec.spec.diagnosis import written_place
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.tree.tree import trace
+from archspec.tree.trace import trace
 from blocks.layers.layer import Visit
 
 

@@ -16,7 +16,7 @@ from archspec.cost.symbolic import ATTENTION, total_stride
 from archspec.documents.paths import Place
 from archspec.documents.wording import plural
 from archspec.spec.schema import ArchSpec
-from archspec.tree.tree import place_of_module
+from archspec.tree.trace import place_of_module
 from blocks.layers.attention.attention import Attention
 from blocks.layers.basic.activation import Activation
 from blocks.layers.basic.conv import Conv

@@ -20,7 +20,8 @@ from archspec.cost.measure import NetworkCost, measure
 from archspec.errors import AuditError
 from archspec.model.build import build
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.tree.tree import plant, resolve
+from archspec.tree.trace import resolve
+from archspec.tree.tree import plant
 from blocks.layers.layer import Line, Shape
 from blocks.opaque.counting import depth, kept_storages, per_image, tally
 from blocks.opaque.opaque import Opaque

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
-from archspec.tree.tree import Tree, feature_shapes, plant
+from archspec.tree.trace import feature_shapes
+from archspec.tree.tree import Tree, plant
 from blocks.layers.maps import MapsLayer, MapsReader, MapsSequence
 from blocks.opaque.opaque import Opaque
 

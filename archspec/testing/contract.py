@@ -24,7 +24,7 @@ from archspec.model.audit import audit, compare, count, saved_bytes
 from archspec.model.build import Network, build
 from archspec.spec.schema import ArchSpec, Resolution
 from archspec.testing.random_specs import random_resolution, random_spec
-from archspec.tree.tree import feature_shapes, resolve
+from archspec.tree.trace import feature_shapes, resolve
 from blocks.catalog import Part
 from blocks.layers.layer import TRAINING_ONLY, Shape
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from archspec.errors import FieldError, UncountedError
 from archspec.spec.schema import ArchSpec, Resolution
 from archspec.testing.random_stages_parallel import draw_branched
-from archspec.tree.tree import trace
+from archspec.tree.trace import trace
 from blocks.catalog import P, Part, find, parts, tag
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 

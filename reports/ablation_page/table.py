@@ -21,9 +21,10 @@ from reports.ablation_page.text import (
     reference,
 )
 from reports.drawing.canvas import write_csv
+from reports.drawing.tables import booktabs, escape_tex, pipes
 from reports.drawing.units import Unit, difference, signed, unit
 from reports.records.ablation import AblationRecord, PlanRow, PlanView, parse_view
-from reports.search_page.table import booktabs, escape_tex, pipes, spread
+from reports.search_page.table import spread
 
 Emphasis = Literal["plain", "bold", "grey"]
 

@@ -13,10 +13,10 @@ from reports.ablation_page.results import AblationResults, ResultView, compute
 from reports.ablation_page.table import AblationTable, effects_table, table
 from reports.ablation_page.text import headline, seeds_note, verdict
 from reports.drawing.canvas import style
+from reports.drawing.page import Picture, inline, template, versions
 from reports.drawing.publish import publish
 from reports.drawing.units import seconds
 from reports.records.ablation import AblationRecord, read_ablation
-from reports.search_page.page import Picture, inline, template, versions
 
 ENTRIES = ("index.html", "tables", "figures")
 

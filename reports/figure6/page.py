@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.drawing.page import template
 from reports.figure6.data import Figure6, Figure6Point, notes, sentence
-from reports.search_page.page import template
 
 CAPTION = (
     "Top-1 on ImageNet-1K against multiply-adds, parameters and inference time, the rows of Table II of HIRI-ViT "

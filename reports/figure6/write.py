@@ -6,12 +6,12 @@ from pathlib import Path
 
 from archspec.errors import SpecError
 from reports.drawing.canvas import save, style, write_csv
+from reports.drawing.page import inline
 from reports.figure6 import page as figure6_page
 from reports.figure6 import table
 from reports.figure6.data import Figure6, figure6, notes
 from reports.figure6.drawing import draw, spots
 from reports.figure6.overlay import overlay
-from reports.search_page.page import inline
 
 # Columns of the CSV, and what of a point they hold.
 _COLUMNS = {

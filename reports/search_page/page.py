@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
-from archspec.documents.wording import plural
 from archspec.spec.schema import ArchSpec
+from reports.drawing.page import Picture, inline, template, versions
 from reports.drawing.units import in_text, title, unit
 from reports.records.front import FrontRecord
 from reports.records.search import Record
 from reports.search_page import importances, layouts, progress, table, tradeoff
 from reports.search_page.summary import budget, summary
-
-PACKAGES = ("archspec-vision", "torch", "optuna", "numpy", "pandas", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -35,17 +28,6 @@ class Findings:
     progress: progress.Progress
     importances: tuple[importances.Importance, ...]
     layouts: tuple[layouts.MemberLayout, ...]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure in the page: its files' name, what it shows, and the SVG as a data URI (also for narrow screens)."""
-
-    name: str
-    alt: str
-    caption: str
-    image: str
-    small: str = ""
 
 
 def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> str:
@@ -76,17 +58,6 @@ def render(found: Findings, run: Path, figures: Path, links: Sequence[str]) -> s
         **{picture.name: picture for picture in _pictures(found, figures)},
         **({} if (figures / "importances.svg").exists() else {"importances": None}),
     )
-
-
-def template(name: str) -> Template:
-    """The template `name` of this package; what it is given is escaped, and what it lacks is an error.
-
-    `plural(count, "trial")` counts in words there.
-    """
-    environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
-    )
-    return environment.get_template(name, globals={"plural": plural})
 
 
 def _pictures(found: Findings, figures: Path) -> list[Picture]:
@@ -143,23 +114,7 @@ def _corner(found: Findings, index: int) -> str:
     return f"{title(name, found.record.metric.word)} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
 
 
-def inline(path: Path) -> str:
-    """An SVG file as a data URI, so that the page needs no other file."""
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
 def objectives(record: Record) -> str:
     """What the study searched for, in words."""
     names = [in_text(name) for name in record.objectives if name != "accuracy"]
     return f"maximising {record.metric.word}" + (f", minimising {' and '.join(names)}" if names else "")
-
-
-def versions(trained: str) -> list[tuple[str, str]]:
-    """Names and versions of what a report rests on; `trained` is the archspec that made the trials."""
-    found = [("trained with archspec", trained), ("Python", platform.python_version())]
-    for package in PACKAGES:
-        try:
-            found.append((package, version(package)))
-        except PackageNotFoundError:
-            continue
-    return found

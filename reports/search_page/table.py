@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 from reports.drawing.canvas import write_csv
+from reports.drawing.tables import booktabs, escape_tex, pipes
 from reports.drawing.units import Unit, unit
 from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.search import COSTS
@@ -16,22 +16,6 @@ from reports.search_page.neighbours import Neighbours, cell, within_noise
 from reports.statistics.comparison import Comparison
 from reports.statistics.summary import Summary
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
-_SIGNS = {
-    "±": r"$\pm$",
-    "–": "--",
-    "×": r"$\times$",
-    "−": "$-$",
-    "Δ": r"$\Delta$",
-    "†": r"$^\dagger$",
-    "≤": r"$\le$",
-    "→": r"$\to$",
-}
 DIFFERENCE = "Δ to the cheaper"
 
 
@@ -105,52 +89,9 @@ def latex(content: FrontTable, *, wide: bool = False) -> str:
     return booktabs(header, blocks, columns, content.caption, environment=environment, needs=needs)
 
 
-def pipes(header: Sequence[str], rows: Sequence[Sequence[str]], text: AbstractSet[int]) -> str:
-    """A table of GitHub Markdown; the columns `text` to the left, all others to the right."""
-    rule = ["---:" if index not in text else ":---" for index in range(len(header))]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, rule, *rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
-
-
-def booktabs(
-    header: Sequence[str],
-    blocks: Sequence[Sequence[Sequence[str]]],
-    columns: str,
-    caption: str,
-    *,
-    environment: str = "table",
-    needs: Sequence[str] = ("booktabs",),
-) -> str:
-    """A LaTeX table of `blocks` of rows with a rule between them; cells are LaTeX already, the caption is not."""
-    parts = ["\n".join(" & ".join(row) + r" \\" for row in block) for block in blocks if block]
-    return "\n".join(
-        [
-            "% needs " + " and ".join(f"\\usepackage{{{package}}}" for package in needs),
-            rf"\begin{{{environment}}}",
-            r"\centering",
-            rf"\caption{{{escape_tex(caption)}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            " & ".join(header) + r" \\",
-            r"\midrule",
-            "\n\\midrule\n".join(parts),
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\end{{{environment}}}",
-            "",
-        ]
-    )
-
-
 def _tex_row(content: FrontTable, index: int) -> list[str]:
     cells = [escape_tex(text) for text in content.rows[index]]
     return [*cells[:-1], rf"\textcolor{{gray}}{{{cells[-1]}}}"] if content.faint(index) else cells
-
-
-def escape_tex(text: str) -> str:
-    """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
-    escaped = "".join(_TEX.get(sign, sign) for sign in text)
-    return "".join(_SIGNS.get(sign, sign) for sign in escaped)
 
 
 def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:

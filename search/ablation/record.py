@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.cost.measure import measure
-from archspec.loader import encode
 from archspec.spec.schema import ArchSpec
+from archspec.spec.short_code import encode
 from search.ablation.fractional import describe as describe_design
 from search.ablation.rows import Ablation
 

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from archspec.loader import encode
+from archspec.spec.short_code import encode
 from search.ablation.rows import Ablation, ResolvedRow
 from search.run.journal import find_trial, queued_again, requeue, unfinished, waiting
 from search.run.proposals import Phase, write_spec

@@ -13,8 +13,9 @@ import numpy as np
 
 from archspec.cost.tables import Chain, MetricAt
 from archspec.errors import SpecError
-from archspec.loader import dump, encode
+from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
+from archspec.spec.short_code import encode
 from search.budget.count import Sampler
 from search.counting.big_integers import Ints
 from search.space.encoding import Encoding

@@ -14,7 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 from archspec.errors import FieldError
 from archspec.spec.schema import ArchSpec
-from archspec.tree.tree import plant_head, trace
+from archspec.tree.trace import trace
+from archspec.tree.tree import plant_head
 from blocks.layers.maps import MapsLayer
 from search.plugins import find_class, parse_config, tags
 from search.seeding import torch_generator

@@ -66,7 +66,7 @@ class CommandSession(Session):
         self.config = config
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
-        from search.interruption import Interrupted
+        from archspec.errors import Interrupted
 
         progress("command")
         output = task.folder / "output.txt"

@@ -10,8 +10,8 @@ from typing import Any, Literal, final
 from pydantic import Field, model_validator
 
 from archspec.errors import FieldError, RunError
-from archspec.loader import encode
 from archspec.spec.schema import ArchSpec
+from archspec.spec.short_code import encode
 from search.data.dataset import AnyDataset, parse_dataset
 from search.data.trained_layouts import TrainedLayout, TrainedLayouts, load_table
 from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics

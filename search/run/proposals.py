@@ -14,8 +14,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from archspec.errors import FieldError, SpecError
-from archspec.loader import dump, encode
+from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
+from archspec.spec.short_code import encode
 from search.budget.confined_samplers import ConfinedSampler
 from search.evaluator import Metrics
 from search.run.journal import find_trial, requeue, unfinished, waiting

@@ -17,10 +17,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
-from archspec.errors import ArchspecError, RunError
+from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
-from search.interruption import Interrupted
 
 Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
 """`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""

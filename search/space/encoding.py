@@ -21,7 +21,8 @@ from archspec.documents.paths import Place, parse_path
 from archspec.errors import FieldError, SpecError
 from archspec.loader import MAX_PARAMS
 from archspec.spec.forms import COLUMNS, expand_part, expand_stage, row_from_columns
-from archspec.spec.schema import AnyHead, AnyStem, ArchSpec, StageSpec, change
+from archspec.spec.schema import AnyHead, AnyStem, ArchSpec, StageSpec
+from archspec.spec.variants import change
 from blocks.catalog import tag
 from blocks.component import MapsHead
 from search.space.holes import FAMILY, Hole, Params, Scalar, assignments, fill, place_in

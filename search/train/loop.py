@@ -11,9 +11,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from archspec.errors import RunError
+from archspec.errors import Interrupted, RunError
 from search.data.dataset import DatasetSplit, Splits
-from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import SpecError
-from archspec.loader import dump, encode, load, presets
+from archspec.loader import dump, load, presets
+from archspec.spec.short_code import encode
 
 CODE = "HR2x32-HR2x64-CFFN2x128e6-T9x320h5e5-T4x512h8e5"
 

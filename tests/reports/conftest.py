@@ -18,8 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
 from archspec.cost.measure import measure
-from archspec.loader import dump, encode, parse_code
+from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
+from archspec.spec.short_code import encode, parse_code
 
 SIDE = 64
 DEPTHS = IntDistribution(1, 3)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reports.statistics.sequential import Look
     from search.ablation.rows import Ablation
 
+PANEL = "Ablate"
+
 
 def ablate(
     plan: Annotated[

@@ -9,6 +9,8 @@ import typer
 
 from archspec.errors import SpecError
 
+PANEL = "Design"
+
 
 def convert(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="a spec file or a preset of a known family")],

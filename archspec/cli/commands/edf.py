@@ -10,6 +10,8 @@ import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption
 
+PANEL = "Search"
+
 
 def edf(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs: runs/NAME")],

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+PANEL = "Design"
+
 
 def hiri(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="a file, a preset, a short code, or - for stdin")],

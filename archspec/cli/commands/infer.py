@@ -9,6 +9,8 @@ import typer
 
 from archspec.cli.shared.options import JsonOption
 
+PANEL = "Papers"
+
 
 def infer(
     case: Annotated[

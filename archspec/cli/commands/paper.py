@@ -14,6 +14,8 @@ from archspec.errors import SpecError
 if TYPE_CHECKING:
     from reports.paper.tables import Paper
 
+PANEL = "Papers"
+
 
 def paper(
     name: Annotated[

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reports.ablation_page.pilot import Pilot
     from reports.statistics.sequential import Look
 
+PANEL = "Ablate"
+
 
 def power(
     source: Annotated[

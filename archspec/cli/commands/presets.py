@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 Row = tuple[str, str, str, str, str, str]
 
+PANEL = "Design"
+
 
 def presets() -> None:
     """The shipped specs with their costs and how far they are documented, and the shipped spaces, studies and plans."""

@@ -9,6 +9,8 @@ import typer
 
 from archspec.errors import SpecError
 
+PANEL = "Search"
+
 
 def report(
     run: Annotated[

@@ -10,6 +10,8 @@ import typer
 
 from archspec.cli.shared.options import JsonOption
 
+PANEL = "Search"
+
 
 def review(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a search or an ablation: runs/NAME")],

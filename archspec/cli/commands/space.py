@@ -10,6 +10,8 @@ import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
 
+PANEL = "Search"
+
 
 def space(
     name: Annotated[str, typer.Argument(metavar="SPACE", help="a space file, or the name of a shipped space")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -22,7 +23,23 @@ BudgetOption = Annotated[
         "--budget", metavar="LIMIT", help="'<= 5G @ 448', 'params <= 35M', '4..5G'; may be given more than once"
     ),
 ]
+SpecArgument = Annotated[
+    str,
+    typer.Argument(metavar="SPEC", help="a YAML or JSON file, - for standard input, a preset's name, or a short code"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="exact numbers as JSON")]
+
+
+def existing(spec: str) -> str:
+    """`spec`, unless it is the default of a command and no such file stands here.
+
+    Raises:
+        SpecError: it is.
+    """
+    if spec == "spec.yaml" and not Path(spec).exists():
+        rule = "no such file; name a spec, a preset (see `archspec presets`) or a short code"
+        raise SpecError(rule, source=spec)
+    return spec
 
 
 def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:

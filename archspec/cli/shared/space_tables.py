@@ -14,7 +14,7 @@ from rich.text import Text
 from archspec.cli.shared.cost_tables import short
 from archspec.cost.tables import MetricAt
 from archspec.documents.wording import plural
-from archspec.loader import encode
+from archspec.spec.short_code import encode
 from search.budget.survey import Population, Spread, limit_on
 from search.counting.big_integers import Ints
 from search.space.encoding import Encoding

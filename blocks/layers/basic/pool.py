@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import INDEX_BYTES, Layer, Meter, Value, window_output
-from blocks.layers.reducing import expect_reducible
+from blocks.layers.layer import INDEX_BYTES, Layer, Meter, Value, expect_reducible, window_output
 
 if TYPE_CHECKING:
     from torch import nn

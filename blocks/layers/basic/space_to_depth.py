@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value
-from blocks.layers.reducing import expect_reducible
+from blocks.layers.layer import Layer, Meter, Value, expect_reducible
 
 if TYPE_CHECKING:
     from torch import nn

@@ -18,7 +18,7 @@ from archspec.errors import SpecError
 from archspec.loader import load, presets
 from archspec.model.build import build
 from archspec.testing.random_specs import random_resolution, random_spec
-from archspec.tree.tree import resolve
+from archspec.tree.trace import resolve
 from blocks.layers.attention.attention import Attention
 from blocks.layers.basic.activation import Activation
 from blocks.layers.basic.conv import Conv, conv

@@ -9,7 +9,7 @@ from archspec.errors import SpecError
 from archspec.loader import parse
 from archspec.model.build import build
 from archspec.testing.contract import CHECKS, naming
-from archspec.tree.tree import feature_shapes
+from archspec.tree.trace import feature_shapes
 
 PLAIN = """
 resolution: 40

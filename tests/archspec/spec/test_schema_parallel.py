@@ -12,11 +12,13 @@ from archspec.cost.symbolic import symbolic
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.lint.lint import lint, written
-from archspec.loader import dump, encode, load, parse
+from archspec.loader import dump, load, parse
 from archspec.model.audit import audit
 from archspec.model.build import build
 from archspec.model.weights import restore, save
-from archspec.tree.tree import feature_shapes, plant, trace
+from archspec.spec.short_code import encode
+from archspec.tree.trace import feature_shapes, trace
+from archspec.tree.tree import plant
 from archspec.tree.tree_parallel import branch_rates
 
 SMALL = """

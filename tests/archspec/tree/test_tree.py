@@ -7,7 +7,8 @@ import pytest
 from archspec.documents.reader import parse_document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import load, parse
-from archspec.tree.tree import drop_path_rates, plant, resolve, trace
+from archspec.tree.trace import resolve, trace
+from archspec.tree.tree import drop_path_rates, plant
 
 
 def spec_of(text: str):

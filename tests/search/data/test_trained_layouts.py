@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archspec.cost.measure import measure
 from archspec.errors import FieldError, SpecError
-from archspec.loader import encode
+from archspec.spec.short_code import encode
 from search.data.trained_layouts import TrainedLayout, load_table, parse_table, tables
 from search.evaluator import COST_METRICS, parse_evaluator
 from search.space.space import load_space

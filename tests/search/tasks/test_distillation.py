@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from archspec.documents.reader import Document
-from archspec.errors import FieldError
+from archspec.errors import FieldError, Interrupted
 from archspec.loader import load, parse
 from archspec.model.build import Network, build
 from archspec.tree.tree import plant
@@ -23,7 +23,6 @@ from blocks.layers.layer import Layer
 from search.augment.mixing import Mixing
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices
 from search.evaluator import parse_evaluator
-from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import seed_everything
 from search.tasks.distillation import Teacher, check_head, class_map, distilled, split_head

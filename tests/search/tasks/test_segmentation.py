@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.documents.reader import Document
-from archspec.errors import FieldError
+from archspec.errors import FieldError, Interrupted
 from archspec.loader import load, parse
 from archspec.spec.schema import ArchSpec
 from search.augment.mixing import Mixing
@@ -21,7 +21,6 @@ from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, pars
 from search.data.tensor_split import TensorSplit
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
-from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import seed_everything
 from search.tasks.classification import Classification

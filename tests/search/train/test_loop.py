@@ -12,11 +12,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from archspec.errors import ArchspecError, RunError
+from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.loader import load
 from archspec.model.build import build
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
-from search.interruption import Interrupted
 from search.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema

@@ -1,0 +1,51 @@
+"""The command `archspec build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from archspec.cli.shared.options import SpecArgument
+
+PANEL = "Design"
+
+
+def build(
+    spec: SpecArgument,
+    res: Annotated[Optional[int], typer.Option("--res", help="side of the image; chooses a declared variant")] = None,  # noqa: UP045
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
+) -> None:
+    """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
+    from archspec.cli.shared.cost_tables import console, part_table, plain, size
+    from archspec.cost.measure import measure
+    from archspec.loader import load
+
+    loaded = load(spec)
+    loaded = loaded.at(res or loaded.resolution)
+    cost = measure(loaded)
+
+    import torch
+
+    from archspec.model.build import build as build_network
+
+    torch.manual_seed(seed)
+    network = build_network(loaded).eval()
+    with torch.inference_mode():
+        output = network(torch.zeros(1, loaded.channels, *cost.resolution))
+    screen = console()
+    screen.print(part_table(cost))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    screen.print(
+        plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
+    )
+    if out is not None:
+        from archspec.model.weights import save
+
+        weights, written = save(network, loaded, out)
+        screen.print(plain(f"wrote {weights} and {written}"))

@@ -1,0 +1,16 @@
+"""The command `archspec schema`."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+PANEL = "Design"
+
+
+def schema() -> None:
+    """JSON Schema of the spec format, for completion and checks in editors."""
+    from archspec.spec.json_schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,40 @@
+"""The command `archspec search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+PANEL = "Search"
+
+
+def search(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="a study or space file, the name of a shipped study or space, or a run to continue"
+        ),
+    ],
+    name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="trained trials in all")] = None,  # noqa: UP045
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random, qmc or exact")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+) -> None:
+    """Search layouts for accuracy against cost; the same command again continues where it stopped."""
+    from search.run.run import conduct
+    from search.study.config import load_study
+
+    asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
+    config = load_study(study, runs, {key: value for key, value in asked.items() if value is not None})
+    finished = conduct(config, runs, workers=workers, timeout=timeout)
+    if not finished:
+        raise typer.Exit(130)
