@@ -15,6 +15,7 @@ from typing import Annotated, Any, final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 from archspec.cost.measure import measure
+from archspec.cost.metrics import Metric
 from archspec.documents.wording import quality
 from archspec.spec.schema import ArchSpec
 from search.plugins import find_class, parse_config
@@ -72,6 +73,11 @@ class Evaluator(BaseModel, ABC):
     @abstractmethod
     def metrics(self) -> frozenset[str]:
         """Names of the metrics that `evaluate` returns for every task."""
+
+    @property
+    def own_metrics(self) -> tuple[Metric, ...]:
+        """Metrics of `metrics` that the catalog lacks, with their titles, units and directions."""
+        return ()
 
     @property
     @abstractmethod
