@@ -14,11 +14,11 @@ import sys
 import time
 
 import numpy as np
+from enumeration import enumerate_layouts, restrict
 from scipy.stats import chi2, kstest
 
 from archspec.cost.tables import Chain, MetricAt
 from search.budget.count import Sampler, count
-from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, describe, parse_budget
 from search.space.space import load_space
@@ -40,7 +40,7 @@ def cut(chain: Chain, numbers: list[int]) -> Chain:
         sorted(rng.choice(part.options, n, replace=False).tolist())
         for part, n in zip(chain.components, numbers, strict=True)
     ]
-    return chain.restrict(kept)
+    return restrict(chain, kept)
 
 
 def brute_force(chain: Chain, boxes: list[Box]) -> list[int]:
@@ -96,11 +96,16 @@ def time_sampling(chain: Chain, number: int) -> None:
     plain = inside(chain, anywhere.sample(number, rng))
     plain_speed = plain.sum() / (time.process_time() - started)
     print(
-        f"uniform inside {describe(BAND)}: {speed:,.0f} layouts/s, {sampler.acceptance:.1%} accepted "
+        f"uniform inside {describe(BAND)}: {speed:,.0f} layouts/s, {acceptance(sampler):.1%} accepted "
         f"(tables built in {building:.2f} s), all inside: {bool(inside(chain, rows).all())};\n"
         f"plain rejection: {plain_speed:,.0f} layouts/s, {plain.mean():.1%} accepted "
         f"(exactly {count(chain, BAND) / count(chain):.3%})"
     )
+
+
+def acceptance(sampler: Sampler) -> float:
+    """The share of proposals so far that were inside; 1 where layouts are drawn without rejection."""
+    return 1.0 if sampler._tracer else sampler._inside.share
 
 
 def inside(chain: Chain, choices: np.ndarray) -> np.ndarray:
@@ -124,7 +129,7 @@ def check_uniform(chain: Chain) -> bool:
     low = sum(value <= 0.01 for value in values)
     print(
         f"chi-square over the {len(codes):,} layouts in the band of a small space ({count(small):,}), {SEEDS} seeds, "
-        f"{sampler.acceptance:.1%} accepted:\n"
+        f"{acceptance(sampler):.1%} accepted:\n"
         f"  p from {min(values):.3f} to {max(values):.3f}, {low} of {SEEDS} at most 0.01; "
         f"p-values against the uniform distribution: p = {kstest(values, 'uniform').pvalue:.2f}"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from archspec.cli.app import main
+from blocks.opaque import lookup, source_code
 
 
 @pytest.fixture
@@ -27,6 +28,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         out = capsys.readouterr()
         assert "Traceback" not in out.err
         return int(done.value.code or 0), out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def forget() -> Callable[[], None]:
+    """Forgets what this process knows of measured modules; the cache on disk stays."""
+
+    def call() -> None:
+        for memory in (lookup._answer, source_code.digest, source_code.source):
+            memory.cache_clear()
 
     return call
 

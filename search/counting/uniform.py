@@ -51,11 +51,6 @@ class Sampler:
         if self._tracer and not self._tracer.total:
             raise SpecError(explain(chain, box))
 
-    @property
-    def acceptance(self) -> float:
-        """The share of proposals so far that were inside; 1 where layouts are drawn without rejection."""
-        return 1.0 if self._tracer else self._inside.share
-
     def sample(self, size: int, rng: np.random.Generator) -> Ints:
         """Choices [size, components], independent of one another."""
         if self._tracer:

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 import pytest
+from enumeration import enumerate_layouts, restrict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,20 +17,16 @@ from archspec.cost.tables import Chain, Component, MetricAt
 from archspec.errors import SpecError
 from search.budget.count import (
     Sampler,
-    cheapest,
     count,
-    dearest,
     distribution,
     explain,
     extremes,
     extremes_given,
     nearest,
     neighbours,
-    share,
 )
 from search.counting import draw_binned, meet_in_the_middle, points
 from search.counting.draw_traced import ExactDraw
-from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, Limit
 from search.space.space import load_space
@@ -219,7 +216,6 @@ def test_tiny_boxes_are_drawn_by_the_meeting(monkeypatch: pytest.MonkeyPatch) ->
     assert count(chain, box) == 6
     sampler = Sampler(chain, box)
     assert sampler._tracer is not None
-    assert sampler.acceptance == 1
     rows = sampler.sample(300, np.random.default_rng(1))
     assert set(chain.price(rows)[:, 0].tolist()) == set(middle.tolist())
     with pytest.raises(
@@ -242,8 +238,6 @@ def test_extremes_nearest_and_distribution(seed: int) -> None:
         return
     column = costs[:, 0]
     assert extremes(chain, metric) == (column.min(), column.max())
-    assert chain.price(cheapest(chain, metric)[None])[0, 0] == column.min()
-    assert chain.price(dearest(chain, metric)[None])[0, 0] == column.max()
     edges, counts = distribution(chain, metric, 7)
     assert counts == [((column >= a) & (column < b)).sum() for a, b in pairwise(edges)]
     assert sum(counts) == len(costs)
@@ -254,7 +248,7 @@ def test_extremes_nearest_and_distribution(seed: int) -> None:
             gaps = [max(0, low - cost) for cost in column]
         found = nearest(chain, limit)
         assert min(gaps) == gaps[column.tolist().index(found)]
-        assert share(chain, (limit,)) * len(costs) == inside(costs, chain, (limit,)).sum()
+        assert count(chain, (limit,)) == inside(costs, chain, (limit,)).sum()
 
 
 @given(seeds)
@@ -354,9 +348,8 @@ def test_the_shipped_space_agrees_with_enumeration_where_it_is_cut_down() -> Non
     encoding = Encoding(load_space("five_stage"))
     chain = encoding.chain([MetricAt("macs"), MetricAt("params")])
     rng = np.random.default_rng(0)
-    chain = chain.restrict(
-        [None, [1, 2], *(rng.choice(options, 12, replace=False).tolist() for options in encoding.options[2:-1]), None]
-    )
+    few = [rng.choice(options, 12, replace=False).tolist() for options in encoding.options[2:-1]]
+    chain = restrict(chain, [None, [1, 2], *few, None])
     costs = np.concatenate([costs for _, costs in enumerate_layouts(chain)])
     assert len(costs) == count(chain) > 100_000
     medians = np.median(costs, axis=0).astype(int).tolist()
