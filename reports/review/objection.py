@@ -14,7 +14,7 @@ Severity = Literal["serious", "minor"]
 
 @dataclass(frozen=True)
 class Objection:
-    """What a reviewer would object to.
+    """An objection of a reviewer.
 
     Attributes:
         severity: `serious` where a claim of the run may be false, `minor` where it needs a word of caution.
