@@ -1,8 +1,8 @@
-"""Counts of fvcore on a module by archspec's rules (docs/counting.md), and the memory that autograd keeps for backward.
+"""Counts of fvcore on a module by archspec's rules, and the memory that autograd keeps for backward.
 
-fvcore skips `scaled_dot_product_attention`, for which a handle counts the two matmuls, miscounts a matmul that
-broadcasts, and rounds most einsums; the handles here are exact. An operator that neither has a counting rule nor is
-known to be free is reported, never taken for a zero.
+The rules are those of docs/reference/counting.md. fvcore skips `scaled_dot_product_attention`, for which a handle
+counts the two matmuls, miscounts a matmul that broadcasts, and rounds most einsums; the handles here are exact. An
+operator that neither has a counting rule nor is known to be free is reported, never taken for a zero.
 """
 
 from __future__ import annotations
