@@ -11,24 +11,7 @@ from reports.ablation_page.page import render
 from reports.ablation_page.results import AblationResults, ViewResults, compute
 from reports.drawing.publish import publish
 from reports.records.ablation import AblationRecord, read_ablation
-<<<<<<< HEAD
-
-ENTRIES = ("index.html", "tables", "figures")
-
-
-@dataclass(frozen=True)
-class Section:
-    """One view on the page; `name` begins its files' names."""
-
-    name: str
-    view: ResultView
-    verdict: tuple[str, ...]
-    table: AblationTable
-    effects: AblationTable | None
-    forest: Forest
-=======
 from reports.section import ComputedSection, compute_sections, write_sections
->>>>>>> reports
 
 
 def write_ablation(run: Path, out: Path | None = None) -> Path:
