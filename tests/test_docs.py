@@ -4,10 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from archspec.cli.app import PANELS, command_names, make_app
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import parse
@@ -38,13 +42,41 @@ def test_the_command_line_reference_is_generated():
     assert (ROOT / "docs" / "reference" / "cli.md").read_text() == made.stdout, "run `make docs`"
 
 
+def test_the_page_of_commands_has_each_in_its_panel():
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text()
+    shown = {
+        panel: set(re.findall(r"^\| `archspec (\w+)", rows, re.MULTILINE))
+        for panel, rows in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    }
+    panels = {name: import_module(f"archspec.cli.commands.{name}").PANEL for name in command_names()}
+    assert shown == {panel: {name for name in panels if panels[name] == panel} for panel in PANELS}
+    assert list(shown) == list(PANELS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_shown_exists_with_its_options(page):
+    command = get_command(make_app(command_names()))
+    assert isinstance(command, TyperGroup)
+    text = page.read_text()
+    fences = "\n".join(re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    shown = re.findall(r"^(?:\$ )?(archspec [a-z].*)$", fences, re.MULTILINE) + re.findall(
+        r"`(archspec [a-z][^`\n]*)", text
+    )
+    for line in (part for piped in shown for part in piped.split(" #")[0].split(" | ")):
+        _, name, *words = line.split()
+        options = {option for parameter in command.commands[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
+
+
 def test_the_page_on_specs_names_every_part():
     rows = re.findall(r"^\|[^|]+\|(.*)\|$", (ROOT / "docs" / "reference" / "spec.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(tag(part) for part in parts())
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("yaml"))
-def test_every_yaml_example_loads(page, text):
+def test_every_yaml_example_loads(page, text, write_examples, monkeypatch, tmp_path):
+    write_examples(next(path for path in PAGES if path.name == page), tmp_path)
+    monkeypatch.chdir(tmp_path)  # an example may name another one of its page
     document = parse_document(text, page)
     if "space" in document.data:
         assert parse_study(document).trials
@@ -105,6 +137,16 @@ def test_a_page_stands_in_one_of_four_folders():
     assert folders - {()} == {("start",), ("reference",), ("explain",), ("papers",)}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_and_module_that_a_page_names_exists(page):
+    text = page.read_text()
+    for named in re.findall(r"(?<![\w/.])((?:archspec|blocks|search|reports|tests|benchmarks)/[\w./-]*\w)", text):
+        assert (ROOT / named).exists() or named == "blocks/gated.py", named  # which the reader is asked to write
+    for line in re.findall(r"^from ((?:archspec|blocks|search|reports)\b\S*) import (.+)$", text, re.MULTILINE):
+        module = import_module(line[0])
+        assert all(hasattr(module, name.split(" as ")[0]) for name in line[1].split(", ")), line
+
+
 def test_every_page_that_the_code_names_exists():
     """Messages, help texts, comments of shipped files and docstrings send readers to pages by their path."""
     for package in ("archspec", "blocks", "search", "reports", "benchmarks"):
@@ -112,6 +154,34 @@ def test_every_page_that_the_code_names_exists():
             if source.suffix in (".py", ".yaml"):
                 for named in re.findall(r"\bdocs/[\w/]+\.md", source.read_text(encoding="utf-8")):
                     assert (ROOT / named).is_file(), f"{source}: {named}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start/first_hour.md"])
+def test_the_python_shown_runs_and_gives_the_numbers_shown(page, write_examples, monkeypatch, tmp_path):
+    write_examples(ROOT / page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    examples = [text for name, text in blocks("python") if name == Path(page).name]
+    assert examples
+    for text in examples:
+        names: dict[str, object] = {}
+        exec(text, names)
+        for expression, number in re.findall(r"^(archspec\..*?)  # (\d+)\b", text, re.MULTILINE):
+            assert eval(expression, names) == int(number)
+
+
+def test_the_readme_opens_with_the_figure_and_three_jobs():
+    screen = (ROOT / "README.md").read_text().splitlines()[:45]
+    assert any(line.startswith("![") for line in screen)
+    assert [line.split("**")[1] for line in screen if line.startswith("**")] == ["Design", "Search", "Ablate"]
+    assert sum(line.startswith("archspec ") for line in screen) == 9
+
+
+def test_the_changelog_keeps_its_form():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE)[0] == "[Unreleased]"
+    kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    assert kinds
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def test_the_walk_through_for_a_new_block_works_as_written(tmp_path):
