@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -213,16 +214,59 @@ except SpecError as error:
     assert done.stdout == "s.yaml:3: stages[0]: kernel 6 must be odd\n"
 
 
-def test_the_walk_through_for_a_torch_module_works_as_written(tmp_path):
-    package, info = tmp_path / "my_package", tmp_path / "my_package-1.0.dist-info"
-    package.mkdir()
-    info.mkdir()
-    (package / "__init__.py").write_text("")
-    for name, word in (("modules", "class AxialAttention"), ("axial", "class Axial(")):
-        source = next(text for page, text in blocks("python") if page == "blocks.md" and word in text)
-        (package / f"{name}.py").write_text(source)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[archspec.blocks]\naxial = my_package.axial:Axial\n")
+@pytest.fixture
+def installed(tmp_path):
+    """Installs the Python examples of a page as modules of a package with entry points; gives its environment."""
+
+    def install(page: str, modules: dict[str, str], points: str) -> dict[str, str]:
+        package, info = tmp_path / "my_package", tmp_path / "my_package-1.0.dist-info"
+        package.mkdir()
+        info.mkdir()
+        (package / "__init__.py").write_text("")
+        for name, word in modules.items():
+            source = next(text for found, text in blocks("python") if found == page and word in text)
+            (package / f"{name}.py").write_text(source)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(points)
+        path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+        return {**os.environ, "PYTHONPATH": path, "ARCHSPEC_CACHE": str(tmp_path / "cache")}
+
+    return install
+
+
+def test_the_walk_through_for_a_sampler_works_as_written(tmp_path, installed):
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    points = re.findall(r"^```toml\n\[project\.entry-points\.\"(.*?)\"\]\n(\w+) = \"(.*?)\"\n```", page, re.MULTILINE)
+    ((group, tag, place),) = points
+    env = installed("plugins.md", {"mutation": "class MutateBest"}, f"[{group}]\n{tag} = {place}\n")
+
+    def archspec(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "archspec", *arguments, "--runs", str(tmp_path / "runs")]
+        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    asked = "space: five_stage_grid\nevaluator: {type: table}\n"
+    options = "sampler: {type: mutate_best, rate: 0.3}\nfinal: {seeds: 0}\ntrials: 14\n"
+    (tmp_path / "study.yaml").write_text(f"name: mine\n{asked}objectives: [accuracy]\n{options}")
+    done = archspec("search", "study.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "[14/14] trial" in done.stdout + done.stderr
+    recorded = yaml.safe_load((tmp_path / "runs" / "mine" / "study.yaml").read_text())
+    assert recorded["sampler"] == {"type": "mutate_best", "startup": 10, "rate": 0.3}
+    done = archspec("search", "mine", "--trials", "16")
+    assert "[16/16] trial" in done.stdout + done.stderr, done.stderr
+    (tmp_path / "study.yaml").write_text(f"name: two\n{asked}{options}")
+    done = archspec("search", "study.yaml")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "archspec: study.yaml:4: sampler: mutate_best takes one objective, not accuracy and macs\n",
+    )
+    done = archspec("search", "study.yaml", "--sampler", "mutate_bst")
+    assert "study.yaml:4: sampler.type: unknown sampler 'mutate_bst' (did you mean mutate_best?)" in done.stderr
+
+
+def test_the_walk_through_for_a_torch_module_works_as_written(installed):
+    modules = {"modules": "class AxialAttention", "axial": "class Axial("}
+    env = installed("blocks.md", modules, "[archspec.blocks]\naxial = my_package.axial:Axial\n")
     code = """
 from archspec.model.audit import audit
 from archspec.testing.contract import check_part
@@ -234,6 +278,5 @@ text = "resolution: 64\\nstem: hr_stem\\nstages: [{block: axial, depth: 2, width
 assert audit(parse(parse_document(text, "s"))).cost.macs > 0
 check_part(find_part("axial"), specs=1)
 """
-    env = {**os.environ, "PYTHONPATH": str(tmp_path), "ARCHSPEC_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -370,3 +372,39 @@ def test_an_exact_metric_that_is_added_to_the_catalog_is_an_objective_at_once(st
         spec = load(tmp_path / "runs" / "toy" / "artifacts" / trial.user_attrs["digest"] / "spec.yaml")
         largest = max(4 * prod(line.shape) for line in measure(spec).total.lines)
         assert trial.values[1] == trial.user_attrs["peak_memory"] == largest
+
+
+def test_a_run_of_an_earlier_version_is_continued(run, tmp_path):
+    """`recorded` was written when every sampler had a population."""
+    shutil.copytree(Path(__file__).parent / "recorded", tmp_path / "recorded")
+    before = trials_of(tmp_path / "recorded")
+    assert "population: 20" in (tmp_path / "recorded" / "study.yaml").read_text()
+    code, out, err = run("search", "recorded", "--trials", 11, "--runs", tmp_path)
+    assert code == 0, out + err
+    after = trials_of(tmp_path / "recorded")
+    assert [trial.params for trial in after[: len(before)]] == [trial.params for trial in before]
+    assert (len(trained(before)), len(trained(after))) == (8, 11)
+    assert yaml.safe_load((tmp_path / "recorded" / "study.yaml").read_text())["sampler"] == {
+        "type": "tpe",
+        "startup": 6,
+    }
+    code, _, err = run("search", "recorded", "--sampler", "random", "--runs", tmp_path)
+    assert code == 2
+    assert "the run was started with another sampler" in err
+
+
+@pytest.mark.parametrize(("objective", "better", "reported"), [("accuracy", max, 0), ("macs", min, 1)])
+def test_a_search_may_have_one_objective(objective, better, reported, run, tmp_path):
+    asked = {"name": "one", "space": "five_stage_grid", "evaluator": {"type": "table"}, "objectives": [objective]}
+    asked |= {"trials": 12, "baseline": 8, "sampler": {"type": "nsga2", "startup": 6, "population": 4}}
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump({**asked, "final": {"seeds": 2}}))
+    code, _, err = run("search", study, "--runs", tmp_path)
+    assert code == 0, err
+    search = trials_of(tmp_path / "one")
+    best = better(trained(search), key=lambda trial: trial.values[0])
+    finalists = {trial.user_attrs["digest"] for trial in trials_of(tmp_path / "one", "final")}
+    assert best.user_attrs["digest"] in finalists
+    code, _, err = run("report", tmp_path / "one")
+    assert code == reported, err
+    assert reported == 0 or err.endswith("the objectives are macs: a report needs accuracy among them\n")
