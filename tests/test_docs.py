@@ -235,7 +235,7 @@ def installed(tmp_path):
 
 
 def test_the_walk_through_for_a_sampler_works_as_written(tmp_path, installed):
-    page = (ROOT / "docs" / "plugins.md").read_text()
+    page = (ROOT / "docs" / "start" / "plugins.md").read_text()
     points = re.findall(r"^```toml\n\[project\.entry-points\.\"(.*?)\"\]\n(\w+) = \"(.*?)\"\n```", page, re.MULTILINE)
     ((group, tag, place),) = points
     env = installed("plugins.md", {"mutation": "class MutateBest"}, f"[{group}]\n{tag} = {place}\n")

@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from archspec.cost.metrics import Metric, additive_metrics
-from archspec.cost.tables import METRICS, MetricAt, MetricName
+from archspec.cost.metrics import Metric, additive_names
+from archspec.cost.tables import MetricAt
 from archspec.errors import FieldError, SpecError
 from search.budget.confined_samplers import ConfinedSampler
 from search.budget.confinement import Confinement
@@ -134,16 +134,16 @@ class ExactSampler(ConfinedSampler):
         return next((row for row in rows if row.tobytes() not in tried), rows[0])
 
 
-def _split(objectives: Sequence[Metric]) -> tuple[MetricName, int]:
+def _split(objectives: Sequence[Metric]) -> tuple[str, int]:
     """The cost among the objectives, and the index of what the surrogate predicts.
 
     Raises:
         FieldError: they are not one metric to be maximised and one cost that adds up over the parts of a layout.
     """
-    costs: list[MetricName] = [name for name in METRICS if any(one.name == name for one in objectives)]
+    known = additive_names()
+    costs = [one.name for one in objectives if one.name in known]
     gains = [index for index, one in enumerate(objectives) if one.direction == "maximize"]
     if len(objectives) != 2 or len(costs) != 1 or len(gains) != 1:
-        known = ", ".join(metric.name for metric in additive_metrics())
-        rule = f"exact takes an objective to maximise such as accuracy and one of {known}"
+        rule = f"exact takes an objective to maximise such as accuracy and one of {', '.join(known)}"
         raise FieldError("sampler", f"{rule}, not {list_names(objectives)}")
     return costs[0], gains[0]
