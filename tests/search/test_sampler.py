@@ -55,7 +55,7 @@ def metrics(*names: str):
 
 
 def test_every_file_is_one_sampler_with_its_name_as_tag():
-    assert samplers() == ["cmaes", "exact", "gp", "nsga2", "nsga3", "qmc", "random", "tpe"]
+    assert {"cmaes", "exact", "gp", "nsga2", "nsga3", "qmc", "random", "tpe"} <= set(samplers())
     for tag in samplers():
         kind = type(parse_sampler(tag))
         assert kind.model_fields["type"].default == tag
