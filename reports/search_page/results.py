@@ -1,4 +1,4 @@
-"""What the sections of a search's report are about: the run's record, its front, and the specs of the front."""
+"""The results of a search that the sections of its report are about: record, front, and the specs of the front."""
 
 from __future__ import annotations
 
