@@ -21,9 +21,9 @@ FIGURES = "figures"
 PACKAGE = "reports.sections"
 
 S = TypeVar("S")
-"""What a section is about."""
+"""The results that a section is about."""
 D = TypeVar("D")
-"""What it computes."""
+"""The data that it computes from them."""
 
 
 @final

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Which parameters of the space an objective depends on, one objective at a time."""
+"""Importances of the parameters of the space, one objective at a time."""
 
 from __future__ import annotations
 
