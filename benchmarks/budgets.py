@@ -18,7 +18,7 @@ from enumeration import enumerate_layouts, restrict
 from scipy.stats import chi2, kstest
 
 from archspec.cost.tables import Chain, MetricAt
-from search.budget.count import Sampler, count
+from search.budget.count import BoxSampler, count
 from search.space.encoding import Encoding
 from search.space.limits import Box, describe, parse_budget
 from search.space.space import load_space
@@ -85,13 +85,13 @@ def time_counts(chain: Chain, boxes: list[Box]) -> None:
 def time_sampling(chain: Chain, number: int) -> None:
     """Print the speed of drawing inside the band beside plain rejection."""
     started = time.process_time()
-    sampler = Sampler(chain, BAND)
+    sampler = BoxSampler(chain, BAND)
     building = time.process_time() - started
     rng = np.random.default_rng(0)
     started = time.process_time()
     rows = sampler.sample(number, rng)
     speed = number / (time.process_time() - started)
-    anywhere = Sampler(chain)
+    anywhere = BoxSampler(chain)
     started = time.process_time()
     plain = inside(chain, anywhere.sample(number, rng))
     plain_speed = plain.sum() / (time.process_time() - started)
@@ -103,7 +103,7 @@ def time_sampling(chain: Chain, number: int) -> None:
     )
 
 
-def acceptance(sampler: Sampler) -> float:
+def acceptance(sampler: BoxSampler) -> float:
     """The share of proposals so far that were inside; 1 where layouts are drawn without rejection."""
     return 1.0 if sampler._tracer else sampler._inside.share
 
@@ -120,7 +120,7 @@ def check_uniform(chain: Chain) -> bool:
     members = np.concatenate([choices[inside(small, choices)] for choices, _ in enumerate_layouts(small)])
     radix = np.array(small.options)
     codes = np.sort(np.ravel_multi_index(members.T, radix))
-    sampler = Sampler(small, BAND)
+    sampler = BoxSampler(small, BAND)
     values: list[float] = []
     for seed in range(SEEDS):
         rows = sampler.sample(50 * len(codes), np.random.default_rng(seed))

@@ -177,3 +177,17 @@ def import_little() -> Callable[[str, Path], None]:
         assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
     return check
+
+
+@pytest.fixture(scope="session")
+def write_examples() -> Callable[[Path, Path], None]:
+    """Writes a page's YAML examples that begin with their file's name, `# spec.yaml`, into a folder."""
+
+    def write(page: Path, folder: Path) -> None:
+        text = page.read_text(encoding="utf-8")
+        for example in re.findall(r"^```yaml\n(# .*?)^```", text, re.MULTILINE | re.DOTALL):
+            name = example.splitlines()[0].removeprefix("# ")
+            if re.fullmatch(r"\w+\.yaml", name):
+                (folder / name).write_text(example, encoding="utf-8")
+
+    return write

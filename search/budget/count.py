@@ -18,11 +18,11 @@ from search.counting.big_integers import Ints, dot, limbs
 from search.counting.explain import explain, extremes, extremes_given, nearest
 from search.counting.lattice import Lattice
 from search.counting.meet_in_the_middle import Meeting, count_inside
-from search.counting.uniform import Sampler
+from search.counting.uniform import BoxSampler
 from search.space.limits import Box
 
 __all__ = [
-    "Sampler",
+    "BoxSampler",
     "count",
     "distribution",
     "explain",

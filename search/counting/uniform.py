@@ -22,7 +22,7 @@ MOST = 1 << 16
 
 
 @final
-class Sampler:
+class BoxSampler:
     """Exactly uniform draws of layouts inside a box.
 
     Layouts are proposed from a `Grid`: costs are rounded down to bins and the box is widened by what rounding can

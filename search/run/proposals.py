@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, final
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from archspec.cost.metrics import find_metric
 from archspec.errors import FieldError, SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
-from search.budget.confined_samplers import ConfinedSampler
+from search.attributes import metric_attributes, recorded_metrics
 from search.evaluator import Metrics
-from search.run.journal import find_trial, requeue, unfinished, waiting
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values
+from search.run.journal import find_trial, note, requeue, unfinished, waiting
 from search.run.worker import Order, Report
-from search.samplers.exact import ExactSampler, make_exact
-from search.samplers.make import confine, make_sampler, make_start_up
+from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
 from search.space.space import Layout, Space
 from search.study.config import StudyConfig
@@ -94,13 +97,11 @@ class SearchPhase(Phase):
             self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
-        seed = config.seed + len(study.trials)
         self._inside = config.confinement
-        self._random = make_start_up(seed, self._inside)
-        exact = config.sampler.type == "exact"
-        self._sampler = make_exact(config, space) if exact else make_sampler(config.sampler, seed)
-        if self._inside is not None:
-            self._sampler = confine(config.sampler, self._sampler, self._inside, seed, config.seed)
+        problem = _pose(config, space, config.seed + len(study.trials))
+        self._start_up = open_start_up(problem)
+        self._model = self._start_up if random else _open(config, problem)
+        self._session = self._start_up
         self._layouts = space.count() if self._inside is None else self._inside.count()
 
     @property
@@ -126,7 +127,7 @@ class SearchPhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             values = _values(self.config.objectives, report.metrics)
             if all(math.isfinite(value) for value in values):
-                self._complete(flight.trial, report.metrics, values)
+                self._complete(flight.trial, order, report.metrics, values)
                 for twin in flight.twins:
                     self._copy(twin, number, report.metrics, values)
                 return f"trial {number}: {_describe(self.config, values)}  {encode_order(order)}"
@@ -140,7 +141,7 @@ class SearchPhase(Phase):
         if interrupted:
             self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
         else:
-            flight.trial.set_user_attr("failure", report.text)
+            note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
             self.study.tell(flight.trial, state=TrialState.FAIL)
             self._remember(find_trial(self.study, number))
         return f"trial {number} {report.kind}: {report.text}"
@@ -148,7 +149,8 @@ class SearchPhase(Phase):
     def _ask(self) -> Trial:
         queued = waiting(self.study)
         start_up = self.random or self._done < self.config.sampler.startup
-        self.study.sampler = self._random if start_up else self._sampler
+        self._session = self._start_up if start_up else self._model
+        self.study.sampler = self._session.sampler
         trial = self.study.ask()
         if not queued:
             trial.set_user_attr("arm", "random" if start_up else "model")
@@ -163,8 +165,7 @@ class SearchPhase(Phase):
         if self._inside is None:
             return self.space.fill(choose)
         layout = self._inside.admit(self.space.choose(choose))
-        sampler = self.study.sampler
-        moved = sampler.moved(trial.number, layout.params) if isinstance(sampler, ConfinedSampler) else ()
+        moved = self._session.moved(trial.number, layout.params)
         if moved:
             trial.set_user_attr("moved", list(moved))
         return layout
@@ -179,12 +180,10 @@ class SearchPhase(Phase):
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
-        if isinstance(self.study.sampler, ExactSampler):
-            attrs |= self.study.sampler.notes(trial.number)
+        attrs |= self._session.notes(trial.number)
         if layout.repaired:
             attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
-        for key, value in attrs.items():
-            trial.set_user_attr(key, value)
+        note(trial, attrs)
         if spec.digest in self._flights:
             self._flights[spec.digest].twins.append(trial)
             return None
@@ -198,20 +197,21 @@ class SearchPhase(Phase):
 
     def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
         if record.state == TrialState.COMPLETE:
-            self._copy(trial, record.number, record.user_attrs["metrics"], list(record.values))
+            self._copy(trial, record.number, recorded_metrics(record.user_attrs), list(record.values))
             return
         trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def _complete(self, trial: Trial, metrics: Metrics, values: list[float]) -> None:
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("audited", "audited_macs" in metrics)
+    def _complete(self, trial: Trial, order: Order, metrics: Metrics, values: list[float]) -> None:
+        attrs = answer_attributes(metrics, order.folder(self.root)) | {"audited": "audited_macs" in metrics}
+        note(trial, attrs)
+        for epoch, value in intermediate_values(attrs, self.config.objectives).items():
+            trial.report(value, epoch)
         self.study.tell(trial, values)
         self._remember(find_trial(self.study, trial.number))
 
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("duplicate_of", number)
+        note(trial, {**metric_attributes(metrics), "duplicate_of": number})
         self.study.tell(trial, values)
 
     def _remember(self, trial: FrozenTrial) -> None:
@@ -236,6 +236,24 @@ class SearchPhase(Phase):
         self._remember(find_trial(self.study, number))
 
 
+def _pose(config: StudyConfig, space: Space, seed: int) -> Problem:
+    layout = space.fill(lambda hole: hole.options[0])
+    return Problem(
+        space=space,
+        confinement=config.confinement,
+        objectives=tuple(find_metric(name, config.evaluator.own_metrics) for name in config.objectives),
+        resolution=config.evaluator.prepare(layout.spec).resolution,
+        seed=seed,
+        study_seed=config.seed,
+    )
+
+
+def _open(config: StudyConfig, problem: Problem) -> SamplerSession:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # as Optuna marks some samplers and options of others
+        return config.sampler.open(problem)
+
+
 def copy_start_up(source: Study, target: Study, count: int) -> None:
     """Give a new baseline the trials that the search itself drew uniformly at random, up to `count`."""
     if target.get_trials(deepcopy=False):
@@ -248,7 +266,13 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
     for trial in drawn[:count]:
         attrs = {**trial.user_attrs, "copied_from": trial.number}
         target.add_trial(
-            create_trial(params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs)
+            create_trial(
+                params=trial.params,
+                distributions=trial.distributions,
+                values=trial.values,
+                user_attrs=attrs,
+                intermediate_values=trial.intermediate_values,
+            )
         )
 
 
@@ -280,6 +304,6 @@ def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
 
 def _describe(config: StudyConfig, values: Sequence[float]) -> str:
     return ", ".join(
-        f"{title} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{title} {value:,.0f}"
-        for name, title, value in zip(config.objectives, config.titles, values, strict=True)
+        f"{title} {value:,.0f}" if metric.exact else f"{title} {value:.4f}"
+        for metric, title, value in zip(config.metrics, config.titles, values, strict=True)
     )
