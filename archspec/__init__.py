@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archspec.shadowing import check_packages, is_command
+
 if TYPE_CHECKING:
     from archspec.cost.measure import NetworkCost, measure
     from archspec.errors import ArchspecError, SpecError
@@ -50,3 +52,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])
+
+
+if not is_command():  # which checks them itself, to report in one line
+    check_packages()

@@ -1,5 +1,6 @@
 """The exceptions that a user of archspec can meet; each message is one line: place, field, rule, values."""
 
+from collections.abc import Mapping
 from typing import ClassVar, final
 
 
@@ -52,6 +53,22 @@ class AuditError(ArchspecError):
 
 class RunError(ArchspecError):
     """A run that could not go on: a diverged training, a damaged journal or checkpoint."""
+
+
+@final
+class ShadowedError(ArchspecError, ImportError):
+    """A module of the user's hides a package of archspec.
+
+    Args:
+        hidden: the path of what Python finds, by the name of the package.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, hidden: Mapping[str, str]) -> None:
+        self.hidden = dict(hidden)
+        found = ", ".join(f"{path} hides archspec's package {name}" for name, path in hidden.items())
+        super().__init__(f"{found}: rename {'it' if len(hidden) == 1 else 'them'}, or work in another folder")
 
 
 @final
