@@ -18,18 +18,25 @@ class SpecError(ArchspecError):
         field: the dotted path of the field, such as ``stages[3].heads``; empty when the whole input is meant.
         source: the file (or ``<code>``) that was read; empty when unknown.
         line: the line in ``source``, counted from 1.
+        option: where the value was given on the command line, such as ``--set trials``; the message then names it
+            instead of source and field.
     """
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, rule: str, *, field: str = "", source: str = "", line: int | None = None) -> None:
+    def __init__(
+        self, rule: str, *, field: str = "", source: str = "", line: int | None = None, option: str = ""
+    ) -> None:
         self.rule = " ".join(rule.split())
         self.field = field
         self.source = source
         self.line = line
+        self.option = option
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        if self.option:
+            return f"{self.option}: {self.rule}"
         place = f"{self.source}:{self.line}" if self.source and self.line else self.source
         return ": ".join(part for part in (place, self.field, self.rule) if part)
 

@@ -89,7 +89,7 @@ def test_seeds_that_are_not_there_yet(write, tmp_path):
     found = rules(run)["missing-seeds"]
     assert found.place == "steps, + b"
     assert "3 to 5 finished" in found.text
-    assert found.command == f"archspec ablate {run}/plan.yaml --runs {tmp_path}"
+    assert found.command == f"archspec ablate {run} --runs {tmp_path}"
 
 
 def test_a_row_may_stop_at_a_look_but_not_between(write, tmp_path):

@@ -96,7 +96,7 @@ def test_the_recorded_plan_loads_to_the_same_rows(ablation, tmp_path):
         (
             "stages[2].expansion: 6",
             "stages[9].expansion: 6",
-            r"plan.yaml:10: .*: does not exist among 5 stages \(the nearest path is stages\[4\].expansion\)",
+            r"plan.yaml:10: .*: does not exist: stages has 5 entries \(the nearest path is stages\[4\].expansion\)",
         ),
         (
             "stages[2].expansion: 6",
@@ -116,7 +116,7 @@ def test_the_recorded_plan_loads_to_the_same_rows(ablation, tmp_path):
         (
             "evaluator.recipe.label_smoothing: 0.2",
             "evaluator.recipe.label_smothing: 0.2",
-            r"plan.yaml:11: edits.soft.*: does not exist \(did you mean label_smoothing\?\)",
+            r"plan.yaml:11: edits.soft.*: unknown field \(did you mean label_smoothing\?\)",
         ),
         (
             "evaluator.recipe.label_smoothing: 0.2",
