@@ -31,7 +31,8 @@ TORCH = re.compile(r".*_torch\.py|archspec/model/.*|search/(train|tasks|augment|
 """Modules that import torch at their top; the contract suite runs the models that it is about."""
 
 ENTRIES = frozenset({"archspec.__main__", "archspec.cli.app", "archspec.testing.contract"})
-"""Modules that people start or import: `python -m archspec`, the console script, the suite for blocks of one's own."""
+ENTRIES |= {"archspec.parts", "archspec.plugins"}
+"""Modules that people start or import: the command line, and what parts of one's own are written and tested with."""
 
 RIDDLES = frozenset({"What", "How", "Who", "Whose", "Why", "Where", "When", "Which"})
 VERBS = frozenset({"Adds", "Builds", "Collects", "Computes", "Decides", "Finds", "Gives", "Holds", "Keeps", "Makes"})

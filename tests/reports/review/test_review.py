@@ -17,7 +17,7 @@ from optuna.trial import TrialState, create_trial
 
 from archspec.errors import RunError, SpecError
 from reports.review.objection import Objection
-from reports.review.review import ABLATION, SEARCH, review
+from reports.review.review import ABLATION, SEARCH, examine
 
 ROOT = Path(__file__).parents[3]
 CLEAN: dict[str, Any] = {
@@ -59,7 +59,7 @@ def extend(run: Path, name: str, count: int, change: Callable[[dict[str, Any], i
 
 
 def rules(run: Path) -> dict[str, Objection]:
-    found = review(run)
+    found = examine(run).objections
     known = SEARCH | ABLATION
     assert all(objection.rule in known and objection.text and objection.place for objection in found)
     assert [one.severity for one in found] == sorted((one.severity for one in found), reverse=True)
@@ -303,16 +303,16 @@ def test_trials_that_wait(make_run):
 
 def test_what_is_no_run_is_refused(tmp_path, make_run):
     with pytest.raises(SpecError, match=r"journal\.log"):
-        review(tmp_path)
+        examine(tmp_path)
     run = make_run()
     (run / "study.yaml").write_text("a: [")
     with pytest.raises(RunError, match=r"study\.yaml: damaged"):
-        review(run)
+        examine(run)
     (run / "study.yaml").write_text("- 1")
-    assert review(run)
+    assert examine(run).objections
     (run / "journal.log").write_text("nonsense\nnonsense\n")
     with pytest.raises(RunError, match="damaged"):
-        review(run)
+        examine(run)
     assert not list(tmp_path.glob("journal*"))
 
 
