@@ -12,32 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cost.conventions import find_convention
-from archspec.cost.measure import Cost, NetworkCost
-from blocks.layers.layer import Line, Shape
+from archspec.cost.measure import Cost, NetworkCost, line_record
+from archspec.documents.wording import memory, short, size
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"
 PAPER = "conv+linear+attn+LN"
-
-COST_FIELDS = ("params", "macs", "paper_macs", "activations", "saved_bytes")
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps tables whole when the output is not a terminal."""
     out = Console(stderr=stderr, highlight=False)
     return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=max(out.width, 118))
-
-
-def short(number: float) -> str:
-    """A number with three decimals and a unit prefix: 5.059 G."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= limit:
-            return f"{number / limit:,.3f} {unit}"
-    return f"{number:,.0f}"
-
-
-def size(shape: Shape) -> str:
-    """(320, 14, 14) as 320×14×14."""
-    return "×".join(map(str, shape))
 
 
 def units(cost: NetworkCost) -> str:
@@ -78,23 +63,12 @@ def layer_table(cost: NetworkCost) -> Table:
     for line in cost.total.lines:
         numbers = (line.params, line.macs, line.activations)
         table.add_row(
-            line.path, line.operator, size(line.shape), *(f"{n:,}" for n in numbers), _bytes(line.saved_bytes)
+            line.path, line.operator, size(line.shape), *(f"{n:,}" for n in numbers), memory(line.saved_bytes)
         )
     table.add_section()
     numbers = (cost.params, cost.macs, cost.activations)
-    table.add_row("total", "", "", *(f"{n:,}" for n in numbers), _bytes(cost.saved_bytes), style="bold")
+    table.add_row("total", "", "", *(f"{n:,}" for n in numbers), memory(cost.saved_bytes), style="bold")
     return table
-
-
-def cost_record(cost: NetworkCost, *, layers: bool) -> dict[str, Any]:
-    """Plain data for JSON: exact integers."""
-    record: dict[str, Any] = {"name": cost.name, "digest": cost.digest, "resolution": list(cost.resolution)}
-    record |= _stated(cost) | _numbers(cost.total)
-    record["parts"] = [{"name": part.name, "shape": list(part.shape), **_numbers(part)} for part in cost.parts]
-    record["operators"] = cost.total.by_operator
-    if layers:
-        record["layers"] = [_line_record(line) for line in cost.total.lines]
-    return record
 
 
 def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
@@ -104,9 +78,9 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
         head = {"name": cost.name, "digest": cost.digest, "resolution": size(cost.resolution).replace("×", "x")}
         head |= _stated(cost)
         if layers:
-            rows += [{**head, **_line_record(line), "shape": size(line.shape)} for line in cost.total.lines]
+            rows += [{**head, **line_record(line), "shape": size(line.shape)} for line in cost.total.lines]
         else:
-            rows.append({**head, **_numbers(cost.total)})
+            rows.append({**head, **cost.total.numbers})
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
@@ -138,24 +112,4 @@ def _table(cost: NetworkCost, title: str, *names: str) -> Table:
 
 def _cells(cost: Cost) -> tuple[str, ...]:
     counts = (cost.params, cost.macs, cost.paper_macs, cost.activations)
-    return (*(short(count) for count in counts), _bytes(cost.saved_bytes))
-
-
-def _bytes(number: int) -> str:
-    return f"{number / 1e6:,.3f} MB" if number >= 1e5 else f"{number:,} B"
-
-
-def _numbers(cost: Cost) -> dict[str, int]:
-    return {name: getattr(cost, name) for name in COST_FIELDS}
-
-
-def _line_record(line: Line) -> dict[str, Any]:
-    return {
-        "layer": line.path,
-        "operator": line.operator,
-        "shape": list(line.shape),
-        "params": line.params,
-        "macs": line.macs,
-        "activations": line.activations,
-        "saved_bytes": line.saved_bytes,
-    }
+    return (*(short(count) for count in counts), memory(cost.saved_bytes))
