@@ -45,18 +45,18 @@ def load(source: SpecSource) -> ArchSpec:
     if isinstance(source, ArchSpec):
         return source
     if isinstance(source, Mapping):
-        return parse(Document(_plain(source), ""))
+        return parse(Document(plain_data(source), ""))
     if not isinstance(source, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]  (a user's value)
         raise SpecError(f"a spec is a file, a name, a mapping or an ArchSpec, not {source!r:.60}")
     return parse(find_document(source))
 
 
-def _plain(data: Any) -> Any:
+def plain_data(data: Any) -> Any:
     """A copy of data in the containers that a file gives; what else stands in it is left for the schema to judge."""
     if isinstance(data, Mapping):
-        return {key: _plain(value) for key, value in cast("Mapping[Any, Any]", data).items()}
+        return {key: plain_data(value) for key, value in cast("Mapping[Any, Any]", data).items()}
     if isinstance(data, list | tuple):
-        return [_plain(value) for value in cast("list[Any]", data)]
+        return [plain_data(value) for value in cast("list[Any]", data)]
     return data
 
 
