@@ -56,4 +56,4 @@ fuzz: $(STAMP) ## 10,000 mutated spec files: each loads or is refused in one lin
 	$(BIN)/python benchmarks/fuzz.py --files 10000
 
 docs: $(STAMP) ## regenerate the command-line reference
-	$(BIN)/python -m typer --app app archspec.cli.app utils docs --name archspec --title "archspec: the command line" > docs/cli.md
+	$(BIN)/python -m typer --app app archspec.cli.app utils docs --name archspec --title "archspec: the command line" > docs/reference/cli.md

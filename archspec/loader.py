@@ -1,4 +1,4 @@
-"""From what a user writes to an `ArchSpec`, and back; every error with its file, line and field."""
+"""Loader of specs: from what a user writes to an `ArchSpec`, and back; every error with its file, line and field."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Compare samplers on a table of trained layouts: hypervolume against trained layouts, over seeds; writes its page.
 
-    python benchmarks/samplers.py --write docs
+    python benchmarks/samplers.py --write docs/explain
 
 Each run is a real search (`search.run.proposals.SearchArm`, the Optuna samplers as a study gets them, duplicates
 answered from the record), only that the table answers instead of a training. It sees one training of each layout, drawn

@@ -75,7 +75,7 @@ def _head(truth: Truth, quality: dict[str, Floats], startup: int) -> str:
     return f"""
 # Samplers compared on trained layouts
 
-Written by `python benchmarks/samplers.py --write docs`; no number here is typed by hand.
+Written by `python benchmarks/samplers.py --write docs/explain`; no number here is typed by hand.
 
 ![Hypervolume against trained layouts](samplers/hypervolume.png)
 

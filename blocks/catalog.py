@@ -1,4 +1,4 @@
-"""Finds the parts: every module of this package and its folders, and every entry point of the group `archspec.blocks`.
+"""The catalog of parts: every module of this package and its folders, and every entry point of `archspec.blocks`.
 
 There is no registry to edit: a file that defines a final subclass of a kind of `blocks.component` is found by its being
 there.

@@ -23,7 +23,7 @@ Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", s
 
 
 class Stem(BaseModel, ABC):
-    """From the image to the first stage's map."""
+    """A stem: from the image to the first stage's map."""
 
     model_config = PART_CONFIG
     type: Any
@@ -106,7 +106,7 @@ class Exchange(BaseModel, ABC):
 
 
 class Head(BaseModel, ABC):
-    """From the last stage's map to the output."""
+    """A head: from the last stage's map to the output."""
 
     model_config = PART_CONFIG
     type: Any
@@ -117,7 +117,7 @@ class Head(BaseModel, ABC):
 
 
 class MapsHead(BaseModel, ABC):
-    """From the maps of all stages, or of all parallel branches, to the output: one value, or several (a detector's)."""
+    """A head on the maps of all stages, or of all parallel branches: to one value, or several (a detector's)."""
 
     model_config = PART_CONFIG
     type: Any

@@ -15,7 +15,7 @@ from blocks.layers.units.local_difference import LocalDifference as Difference
 
 @final
 class LocalDifferenceBlock(Block):
-    """What each position has that its neighbours have not, through a separable convolution, around a shortcut.
+    """Local differences of each position, through a separable convolution, around a shortcut.
 
     Params, of C channels: C² + 13C.
 

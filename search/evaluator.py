@@ -1,4 +1,4 @@
-"""What turns a layout into metrics. An evaluator is one file in `search/evaluators/`; the file's name is its tag.
+"""The interface of evaluators: a layout in, metrics out. Each is one file in `search/evaluators/`, named by its tag.
 
 An evaluator is configuration; `open` gives the session that a worker process keeps, with the data in memory.
 Other packages add theirs through the entry-point group `archspec.evaluators`.
@@ -86,7 +86,7 @@ class Evaluator(BaseModel, ABC):
 
     @property
     def quality(self) -> str:
-        """What lines for people call the metric `accuracy`: that, or its own name where it is none (`mIoU`)."""
+        """Name of the metric `accuracy` in lines for people: that, or its own name where it is none (`mIoU`)."""
         return quality(self.metric.get("label") or "accuracy")
 
     @property

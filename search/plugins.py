@@ -1,4 +1,4 @@
-"""Finds the configurable parts of this package by their file, or by entry point; there is no registry to edit."""
+"""Discovery of configurable parts by their file, or by entry point; there is no registry to edit."""
 
 from __future__ import annotations
 

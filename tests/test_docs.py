@@ -20,7 +20,9 @@ from search.space.space import parse_space
 from search.study.config import parse_study
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+INDEX = ROOT / "docs" / "index.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -33,11 +35,11 @@ def test_the_command_line_reference_is_generated():
     made = subprocess.run(
         [*command, "--title", "archspec: the command line"], capture_output=True, text=True, check=True
     )
-    assert (ROOT / "docs" / "cli.md").read_text() == made.stdout, "run `make docs`"
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text() == made.stdout, "run `make docs`"
 
 
 def test_the_page_on_specs_names_every_part():
-    rows = re.findall(r"^\|[^|]+\|(.*)\|$", (ROOT / "docs" / "spec.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\|[^|]+\|(.*)\|$", (ROOT / "docs" / "reference" / "spec.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(tag(part) for part in parts())
 
 
@@ -63,11 +65,53 @@ def test_there_are_examples_to_check():
         parse(parse_document(blocks("yaml")[0][1].replace("stages", "stage"), "broken"))
 
 
+def links(page: Path) -> list[Path]:
+    """The files and folders that a page links to, outside the network."""
+    targets = [target for target in LINK.findall(page.read_text()) if not target.startswith(("http://", "https://"))]
+    return [(page.parent / target).resolve() for target in targets]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_relative_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+    assert [target for target in links(page) if not target.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_finds_one(page):
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", page.read_text()):
         if not target.startswith(("http://", "https://")):
-            assert (page.parent / target).exists(), target
+            text = (page.parent / target).read_text() if target else page.read_text()
+            assert heading in [anchor(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+
+
+def anchor(title: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def test_every_page_is_reachable_from_the_index():
+    assert INDEX in links(ROOT / "README.md")
+    reached, waiting = set[Path](), [INDEX]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            waiting += [target for target in links(page) if target.suffix == ".md" and ROOT / "docs" in target.parents]
+    assert sorted(reached) == sorted((ROOT / "docs").rglob("*.md"))
+
+
+def test_a_page_stands_in_one_of_four_folders():
+    folders = {page.parent.relative_to(INDEX.parent).parts[:1] for page in INDEX.parent.rglob("*.md")}
+    assert folders - {()} == {("start",), ("reference",), ("explain",), ("papers",)}
+
+
+def test_every_page_that_the_code_names_exists():
+    """Messages, help texts, comments of shipped files and docstrings send readers to pages by their path."""
+    for package in ("archspec", "blocks", "search", "reports", "benchmarks"):
+        for source in (ROOT / package).rglob("*"):
+            if source.suffix in (".py", ".yaml"):
+                for named in re.findall(r"\bdocs/[\w/]+\.md", source.read_text(encoding="utf-8")):
+                    assert (ROOT / named).is_file(), f"{source}: {named}"
 
 
 def test_the_walk_through_for_a_new_block_works_as_written(tmp_path):

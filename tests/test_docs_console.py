@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("fix", "infer", "paper", "parallel", "space", "statistics")
+PAGES = ("explain/statistics", "papers/infer", "papers/paper", "reference/fix", "reference/parallel", "reference/space")
 SHOWN = [
     (page, shown)
     for page in PAGES
@@ -36,4 +36,4 @@ def test_the_output_shown_is_the_output(page, shown, run, monkeypatch, tmp_path)
 
 def test_every_page_has_something_to_check():
     assert {page for page, _ in SHOWN} == set(PAGES)
-    assert sum(page == "space" for page, _ in SHOWN) >= 2
+    assert sum(page == "reference/space" for page, _ in SHOWN) >= 2

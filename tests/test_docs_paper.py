@@ -1,4 +1,4 @@
-"""The counts that docs/paper.md states are those of the families."""
+"""The counts that docs/papers/paper.md states are those of the families."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from reports.paper.tables import paper
 
-PAGE = (Path(__file__).parents[1] / "docs" / "paper.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "papers" / "paper.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("family", ["W", "V", "X", "U"])

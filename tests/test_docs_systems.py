@@ -1,4 +1,4 @@
-"""The table in docs/systems.md is that of `archspec presets`."""
+"""The table in docs/papers/systems.md is that of `archspec presets`."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from archspec.convert.convert import families
 from archspec.cost.measure import measure
 from archspec.loader import load, presets
 
-PAGE = (Path(__file__).parents[1] / "docs" / "systems.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "papers" / "systems.md").read_text(encoding="utf-8")
 
 
 def test_the_table_has_every_published_preset_with_its_costs():

@@ -1,4 +1,4 @@
-"""Renames the tensors of a state dict by rules, for conversions that change nothing but names."""
+"""Renaming rules for the tensors of a state dict, for conversions that change nothing but names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a component of a layout costs at its border, traced once per distinct block.
+"""The cost of a layout's components at their borders, traced once per distinct block.
 
 A border is all that a component needs to know of what came before it. The numbers come from the same walk over the
 same layers as those of `archspec.cost.measure`.
@@ -26,7 +26,7 @@ NOTHING = (0,) * len(METRICS)
 @final
 @dataclass(frozen=True)
 class ComponentOptions:
-    """What may stand in each place of a spec at one resolution. None where an option gives no possible part.
+    """The options in each place of a spec at one resolution. None where an option gives no possible part.
 
     Attributes:
         channels: channels of the image.
@@ -49,7 +49,7 @@ class ComponentOptions:
 @final
 @dataclass(frozen=True, slots=True)
 class Border:
-    """Where one component ends and the next one begins.
+    """The border at which one component ends and the next one begins.
 
     Attributes:
         shape: the map.
@@ -76,7 +76,7 @@ Step = tuple[Costs, Hashable]
 
 @final
 class ComponentTracer:
-    """Walks components at one resolution.
+    """Tracer of components at one resolution.
 
     Args:
         menus: for each option of what belongs to no part, what may stand where.

@@ -1,7 +1,7 @@
-"""Under which convention a cost is stated: one table of rules per operator, over the lines of a cost.
+"""Counting conventions: one table of rules per operator, over the lines of a cost.
 
 Papers count different things and call them all FLOPs. A line holds what fvcore bills; a convention turns it into what
-another counter would have billed. See docs/counting.md.
+another counter would have billed. See docs/reference/counting.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a spec costs, exactly, without building it and without torch.
+"""The exact cost of a spec, without building it and without torch.
 
 One multiply-add is 1. `macs` follows fvcore's rules for every operator, with attention counted as its two matmuls;
 `paper_macs` leaves out what papers usually leave out: batch norm, pooling and resizing. `NetworkCost.under` states the

@@ -1,4 +1,4 @@
-"""What each width, depth and expansion of a spec is worth: exact costs of the nearest specs that load."""
+"""Sensitivity of cost to each width, depth and expansion of a spec: exact costs of the nearest specs that load."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ NEAR = 64
 @final
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What one operator of one part costs: a polynomial in the side of the image per metric."""
+    """The cost of one operator of one part: a polynomial in the side of the image per metric."""
 
     part: str
     operator: str
@@ -116,7 +116,7 @@ class Formula:
 
     @property
     def domain(self) -> str:
-        """Where the formula holds, in words."""
+        """The sides on which the formula holds, in words."""
         m, rest = self.modulus, self.remainder
         sides = f"sides that leave {rest} when divided by {m}" if rest else f"multiples of {m}" if m > 1 else "sides"
         excepted = f" except {', '.join(map(str, self.excepted))}" if self.excepted else ""

@@ -56,7 +56,7 @@ def parse_path(path: str) -> Place:
 
 
 def place_of(error: FieldError) -> Place:
-    """Where a rule is broken; the top where `error` names no place that could be found."""
+    """The place where a rule is broken; the top where `error` names no place that could be found."""
     if isinstance(error, PlaceError):
         return error.place
     try:

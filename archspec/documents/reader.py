@@ -1,4 +1,4 @@
-"""Reads YAML (and JSON, its subset) into plain data, keeping the line of every value.
+"""Reader of YAML (and JSON, its subset): plain data with the line of every value.
 
 Only plain data comes out: no tags, no objects. Size, depth and the expansion of aliases are bounded, and a key that
 occurs twice is refused, because YAML would silently keep the last one.
@@ -58,7 +58,7 @@ class Document:
         return SpecError(rule, field=format_path(place), source=self.source, line=self.line(place))
 
     def below(self, key: str) -> Document:
-        """What stands under a key of the top, as a document of its own with the lines of this one."""
+        """The value under a key of the top, as a document of its own with the lines of this one."""
         lines = {place[1:]: line for place, line in self.lines.items() if place[:1] == (key,)}
         return Document(self.data[key], self.source, lines)
 

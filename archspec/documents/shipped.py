@@ -30,7 +30,7 @@ class Shelf:
     ending: str = ".yaml"
 
     def names(self) -> tuple[str, ...]:
-        """What is shipped, in alphabetical order."""
+        """Names of the shipped files, in alphabetical order."""
         entries = (entry.name for entry in (files(self.package) / self.folder).iterdir())
         return tuple(sorted(name.removesuffix(self.ending) for name in entries if name.endswith(self.ending)))
 

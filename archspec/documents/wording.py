@@ -1,4 +1,4 @@
-"""How values and choices read in a message."""
+"""Wording of values and choices in a message."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def quality(label: str) -> str:
-    """What sentences call the quality that reports label so: `accuracy`, or its own name where it is none (`mIoU`)."""
+    """Name in a sentence of the quality of that label: `accuracy`, or its own name where it is none (`mIoU`)."""
     return "accuracy" if label.endswith("accuracy") else label
 
 

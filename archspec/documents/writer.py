@@ -1,4 +1,4 @@
-"""Writes plain data as YAML that people read: one line where it fits, block style where it does not."""
+"""Writer of plain data as YAML that people read: one line where it fits, block style where it does not."""
 
 import json
 import re

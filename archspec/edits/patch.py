@@ -1,4 +1,4 @@
-"""What an edit of a plan does to a spec: values by dotted path, each in the form in which people write a spec.
+"""The effect of a plan's edit on a spec: values by dotted path, each in the form in which people write a spec.
 
 A path names what the row form has: `stem`, `head`, `stages`, `stages[2]`, `stages[2].block`, `stages[2].depth`,
 `stages[2].downsample`, `resolution`; an option that the blocks of a stage share (`stages[2].expansion`); a field of

@@ -1,4 +1,4 @@
-"""What an edit of a plan does to one stage, of a pyramid or of parallel branches; see `archspec.edits.patch`."""
+"""The effect of a plan's edit on one stage, of a pyramid or of parallel branches; see `archspec.edits.patch`."""
 
 from __future__ import annotations
 

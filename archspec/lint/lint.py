@@ -1,4 +1,4 @@
-"""What a practitioner would question in a spec, with the numbers that make it questionable, and where it stands.
+"""Lint of a valid spec: doubtful choices, with the numbers that make them so, and the place of each.
 
 A finding is a warning, not an error: the spec loads, builds and trains.
 """

@@ -1,4 +1,4 @@
-"""The built model, counted by others: fvcore on CPU, and torch's own counter on the meta device.
+"""Audit of a built model by independent counters: fvcore on CPU, and torch's own on the meta device.
 
 fvcore is the auditor that must agree with `archspec.cost.measure` for every module and operator, to the integer. An
 operator that neither has a counting rule nor is known to be free is an error, never a zero; the rules are in
@@ -33,7 +33,7 @@ MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", 
 @final
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What fvcore counts on a built model, for one image.
+    """The count that fvcore makes of a built model, for one image.
 
     Attributes:
         params: elements of all parameters.

@@ -1,4 +1,4 @@
-"""From a spec to an `nn.Module`: the one walk from data to modules."""
+"""Builder of networks: from a spec to an `nn.Module`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Network(nn.Module):
         return self.answer(self.forward_features(x))
 
     def answer(self, maps: list[Tensor]) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
-        """What the head makes of all maps of `forward_features`; see `forward`."""
+        """The head's output for all maps of `forward_features`; see `forward`."""
         return self.head([maps[number] for number in self.reads] if self.reads_maps else maps[-1])
 
     if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Turns what the schema refuses into one line with file, line, field and rule."""
+"""Diagnosis of what the schema refuses: one line with file, line, field and rule."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def explain_config(error: ValidationError, document: Document, known: dict[Place
 
 
 def first_problem(error: ValidationError) -> tuple[Place, str]:
-    """Where the first problem of `error` stands in canonical form, and its rule."""
+    """The place of the first problem of `error` in canonical form, and its rule."""
     place, rule, _ = _problems(error, {})[0]
     return place, rule
 
@@ -85,7 +85,7 @@ def _problems(error: ValidationError, known: dict[Place, set[str]]) -> list[tupl
 
 
 def written_place(place: Place, document: Document) -> Place:
-    """Where the user wrote what canonically stands at `place`: in row form, in column form, or around it."""
+    """The place where the user wrote what canonically stands at `place`: in row form, in column form, or around it."""
     data = document.data
     return next((candidate for candidate in _candidates(place, data) if get(data, candidate) is not NOTHING), place)
 

@@ -1,4 +1,4 @@
-"""Where in a file the fields of parallel branches stand."""
+"""Places in a file of the fields of parallel branches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def candidates(place: Place, data: Any) -> list[Place]:
 
 
 def in_pattern(data: Any, entry: Place, block: int, rest: Sequence[str | int]) -> list[Place]:
-    """Where row form may say `rest` of a stage's block: `entry` holds a block, or a list of blocks that is repeated."""
+    """Place where row form may say `rest` of a stage's block: `entry` holds a block, or a list of blocks that is
+    repeated."""
     pattern = get(data, entry)
     inside = (*entry, block % len(cast("list[Any]", pattern))) if isinstance(pattern, list) and pattern else entry
     return [(*inside, *rest)] if rest else [inside]

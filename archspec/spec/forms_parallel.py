@@ -32,7 +32,7 @@ def listed(key: str) -> str:
 
 
 def stray(stages: Any) -> Place | None:
-    """Where `stages` first say what only parallel branches have, if they do."""
+    """The first place where `stages` say what only parallel branches have, if they do."""
     for index, row in enumerate(cast("list[Any]", stages) if isinstance(stages, list) else []):
         for key, value in cast("Row", row).items() if isinstance(row, dict) else ():
             if key in ("branches", *WHOLE) or (key in PER_BRANCH and key != "blocks" and isinstance(value, list)):

@@ -1,4 +1,4 @@
-"""What a spec says: frozen pydantic models in canonical form, with a digest as identity."""
+"""The schema of a spec: frozen pydantic models in canonical form, with a digest as identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spec of parallel branches says: stages of branches of falling resolution that exchange maps.
+"""The schema of parallel branches: stages of branches of falling resolution that exchange maps.
 
 A stage is, in order: `fuse_before`, an exchange unit on the incoming maps that may bear new branches; `downsample` of
 each branch, its transition, where a new branch reads the last map; `modules` times the blocks of every branch followed

@@ -1,7 +1,7 @@
-"""What every spec must keep, whatever parts it is made of; call it for a block of your own.
+"""The contract of every spec, whatever parts it is made of; call it for a block of your own.
 
 `check_spec` holds one spec to all promises at once; `check_part` holds random specs that contain a given part to
-them. Each promise is a function of its own, so that a failing one can be called alone. See docs/blocks.md.
+them. Each promise is a function of its own, so that a failing one can be called alone. See docs/start/blocks.md.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def random_spec(rng: random.Random, using: type[Part] | None = None) -> ArchSpec
         FieldError: `using` is not in the catalogue, or fits in no spec that could be drawn; a part cannot be counted.
     """
     if using is not None and using not in parts():
-        raise FieldError("", f"{using.__name__} is not in the catalogue: see docs/blocks.md on entry points")
+        raise FieldError("", f"{using.__name__} is not in the catalogue: see docs/start/blocks.md on entry points")
     stages = rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5))
     parallel = _parallel(rng, using)
     for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The one walk over a layer tree: shapes, and the lines of its cost."""
+"""Trace of a layer tree: shapes, and the lines of its cost."""
 
 from archspec.documents.paths import Place, format_path
 from archspec.errors import FieldError, UncountedError

@@ -1,4 +1,4 @@
-"""From a spec to its layer tree, and the one walk over it that tracks shapes and costs."""
+"""The layer tree of a spec, and the walk over it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

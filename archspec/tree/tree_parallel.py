@@ -1,4 +1,4 @@
-"""From stages of parallel branches to their layer tree, and back from a layer's name to the field of the spec."""
+"""The layer tree of stages of parallel branches, and the field of the spec behind a layer's name."""
 
 from __future__ import annotations
 

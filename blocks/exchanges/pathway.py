@@ -16,7 +16,7 @@ from blocks.layers.units.pathway import Tapped
 
 @final
 class Pathway(Exchange):
-    """To every branch beside the trunk the trunk's local differences are added, and, on demand, the branches to it.
+    """Local differences of the trunk, added to every branch beside it, and, on demand, the branches added to the trunk.
 
     A tap is the trunk's local difference, a 1x1 convolution without bias and a norm, resized bilinearly to the branch's
     size; the way back is the same without the difference. Branches may have any sizes, equal ones among them. A branch

@@ -1,4 +1,4 @@
-"""What a layer is: plain data that knows its shape rule, its cost rule and which torch module it stands for.
+"""The layer: plain data that knows its shape rule, its cost rule and which torch module it stands for.
 
 A layer never imports torch until `module` is called. Costs follow fvcore's rules (one multiply-add = 1); bytes
 saved for backward are those that PyTorch's CPU kernels keep in float32.
@@ -108,7 +108,7 @@ class Visit:
 
 
 class MapsTracer(Protocol[R_co]):
-    """What can be traced on several maps: see `blocks.layers.maps`."""
+    """A layer that can be traced on several maps: see `blocks.layers.maps`."""
 
     def trace(self, maps: Maps, meter: Meter) -> R_co:
         """Shape and cost rule."""
@@ -117,7 +117,7 @@ class MapsTracer(Protocol[R_co]):
 
 @final
 class Meter:
-    """Collects the lines of a walk over layers; knows where the walk stands and what is already saved.
+    """Collector of the lines of a walk over layers; knows where the walk stands and what is already saved.
 
     Args:
         training: count as in training.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MapsLayer(ABC):
-    """From several maps to several maps. Subclasses are frozen dataclasses; see `Layer` for what the methods say."""
+    """A layer from several maps to several maps. Subclasses are frozen dataclasses; see `Layer` for the methods."""
 
     @abstractmethod
     def trace(self, maps: Maps, meter: Meter) -> Maps:
@@ -42,7 +42,7 @@ class MapsLayer(ABC):
 
 
 class MapsReader(ABC):
-    """From several maps to one value. Subclasses are frozen dataclasses; see `Layer` for what the methods say."""
+    """A layer from several maps to one value. Subclasses are frozen dataclasses; see `Layer` for the methods."""
 
     @abstractmethod
     def trace(self, maps: Maps, meter: Meter) -> Value:
@@ -193,7 +193,7 @@ class MapsSequence(MapsLayer):
 
 
 def entering(layer: MapsLayer | MapsReader, meter: Meter) -> Callable[..., Value]:
-    """What traces a child of `layer` by its name, on one value, or on several where it is a `MapsReader`."""
+    """The trace of a child of `layer` by its name, on one value, or on several where it is a `MapsReader`."""
     parts = dict(layer.children())
 
     def enter(name: str, *values: Value) -> Value:

@@ -1,8 +1,8 @@
-"""What fvcore counts on a module by archspec's rules (docs/counting.md), and what autograd keeps for backward.
+"""Counts of fvcore on a module by archspec's rules, and the memory that autograd keeps for backward.
 
-fvcore skips `scaled_dot_product_attention`, for which a handle counts the two matmuls, miscounts a matmul that
-broadcasts, and rounds most einsums; the handles here are exact. An operator that neither has a counting rule nor is
-known to be free is reported, never taken for a zero.
+The rules are those of docs/reference/counting.md. fvcore skips `scaled_dot_product_attention`, for which a handle
+counts the two matmuls, miscounts a matmul that broadcasts, and rounds most einsums; the handles here are exact. An
+operator that neither has a counting rule nor is known to be free is reported, never taken for a zero.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Rule = Callable[[list[Any], list[Any]], Any]
 @final
 @dataclass(frozen=True, slots=True)
 class OperatorCounts:
-    """What fvcore counts on a batch, by the dotted name of the submodule ("" is the whole module) and operator.
+    """Counts of fvcore on a batch, by the dotted name of the submodule ("" is the whole module) and operator.
 
     Attributes:
         macs: multiply-adds of the batch; what a submodule does counts for all modules that own it.
@@ -139,7 +139,7 @@ def per_image(counts: Counter[str], batch: int) -> Counter[str]:
 
 
 def depth(module: str) -> int:
-    """How far inside the model a module stands; the model itself is "" and 0."""
+    """Depth of a module inside the model; the model itself is "" and 0."""
     return module.count(".") + 1 if module else 0
 
 

@@ -1,4 +1,4 @@
-"""The answer to what a module costs: from memory, from disk, or by measuring it."""
+"""Look-up of a module's measurement: in memory, on disk, or by measuring it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Options = tuple[tuple[str, Option], ...]
 
 
 def answer(factory: str, options: Options, shape: Shape, *, training: bool) -> Measured:
-    """What the module that `factory` makes with `options` does with a map of `shape` (C, H, W).
+    """The measurement of the module that `factory` makes with `options` on a map of `shape` (C, H, W).
 
     Imports torch only where neither this process nor the cache on disk knows it.
 

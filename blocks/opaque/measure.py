@@ -1,4 +1,4 @@
-"""Building a module and measuring what it does with one map: on CPU, in float32."""
+"""Measurement of a module on one map: built, run and counted, on CPU, in float32."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Opaque(Layer):
-    """Whatever module a factory makes: (C, H, W) -> what the module gives.
+    """The module that a factory makes: (C, H, W) -> what the module gives.
 
     Its cost at a shape is measured: fvcore counts MACs and activations of every submodule, autograd tells the bytes
     kept for backward (of a contiguous map in float32, on CPU). The result is kept on disk under the hash of

@@ -1,4 +1,4 @@
-"""What was measured on a module that is not made of layers; plain data, without torch."""
+"""Measurements of a module that is not made of layers; plain data, without torch."""
 
 from dataclasses import dataclass
 from typing import final
@@ -9,7 +9,7 @@ from blocks.layers.layer import Line, Meter, Shape, Storage, Value
 @final
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a module did with one map.
+    """The measurement of a module on one map.
 
     Attributes:
         shape: shape of its output, without the batch.
@@ -41,7 +41,7 @@ class Measured:
 @final
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a module could not be measured.
+    """The reason why a module could not be measured.
 
     Attributes:
         rule: the rule that was broken.

@@ -1,4 +1,4 @@
-"""Where the code of a module factory lies and whether it has changed; without importing it."""
+"""The source files of a module factory, and whether they have changed; without importing it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def digests(ran: Iterable[CodeType], classes: Iterable[type]) -> dict[str, str] 
 
 @cache
 def versions() -> dict[str, str]:
-    """What else a measurement depends on: torch, fvcore, and the rules by which archspec measures."""
+    """Versions on which a measurement depends besides: torch, fvcore, and the rules by which archspec measures."""
     out: dict[str, str] = {}
     for name in ("torch", "fvcore"):
         try:

@@ -63,7 +63,7 @@ class Forest:
 
 
 def forest(view: ResultView, name: str, score: str) -> Forest:
-    """What the figure of `view` shows; `score` names the split and the quality."""
+    """The data of the figure of `view`; `score` names the split and the quality."""
     bars = [_bar(line, f"{line.index + 1}  {line.row.label}") for line in view.lines]
     if view.overall and view.overall.outcome:
         first = view.overall.outcome.against + 1

@@ -1,4 +1,4 @@
-"""What the seeds of an ablation say about its noise: the pilot by which `archspec power` plans the rest."""
+"""The noise of an ablation from its seeds: the pilot by which `archspec power` plans the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ablation shows: every row with its scores and costs, and its difference to the row it is compared with."""
+"""The results of an ablation: the scores and costs of every row, and its difference to the row it is compared with."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def compute(record: AblationRecord) -> AblationResults:
 
 
 def cost_change(row: PlanRow, base: PlanRow) -> tuple[CostChange, CostChange]:
-    """What `row` changes in params and MACs against `base`."""
+    """The change of `row` in params and MACs against `base`."""
     pairs = ((row.params, base.params), (row.macs, base.macs))
     params, macs = (CostChange(a - b, 100 * (a - b) / b) for a, b in pairs)
     return params, macs

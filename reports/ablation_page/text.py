@@ -1,4 +1,4 @@
-"""What is written around the tables of an ablation: captions, footnotes, and which differences are decided."""
+"""The text around the tables of an ablation: captions, footnotes, and which differences are decided."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def probability(p: float) -> str:
 
 
 def reference(view: PlanView) -> str:
-    """What the rows are compared with, in words; empty where none is compared."""
+    """The reference of the rows, in words; empty where none is compared."""
     pairs = [(index, row.against) for index, row in enumerate(view.rows) if row.against is not None]
     bases = {base for _, base in pairs}
     if not pairs:
@@ -70,7 +70,7 @@ def looks(record: AblationRecord) -> str:
 
 
 def footnotes(record: AblationRecord, view: ResultView) -> list[str]:
-    """What a reader of one table must know besides: trainings lost, early stops, equal runs, confounded rows."""
+    """Footnotes of one table: trainings lost, early stops, equal runs, confounded rows."""
     notes: list[str] = []
     for line in view.lines:
         place = f"Row {line.index + 1}"
@@ -107,7 +107,7 @@ def _about(place: str, line: ResultRow, outcome: Outcome, view: PlanView) -> lis
 
 
 def changes(row: PlanRow, base: PlanRow, *, to: str = "→", unset: str = "as in the base") -> list[str]:
-    """What sets two rows apart besides the layout: resolution and settings of the training.
+    """The differences of two rows besides the layout: resolution and settings of the training.
 
     `to` stands between the old and the new value, `unset` for a setting that a row leaves alone.
     """
@@ -150,7 +150,7 @@ def effects_caption(record: AblationRecord, view: ResultView) -> str:
 
 
 def effects_notes(record: AblationRecord, view: ResultView) -> list[str]:
-    """What a reader of the effects must know besides: seeds left out, looks, aliases."""
+    """Footnotes of the effects: seeds left out, looks, aliases."""
     left_out = sorted({seed for effect in view.effects for seed in effect.left_out})
     notes: list[str] = []
     if left_out:
@@ -162,7 +162,7 @@ def effects_notes(record: AblationRecord, view: ResultView) -> list[str]:
 
 
 def verdict(view: ResultView) -> list[str]:
-    """What is decided, what is not, and how many seeds would decide it."""
+    """The decided and the undecided differences, and how many seeds would decide the latter."""
     decided = [_decided(line, each, view) for line, each in view.outcomes if each.decided]
     open_ = [_open(line, each, view) for line, each in view.outcomes if not each.decided and each.comparison]
     said = [f"Decided: {'; '.join(decided) if decided else 'nothing'}."] if view.comparisons else []
@@ -193,7 +193,7 @@ def _who(line: ResultRow, outcome: Outcome, view: ResultView) -> str:
 
 
 def seeds_note(views: Sequence[ResultView]) -> str:
-    """How the numbers of seeds in `verdict` are meant; empty where there are none."""
+    """The meaning of the numbers of seeds in `verdict`; empty where there are none."""
     if not any(outcome.needed for view in views for _, outcome in view.outcomes):
         return ""
     return (
@@ -204,7 +204,7 @@ def seeds_note(views: Sequence[ResultView]) -> str:
 
 
 def headline(info: AblationResults) -> str:
-    """How many differences of all views are decided; one that several rows of a view state counts once."""
+    """The number of decided differences of all views; one that several rows of a view state counts once."""
     outcomes = {
         (number, line.row.run, view.plan.rows[each.against].run): each
         for number, view in enumerate(info.views)

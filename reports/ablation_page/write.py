@@ -23,7 +23,7 @@ ENTRIES = ("index.html", "tables", "figures")
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one view; `name` begins its files' names."""
+    """One view on the page; `name` begins its files' names."""
 
     name: str
     view: ResultView

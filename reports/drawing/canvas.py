@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""How figures look and how they are kept: one style, one palette, three formats, the same bytes every time."""
+"""The style of figures and the files that keep them: one palette, three formats, the same bytes every time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Places labels beside their points so that they overlap neither one another nor what is drawn."""
+"""Placement of labels beside their points so that they overlap neither one another nor what is drawn."""
 
 from __future__ import annotations
 

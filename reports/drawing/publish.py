@@ -1,4 +1,4 @@
-"""Where a report lands: a folder whose files appear all at once, and never among somebody else's."""
+"""The folder of a report, whose files appear all at once, and never among somebody else's."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True)
 class Unit:
-    """How one quantity is written: value / `divisor`, with `decimals` places and the unit `sign` (`M`, `ms`)."""
+    """The written form of one quantity: value / `divisor`, with `decimals` places and the unit `sign` (`M`, `ms`)."""
 
     title: str
     sign: str

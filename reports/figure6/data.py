@@ -60,7 +60,7 @@ class Figure6Point:
 
     @property
     def training(self) -> str:
-        """Which accuracy an own point shows, and over how many seeds: `test, 3 seeds`."""
+        """The accuracy that an own point shows, and over how many seeds: `test, 3 seeds`."""
         return f"{self.kind}, {plural(self.seeds or 1, 'seed')}"
 
 
@@ -74,7 +74,7 @@ class FamilyCurve:
 
     @property
     def scales(self) -> int:
-        """How many of the table's three scales the family has rows in."""
+        """The number of the table's three scales in which the family has rows."""
         return len({point.scale for point in self.points})
 
 
@@ -121,7 +121,7 @@ def figure6(overlay: Overlay | None = None) -> Figure6:
 
 
 def notes(info: Figure6) -> tuple[str, ...]:
-    """What a caption has to say: where inference time comes from, whom it lacks, and an own study's terms."""
+    """Notes for a caption: where inference time comes from, whom it lacks, and an own study's terms."""
     rows = sum(len(curve.points) for curve in info.curves)
     lacking = f"; not printed for {', '.join(info.untimed)}" if info.untimed else ""
     time = f"inference time is 1000 / images per second, {rows - len(info.untimed)} of {rows} rows{lacking}"

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Draws Figure 6: three panels side by side over a page, or stacked in one column, with a legend in groups."""
+"""The drawing of Figure 6: three panels side by side over a page, or stacked in one column, with a legend in groups."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def shortened(name: str, most: int = 24) -> str:
 
 
 def spots(figure: Figure, info: Figure6) -> list[list[tuple[float, float]]]:
-    """Where each point of `info` stands in each panel that has it: (x, y) in points from the figure's upper left."""
+    """The place of each point of `info` in each panel that has it: (x, y) in points from the figure's upper left."""
     scale = 72 / figure.dpi
     height = figure.bbox.height
     found: list[list[tuple[float, float]]] = []

@@ -58,7 +58,7 @@ def _point(record: Record, member: FrontMember) -> Figure6Point:
 
 
 def accuracy_of(points: Sequence[Figure6Point]) -> str:
-    """Which accuracy own `points` of one kind show, for a legend: `test, mean ± sd of 3 seeds`."""
+    """The accuracy that own `points` of one kind show, for a legend: `test, mean ± sd of 3 seeds`."""
     if points[0].kind == "validation":
         return "validation, 1 seed, not re-trained"
     counts = sorted({point.seeds or 0 for point in points})

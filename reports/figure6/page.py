@@ -18,7 +18,7 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Hit:
-    """What the page says of one point, in lines, and where the point stands in each panel that has it, in points."""
+    """The lines about one point on the page, and its place in each panel that has it, in points."""
 
     lines: tuple[str, ...]
     spots: tuple[tuple[float, float], ...]

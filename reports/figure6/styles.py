@@ -1,4 +1,4 @@
-"""How each curve of Figure 6 is drawn, and how the legend groups them: all told apart, or few in front of many."""
+"""Styles of Figure 6's curves, and the groups of its legend: all told apart, or few in front of many."""
 
 from __future__ import annotations
 

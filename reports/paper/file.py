@@ -1,4 +1,4 @@
-"""What `archspec/papers/<name>.yaml` says: which spec stands for which row of a paper, and how the row counts."""
+"""The file `archspec/papers/<name>.yaml`: which spec stands for which row of a paper, and how the row counts."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def read(document: Document) -> PaperFile:
 @final
 @dataclass(frozen=True)
 class Specs:
-    """Makes the specs of rows, each from a preset or from a row that stands anywhere in the file."""
+    """The specs of rows, each made from a preset or from a row that stands anywhere in the file."""
 
     document: Document
     family: Family

@@ -88,17 +88,17 @@ class PaperRow:
 
     @property
     def convention(self) -> str | None:
-        """How `macs` counts; None for `paper_macs`."""
+        """The convention by which `macs` counts; None for `paper_macs`."""
         return self.plan.convention
 
     @property
     def inferred(self) -> str:
-        """What it adds to its base without the text saying so."""
+        """Additions to its base that the text does not state."""
         return self.plan.inferred
 
     @property
     def off(self) -> str:
-        """Why a cell cannot be met."""
+        """The reason why a cell cannot be met."""
         return self.plan.off
 
     @property
@@ -132,7 +132,7 @@ class Paper:
 
     @property
     def title(self) -> str:
-        """The paper's."""
+        """Title of the paper."""
         return self.file.title
 
     @cached_property

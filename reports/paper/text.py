@@ -1,4 +1,4 @@
-"""Prints `paper.Paper`: as a table for people, as Markdown, and as plain data for JSON and CSV."""
+"""The cost tables of a paper in print: a table for people, Markdown, and plain data for JSON and CSV."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def summary(info: Paper) -> str:
 
 
 def legend(info: Paper) -> str:
-    """What the columns mean."""
+    """The meaning of the columns."""
     first = ["GMACs: 10⁹ multiply-adds of convolutions, linear layers, attention; layer norm at 5 per element."]
     if info.conventions:
         first = ["GMACs: 10⁹ multiply-adds, counted as the last column says."]
@@ -118,7 +118,7 @@ def offs(info: Paper) -> list[str]:
 
 
 def inferred(info: Paper) -> list[str]:
-    """What is inferred, each with the rows that add it."""
+    """The inferred additions, each with the rows that have it."""
     names: dict[str, list[str]] = {}
     for row in info.rows:
         if row.inferred:

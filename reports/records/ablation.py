@@ -129,7 +129,7 @@ class AblationRecord:
 
     @property
     def places(self) -> dict[str, str]:
-        """Where each run is first seen: `view, row`."""
+        """The place where each run is first seen: `view, row`."""
         places: dict[str, str] = {}
         for view in self.views:
             for row in view.rows:
@@ -151,7 +151,7 @@ def read_ablation(run: Path) -> AblationRecord:
 
 
 def find_ablation(run: Path) -> AblationRecord | None:
-    """What `read_ablation` reads, or None where the journal is of something else.
+    """The record as of `read_ablation`, or None where the journal is of something else.
 
     Raises:
         SpecError: there is no journal.

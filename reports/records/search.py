@@ -29,7 +29,7 @@ COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "r
 
 @dataclass(frozen=True)
 class Quality:
-    """What the accuracy of a study is: its label, data set, and the public benchmark it may be compared with."""
+    """The accuracy of a study: its label, data set, and the public benchmark it may be compared with."""
 
     label: str
     dataset: str
@@ -37,7 +37,7 @@ class Quality:
 
     @property
     def word(self) -> str:
-        """What sentences and axes call it: `accuracy`, or its own name where it is no accuracy (`mIoU`)."""
+        """Name in sentences and on axes: `accuracy`, or its own name where it is no accuracy (`mIoU`)."""
         return quality(self.label)
 
 
@@ -154,7 +154,7 @@ def _objectives(study: optuna.Study) -> tuple[str, ...]:
 
 
 def stated_metric(attributes: Mapping[str, Any]) -> Quality:
-    """What the attributes of a study say its accuracy is."""
+    """The accuracy of a study as its attributes state it."""
     metric: Mapping[str, Any] = attributes.get("metric", {})
     return Quality(
         label=str(metric.get("label", "accuracy")),
@@ -212,6 +212,6 @@ def _number(value: object) -> float:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of a library says, short and on one line."""
+    """The message of a library's error, short and on one line."""
     text = " ".join(str(error).split())
     return (text[:160] or type(error).__name__) if text != "None" else type(error).__name__

@@ -14,11 +14,11 @@ Severity = Literal["serious", "minor"]
 
 @dataclass(frozen=True)
 class Objection:
-    """What a reviewer would object to.
+    """An objection of a reviewer.
 
     Attributes:
         severity: `serious` where a claim of the run may be false, `minor` where it needs a word of caution.
-        rule: its name in docs/review.md.
+        rule: its name in docs/reference/review.md.
         text: what is objected to, with the values.
         place: the study, trials, members, view or row that it concerns.
         command: a shell line that resolves it, or does all of it that a shell can do.

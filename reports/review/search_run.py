@@ -1,4 +1,4 @@
-"""A search as a reviewer gets it: journal, front, what was asked, and the runs beside it."""
+"""A search under review: journal, front, what was asked, and the runs beside it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SearchRun:
 
     @property
     def changes(self) -> Mapping[str, Any]:
-        """What was asked to be otherwise in the training of the finalists."""
+        """Changes that were asked for in the training of the finalists."""
         return _mapping(_mapping(self.asked.get("final")).get("changes"))
 
     def wanted(self, field: str, default: int = 0) -> int:

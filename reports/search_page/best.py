@@ -1,4 +1,4 @@
-"""What the best layout of a search is worth: seen, expected when trained again, and measured."""
+"""The accuracy of the best layout of a search: seen, expected when trained again, and measured."""
 
 from __future__ import annotations
 

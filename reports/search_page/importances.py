@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Which parameters of the space an objective depends on, one objective at a time."""
+"""Importance of the parameters of a space, one objective at a time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""What the members of a front look like: their stages drawn to scale, one layout per row."""
+"""The layouts of a front's members: their stages drawn to scale, one layout per row."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def within_noise(comparison: Comparison | None) -> bool:
 
 
 def legend(found: Neighbours, word: str = "accuracy") -> str:
-    """What the column states and by which test; why there is none, where scipy is missing; else nothing."""
+    """The meaning of the column and its test; the reason why there is none, where scipy is missing; else nothing."""
     if found.missing:
         return f"Whether neighbours differ by more than noise is not stated: {found.missing}."
     if not found.comparisons:

@@ -115,6 +115,6 @@ def _corner(found: Findings, index: int) -> str:
 
 
 def objectives(record: Record) -> str:
-    """What the study searched for, in words."""
+    """The objectives of the study, in words."""
     names = [in_text(name) for name in record.objectives if name != "accuracy"]
     return f"maximising {record.metric.word}" + (f", minimising {' and '.join(names)}" if names else "")

@@ -1,4 +1,4 @@
-"""How far a search has come after each trial: its hypervolume, beside that of a random search."""
+"""Progress of a search after each trial: its hypervolume, beside that of a random search."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Progress:
 
     @property
     def shared(self) -> int:
-        """How many layouts every arm has trained: after as many, the arms compare."""
+        """The number of layouts that every arm has trained: after as many, the arms compare."""
         return min(len(arm.trials) for arm in self.arms)
 
     @property
@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def note(self) -> str:
-        """What a reader should know of the comparison."""
+        """A note on the comparison."""
         if len(self.arms) > 1:
             return (
                 f"After {self.shared} trained layouts: {self.result}. One run of each, so the spread between runs is "

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Draws `progress.Progress`: the hypervolume of both arms after each trained layout."""
+"""The figure of a search's progress: the hypervolume of both arms after each trained layout."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What the figure shows; `notes` are the sentences that belong under it."""
+    """The data of the figure; `notes` are the sentences that belong under it."""
 
     metric: str
     panels: tuple[Panel, ...]

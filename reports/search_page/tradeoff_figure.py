@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Draws `tradeoff.Tradeoff`: validation points of the search hollow, test means of the re-trained front solid."""
+"""The figure of cost against accuracy: validation points of the search hollow, test means of the front solid."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Draws `edf.Edf`: the distribution functions with their bands, and the layouts behind them against cost."""
+"""The figure of populations: the distribution functions with their bands, and the layouts behind them against cost."""
 
 from __future__ import annotations
 

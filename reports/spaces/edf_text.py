@@ -1,4 +1,4 @@
-"""Prints `edf.Edf`: the populations and their comparisons as tables, for people and as plain data."""
+"""Populations and their comparisons in print: tables for people, and plain data."""
 
 from __future__ import annotations
 

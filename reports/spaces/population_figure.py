@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Draws the population of a design space: distributions of cost, and a cloud of layouts drawn uniformly from it."""
+"""The figure of a design space: distributions of cost, and a cloud of layouts drawn uniformly from it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Histogram:
 
     @property
     def band(self) -> tuple[int, int]:
-        """What the limits leave of the whole range."""
+        """The part of the whole range that the limits leave."""
         low, high = self.edges[0], self.edges[-1]
         return low if self.low is None else max(low, self.low), high if self.high is None else min(high, self.high)
 
@@ -80,7 +80,7 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Cloud:
-    """What a figure of a population shows.
+    """The data of the figure of a population.
 
     Attributes:
         name: of the space.

@@ -65,7 +65,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Settings:
-    """How rows are compared.
+    """The settings of a comparison of rows.
 
     Attributes:
         paired: by seed, on the seeds that both rows finished.

@@ -43,7 +43,7 @@ class EffectTerm:
 @final
 @dataclass(frozen=True)
 class Effect:
-    """What one contrast of the rows says.
+    """The estimate of one contrast of the rows.
 
     Attributes:
         members: the effects that it cannot tell apart, the simplest first and with sign +1.

@@ -1,4 +1,4 @@
-"""How many seeds an ablation needs, and what a given number of seeds can show.
+"""Statistical power: the seeds that an ablation needs, and the effect that a given number of seeds can show.
 
 All of it is for the paired t test at Holm's strictest level, `level / comparisons`. Holm marks a row at least as often
 as a test at that level does, so the promise holds whether the other rows differ or not.

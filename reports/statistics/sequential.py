@@ -1,4 +1,4 @@
-"""Stop a row's trainings when it is decided: group-sequential tests with an alpha-spending rule."""
+"""Sequential stopping of a row's trainings: group-sequential tests with an alpha-spending rule."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is known of a row: `continue` asks for more seeds, up to `seeds`; all else is final.
+    """The state of a row: `continue` asks for more seeds, up to `seeds`; all else is final.
 
     `p` and `threshold` are those of the last look that was reached (NaN before the first).
     """
@@ -55,8 +55,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a plan of looks does at a given true difference: chance to be marked on the true side, on either side,
-    and the mean number of seeds; all by simulation."""
+    """Operating characteristics of a plan of looks at a given true difference: chance to be marked on the true side, on
+    either side, and the mean number of seeds; all by simulation."""
 
     right: float
     marked: float
@@ -123,7 +123,7 @@ def normal_boundaries(looks: Sequence[int], level: float, spending: Spending = "
 
 
 def decide(differences: Sequence[float], plan: Sequence[Look], *, higher: bool = True) -> Decision:
-    """What the paired differences to the reference, in the order of their seeds, decide so far.
+    """The decision that the paired differences to the reference allow so far, in the order of their seeds.
 
     Each look sees exactly its own number of finished pairs: what came in after it is left to the next look, and a row
     that a look decided stays decided. So the answer does not depend on how often one asks. Differences that are not

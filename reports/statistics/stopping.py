@@ -1,4 +1,4 @@
-"""Which trainings of an ablation need no further seeds, because every comparison that they serve is decided."""
+"""Early end of an ablation's trainings, where every comparison that they serve is decided."""
 
 from __future__ import annotations
 

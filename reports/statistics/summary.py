@@ -1,4 +1,4 @@
-"""What repeated seeds say: mean, sample standard deviation, seed noise, seeds needed."""
+"""Summaries of repeated seeds: mean, sample standard deviation, seed noise, seeds needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the best of a search is worth: the highest of many noisy means is too high, by more the more there are."""
+"""The winner's curse: the highest of many noisy means is too high, by more the more there are."""
 
 from __future__ import annotations
 

@@ -38,18 +38,18 @@ class EditSpec(BaseModel):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What it changes in the spec."""
+        """The changes to the spec."""
         return {path: value for path, value in self.set.items() if not trains(path)}
 
     @property
     def training(self) -> dict[str, Any]:
-        """What it changes in the evaluator."""
+        """The changes to the evaluator."""
         return {path: value for path, value in self.set.items() if trains(path)}
 
 
 @final
 class StopSpec(BaseModel):
-    """When a row needs no further seeds: looks at its p value, with the level spent over them (Lan and DeMets)."""
+    """Sequential stopping of a row's seeds: looks at its p value, with the level spent over them (Lan and DeMets)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

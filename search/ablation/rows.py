@@ -92,7 +92,7 @@ class Ablation:
 
     @property
     def quality(self) -> str:
-        """What lines for people call the score of a row: `accuracy`, `mIoU`."""
+        """Name of a row's score in lines for people: `accuracy`, `mIoU`."""
         evaluator = self.plan.config.evaluator
         return evaluator.quality if evaluator else "accuracy"
 
@@ -135,11 +135,11 @@ class Ablation:
         }
 
     def training(self, row: ResolvedRow) -> dict[str, Any]:
-        """What the edits of a row change in how it is trained: values by dotted path."""
+        """Changes that the edits of a row make to its training: values by dotted path."""
         return {path: value for name in row.edits for path, value in self.edits[name].training.items()}
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the tables should know: edits that set the same field, rows that are the same."""
+        """Notes for a reader of the tables: edits that set the same field, rows that are the same."""
         return tuple(dict.fromkeys([*self._clashes(), *self._repetitions()]))
 
     def _table(self, index: int, view: View) -> PlanTable:

@@ -1,4 +1,4 @@
-"""Runs a plan: the rows of its views, trained by the workers of a search and kept in the same kind of journal."""
+"""The run of a plan: the rows of its views, trained by the workers of a search and kept in the same kind of journal."""
 
 from __future__ import annotations
 

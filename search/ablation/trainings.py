@@ -1,4 +1,4 @@
-"""The arm of an ablation: every row of a plan with every seed, as queued trials of one Optuna study."""
+"""Trainings of an ablation: every row of a plan with every seed, as queued trials of one Optuna study."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Decide = Callable[[Scores, int], frozenset[str]]
 
 @final
 class AblationPhase(Phase):
-    """Trains every distinct row once per seed, all rows with one seed before any row with the next.
+    """Trainings of every distinct row, once per seed, all rows with one seed before any row with the next.
 
     A trial's parameters are its edits, on or off, and its seed.
 

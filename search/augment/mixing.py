@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Mixing:
-    """How the images a of a batch are mixed with their partners b.
+    """The mixing of the images a of a batch with their partners b.
 
     Attributes:
         partner: (N,) int64, the index of b for each a.
@@ -44,7 +44,7 @@ class Mixing:
 
 
 def draw_mixing(images: "Tensor", recipe: "Recipe", rng: "Random") -> Mixing | None:
-    """How a batch (N, C, H, W) is mixed, on its device; None for a batch that is left as it is.
+    """A random mixing of a batch (N, C, H, W), on its device; None for a batch that is left as it is.
 
     As in DeiT one draw serves the whole batch. Both kinds configured, each is as probable.
     """

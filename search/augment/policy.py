@@ -1,4 +1,4 @@
-"""What a recipe does to a training batch beyond the data set's own augmentation; a function of seed, epoch and step."""
+"""The augmentation of a training batch by a recipe, after the data set's own; a function of seed, epoch and step."""
 
 from random import Random
 from typing import TYPE_CHECKING, final
@@ -40,5 +40,5 @@ class Policy:
         return erase(images, self._recipe.erasing, Random(mix(self._seed, "erasing", epoch, step)), noise)
 
     def mixing(self, images: "Tensor", epoch: int, step: int) -> Mixing | None:
-        """How the batch is mixed; None for a batch that is left as it is."""
+        """The mixing of the batch; None for a batch that is left as it is."""
         return draw_mixing(images, self._recipe, Random(mix(self._seed, "mixing", epoch, step)))

@@ -25,7 +25,7 @@ MAX_CHILDREN = 16
 
 
 class ConfinedSampler(BaseSampler):
-    """Decides on a whole layout before the trial asks for its first parameter, and answers from that."""
+    """A sampler that decides on a whole layout before the trial asks for its first parameter, and answers from that."""
 
     def __init__(self, confinement: Confinement) -> None:
         self.confinement = confinement
@@ -37,7 +37,7 @@ class ConfinedSampler(BaseSampler):
         """The choices [components] of a layout inside."""
 
     def moved(self, number: int, params: Params) -> tuple[str, ...]:
-        """What was changed of a proposal to bring it inside, `path: old -> new`, if `params` are what became of it."""
+        """The changes that brought a proposal inside, `path: old -> new`, if `params` are what became of it."""
         return self._moved if self._params.get(number) == params else ()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -57,7 +57,7 @@ class ConfinedSampler(BaseSampler):
 
 @final
 class UniformSampler(ConfinedSampler):
-    """Every layout inside with the same probability."""
+    """Uniform draws: every layout inside with the same probability."""
 
     def __init__(self, confinement: Confinement, seed: int) -> None:
         super().__init__(confinement)
@@ -134,7 +134,7 @@ class GeneticSampler(ConfinedSampler):
 
 
 def distribution(hole: Hole) -> BaseDistribution:
-    """What a trial's parameter may be: integers in a range as such, everything else as a category."""
+    """The distribution of a trial's parameter: integers in a range as such, everything else as a category."""
     step = steps_by(hole)
     if step is None:
         return CategoricalDistribution(hole.options)

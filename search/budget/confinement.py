@@ -1,4 +1,4 @@
-"""A budget at work: which layouts of a space are inside, draws among them, and the nearest of them to any other."""
+"""A budget over a space: which layouts are inside, draws among them, and the nearest of them to any other."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Confinement:
         return layouts if layouts > LARGE else count(self.chain, self.box)
 
     def inside(self, rows: Ints) -> NDArray[np.bool_]:
-        """Which of the layouts [layouts, components] are possible and inside."""
+        """Mask of the layouts [layouts, components] that are possible and inside."""
         costs = self.chain.price(rows)
         keep = costs[:, 0] >= 0
         for limit, cost in zip(self.box, costs.T, strict=True):

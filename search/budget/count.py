@@ -62,7 +62,7 @@ def dearest(chain: Chain, metric: MetricAt) -> Ints:
 
 
 def distribution(chain: Chain, metric: MetricAt, bins: int) -> tuple[Ints, list[int]]:
-    """How many possible layouts cost how much.
+    """The number of possible layouts by cost.
 
     Args:
         chain: with a possible layout.

@@ -56,7 +56,7 @@ class FieldChange:
 @final
 @dataclass(frozen=True)
 class Fix:
-    """What `fix` found.
+    """The result of `fix`.
 
     Attributes:
         spec: the edited spec, or the given one where nothing had to change.

@@ -38,7 +38,7 @@ BEAM = 2048
 @final
 @dataclass(frozen=True)
 class Moves:
-    """How far every option of every component is from the layout that is to be repaired.
+    """Distances of every option of every component from the layout that is to be repaired.
 
     Attributes:
         changes: per component [options], holes that change; one that opens or closes with another is none.

@@ -40,7 +40,7 @@ class Part:
 @final
 @dataclass(frozen=True)
 class Spread:
-    """What the possible layouts cost in one metric.
+    """The distribution of the possible layouts' costs in one metric.
 
     Where nobody asked for the histogram, or the costs are too many to be counted (`reason`), there are no bins.
 
@@ -106,7 +106,7 @@ class Population:
         return Fraction(self.inside, self.layouts)
 
     def spread(self, metric: MetricAt) -> Spread:
-        """What the layouts cost in one of the metrics."""
+        """The distribution of the layouts' costs in one of the metrics."""
         return next(spread for spread in self.spreads if spread.metric == metric)
 
 

@@ -1,4 +1,4 @@
-"""How much weight lies below many points at once, in any number of dimensions: weighted dominance counting, exactly.
+"""Weighted dominance counting: the weight below many points at once, in any number of dimensions, exactly.
 
 Points are given by their ranks, so that in each dimension they are a permutation of 0 .. n - 1, and a query by how many
 points lie below it in each dimension. The last dimension is cut into groups of equal size. A query sees whole the

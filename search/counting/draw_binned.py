@@ -23,7 +23,7 @@ BLOCK = 4096
 
 @final
 class Inside:
-    """Tells which layouts are inside a lattice's box, by their true costs, and keeps the score.
+    """Test of layouts against a lattice's box, by their true costs, with the share that passed.
 
     Attributes:
         accepted: layouts that were inside.
@@ -42,7 +42,7 @@ class Inside:
         return max(1, self.accepted) / max(1, self.proposed)
 
     def __call__(self, choices: Ints) -> NDArray[np.bool_]:
-        """Which layouts [layouts, components] are inside."""
+        """Mask of the layouts [layouts, components] that are inside."""
         inside = np.asarray(~self.outside(choices).any(0))
         self.accepted += int(inside.sum())
         self.proposed += len(choices)
@@ -61,7 +61,7 @@ class Inside:
 
 @final
 class Proposer:
-    """Draws layouts uniformly from the widened box of a grid.
+    """Uniform proposals of layouts from the widened box of a grid.
 
     Args:
         grid: one that holds a layout.

@@ -1,4 +1,4 @@
-"""Why no layout is in a box, and what is nearest."""
+"""The reason why no layout is in a box, and what is nearest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search.space.limits import Box, Limit, describe
 
 
 def explain(chain: Chain, box: Box) -> str:
-    """Why no layout is inside: the limit that none meets, or the limits that exclude each other.
+    """The reason why no layout is inside: the limit that none meets, or the limits that exclude each other.
 
     Names the nearest cost that can be reached. Meant for boxes that hold no layout.
 

@@ -71,7 +71,7 @@ class Grid:
 
     @cached_property
     def tables(self) -> list[Ints]:
-        """See the class."""
+        """Tables of the counts; see the class."""
         _, shape = self.windows[-1]
         last = np.zeros((self.words, 1, *shape), np.int64)
         last[0] = 1

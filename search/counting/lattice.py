@@ -55,7 +55,7 @@ class Bundle:
 
     @cached_property
     def starts(self) -> Ints:
-        """Where each one's options begin."""
+        """The index at which each one's options begin."""
         return np.concatenate([[0], self.counts.cumsum()[:-1]])
 
 
@@ -155,7 +155,7 @@ class Lattice:
 
     @cached_property
     def ends(self) -> list[Reach]:
-        """What the costs of ends lie between, per border; those of the first border are the layouts'."""
+        """Smallest and largest costs of ends, per border; those of the first border are the layouts'."""
         reach = [self._origin(1)]
         for bundles, states in zip(reversed(self.bundles), reversed(self.states[:-1]), strict=True):
             reach.insert(0, self._step(bundles, states, reach[0], forward=False))
@@ -163,7 +163,7 @@ class Lattice:
 
     @cached_property
     def beginnings(self) -> list[Reach]:
-        """What the costs of beginnings lie between, per border."""
+        """Smallest and largest costs of beginnings, per border."""
         reach = [self._origin(self.states[0])]
         for bundles, states in zip(self.bundles, self.states[1:], strict=True):
             reach.append(self._step(bundles, states, reach[-1], forward=True))

@@ -248,7 +248,7 @@ class Asked:
         return sum(dot(batch.counts, answers) << power for power, answers in self.answers(batch.values))
 
     def answers(self, values: Ints) -> Iterator[tuple[int, Ints]]:
-        """How many points complete each sum [metrics, sums], in limbs: pairs of a power of two and [sums]."""
+        """The number of points that complete each sum [metrics, sums], in limbs: pairs of a power of two and [sums]."""
         corners = list(product(*(self._ends(index, row) for index, row in enumerate(values))))
         queries = np.stack([np.concatenate(rows) for rows in zip(*([r for _, r in c] for c in corners), strict=True)])
         signs = [np.prod([sign for sign, _ in corner]) for corner in corners]
@@ -282,7 +282,7 @@ class Asked:
 
 @final
 class Ranker:
-    """Tells how many of some values are at most a given one: by a table where the values are close enough."""
+    """Ranks of values among given ones, the number that is not larger: by a table where the values are close enough."""
 
     def __init__(self, values: Ints) -> None:
         self.values = np.sort(values)
@@ -311,7 +311,7 @@ def count_inside(lattice: Lattice) -> int:
 
 
 def too_large() -> SpecError:
-    """What is said of a space with too many distinct costs."""
+    """The message about a space with too many distinct costs."""
     return SpecError(
         f"the space has too many distinct costs to be counted exactly: more than {MAX_POINTS:,} in a half;"
         " name fewer limits or restrict the space"

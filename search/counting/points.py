@@ -40,7 +40,7 @@ class Points:
         return total(self.counts)
 
     def find(self, values: Ints) -> NDArray[np.intp]:
-        """Where vectors [metrics, n] stand among the points; -1 for those that do not."""
+        """Indices of vectors [metrics, n] among the points; -1 for those that are not among them."""
         if not self.size:
             return np.full(values.shape[1], -1, np.intp)
         begin, end = np.zeros(values.shape[1], np.intp), np.full(values.shape[1], self.size, np.intp)

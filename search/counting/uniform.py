@@ -23,7 +23,7 @@ MOST = 1 << 16
 
 @final
 class Sampler:
-    """Draws layouts inside a box, exactly uniformly.
+    """Exactly uniform draws of layouts inside a box.
 
     Layouts are proposed from a `Grid`: costs are rounded down to bins and the box is widened by what rounding can
     take off, so that the widened box holds every layout of the true one. Each proposal is uniform over the widened

@@ -17,7 +17,7 @@ CLEARING = 0.8  # how far the ink of fragments fades under the digit
 
 
 class Scene(NamedTuple):
-    """What scenes look like: image side in pixels, digit size over image side, number of fragments."""
+    """The look of scenes: image side in pixels, digit size over image side, number of fragments."""
 
     resolution: int
     smallest: float

@@ -34,7 +34,7 @@ class DatasetSplit(ABC):
 
     @property
     def supervision(self) -> Supervision:
-        """What the labels ask of a network."""
+        """The kind of labels, and so what they ask of a network."""
         return Classification()
 
     @abstractmethod
@@ -78,12 +78,12 @@ class Dataset(BaseModel, ABC):
 
     @property
     def supervision(self) -> Supervision:
-        """What the labels ask of a network."""
+        """The kind of labels, and so what they ask of a network."""
         return Classification()
 
     @property
     def metric_label(self) -> str:
-        """How a report names the quality on this data set."""
+        """Name in a report of the quality on this data set."""
         return self.supervision.metric
 
     @property

@@ -18,7 +18,7 @@ INKED = 0.4  # least ink, of the most that a pen leaves, of a pixel that belongs
 
 
 class SceneLayout(NamedTuple):
-    """What scenes look like: image side in pixels, fewest and most digits, digit size over image side."""
+    """The look of scenes: image side in pixels, fewest and most digits, digit size over image side."""
 
     resolution: int
     fewest: int

@@ -19,7 +19,7 @@ Files = list[list[str]]
 @final
 @dataclass(frozen=True)
 class Folders:
-    """Where the images of a data set lie: its classes, sorted, and the splits' folders relative to `root`."""
+    """The folders of a data set's images: its classes, sorted, and the splits' folders relative to `root`."""
 
     root: Path
     classes: tuple[str, ...]

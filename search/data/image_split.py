@@ -22,7 +22,7 @@ STD = (0.229, 0.224, 0.225)
 @final
 @dataclass(frozen=True)
 class Framing:
-    """How an image becomes a square: scored on `crop` of its shorter side, trained on random parts."""
+    """The square cut from an image: scored on `crop` of its shorter side, trained on random parts."""
 
     resolution: int
     crop: float

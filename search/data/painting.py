@@ -1,4 +1,4 @@
-"""What scenes are painted with: textured ground, and source images put in place by two matrices of bilinear weights."""
+"""Painting of scenes: textured ground, and source images put in place by two matrices of bilinear weights."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 

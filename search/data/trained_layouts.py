@@ -35,7 +35,7 @@ class TrainedLayout:
 @final
 @dataclass(frozen=True, slots=True)
 class TrainedLayouts:
-    """What training gave: `rows` are the trainings of each layout, by digest, in order of their seeds."""
+    """The results of training: `rows` are the trainings of each layout, by digest, in order of their seeds."""
 
     name: str
     rows: Mapping[str, tuple[TrainedLayout, ...]]

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.02
 
 @final
 class Command(Evaluator):
-    """Run a command per layout; the last line that it prints is a JSON object with at least `accuracy` (0 to 1).
+    """A command run for each layout; the last line that it prints is a JSON object with at least `accuracy` (0 to 1).
 
     In the arguments `{spec}` becomes the path of the layout's YAML file, `{folder}` the folder for its files,
     `{seed}` the seed, `{resolution}` the side of the image and `{split}` `validation` or, for finalists, `test`:
@@ -60,7 +60,7 @@ class Command(Evaluator):
 
 @final
 class CommandSession(Session):
-    """One command at a time."""
+    """A session that runs one command at a time."""
 
     def __init__(self, config: Command) -> None:
         self.config = config

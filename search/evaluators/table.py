@@ -20,7 +20,7 @@ from search.plugins import parse_config
 
 @final
 class Lookup(Evaluator):
-    """Look up what training a layout gave; costs are computed, exactly, as everywhere.
+    """Look-up in a table of trained layouts; costs are computed, exactly, as everywhere.
 
     A search sees one training of each layout, with its noise, as it would if it trained: `seed: study` answers with
     the row of the study's seed (modulo the number of rows), so finalists, whose seeds follow, get the other rows.
@@ -94,7 +94,7 @@ class Lookup(Evaluator):
 
 @final
 class LookupSession(Session):
-    """Answers at once."""
+    """A session that answers from the table."""
 
     def __init__(self, config: Lookup) -> None:
         self.config = config

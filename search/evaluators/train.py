@@ -26,7 +26,7 @@ _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 
 @final
 class Train(Evaluator):
-    """Train on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
+    """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
 
     type: Literal["train"] = "train"
     data: AnyDataset = Field(
@@ -75,7 +75,7 @@ class Train(Evaluator):
 
 @final
 class TrainSession(Session):
-    """Keeps the splits in memory, once for all sessions on the same data; one network at a time."""
+    """A session that keeps the splits in memory, once for all sessions on the same data; one network at a time."""
 
     def __init__(self, config: Train) -> None:
         import torch

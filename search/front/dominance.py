@@ -1,4 +1,4 @@
-"""Which of many points are nondominated: of low cost, high score and, where there are limits, low burdens."""
+"""Nondominated points among many: of low cost, high score and, where there are limits, low burdens."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def nondominated_rows(cost: Ints, score: Floats) -> tuple[Places, Places]:
 
 @final
 class DominanceFilter:
-    """Tells of most dominated points at a glance that they are: the best score of some points, cell by cell.
+    """A quick filter that drops most dominated points: the best score of some points, cell by cell.
 
     A cell of costs (and burdens) holds the best score of those points that cost strictly less (and burden no more)
     than everything in it. What has at most that score is dominated; no point is called so for its own sake.
@@ -82,7 +82,7 @@ class DominanceFilter:
         self.best = best.ravel()
 
     def passes(self, cost: Ints, score: Floats, burden: Ints) -> NDArray[np.bool_]:
-        """Which points may be nondominated."""
+        """Mask of the points that may be nondominated."""
         cell = (cost - self.low[0]) >> self.shift[0]
         if burden.shape[1]:
             cell *= self.strides[0]

@@ -101,7 +101,7 @@ class Choice:
 @final
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is open, and what was published. A design is an option of each choice, and holds for all specs at once.
+    """Open choices and published figures. A design is an option of each choice, and holds for all specs at once.
 
     Attributes:
         name: for people.

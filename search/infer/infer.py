@@ -1,4 +1,4 @@
-"""Which designs fit published cost cells: all of them priced, none left out."""
+"""The designs that fit published cost cells: all of them priced, none left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 @final
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What a cell says about the designs.
+    """The verdict of a cell on the designs.
 
     Attributes:
         cell: the cell.
@@ -62,7 +62,7 @@ class Design:
 @final
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What the cells of a case determine.
+    """The conclusions from the cells of a case.
 
     Attributes:
         case: the case.

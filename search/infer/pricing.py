@@ -53,7 +53,7 @@ class Price:
 
 @final
 class Pricer:
-    """Prices the designs of a case.
+    """Exact prices of the designs of a case.
 
     Args:
         case: the case.

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar, what is known so far as a table, and a line per answer."""
+"""Progress of a run for people: a bar, what is known so far as a table, and a line per answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ProgressDisplay:
         self.console.print(Text(text), soft_wrap=True)
 
     def show_progress(self, order: Order, text: str) -> None:
-        """What a worker is doing."""
+        """Show the progress of a worker."""
         self.running[order.digest, order.run] = f"{order.run}: {text}"
 
     def show_answer(self, line: str, progress: tuple[int, int], order: Order, search: Study) -> None:

@@ -1,4 +1,4 @@
-"""Arms of a run: who proposes layouts, and what becomes of an answer. Only this process writes the journal."""
+"""Phases of a run: proposals of layouts, and the record of their answers. Only this process writes the journal."""
 
 from __future__ import annotations
 

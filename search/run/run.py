@@ -1,4 +1,4 @@
-"""Runs a study: hands orders to workers, notes answers, survives interruption."""
+"""The run of a study: hands orders to workers, notes answers, survives interruption."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _run_arms(
 
 @final
 class Conductor:
-    """The loop: keep the workers busy, note what they say, listen for Ctrl-C."""
+    """The loop of a run: keep the workers busy, note what they say, listen for Ctrl-C."""
 
     def __init__(self, pool: Pool, screen: ProgressDisplay) -> None:
         self.pool, self.screen = pool, screen

@@ -46,14 +46,14 @@ class Order:
     final: bool = False
 
     def folder(self, root: Path) -> Path:
-        """Where the files of this evaluation go."""
+        """The folder for the files of this evaluation."""
         return root / "artifacts" / self.digest / self.run
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker says."""
+    """A message of a worker."""
 
     kind: Kind
     text: str = ""

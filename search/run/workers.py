@@ -78,7 +78,7 @@ class ProcessPool(Pool):
             worker.pipe.send(order)
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
-        """What workers said within `timeout` seconds."""
+        """Messages of workers within `timeout` seconds."""
         pipes = {worker.pipe: worker for worker in self._workers if worker.order is not None}
         for ready in wait(list(pipes), timeout):
             worker = pipes[cast("Connection", ready)]

@@ -30,7 +30,7 @@ DRAWS = 64
 
 @final
 class ExactSampler(ConfinedSampler):
-    """Proposes what `search.surrogate.optimum` finds, after some trials at random.
+    """A sampler of the optima that `search.surrogate.optimum` finds, after some trials at random.
 
     Trials under way count as tried, and as if they had given what the surrogate predicts, so workers that run at the
     same time get different layouts. A proposal depends on nothing but the trials, and where it is drawn at random on
@@ -63,7 +63,7 @@ class ExactSampler(ConfinedSampler):
         return self._draw(known, trial.number) if found is None else found
 
     def notes(self, number: int) -> dict[str, Any]:
-        """How good the surrogate behind a trial was, as the trial's attributes; empty where it was not asked.
+        """The quality of the surrogate behind a trial, as the trial's attributes; empty where it was not asked.
 
         `surrogate` holds the root mean square error of its leave-one-out predictions, their rank correlations with
         the accuracies, and the number of trials.

@@ -167,7 +167,7 @@ def fill(data: Any, name: Place, params: Params) -> Any:
 def filled_lines(
     data: Any, place: Place, name: Place, filled: Place, params: Params, document: Document
 ) -> Iterator[tuple[Place, int]]:
-    """Where in the space file each value of the filled spec comes from: pairs of place in the spec and line."""
+    """The origin in the space file of each value of the filled spec: pairs of place in the spec and line."""
     line = document.line(place)
     if line is not None:
         yield filled, line

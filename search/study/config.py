@@ -1,4 +1,4 @@
-"""What a search is asked to do: a frozen configuration, read from a study file or a bare space."""
+"""The configuration of a search: frozen, and read from a study file or a bare space."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEADS = ("head", "family")
 
 @final
 class SamplerSpec(BaseModel):
-    """How layouts are proposed."""
+    """The choice and options of the sampler."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What an additive surrogate sees of a layout: numbers for each component alone, from the holes that it fills."""
+"""Features of a layout for an additive surrogate: numbers for each component alone, from the holes that it fills."""
 
 from __future__ import annotations
 

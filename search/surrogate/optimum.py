@@ -35,7 +35,7 @@ AROUND = 16
 @final
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a space.
+    """The knowledge of a space so far.
 
     Attributes:
         choices: [layouts, components] with an answer.
@@ -52,7 +52,7 @@ class Known:
 
 @final
 class Optimizer:
-    """Finds the most promising layout.
+    """The search for the most promising layout.
 
     Args:
         chain: the tables of the space; the first metric is the cost among the objectives.

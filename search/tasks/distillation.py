@@ -67,7 +67,7 @@ def class_map(network: "Network", images: "Tensor") -> "Tensor":
 
 
 def distilled(labels: "Tensor", maps: "Tensor", mixing: "Mixing | None", alpha: float) -> "Tensor":
-    """What the student is to answer (N, classes): alpha * label + (1 - alpha) * mean of the mixed map (equation 5).
+    """The target of the student (N, classes): alpha * label + (1 - alpha) * mean of the mixed map (equation 5).
 
     Args:
         labels: distributions (N, classes), already mixed.

@@ -1,4 +1,4 @@
-"""What the labels of a data set ask of a network: which output, which loss, which score.
+"""The demands of a data set's labels on a network: which output, which loss, which score.
 
 The training loop is the same for all of them; a kind of labels is one subclass in a file of its own
 (`search/tasks/classification.py`, `search/tasks/segmentation.py`). Importing these modules does not import torch.
@@ -31,7 +31,7 @@ class Score:
 
 
 class Tally(ABC):
-    """Adds up over the batches of a split what its score is made of."""
+    """Sums over the batches of a split, of which its score is made."""
 
     @abstractmethod
     def add(self, answer: Answer, target: "Tensor") -> None:
@@ -63,7 +63,7 @@ class TrainingStep:
 
 
 class Lesson(ABC):
-    """Makes the steps of one training run, each a function of seed, epoch and step number alone."""
+    """The steps of one training run, each a function of seed, epoch and step number alone."""
 
     @abstractmethod
     def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
@@ -76,7 +76,7 @@ class Supervision(ABC):
     @property
     @abstractmethod
     def task(self) -> str:
-        """What such labels are for: `classification`."""
+        """Name of the task that such labels are for: `classification`."""
 
     @property
     @abstractmethod
@@ -110,7 +110,7 @@ class Supervision(ABC):
 
     @abstractmethod
     def lesson(self, recipe: "Recipe", seed: int, student: Student) -> Lesson:
-        """How `student` is trained.
+        """The training steps of `student`.
 
         Raises:
             FieldError: the recipe or the head does not allow it.

@@ -37,7 +37,7 @@ class OutOfMemory(RunError):  # noqa: N818
 @final
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run reports: its last epoch's validation quality (not the best one, which would flatter)."""
+    """The result of a finished run: its last epoch's validation quality (not the best one, which would flatter)."""
 
     val_accuracy: float
     curve: list[EpochRecord]

@@ -21,7 +21,11 @@ def flops(
     as_csv: Annotated[bool, typer.Option("--csv", help="exact integers as CSV")] = False,
     convention: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--as", metavar="CONVENTION", help="count as fvcore, macs, mmcv or half do: see docs/counting.md"),
+        typer.Option(
+            "--as",
+            metavar="CONVENTION",
+            help="count as fvcore, macs, mmcv or half do: see docs/reference/counting.md",
+        ),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="build the model and have fvcore and torch count it")

@@ -19,7 +19,7 @@ def infer(
     top: Annotated[int, typer.Option("--top", min=0, max=1000, help="designs to list")] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Which undocumented choices fit a paper's cost cells: all designs priced, how many fit, what that determines."""
+    """Undocumented choices that fit a paper's cost cells: all designs priced, how many fit, what that determines."""
     from archspec.cli.shared.cost_tables import console
     from archspec.cli.shared.infer_tables import record, render
     from search.infer.case import load_case

@@ -20,7 +20,7 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="exit with code 1 if there is any finding")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="findings as JSON")] = False,
 ) -> None:
-    """What looks wrong in a spec that is valid: warnings with numbers, file and line. They leave the exit code at 0."""
+    """Warnings on a spec that is valid, with numbers, file and line. They leave the exit code at 0."""
     from archspec.documents.wording import plural
     from archspec.lint.lint import lint as find
     from archspec.lint.lint import record, written

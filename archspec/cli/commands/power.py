@@ -52,7 +52,7 @@ def power(
     level: Annotated[float, typer.Option("--level", help="chance to mark any row when none differs")] = 0.05,
     as_json: JsonOption = False,
 ) -> None:
-    """How many seeds per row an effect needs, or the smallest effect that so many seeds can show."""
+    """The seeds per row that an effect needs, or the smallest effect that so many seeds can show."""
     _check_options(source, sd, effect, seeds, pilot, looks)
     try:
         record, deviations, seen = _noise(source, sd, rows, pilot, looks=looks is not None)

@@ -17,7 +17,7 @@ def review(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a search or an ablation: runs/NAME")],
     as_json: JsonOption = False,
 ) -> None:
-    """What a reviewer would object to in a run, from its data, each with the command that resolves it."""
+    """The objections of a reviewer to a run, from its data, each with the command that resolves it."""
     from reports.review.review import examine
     from reports.review.text import lines, record
 

@@ -30,7 +30,7 @@ def space(
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """How many layouts a space has, what they cost, and how many a budget leaves: exactly, by counting."""
+    """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
     from archspec.cli.shared.cost_tables import console, plain
     from archspec.cli.shared.space_answer import Request, answer
 

@@ -1,4 +1,4 @@
-"""What the commands print: costs as tables for people, and as JSON and CSV for programs."""
+"""Costs in print: tables for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def units(cost: NetworkCost) -> str:
-    """What the numbers of a cost are, and the convention behind them where it was asked for."""
+    """The units of a cost, and the convention behind them where it was asked for."""
     if cost.convention is None:
         return UNITS
     return f"params and MACs count one image; MACs by the convention {cost.convention}: " + (

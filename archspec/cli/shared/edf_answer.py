@@ -1,4 +1,4 @@
-"""What `archspec edf` does: read runs, compare what they drew at random, and draw it."""
+"""The work of `archspec edf`: read runs, compare what they drew at random, and draw it."""
 
 from __future__ import annotations
 

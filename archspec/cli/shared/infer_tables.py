@@ -1,4 +1,4 @@
-"""What `archspec infer` prints: tables for people, plain data for programs."""
+"""The output of `archspec infer`: tables for people, plain data for programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def render(found: Inference) -> list[Any]:
 
 
 def summary(found: Inference) -> Iterator[str]:
-    """How many designs there are and fit, and what that determines or which cells conflict."""
+    """The number of designs and of fits, and what that determines or which cells conflict."""
     case = found.case
     impossible = found.designs - found.possible
     note = f" ({impossible:,} of them impossible)" if impossible else ""

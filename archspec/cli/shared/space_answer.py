@@ -1,4 +1,4 @@
-"""What `archspec space` does: count a space, draw from it, find its front, and hand plain arrays to the figure."""
+"""The work of `archspec space`: count a space, draw from it, find its front, and hand plain arrays to the figure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DRAWN = 20_000
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked on the command line."""
+    """The options of the command line."""
 
     space: str
     budget: Sequence[str] = ()
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found; `written` are lines on what was written."""
+    """The result; `written` are lines on what was written."""
 
     population: Population
     front: FrontRows | None
@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def tables(self) -> list[Any]:
-        """For people."""
+        """Tables for people."""
         tables: list[Any] = [render(self.population)]
         if self.front is not None:
             tables.append(render_front(self.front, self.survey.encoding, self.survey.box))
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def record(self) -> dict[str, Any]:
-        """For programs."""
+        """Plain data for programs."""
         record = population_record(self.population)
         if self.front is not None:
             record["front"] = front_record(self.front, self.survey.encoding)

@@ -1,4 +1,4 @@
-"""Prints `population.Population` and a front: tables and text histograms for people, exact integers as JSON."""
+"""A counted space and a front in print: tables and text histograms for people, exact integers as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `archspec flops --symbolic` prints: formula, where it holds, tables per operator and part, sensitivity."""
+"""The output of `archspec flops --symbolic`: formula, where it holds, tables per operator and part, sensitivity."""
 
 from __future__ import annotations
 

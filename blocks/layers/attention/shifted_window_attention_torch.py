@@ -64,7 +64,7 @@ class ShiftedWindowAttention(nn.Module):
 
 
 def separation(size: Side, window: Side, shifts: Side, device: torch.device) -> Tensor:
-    """Which pairs of positions share a window only because the shift wrapped one of them around.
+    """Pairs of positions that share a window only because the shift wrapped one of them around.
 
     Args:
         size: of the padded map, a multiple of the window.

@@ -1,4 +1,4 @@
-"""Changing the size of a map without weights: repetition of each position, or bilinear resizing.
+"""Resizing of a map without weights: repetition of each position, or bilinear.
 
 fvcore counts nearest resizing as 1 per output element, bilinear resizing as 4.
 """

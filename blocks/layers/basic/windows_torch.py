@@ -1,4 +1,4 @@
-"""Cutting a map into windows and putting it together again; the learned bias between the positions of a window."""
+"""Windows of a map, cut out and joined again; the learned bias between the positions of a window."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -66,7 +66,7 @@ class Similarity(MapsReader):
 @final
 @dataclass(frozen=True, slots=True)
 class MaskLogits(MapsReader):
-    """How similar each position is to each class: queries (D, K, 1) and features (D, H, W) -> (K, H, W).
+    """Similarity of each position to each class: queries (D, K, 1) and features (D, H, W) -> (K, H, W).
 
     Norm and projection of the queries, projection of the features, `Similarity`: 2(D² + D) + 2D params.
     """

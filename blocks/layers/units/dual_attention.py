@@ -1,4 +1,4 @@
-"""What the two blocks of DaViT share: everything but the attention."""
+"""The common structure of DaViT's two blocks: everything but the attention."""
 
 from blocks.layers.basic.conv import dwconv
 from blocks.layers.basic.norm import layer_norm

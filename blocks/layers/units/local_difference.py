@@ -1,4 +1,4 @@
-"""What a position has that its neighbours have not."""
+"""Difference of each position from the mean of its neighbourhood."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ HOOKED = (
 
 
 def billed(module, x, out):
-    """What mmcv 1.7's hook of a module adds for one image, or all its regions: see docs/counting.md."""
+    """What mmcv 1.7's hook of a module adds for one image, or all its regions: see docs/reference/counting.md."""
     match module:
         case nn.Conv2d():
             positions = out.numel() // out.shape[1]
@@ -160,7 +160,7 @@ def test_parts_and_lines_add_up_under_every_convention(name, convention):
         assert getattr(other, field) == getattr(cost, field)
 
 
-# At 448, in G, so that a change shows. `macs` and layer norm are docs/hiri_vit.md's 5.040, 9.932 and 19.836.
+# At 448, in G, so that a change shows. `macs` and layer norm are docs/papers/hiri_vit.md's 5.040, 9.932 and 19.836.
 HIRI = {
     "hiri-vit-s": {"fvcore": 5.059, "macs": 5.036, "mmcv": 4.847, "half": 4.945},
     "hiri-vit-b": {"fvcore": 9.967, "macs": 9.926, "mmcv": 9.570, "half": 9.752},

@@ -6,7 +6,7 @@ from archspec.cost.measure import measure
 from archspec.errors import SpecError
 from archspec.loader import load, presets
 
-# From docs/hiri_vit.md: parameters in M to 0.001, and multiply-adds in G to 0.001 as papers count them
+# From docs/papers/hiri_vit.md: parameters in M to 0.001, and multiply-adds in G to 0.001 as papers count them
 # (convolutions, linear layers, attention's matmuls, layer norm at 5 per element), at four resolutions.
 RECONSTRUCTION = {
     "hiri-vit-s": (34.729, {224: 4.529, 384: 4.820, 448: 5.040, 768: 16.123}),

@@ -254,7 +254,7 @@ def test_bad_input_is_one_line(run, arguments, message):
 
 
 def test_the_example_in_the_docs_is_what_the_command_prints(run):
-    page = (Path(__file__).parents[3] / "docs" / "symbolic.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "symbolic.md").read_text()
     _, out, _ = run("flops", "hiri-vit-s", "--symbolic")
     printed = {line.rstrip() for line in out.splitlines()}
     examples = [block for block in page.split("```")[1::2] if "┃" in block]

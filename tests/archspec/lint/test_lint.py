@@ -277,7 +277,7 @@ def test_bad_input_is_one_line(run, arguments, message):
 
 
 def test_the_docs_name_every_rule_and_show_a_finding_as_printed(run):
-    page = (Path(__file__).parents[3] / "docs" / "symbolic.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "symbolic.md").read_text()
     assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == {rule_id(rule) for rule in RULES}
     assert f"```\n{run('lint', 'hiri-vit-s')[1]}```" in page
 

@@ -244,7 +244,7 @@ def test_random_parallel_specs_are_drawn():
 
 
 def test_the_examples_of_the_documentation_load_and_are_counted():
-    text = (Path(__file__).parents[3] / "docs" / "parallel.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "parallel.md").read_text()
     examples = [spec_of(part.split("```")[0]) for part in text.split("```yaml\n")[1:]]
     assert [spec.name for spec in examples] == ["two-resolutions", "neighbours"]
     for spec in examples:

@@ -149,8 +149,8 @@ def test_frozen_parts_are_left_out_of_the_params(found: dict[str, Paper]) -> Non
 
 
 def test_hrformers_own_counter_bills_most_of_the_rest(found: dict[str, Paper]) -> None:
-    # docs/paper.md states these: batch norm 4, softmax 5, relative positions and dropout 1 each per logit, and 1 per
-    # element of additions, ReLU, linear layers' biases, and the scaling of queries.
+    # docs/papers/paper.md states these: batch norm 4, softmax 5, relative positions and dropout 1 each per logit, and 1
+    # per element of additions, ReLU, linear layers' biases, and the scaling of queries.
     billed: dict[str, float] = {}
     for row in found["hrformer"].rows[:3]:
         extra = 0
@@ -167,7 +167,7 @@ def test_hrformers_own_counter_bills_most_of_the_rest(found: dict[str, Paper]) -
                     pass
         billed[row.name] = round((row.macs + extra) / 1e9, 3)
     assert billed == {"ImageNet-HRFormer-T": 1.821, "ImageNet-HRFormer-S": 3.542, "ImageNet-HRFormer-B": 13.68}
-    page = (Path(__file__).parents[3] / "docs" / "paper.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "papers" / "paper.md").read_text(encoding="utf-8")
     assert all(f"{value:.3f}" in page for value in billed.values())
 
 

@@ -27,7 +27,7 @@ rows:
   - {table: VII, row: 1, label: one, at: 64, published: {table7_ablation: {row: 1}}, BASE}
 """
 
-# docs/hiri_vit.md and the reconstruction behind it: millions of parameters, 10⁹ multiply-adds.
+# docs/papers/hiri_vit.md and the reconstruction behind it: millions of parameters, 10⁹ multiply-adds.
 DIGITS: dict[str, tuple[float, float]] = {
     **{f"II-S-{at}": (34.729, gmacs) for at, gmacs in ((224, 4.529), (384, 4.820), (448, 5.040))},
     **{f"II-B-{at}": (54.367, gmacs) for at, gmacs in ((224, 8.088), (384, 9.192), (448, 9.932))},

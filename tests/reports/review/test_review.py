@@ -321,7 +321,7 @@ def test_what_is_no_run_is_refused(tmp_path, make_run):
 
 
 def test_the_page_lists_the_rules():
-    page = (ROOT / "docs" / "review.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "review.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
     assert tables == [*SEARCH, *ABLATION]
 

@@ -184,7 +184,7 @@ def test_growth_stops_short_of_what_a_spec_may_be(monkeypatch):
 
 
 def test_the_example_of_the_docs_is_what_the_command_prints(run):
-    page = (Path(__file__).parents[3] / "docs" / "fix.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "fix.md").read_text()
     examples = re.findall(r"^```console\n\$ archspec fix (.*)\n((?:.*\n)*?)```", page, re.MULTILINE)
     assert len(examples) >= 2
     for arguments, printed in examples:

@@ -38,7 +38,7 @@ def follow(run, line: str) -> None:
 
 def test_the_page_shows_what_is_printed_and_the_lines_resolve_it(here, run):
     shown = re.search(r"```console\n\$ archspec search table\n\$ archspec review runs/table\n(.*?)```",
-                      (ROOT / "docs" / "review.md").read_text(encoding="utf-8"), re.DOTALL)  # fmt: skip
+                      (ROOT / "docs" / "reference" / "review.md").read_text(encoding="utf-8"), re.DOTALL)  # fmt: skip
     assert shown
     assert run("search", "table")[0] == 0
     before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
