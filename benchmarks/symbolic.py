@@ -14,7 +14,7 @@ from itertools import islice
 
 from archspec import __version__
 from archspec.cost.measure import measure
-from archspec.cost.symbolic import METRICS, Formula, deviations, symbolic
+from archspec.cost.symbolic import Formula, deviations, symbolic, varying_metrics
 from archspec.loader import load, presets
 from archspec.spec.schema import ArchSpec
 
@@ -24,12 +24,13 @@ OTHER = (100, 225, 250, 321, 385, 449, 500, 511, 609, 700, 901, 1023)
 def agrees(spec: ArchSpec, formula: Formula, side: int) -> bool:
     """Whether formula and `measure` agree on `side`, in every metric of every operator of every part."""
     cost = measure(spec, side)
-    found = {(part.name, line.operator): [0] * len(METRICS) for part in cost.parts for line in part.lines}
+    metrics = varying_metrics()
+    found = {(part.name, line.operator): [0] * len(metrics) for part in cost.parts for line in part.lines}
     for part in cost.parts:
         for line in part.lines:
             sums = found[part.name, line.operator]
-            sums[:] = [total + getattr(line, metric) for total, metric in zip(sums, METRICS, strict=True)]
-    given = {(term.part, term.operator): [getattr(term, metric)(side) for metric in METRICS] for term in formula.terms}
+            sums[:] = [total + metric.of((line,)) for total, metric in zip(sums, metrics, strict=True)]
+    given = {(term.part, term.operator): [one(side) for one in term.polynomials.values()] for term in formula.terms}
     return {key: sums for key, sums in found.items() if any(sums)} == given
 
 

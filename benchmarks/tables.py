@@ -15,8 +15,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from archspec.cost.components import METRICS
 from archspec.cost.measure import measure
+from archspec.cost.metrics import additive_names
 from archspec.cost.tables import MetricAt
 from archspec.errors import SpecError
 from archspec.loader import load
@@ -43,7 +43,7 @@ def check(name: str, number: int, rng: np.random.Generator) -> bool:
     """Whether tables, `measure` and fvcore agree on random layouts of a space."""
     encoding = Encoding(load_space(name))
     rows = draw(encoding, number, rng)
-    metrics = [MetricAt(metric, resolution) for metric in METRICS for resolution in (None, SIDE)]
+    metrics = [MetricAt(metric, resolution) for metric in additive_names() for resolution in (None, SIDE)]
     prices = encoding.chain(metrics).price(rows)
     for row, price in zip(rows, prices.tolist(), strict=True):
         spec = encoding.spec(row)

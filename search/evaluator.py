@@ -15,13 +15,12 @@ from typing import Annotated, Any, final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 from archspec.cost.measure import measure
-from archspec.cost.metrics import Metric
+from archspec.cost.metrics import Metric, exact_metrics, exact_values
 from archspec.documents.wording import quality
 from archspec.spec.schema import ArchSpec
 from search.plugins import check_portable, find_class, parse_config, tags
 
 Metrics = dict[str, float | int]
-COST_METRICS = ("params", "macs", "activations", "saved_bytes")
 GROUP = "archspec.evaluators"
 
 
@@ -71,12 +70,12 @@ class Evaluator(BaseModel, ABC):
 
     @property
     @abstractmethod
-    def metrics(self) -> frozenset[str]:
-        """Names of the metrics that `evaluate` returns for every task."""
+    def gives(self) -> frozenset[str]:
+        """Names of the metrics that `evaluate` returns for every task; each of them may be an objective."""
 
     @property
     def own_metrics(self) -> tuple[Metric, ...]:
-        """Metrics of `metrics` that the catalog lacks, with their titles, units and directions."""
+        """Metrics of `gives` that the catalog lacks, with their titles, units and directions."""
         return ()
 
     @property
@@ -129,8 +128,12 @@ class Evaluator(BaseModel, ABC):
 
 def cost_metrics(spec: ArchSpec) -> Metrics:
     """The exact costs of a layout, as metrics."""
-    cost = measure(spec)
-    return {name: getattr(cost, name) for name in COST_METRICS}
+    return {**exact_values(measure(spec).total.lines)}
+
+
+def cost_names() -> frozenset[str]:
+    """The names of `cost_metrics`."""
+    return frozenset(metric.name for metric in exact_metrics())
 
 
 def parse_evaluator(raw: object) -> Evaluator:

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Literal, final
+from typing import final
 
-from archspec.cost.measure import Cost
+from archspec.cost.metrics import additive_metrics
 from archspec.errors import FieldError, SpecError, UncountedError
 from archspec.spec.schema import StageSpec
 from blocks.component import Block, Head, MapsHead, Stem
 from blocks.layers.basic.resize import Resize
-from blocks.layers.layer import Layer, Meter, Shape, Storage, Value
-
-MetricName = Literal["params", "macs", "activations", "saved_bytes"]
-METRICS: tuple[MetricName, ...] = ("params", "macs", "activations", "saved_bytes")
-NOTHING = (0,) * len(METRICS)
+from blocks.layers.layer import Layer, Line, Meter, Shape, Storage, Value
 
 
 @final
@@ -69,7 +65,7 @@ class Border:
 State = tuple[int, Hashable]
 """The option of what belongs to no part, and the border there: for the first stage, the option of the stem."""
 Costs = tuple[int, ...]
-"""In the order of METRICS."""
+"""In the order of the catalog's additive metrics."""
 Step = tuple[Costs, Hashable]
 """The costs of a component, and the border after it."""
 
@@ -113,7 +109,7 @@ class ComponentTracer:
         if menu is None:
             return None
         if place < 0:
-            return None if menu.stems[option] is None else (NOTHING, option)
+            return None if menu.stems[option] is None else (_count(()), option)
         if place == len(menu.stages):
             head = menu.heads[option]
             return None if head is None else self._head(head, border)
@@ -122,7 +118,7 @@ class ComponentTracer:
 
     def _head(self, head: tuple[Head | MapsHead, ...], border: Hashable) -> Step:
         assert isinstance(border, Border)
-        costs = NOTHING
+        costs = _count(())
         for part in head:
             if isinstance(part, MapsHead):
                 costs = _read(part, (*border.earlier, (border.shape, border.elements, border.kept)))
@@ -132,7 +128,7 @@ class ComponentTracer:
 
     def _stage(self, stage: StageSpec, border: Hashable, menu: ComponentOptions) -> Step | None:
         """A stage; the first one with the stem, of which `border` is the option."""
-        total = NOTHING
+        total = _count(())
         if isinstance(border, int):
             stem = menu.stems[border]
             assert stem is not None
@@ -191,7 +187,7 @@ class ComponentTracer:
 
     def _run(self, block: Block, depth: int, width: int, border: Border, drop_path: float) -> tuple[Costs, Border]:
         """`depth` equal blocks; once a block leaves the border as it was, the others cost the same."""
-        total = NOTHING
+        total = _count(())
         for index in range(depth):
             costs, after = self._block(block, width, border, drop_path)
             if after == border:
@@ -222,9 +218,7 @@ def _trace(layer: Layer, border: Border, *, reducing: bool = False) -> tuple[Cos
     meter = Meter(kept=(x,) if border.kept else ())
     meter.reducing = reducing
     y = meter.enter("", layer, x)
-    cost = Cost.total("", tuple(meter.lines)) if meter.lines else None
-    costs = NOTHING if cost is None else tuple(int(getattr(cost, name)) for name in METRICS)
-    return costs, Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
+    return _count(meter.lines), Border(y.shape, y.storage.elements, meter.keeps(y), border.begun)
 
 
 def _reads_maps(menu: ComponentOptions) -> bool:
@@ -249,8 +243,11 @@ def _read(head: MapsHead, maps: tuple[tuple[Shape, int, bool], ...]) -> Costs:
     kept = tuple(value for value, (_, _, keep) in zip(values, maps, strict=True) if keep)
     meter = Meter(kept=kept)
     meter.enter_maps("", head.layers(widths), tuple(values[number] for number in reads))
-    cost = Cost.total("", tuple(meter.lines))
-    return tuple(int(getattr(cost, name)) for name in METRICS)
+    return _count(meter.lines)
+
+
+def _count(lines: Sequence[Line]) -> Costs:
+    return tuple(metric.of(lines) for metric in additive_metrics())
 
 
 def _add(a: Costs, b: Costs) -> Costs:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 from archspec.cost.conventions import Convention, find_convention
+from archspec.cost.metrics import exact_values
 from archspec.documents.wording import memory, short, size
 from archspec.errors import FieldError, SpecError
 from archspec.loader import SpecSource, load
@@ -27,8 +28,6 @@ PAPER_OPERATORS = frozenset(
     {"conv", "linear", "scaled_dot_product_attention", "layer_norm", "matmul", "bmm", "mm", "addmm", "einsum"}
 )
 """Of these the last ones occur in opaque modules only: linear layers and attention, written out."""
-COST_FIELDS = ("params", "macs", "paper_macs", "activations", "saved_bytes")
-"""The numbers of a cost, in the order of tables and records."""
 
 
 @final
@@ -78,8 +77,13 @@ class Cost:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The counts by name."""
-        return {name: getattr(self, name) for name in COST_FIELDS}
+        """Every exact metric by its name, with the papers' MACs behind those by fvcore's rules."""
+        numbers: dict[str, int] = {}
+        for name, number in exact_values(self.lines).items():
+            numbers[name] = number
+            if name == "macs":
+                numbers["paper_macs"] = self.paper_macs
+        return numbers
 
 
 @final
@@ -188,7 +192,7 @@ class NetworkCost:
     def _repr_html_(self) -> str:
         from archspec.documents.html import html_table
 
-        columns = ("part", "output", "share of MACs", *COST_FIELDS)
+        columns = ("part", "output", "share of MACs", *self.total.numbers)
         share = {part.name: f"{100 * part.macs / self.macs:.1f} %" if self.macs else "0 %" for part in self.parts}
         rows = [(part.name, size(part.shape), share[part.name], *part.numbers.values()) for part in self.parts]
         return html_table(str(self), columns, [*rows, ("total", "", "", *self.total.numbers.values())])
@@ -196,15 +200,8 @@ class NetworkCost:
 
 def line_record(line: Line) -> dict[str, Any]:
     """One operator of a layer as plain data."""
-    return {
-        "layer": line.path,
-        "operator": line.operator,
-        "shape": list(line.shape),
-        "params": line.params,
-        "macs": line.macs,
-        "activations": line.activations,
-        "saved_bytes": line.saved_bytes,
-    }
+    named = {"layer": line.path, "operator": line.operator, "shape": list(line.shape)}
+    return named | exact_values((line,))
 
 
 def measure(spec: SpecSource, resolution: Resolution | None = None, *, training: bool = False) -> NetworkCost:

@@ -9,22 +9,21 @@ among them the smallest, confirm them and show from where on they hold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Literal, final
+from typing import final
 
 from archspec.cost.measure import NetworkCost, measure
+from archspec.cost.metrics import Metric, additive_metrics
 from archspec.cost.polynomial import Polynomial
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec
 from archspec.tree.tree import plant
-from blocks.layers.layer import Layer
+from blocks.layers.layer import Layer, Line
 from blocks.opaque.opaque import Opaque
 
-Metric = Literal["macs", "activations", "saved_bytes"]
-METRICS: tuple[Metric, ...] = ("macs", "activations", "saved_bytes")
 ATTENTION = frozenset({"scaled_dot_product_attention"})
 WEIGHTS = frozenset({"conv", "linear"})
 
@@ -41,13 +40,16 @@ NEAR = 64
 @final
 @dataclass(frozen=True, slots=True)
 class Term:
-    """The cost of one operator of one part: a polynomial in the side of the image per metric."""
+    """The cost of one operator of one part: a polynomial in the side of the image for each of `varying_metrics`."""
 
     part: str
     operator: str
-    macs: Polynomial
-    activations: Polynomial
-    saved_bytes: Polynomial
+    polynomials: Mapping[str, Polynomial]
+
+    @property
+    def macs(self) -> Polynomial:
+        """Its MACs."""
+        return self.polynomials["macs"]
 
 
 @final
@@ -91,20 +93,20 @@ class Formula:
         return min(self.sides(), key=lambda one: abs(one - side), default=self.least)
 
     def polynomial(
-        self, metric: Metric = "macs", *, part: str | None = None, operators: Collection[str] | None = None
+        self, metric: str = "macs", *, part: str | None = None, operators: Collection[str] | None = None
     ) -> Polynomial:
         """The sum over the terms of one part (all when None) and some operators (all when None)."""
         total = Polynomial(())
         for term in self.terms:
             if part in (None, term.part) and (operators is None or term.operator in operators):
-                total += getattr(term, metric)
+                total += term.polynomials[metric]
         return total
 
     def steps(self, polynomial: Polynomial) -> Polynomial:
         """A polynomial in the side r as one in n, where r = remainder + modulus·n."""
         return polynomial.of(Fraction(self.remainder), Fraction(self.modulus))
 
-    def value(self, side: int, metric: Metric = "macs") -> int:
+    def value(self, side: int, metric: str = "macs") -> int:
         """The exact cost of a square image.
 
         Raises:
@@ -159,6 +161,11 @@ class Deviation:
     def error(self) -> float:
         """(formula - measured) / measured."""
         return float((self.formula - self.measured) / self.measured) if self.measured else 0.0
+
+
+def varying_metrics() -> tuple[Metric, ...]:
+    """The additive metrics but `params`, which are the same on images of every size."""
+    return tuple(metric for metric in additive_metrics() if metric.name != "params")
 
 
 def symbolic(spec: ArchSpec, side: int | None = None) -> Formula:
@@ -236,10 +243,11 @@ def _fit(spec: ArchSpec, modulus: int, remainder: int) -> tuple[Term, ...] | Non
         return None
     terms: list[Term] = []
     for part, operator in samples[0]:
-        rows = zip(*(sample[part, operator] for sample in samples), strict=True)
+        rows = zip(varying_metrics(), *(sample[part, operator] for sample in samples), strict=True)
         # Fitted in n, where all numbers are whole, then written in r = remainder + modulus·n.
         in_side = (Fraction(-remainder, modulus), Fraction(1, modulus))
-        terms.append(Term(part, operator, *(Polynomial.through(steps, row).of(*in_side) for row in rows)))
+        fitted = {metric.name: Polynomial.through(steps, row).of(*in_side) for metric, *row in rows}
+        terms.append(Term(part, operator, fitted))
     further = (NEAR + DEGREE + 1, 997, 10**6 + 3)
     return tuple(terms) if all(_agrees(spec, terms, remainder + modulus * n) for n in further) else None
 
@@ -263,7 +271,7 @@ def _confirm(spec: ArchSpec, terms: Sequence[Term], modulus: int, remainder: int
 def _agrees(spec: ArchSpec, terms: Sequence[Term], side: int) -> bool:
     """Whether every operator of every part costs what the polynomials say, in every metric."""
     cost = _measured(spec, side)
-    given = {(term.part, term.operator): tuple(getattr(term, metric)(side) for metric in METRICS) for term in terms}
+    given = {(term.part, term.operator): tuple(one(side) for one in term.polynomials.values()) for term in terms}
     return cost is not None and _table(cost) == {key: sums for key, sums in given.items() if any(sums)}
 
 
@@ -277,11 +285,9 @@ def _measured(spec: ArchSpec, side: int) -> NetworkCost | None:
 
 def _table(cost: NetworkCost) -> dict[tuple[str, str], tuple[int, ...]]:
     """The metrics of each operator of each part; operators that are free and keep nothing are left out."""
-    table: dict[tuple[str, str], tuple[int, ...]] = {}
+    groups: dict[tuple[str, str], list[Line]] = {}
     for part in cost.parts:
         for line in part.lines:
-            sums = table.get((part.name, line.operator), (0,) * len(METRICS))
-            table[part.name, line.operator] = tuple(
-                total + getattr(line, metric) for total, metric in zip(sums, METRICS, strict=True)
-            )
+            groups.setdefault((part.name, line.operator), []).append(line)
+    table = {key: tuple(metric.of(lines) for metric in varying_metrics()) for key, lines in groups.items()}
     return {key: sums for key, sums in table.items() if any(sums)}

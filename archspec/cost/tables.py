@@ -18,7 +18,8 @@ from typing import cast, final
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.cost.components import METRICS, ComponentOptions, ComponentTracer, MetricName, State, Step
+from archspec.cost.components import ComponentOptions, ComponentTracer, State, Step
+from archspec.cost.metrics import additive_names
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_BLOCKS
 
@@ -33,9 +34,9 @@ Ints = NDArray[np.int64]
 @final
 @dataclass(frozen=True, slots=True)
 class MetricAt:
-    """A cost, and the side of the square image for which it is stated; None for the space's own resolution."""
+    """An additive metric by name, and the side of the square image for which it is stated; None for the space's own."""
 
-    name: MetricName
+    name: str
     resolution: int | None = None
 
     def __str__(self) -> str:
@@ -197,15 +198,16 @@ def tabulate(menus: Sequence[Mapping[int, ComponentOptions]], metrics: Sequence[
     """
     _check_depth(menus)
     resolutions = sorted({resolution for menu in menus for resolution in menu})
-    columns = [(resolutions.index(metric.resolution or 0), METRICS.index(metric.name)) for metric in metrics]
+    names = additive_names()
+    columns = [(resolutions.index(metric.resolution or 0), names.index(metric.name)) for metric in metrics]
     tracers = [ComponentTracer([menu.get(resolution) for menu in menus]) for resolution in resolutions]
-    names = ["stem", *(f"stages.{index}" for index in range(len(menus[0][0].stages))), "head"]
+    places = ["stem", *(f"stages.{index}" for index in range(len(menus[0][0].stages))), "head"]
     count = len(menus)
     components = [
         Component("global", np.zeros((1, count, len(metrics)), np.int64), np.arange(count, dtype=np.int32)[None])
     ]
     states: list[tuple[State, ...]] = [tuple((index, None) for _ in tracers) for index in range(count)]
-    for place, name in enumerate(names):
+    for place, name in enumerate(places):
         component, states = _component(name, place - 1, states, tracers, columns)
         components.append(component)
     return Chain(tuple(metrics), tuple(components))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.cost.measure import measure
+from archspec.cost.metrics import exact_values
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.ablation.fractional import describe as describe_design
@@ -52,12 +53,6 @@ def describe(ablation: Ablation) -> dict[str, Any]:
 
 
 def _costs(spec: ArchSpec) -> dict[str, Any]:
-    cost = measure(spec)
-    return {
-        "digest": spec.digest,
-        "code": encode(spec),
-        "resolution": spec.resolution,
-        "params": cost.params,
-        "macs": cost.macs,
-        "activations": cost.activations,
-    }
+    costs = exact_values(measure(spec).total.lines)
+    costs.pop("saved_bytes", None)  # in no record of a plan so far, which programs read
+    return {"digest": spec.digest, "code": encode(spec), "resolution": spec.resolution, **costs}

@@ -61,7 +61,8 @@ def conduct_plan(
     with lock_run(root):
         _record(config, root)
         storage = open_storage(root)
-        study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks))
+        own = config.evaluator.own_metrics if config.evaluator else ()
+        study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
         arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
         again = arm.retry_failed() if retry_failed else 0

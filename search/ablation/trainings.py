@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.spec.short_code import encode
 from search.ablation.rows import Ablation, ResolvedRow
-from search.run.journal import find_trial, queued_again, requeue, unfinished, waiting
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values
+from search.run.journal import find_trial, note, queued_again, requeue, unfinished, waiting
 from search.run.proposals import Phase, write_spec
 from search.run.worker import Order, Report
 
@@ -106,7 +107,11 @@ class AblationPhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             score = float(report.metrics["test_accuracy" if order.final else "accuracy"])
             if math.isfinite(score):
-                trial.set_user_attr("metrics", report.metrics)
+                attrs = answer_attributes(report.metrics, order.folder(self.root))
+                note(trial, attrs)
+                if not order.final:  # a curve is of the validation split
+                    for epoch, value in intermediate_values(attrs, ["accuracy"]).items():
+                        trial.report(value, epoch)
                 self.study.tell(trial, score)
                 self._remember(find_trial(self.study, trial.number))
                 return f"{text}: {self.ablation.quality} {score:.4f}"
@@ -114,7 +119,7 @@ class AblationPhase(Phase):
         if report.kind == "interrupted":
             self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
         else:
-            trial.set_user_attr("failure", report.text)
+            note(trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
             self.study.tell(trial, state=TrialState.FAIL)
             self._remember(find_trial(self.study, trial.number))
         return f"{text}, {report.kind}: {report.text}"

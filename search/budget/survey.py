@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from archspec.cost.components import METRICS
+from archspec.cost.metrics import additive_names
 from archspec.cost.tables import Chain, MetricAt
 from archspec.documents.wording import either
 from archspec.errors import FieldError, SpecError
@@ -138,7 +138,7 @@ class Survey:
         except FieldError as error:
             raise SpecError(error.rule, field="--budget") from None
         sizes = resolutions or [self.resolution]
-        wanted = [self._metric(MetricAt(name, size)) for size in sizes for name in METRICS]
+        wanted = [self._metric(MetricAt(name, size)) for size in sizes for name in additive_names()]
         self.metrics = tuple(dict.fromkeys([*wanted, *(limit.metric for limit in self.box)]))
         self.chain: Chain = self._chain()
 

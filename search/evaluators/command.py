@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Literal, cast, final
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from archspec.cost.metrics import Metric, find_metric
 from archspec.errors import RunError
 from archspec.spec.schema import ArchSpec
-from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.own_metrics import MetricSpec, OwnMetrics, check_value, own_metrics
 from search.plugins import parse_config
 
 POLL_SECONDS = 0.02
@@ -26,7 +28,8 @@ class Command(Evaluator):
 
     In the arguments `{spec}` becomes the path of the layout's YAML file, `{folder}` the folder for its files,
     `{seed}` the seed, `{resolution}` the side of the image and `{split}` `validation` or, for finalists, `test`:
-    then the object must hold `test_accuracy` too. Other numbers in it are recorded beside.
+    then the object must hold `test_accuracy` too, and always what `metrics` names. Other numbers in it are recorded
+    beside, but for names that a trial gives to other things (`seed`, `digest`, ...).
     """
 
     type: Literal["command"] = "command"
@@ -39,10 +42,25 @@ class Command(Evaluator):
     )
     label: str = Field("accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(None, description="published benchmark that it is comparable with: imagenet1k")
+    metrics: OwnMetrics = Field(
+        default_factory=dict[str, MetricSpec],
+        description="further numbers that it prints, for objectives: {energy_j: {unit: J}, top5: maximize}",
+    )
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        record = handler(self)
+        if not self.metrics:  # as runs of earlier versions recorded it, which are compared with this when continued
+            record.pop("metrics", None)
+        return record
 
     @property
-    def metrics(self) -> frozenset[str]:
-        return frozenset({"accuracy", *COST_METRICS})
+    def gives(self) -> frozenset[str]:
+        return cost_names() | {"accuracy", *self.metrics}
+
+    @property
+    def own_metrics(self) -> tuple[Metric, ...]:
+        return own_metrics(self.metrics)
 
     @property
     def metric(self) -> dict[str, str | None]:
@@ -89,9 +107,16 @@ class CommandSession(Session):
                 process.wait()
         if process.returncode:
             raise RunError(f"command ended with exit code {process.returncode} (see {output})")
-        metrics = _parse(output.read_text(encoding="utf-8", errors="replace"), f"{output}", task.final)
+        metrics = _parse(output.read_text(encoding="utf-8", errors="replace"), f"{output}", self._asked(task))
         metrics.setdefault("train_seconds", time.monotonic() - start)
         return metrics | cost_metrics(task.spec)
+
+    def _asked(self, task: Task) -> list[Metric]:
+        """What the last line must hold."""
+        accuracy = find_metric("accuracy")
+        tested = [replace(accuracy, name="test_accuracy")] if task.final else []
+        own = self.config.own_metrics
+        return [accuracy, *tested, *(find_metric(name, own) for name in self.config.metrics)]
 
     def _arguments(self, task: Task) -> list[str]:
         values = {
@@ -105,7 +130,7 @@ class CommandSession(Session):
         return [pattern.sub(lambda match: values[match[1]], argument) for argument in self.config.command]
 
 
-def _parse(text: str, place: str, final_: bool) -> Metrics:
+def _parse(text: str, place: str, asked: Iterable[Metric]) -> Metrics:
     last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
     try:
         record = json.loads(last)
@@ -118,8 +143,8 @@ def _parse(text: str, place: str, final_: bool) -> Metrics:
         for key, value in cast("dict[str, Any]", record).items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    for name in ("accuracy", "test_accuracy") if final_ else ("accuracy",):
-        value = metrics.get(name, math.nan)
-        if not 0 <= value <= 1:
-            raise RunError(f"{name} must be a number from 0 to 1, not {record.get(name)!r:.40} (see {place})")
+    for metric in asked:
+        wrong = check_value(metric, cast("dict[str, Any]", record).get(metric.name))
+        if wrong:
+            raise RunError(f"{wrong} (see {place})")
     return metrics

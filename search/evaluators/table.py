@@ -14,7 +14,7 @@ from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.data.dataset import AnyDataset, parse_dataset
 from search.data.trained_layouts import TrainedLayout, TrainedLayouts, load_table
-from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
 from search.plugins import parse_config
 
 
@@ -55,8 +55,8 @@ class Lookup(Evaluator):
         return load_table(self.table)
 
     @property
-    def metrics(self) -> frozenset[str]:
-        return frozenset({"accuracy", *COST_METRICS})
+    def gives(self) -> frozenset[str]:
+        return cost_names() | {"accuracy"}
 
     @property
     def metric(self) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ from archspec.errors import FieldError
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
-from search.evaluator import COST_METRICS, Evaluator, Metrics, Session, Task, cost_metrics
+from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
 from search.plugins import first_problem
 from search.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
@@ -48,8 +48,8 @@ class Train(Evaluator):
         return self
 
     @property
-    def metrics(self) -> frozenset[str]:
-        return frozenset({"accuracy", "latency_ms", *COST_METRICS})
+    def gives(self) -> frozenset[str]:
+        return cost_names() | {"accuracy", "latency_ms"}
 
     @property
     def metric(self) -> dict[str, str | None]:

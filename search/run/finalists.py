@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from archspec.spec.schema import ArchSpec
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
 from search.run.proposals import FINAL, Phase, encode_order, write_spec
 from search.run.worker import Order, Report
 from search.space.holes import Params
 from search.space.space import Space
 from search.study.config import StudyConfig
-
-Item = TypeVar("Item")
 
 
 @final
@@ -71,13 +70,14 @@ class FinalPhase(Phase):
         attrs: dict[str, Any] = {"digest": order.digest, "seed": order.seed, "code": encode_order(order)}
         attrs |= self._roles[order.digest]
         if report.kind == "done" and report.metrics is not None:
-            attrs["metrics"] = report.metrics
+            attrs |= answer_attributes(report.metrics, order.folder(self.root))
             value = float(report.metrics["accuracy"])
-            self.study.add_trial(create_trial(value=value, user_attrs=attrs))
+            course = intermediate_values(attrs, ["accuracy"])
+            self.study.add_trial(create_trial(value=value, user_attrs=attrs, intermediate_values=course))
             test = report.metrics.get("test_accuracy", math.nan)
             return f"finalist, seed {order.seed}: test {self.config.evaluator.quality} {test:.4f}  {attrs['code']}"
         if report.kind == "failed":
-            attrs["failure"] = report.text
+            attrs |= {"failure": report.text, **curve_attributes(order.folder(self.root))}
             self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))
         return f"finalist, seed {order.seed}, {report.kind}: {report.text}"
 
@@ -90,10 +90,3 @@ def front_specs(study: Study, config: StudyConfig, space: Space) -> list[ArchSpe
     # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
     placed: list[Params] = [trial.user_attrs.get("placed", trial.params) for trial in chosen]
     return [config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec) for params in placed]
-
-
-def spread(items: Sequence[Item], count: int) -> list[Item]:
-    """At most `count` items, evenly spaced in their order, both ends among them."""
-    if len(items) <= count:
-        return list(items)
-    return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from archspec.cost.metrics import Direction, Metric, find_metric
 from archspec.errors import RunError, SpecError
 
 MAX_ATTEMPTS = 3
@@ -54,13 +57,28 @@ def open_storage(root: Path) -> JournalStorage:
         raise RunError(f"{path}: damaged: {type(error).__name__}: {error}; kept as it is") from None
 
 
-def open_study(storage: JournalStorage, name: str, objectives: list[str], attrs: dict[str, Any]) -> Study:
-    """The study called `name`, created if it does not exist; accuracy is maximised, every other objective minimised."""
+def open_study(
+    storage: JournalStorage, name: str, objectives: list[str], attrs: dict[str, Any], own: Sequence[Metric] = ()
+) -> Study:
+    """The study called `name`, created if it does not exist.
+
+    Args:
+        storage: of the run.
+        name: of the study.
+        objectives: names of metrics, which say the directions; Optuna's own tables and plots show them.
+        attrs: attributes of the study.
+        own: metrics of the evaluator beside those of the catalog, kept as the attribute `own_metrics`.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    maximize, minimize = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-    directions = [maximize if objective == "accuracy" else minimize for objective in objectives]
+    directions: list[Direction] = [find_metric(objective, own).direction for objective in objectives]
     study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-    for key, value in attrs.items():
+    if study.metric_names != objectives:  # so in studies of earlier versions, too
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna marks it as experimental
+            study.set_metric_names(objectives)
+    fields = ("name", "title", "unit", "direction")
+    stated = [{field: getattr(metric, field) for field in fields} for metric in own]
+    for key, value in (attrs | ({"own_metrics": stated} if stated else {})).items():
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
     return study
@@ -85,6 +103,12 @@ def waiting(study: Study) -> list[FrozenTrial]:
 def find_trial(study: Study, number: int) -> FrozenTrial:
     """A trial as it is recorded."""
     return study.get_trials(deepcopy=False)[number]
+
+
+def note(trial: Trial, attrs: Mapping[str, Any]) -> None:
+    """Set user attributes of a trial that was asked for by this process."""
+    for key, value in attrs.items():
+        trial.set_user_attr(key, value)
 
 
 def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:

@@ -17,9 +17,11 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
+from search.attributes import metric_attributes, recorded_metrics
 from search.budget.confined_samplers import ConfinedSampler
 from search.evaluator import Metrics
-from search.run.journal import find_trial, requeue, unfinished, waiting
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values
+from search.run.journal import find_trial, note, requeue, unfinished, waiting
 from search.run.worker import Order, Report
 from search.samplers.exact import ExactSampler, make_exact
 from search.samplers.make import confine, make_sampler, make_start_up
@@ -126,7 +128,7 @@ class SearchPhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             values = _values(self.config.objectives, report.metrics)
             if all(math.isfinite(value) for value in values):
-                self._complete(flight.trial, report.metrics, values)
+                self._complete(flight.trial, order, report.metrics, values)
                 for twin in flight.twins:
                     self._copy(twin, number, report.metrics, values)
                 return f"trial {number}: {_describe(self.config, values)}  {encode_order(order)}"
@@ -140,7 +142,7 @@ class SearchPhase(Phase):
         if interrupted:
             self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
         else:
-            flight.trial.set_user_attr("failure", report.text)
+            note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
             self.study.tell(flight.trial, state=TrialState.FAIL)
             self._remember(find_trial(self.study, number))
         return f"trial {number} {report.kind}: {report.text}"
@@ -183,8 +185,7 @@ class SearchPhase(Phase):
             attrs |= self.study.sampler.notes(trial.number)
         if layout.repaired:
             attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
-        for key, value in attrs.items():
-            trial.set_user_attr(key, value)
+        note(trial, attrs)
         if spec.digest in self._flights:
             self._flights[spec.digest].twins.append(trial)
             return None
@@ -198,20 +199,21 @@ class SearchPhase(Phase):
 
     def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
         if record.state == TrialState.COMPLETE:
-            self._copy(trial, record.number, record.user_attrs["metrics"], list(record.values))
+            self._copy(trial, record.number, recorded_metrics(record.user_attrs), list(record.values))
             return
         trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def _complete(self, trial: Trial, metrics: Metrics, values: list[float]) -> None:
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("audited", "audited_macs" in metrics)
+    def _complete(self, trial: Trial, order: Order, metrics: Metrics, values: list[float]) -> None:
+        attrs = answer_attributes(metrics, order.folder(self.root)) | {"audited": "audited_macs" in metrics}
+        note(trial, attrs)
+        for epoch, value in intermediate_values(attrs, self.config.objectives).items():
+            trial.report(value, epoch)
         self.study.tell(trial, values)
         self._remember(find_trial(self.study, trial.number))
 
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("duplicate_of", number)
+        note(trial, {**metric_attributes(metrics), "duplicate_of": number})
         self.study.tell(trial, values)
 
     def _remember(self, trial: FrozenTrial) -> None:
@@ -248,7 +250,13 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
     for trial in drawn[:count]:
         attrs = {**trial.user_attrs, "copied_from": trial.number}
         target.add_trial(
-            create_trial(params=trial.params, distributions=trial.distributions, values=trial.values, user_attrs=attrs)
+            create_trial(
+                params=trial.params,
+                distributions=trial.distributions,
+                values=trial.values,
+                user_attrs=attrs,
+                intermediate_values=trial.intermediate_values,
+            )
         )
 
 
@@ -280,6 +288,6 @@ def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
 
 def _describe(config: StudyConfig, values: Sequence[float]) -> str:
     return ", ".join(
-        f"{title} {value:.4f}" if name in ("accuracy", "latency_ms") else f"{title} {value:,.0f}"
-        for name, title, value in zip(config.objectives, config.titles, values, strict=True)
+        f"{title} {value:,.0f}" if metric.exact else f"{title} {value:.4f}"
+        for metric, title, value in zip(config.metrics, config.titles, values, strict=True)
     )

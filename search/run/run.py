@@ -104,7 +104,7 @@ def _run_arms(
         ):
             return False
     if config.final.seeds and search.best_trials:
-        final_study = open_study(storage, "final", ["accuracy"], _attrs(config))
+        final_study = open_study(storage, "final", ["accuracy"], _attrs(config), config.evaluator.own_metrics)
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
         specs = front_specs(search, config, space)
         return conductor.run(FinalPhase(final_study, config, specs, anchors, root), search)
@@ -169,7 +169,9 @@ class Conductor:
 
 
 def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
-    return open_study(storage, name, list(config.objectives), _attrs(config) | {"objectives": list(config.objectives)})
+    objectives = list(config.objectives)
+    attrs = _attrs(config) | {"objectives": objectives}
+    return open_study(storage, name, objectives, attrs, config.evaluator.own_metrics)
 
 
 def _attrs(config: StudyConfig) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Limits on cost as people write them: `<= 5G @ 448`, `4..5G`, `{macs@224: ">= 3M"}`; and back to text.
 
-A number may carry a suffix: k, M, G or T (powers of 1000), and for saved_bytes also B, kB, MB, ... and KiB, MiB, ...
-(powers of 1024). Numbers are read exactly; as costs are whole, a fraction rounds into the limit.
+A number may carry a suffix: k, M, G or T (powers of 1000), and for bytes also B, kB, MB, ... and KiB, MiB, ... (powers
+of 1024). Numbers are read exactly; as costs are whole, a fraction rounds into the limit. Only additive metrics of
+`archspec.cost.metrics` can be limited.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast, final
 
-from archspec.cost.tables import METRICS, MetricAt, MetricName
+from archspec.cost.metrics import AMBIGUOUS, Metric, additive_names, find_metric, known_metrics
+from archspec.cost.tables import MetricAt
 from archspec.documents.paths import PlaceError, suggest
 from archspec.documents.wording import either, show
 from archspec.errors import FieldError
@@ -59,8 +61,12 @@ Box = tuple[Limit, ...]
 """Limits that must all hold; at most one per metric."""
 
 
-def parse_budget(raw: Any) -> Box:
+def parse_budget(raw: Any, own: Iterable[Metric] = ()) -> Box:
     """The limits in `{metric[@resolution]: limit, ...}`, in that order.
+
+    Args:
+        raw: plain data.
+        own: metrics of an evaluator, to say of them too why they cannot be limited.
 
     Raises:
         FieldError: the entry that breaks a rule.
@@ -70,7 +76,7 @@ def parse_budget(raw: Any) -> Box:
     limits: list[Limit] = []
     for key, value in cast("Mapping[Any, Any]", raw).items():
         try:
-            limits.append(_limit(_metric(key), value))
+            limits.append(_limit(_metric(key, own), value))
         except ValueError as error:
             raise PlaceError((key if isinstance(key, str | int) else repr(key),), str(error)) from None
     return join(limits)
@@ -163,17 +169,22 @@ def _short(value: int) -> str:
     return str(value)
 
 
-def _metric(key: Any) -> MetricAt:
+def _metric(key: Any, own: Iterable[Metric] = ()) -> MetricAt:
     """The metric that a key names; raises ValueError, as all below."""
     match = _KEY.fullmatch(key[:MAX_TEXT]) if isinstance(key, str) else None
     if match is None:
         raise ValueError(f"must be a metric, such as macs or macs@224, not {key!r:.40}")
-    if match[1].lower() in ("flops", "flop", "gflops", "mult_adds"):
+    known = additive_names()
+    if match[1] in known:
+        return MetricAt(match[1], None if match[2] is None else _resolution(match[2]))
+    if match[1].lower() in AMBIGUOUS:
         raise ValueError(f"{match[1]!r:.40} means different things; write macs (one multiply-add = 1)")
-    if match[1] not in METRICS:
-        hint = suggest(match[1], METRICS)
-        raise ValueError(f"unknown metric {match[1]!r:.40}{hint or f'; known: {either(METRICS)}'}")
-    return MetricAt(cast("MetricName", match[1]), None if match[2] is None else _resolution(match[2]))
+    other = known_metrics(own).get(match[1])
+    if other is not None:
+        reason = "the largest of its parts, which do not add up" if other.exact else "measured, not known in advance"
+        raise ValueError(f"{match[1]} cannot be limited: it is {reason}; write {either(known)}")
+    hint = suggest(match[1], known)
+    raise ValueError(f"unknown metric {match[1]!r:.40}{hint or f'; known: {either(known)}'}")
 
 
 def _resolution(text: str) -> int:
@@ -193,7 +204,7 @@ def _limit(metric: MetricAt, raw: Any) -> Limit:
             raise ValueError(f"speaks of resolution {metric.resolution} and of {resolution}; state one")
         metric = MetricAt(metric.name, resolution)
     units = DECIMAL | {"K": DECIMAL["k"]}
-    if metric.name == "saved_bytes":
+    if find_metric(metric.name).unit == "B":
         units |= BYTES | {"KB": DECIMAL["k"]}
     if match := _BOUND.fullmatch(text):
         low, high = _bound(match, units, text)

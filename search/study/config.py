@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from archspec.cost.tables import METRICS, MetricName
-from archspec.documents.paths import place_of, suggest
+from archspec.cost.metrics import Metric, additive_names, find_metric
+from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.shipped import Shelf
 from archspec.errors import FieldError, SpecError
@@ -27,8 +27,6 @@ from search.study.recorded import STUDY, find_asked, refuse_other_kind
 
 STUDIES = Shelf("study", "search.study", "studies")
 SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact")
-OBJECTIVES = ("accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms")
-Objective = Literal["accuracy", "macs", "params", "activations", "saved_bytes", "latency_ms"]
 EXTENDABLE = ("trials", "baseline", "final")
 """What may change when a run is continued; everything else would mix two experiments."""
 HEADS = ("head", "family")
@@ -68,8 +66,9 @@ def _sampler(raw: Any) -> Any:
     return {"type": raw} if isinstance(raw, str) else raw
 
 
-def _budget(raw: Any) -> dict[str, str]:
-    return format_budget(parse_budget(raw))
+def _budget(raw: Any, info: ValidationInfo) -> dict[str, str]:
+    evaluator = info.data.get("evaluator")
+    return format_budget(parse_budget(raw, evaluator.own_metrics if isinstance(evaluator, Evaluator) else ()))
 
 
 @final
@@ -85,8 +84,11 @@ class StudyConfig(BaseModel):
     evaluator: AnyEvaluator = Field(
         default_factory=lambda: parse_evaluator("train"), description="how layouts are scored"
     )
-    objectives: tuple[Objective, ...] = Field(
-        ("accuracy", "macs"), min_length=1, max_length=4, description="accuracy is maximised, every cost minimised"
+    objectives: tuple[str, ...] = Field(
+        ("accuracy", "macs"),
+        min_length=1,
+        max_length=4,
+        description="metrics that the evaluator gives; accuracy is maximised, costs are minimised",
     )
     sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(
         default_factory=lambda: SamplerSpec.model_validate({})
@@ -103,12 +105,24 @@ class StudyConfig(BaseModel):
     def _check(self) -> StudyConfig:
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives must differ, not {', '.join(self.objectives)}")
-        missing = set(self.objectives) - self.evaluator.metrics
-        if missing:
-            raise ValueError(f"evaluator {self.evaluator.type} does not give {', '.join(sorted(missing))}")
+        for index, name in enumerate(self.objectives):
+            self._check_objective(index, name)
         if self.sampler.type == "exact":
             cost_objective(self.objectives)
         return self
+
+    def _check_objective(self, index: int, name: str) -> None:
+        try:
+            find_metric(name, self.evaluator.own_metrics)
+        except FieldError as error:
+            raise PlaceError(("objectives", index), error.rule) from None
+        if name not in self.evaluator.gives:
+            raise PlaceError(("objectives", index), f"evaluator {self.evaluator.type} does not give {name}")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that are the objectives."""
+        return tuple(find_metric(name, self.evaluator.own_metrics) for name in self.objectives)
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -143,15 +157,16 @@ class StudyConfig(BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
 
 
-def cost_objective(objectives: Sequence[str]) -> MetricName:
+def cost_objective(objectives: Sequence[str]) -> str:
     """The cost that `sampler: exact` weighs against accuracy.
 
     Raises:
         FieldError: the objectives are not accuracy and one cost that is known before training.
     """
-    costs: list[MetricName] = [name for name in METRICS if name in objectives]
+    known = additive_names()
+    costs = [name for name in known if name in objectives]
     if len(objectives) != 2 or len(costs) != 1 or "accuracy" not in objectives:
-        rule = f"sampler exact needs accuracy and one of {', '.join(METRICS)}, not {', '.join(objectives)}"
+        rule = f"sampler exact needs accuracy and one of {', '.join(known)}, not {', '.join(objectives)}"
         raise FieldError("objectives", rule)
     return costs[0]
 

@@ -31,3 +31,15 @@ def write_curve(path: Path, curve: Sequence[EpochRecord]) -> None:
     partial = path.with_name(path.name + ".tmp")
     partial.write_text(text.getvalue(), encoding="utf-8")
     os.replace(partial, path)
+
+
+def read_curve(path: Path) -> list[EpochRecord]:
+    """The rows of the CSV file at `path`; none where there is no file, or another one of that name."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        if header != [column.name for column in fields(EpochRecord)]:
+            return []
+        return [EpochRecord(int(epoch), *map(float, numbers)) for epoch, *numbers in rows]
+    except (OSError, ValueError, TypeError, csv.Error):
+        return []

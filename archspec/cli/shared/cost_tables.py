@@ -13,16 +13,23 @@ from rich.text import Text
 
 from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
+from archspec.cost.metrics import Metric, exact_metrics
 from archspec.documents.wording import memory, short, size
+from blocks.layers.layer import Line
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"
 PAPER = "conv+linear+attn+LN"
+WIDTH, FITTING, COLUMN = 118, 4, 15
+"""A line that is no terminal's, the number of metrics whose columns fit into it, and what each further one takes."""
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps tables whole when the output is not a terminal."""
     out = Console(stderr=stderr, highlight=False)
-    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=max(out.width, 118))
+    if out.is_terminal:
+        return out
+    further = max(0, len(exact_metrics()) - FITTING)
+    return Console(stderr=stderr, highlight=False, width=max(out.width, WIDTH + further * COLUMN))
 
 
 def units(cost: NetworkCost) -> str:
@@ -58,16 +65,12 @@ def layer_table(cost: NetworkCost) -> Table:
     table = Table(title=f"{cost.name} at {size(cost.resolution)}, layer by layer", caption=units(cost))
     for name in ("layer", "operator", "output"):
         table.add_column(name, no_wrap=True)
-    for name in ("params", _counted(cost), "activations", "kept for backward"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for metric in exact_metrics():
+        table.add_column(_head(metric, cost), justify="right", no_wrap=True)
     for line in cost.total.lines:
-        numbers = (line.params, line.macs, line.activations)
-        table.add_row(
-            line.path, line.operator, size(line.shape), *(f"{n:,}" for n in numbers), memory(line.saved_bytes)
-        )
+        table.add_row(line.path, line.operator, size(line.shape), *_whole_cells((line,)))
     table.add_section()
-    numbers = (cost.params, cost.macs, cost.activations)
-    table.add_row("total", "", "", *(f"{n:,}" for n in numbers), memory(cost.saved_bytes), style="bold")
+    table.add_row("total", "", "", *_whole_cells(cost.total.lines), style="bold")
     return table
 
 
@@ -97,19 +100,31 @@ def _stated(cost: NetworkCost) -> dict[str, str]:
     return {} if cost.convention is None else {"convention": cost.convention}
 
 
-def _counted(cost: NetworkCost) -> str:
-    return "MACs" if cost.convention is None else f"MACs ({cost.convention})"
+def _head(metric: Metric, cost: NetworkCost) -> str:
+    return metric.text if metric.name != "macs" or cost.convention is None else f"{metric.text} ({cost.convention})"
 
 
 def _table(cost: NetworkCost, title: str, *names: str) -> Table:
     table = Table(title=title, caption=units(cost))
     for name in names:
         table.add_column(name, no_wrap=True, justify="right" if name.startswith("share") else "left")
-    for name in ("params", _counted(cost), PAPER, "activations", "kept for backward"):
-        table.add_column(name, justify="right", no_wrap=name != "kept for backward")
+    for metric in exact_metrics():
+        table.add_column(_head(metric, cost), justify="right", no_wrap=metric.unit != "B")
+        if metric.name == "macs":
+            table.add_column(PAPER, justify="right", no_wrap=True)
     return table
 
 
 def _cells(cost: Cost) -> tuple[str, ...]:
-    counts = (cost.params, cost.macs, cost.paper_macs, cost.activations)
-    return (*(short(count) for count in counts), memory(cost.saved_bytes))
+    units = {metric.name: metric.unit for metric in exact_metrics()}
+    return tuple(_amount(number, units.get(name, ""), short(number)) for name, number in cost.numbers.items())
+
+
+def _whole_cells(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Numbers in full, but for bytes."""
+    numbers = ((metric.of(lines), metric.unit) for metric in exact_metrics())
+    return tuple(_amount(number, unit, f"{number:,}") for number, unit in numbers)
+
+
+def _amount(number: int, unit: str, text: str) -> str:
+    return memory(number) if unit == "B" else f"{text} {unit}".rstrip()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.shared.cost_tables import short
+from archspec.cost.metrics import find_metric
 from archspec.cost.tables import MetricAt
 from archspec.documents.wording import plural
 from archspec.spec.short_code import encode
@@ -20,12 +21,6 @@ from search.counting.big_integers import Ints
 from search.space.encoding import Encoding
 from search.space.limits import Box, Limit
 
-TITLES = {
-    "params": "params",
-    "macs": "MACs",
-    "activations": "activations",
-    "saved_bytes": "bytes kept for backward",
-}
 ROWS = 16
 """Bins of a histogram as text."""
 WIDTH = 32
@@ -60,7 +55,7 @@ def render(found: Population) -> Group:
 def render_front(front: FrontRows, encoding: Encoding, box: Box) -> Table | Text:
     """The front, of a long one evenly chosen layouts with both ends."""
     count = len(front.choices)
-    cost, score = TITLES[front.cost.name], TITLES[front.score.name]
+    cost, score = _title(front.cost), _title(front.score)
     if not count:
         return Text(f"no layout with the most {score} for its {cost} is inside the budget: the exact front is outside")
     inside = " inside the budget" if box else ""
@@ -211,7 +206,13 @@ def _spread_record(spread: Spread) -> dict[str, Any]:
 def _label(metric: MetricAt) -> str:
     """`MACs at 448 px`."""
     at = f" at {metric.resolution} px" if metric.resolution else ""
-    return f"{TITLES[metric.name]}{at}"
+    return f"{_title(metric)}{at}"
+
+
+def _title(metric: MetricAt) -> str:
+    """`bytes kept for backward`: behind numbers in full stands no unit."""
+    found = find_metric(metric.name)
+    return f"bytes {found.text}" if found.unit == "B" else found.text
 
 
 def _limit(limit: Limit, found: Population) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from archspec.cli.shared.cost_tables import plain, short
 from archspec.cost.polynomial import Polynomial, power_of, write
 from archspec.cost.sensitivity import FieldEffect, sensitivity
-from archspec.cost.symbolic import METRICS, Deviation, Formula, between, deviations, symbolic
+from archspec.cost.symbolic import Deviation, Formula, between, deviations, symbolic, varying_metrics
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec
 
@@ -20,7 +20,6 @@ DIGITS = 6
 TABLE_DIGITS = 5
 MAX_COLUMNS = 7
 OPERATORS = {"scaled_dot_product_attention": "attention's matmuls"}
-LABELS = {"macs": "MACs", "activations": "activations", "saved_bytes": "saved bytes"}
 
 
 @final
@@ -86,10 +85,10 @@ def symbolic_record(result: Symbolic) -> dict[str, Any]:
         "excepted": list(formula.excepted),
         "checked": formula.checked,
         "params": formula.params,
-        **{metric: _powers(formula.polynomial(metric)) for metric in METRICS},
+        **{metric.name: _powers(formula.polynomial(metric.name)) for metric in varying_metrics()},
         "terms": [
             {"part": term.part, "operator": term.operator}
-            | {metric: _powers(getattr(term, metric)) for metric in METRICS}
+            | {name: _powers(polynomial) for name, polynomial in term.polynomials.items()}
             for term in formula.terms
         ],
         "crossover": formula.crossover(),
@@ -146,12 +145,14 @@ def _words(spec: ArchSpec, result: Symbolic) -> Iterator[str]:
     if formula.least > MAX_RESOLUTION:
         yield f"(archspec takes no image that large: the limit is {MAX_RESOLUTION:,})"
     yield ""
-    for metric in METRICS:
-        yield f"  {LABELS[metric]:<12} ≈ {formula.polynomial(metric).text('r', DIGITS)}"
+    # The numbers are whole, so bytes have no unit behind them and say it in their name.
+    labels = {one.name: one.name.replace("_", " ") if one.unit else one.text for one in varying_metrics()}
+    for metric, label in labels.items():
+        yield f"  {label:<12} ≈ {formula.polynomial(metric).text('r', DIGITS)}"
     step = f"(r - {formula.remainder})" if formula.remainder else "r"
     yield f"  or, exactly, with n = {step} / {formula.modulus},"
-    for metric in METRICS:
-        yield f"  {LABELS[metric]:<12} = {formula.steps(formula.polynomial(metric)).text('n')}"
+    for metric, label in labels.items():
+        yield f"  {label:<12} = {formula.steps(formula.polynomial(metric)).text('n')}"
     yield ""
     yield f"It equals the count of every operator of every part on all {formula.checked} sides tried."
     if formula.holds(result.side):

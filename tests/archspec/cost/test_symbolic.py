@@ -11,7 +11,7 @@ import pytest
 
 import archspec.cost.symbolic
 from archspec.cost.measure import Cost, NetworkCost, measure
-from archspec.cost.symbolic import ATTENTION, METRICS, WEIGHTS, between, deviations, symbolic, total_stride
+from archspec.cost.symbolic import ATTENTION, WEIGHTS, between, deviations, symbolic, total_stride, varying_metrics
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from archspec.loader import load, parse, presets
@@ -39,10 +39,10 @@ def test_it_equals_measure_at_twelve_resolutions_in_every_operator_of_every_part
     assert len(sides) == 12
     for side in sides:
         cost = measure(spec, side)
-        for metric in METRICS:
-            assert formula.value(side, metric) == getattr(cost, metric)
+        for metric in varying_metrics():
+            assert formula.value(side, metric.name) == metric.of(cost.total.lines)
             for part in cost.parts:
-                assert formula.polynomial(metric, part=part.name)(side) == getattr(part, metric)
+                assert formula.polynomial(metric.name, part=part.name)(side) == metric.of(part.lines)
         counted = {name: formula.polynomial(operators={name})(side) for name in formula.operators}
         assert counted == cost.total.by_operator
         assert formula.params == cost.params
@@ -82,9 +82,8 @@ def test_random_specs_with_odd_strides_resizes_and_variants(seed):
         for one in (*islice(formula.sides(10**9), 4), last):
             if formula.holds(one):
                 cost = measure(spec, one)
-                assert [formula.value(one, metric) for metric in METRICS] == [
-                    getattr(cost, metric) for metric in METRICS
-                ]
+                lines = cost.total.lines
+                assert all(formula.value(one, metric.name) == metric.of(lines) for metric in varying_metrics())
 
 
 def test_it_does_not_hold_on_odd_sides_small_sides_and_variants():
@@ -225,10 +224,11 @@ def test_json_holds_exact_rationals(run):
     _, out, _ = run("flops", "hiri-vit-s", "--symbolic", "--json")
     record = json.loads(out)
     assert (record["modulus"], record["remainder"], record["least"], record["excepted"]) == (64, 0, 64, [384])
-    for metric in METRICS:
-        value = sum(Fraction(text) * 448 ** int(power) for power, text in record[metric].items())
-        assert value == getattr(measure(load("hiri-vit-s"), 448), metric)
-        parts = sum(Fraction(t) * 448 ** int(p) for term in record["terms"] for p, t in term[metric].items())
+    lines = measure(load("hiri-vit-s"), 448).total.lines
+    for metric in varying_metrics():
+        value = sum(Fraction(text) * 448 ** int(power) for power, text in record[metric.name].items())
+        assert value == metric.of(lines)
+        parts = sum(Fraction(t) * 448 ** int(p) for term in record["terms"] for p, t in term[metric.name].items())
         assert parts == value
     assert record["crossover"] == 2048
     assert [variant["side"] for variant in record["variants"]] == [224, 384]

@@ -96,7 +96,7 @@ def test_every_distinct_row_is_trained_once_per_seed_and_recorded(plan_file, tmp
     )
     for trial in done:
         row = ablation.runs[trial.user_attrs["run"]]
-        assert trial.value == trial.user_attrs["metrics"]["test_accuracy"]
+        assert trial.value == trial.user_attrs["test_accuracy"]
         assert trial.params == {name: name in row.edits for name in ("stem", "wide", "gain")} | {
             "seed": trial.user_attrs["seed"]
         }
@@ -114,8 +114,8 @@ def test_the_validation_split_is_scored_where_asked(plan_file, tmp_path):
     conduct(plan_file(score="validation"), tmp_path)
     done = trials_of(tmp_path / "toy", TrialState.COMPLETE)
     assert done
-    assert all("test_accuracy" not in t.user_attrs["metrics"] for t in done)
-    assert all(t.value == t.user_attrs["metrics"]["accuracy"] for t in done)
+    assert all("test_accuracy" not in t.user_attrs for t in done)
+    assert all(t.value == t.user_attrs["accuracy"] for t in done)
 
 
 def test_continuing_trains_what_is_new_and_refuses_another_base(plan_file, tmp_path):

@@ -11,10 +11,12 @@ from archspec.cost.measure import measure
 from archspec.errors import FieldError, SpecError
 from archspec.spec.short_code import encode
 from search.data.trained_layouts import TrainedLayout, load_table, parse_table, tables
-from search.evaluator import COST_METRICS, parse_evaluator
+from search.evaluator import parse_evaluator
 from search.space.space import load_space
 
 DIGEST = "0123456789abcdef"
+COSTS = ("params", "macs", "activations", "saved_bytes")
+"""Those that the shipped table has columns of."""
 
 
 def test_the_shipped_table_holds_every_layout_of_its_space_with_three_seeds_and_exact_costs():
@@ -28,7 +30,7 @@ def test_the_shipped_table_holds_every_layout_of_its_space_with_three_seeds_and_
     ]
     for index, spec in enumerate(specs):
         cost = measure(spec)
-        expected = {name: str(getattr(cost, name)) for name in COST_METRICS} | {"code": encode(spec)}
+        expected = {name: str(getattr(cost, name)) for name in COSTS} | {"code": encode(spec)}
         for record in records[3 * index : 3 * index + 3]:
             assert {name: record[name] for name in expected} == expected
 

@@ -60,7 +60,7 @@ def test_search_counts_trains_each_layout_once_and_records_everything(study_file
     for trial in done:
         spec = load(run / "artifacts" / trial.user_attrs["digest"] / "spec.yaml")
         assert spec.digest == trial.user_attrs["digest"]
-        assert trial.values == [trial.user_attrs["metrics"][name] for name in ("accuracy", "macs")]
+        assert trial.values == [trial.user_attrs[name] for name in ("accuracy", "macs")]
     assert set(finished_events(run).values()) == {1}
     baseline = trained(trials_of(run, "baseline"))
     assert len(baseline) == 8
@@ -76,8 +76,8 @@ def test_search_counts_trains_each_layout_once_and_records_everything(study_file
     finals = trials_of(run, "final")
     assert Counter(t.user_attrs["digest"] for t in finals) == dict.fromkeys(front, 2)
     assert {t.user_attrs["seed"] for t in finals} == {1, 2}
-    assert all("test_accuracy" in t.user_attrs["metrics"] for t in finals)
-    assert not any("test_accuracy" in t.user_attrs["metrics"] for t in done)
+    assert all("test_accuracy" in t.user_attrs for t in finals)
+    assert not any("test_accuracy" in t.user_attrs for t in done)
 
 
 def test_duplicates_are_answered_from_the_record_and_an_exhausted_space_ends_the_search(study_file, tmp_path):

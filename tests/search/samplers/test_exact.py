@@ -136,7 +136,7 @@ def test_every_proposal_is_inside_the_budget(study_file, tmp_path, budget):
     assert not any("repaired" in trial.user_attrs for trial in done)
     for trial in done:
         for limit in arm.config.box:
-            assert limit.holds(trial.user_attrs["metrics"][limit.metric.name])
+            assert limit.holds(trial.user_attrs[limit.metric.name])
 
 
 def test_a_whole_space_is_tried_and_then_no_more(study_file, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.cost.tables import METRICS, MetricAt
+from archspec.cost.metrics import additive_names
+from archspec.cost.tables import MetricAt
 from archspec.errors import FieldError
 from search.space.limits import Limit, describe, format_budget, format_limit, join, parse_budget, parse_limits, settle
 
@@ -148,7 +149,7 @@ def limits(draw: st.DrawFn) -> Limit:
         ends[0] = draw(costs)
     if None not in ends:
         ends.sort()
-    return Limit(MetricAt(draw(st.sampled_from(METRICS)), draw(st.none() | st.integers(1, 16384))), *ends)
+    return Limit(MetricAt(draw(st.sampled_from(additive_names())), draw(st.none() | st.integers(1, 16384))), *ends)
 
 
 @given(st.lists(limits(), max_size=4, unique_by=lambda limit: limit.metric))

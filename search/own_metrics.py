@@ -1,0 +1,91 @@
+"""Metrics that an evaluator adds to those of the catalog, as a study file states them.
+
+```yaml
+metrics:
+  energy_j: {title: Energy, unit: J}             # minimised
+  top5: {unit: "%", direction: maximize}         # "%": fractions, 0 to 1
+  latency_ms: minimize                           # of the catalog, which says title and unit
+```
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any, final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from archspec.cost.metrics import Direction, Metric, known_metrics
+from archspec.documents.paths import PlaceError
+from archspec.errors import FieldError
+from search.attributes import RESERVED
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+TAKEN = RESERVED | {"number", "state", "value", "values", "test_accuracy", "test_loss", "audited_macs"}
+"""Names that tables of trials give to other things."""
+
+
+@final
+class MetricSpec(BaseModel):
+    """A metric that an evaluator measures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field("", max_length=60, description="its name for people; its key if empty")
+    unit: str = Field("", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
+    direction: Direction = Field("minimize", description="which way is better")
+
+    def metric(self, name: str) -> Metric:
+        """The metric, under its key."""
+        return Metric(name, self.title or name, self.unit, self.direction)
+
+
+def _spec(raw: Any) -> Any:
+    return {"direction": raw} if isinstance(raw, str) else raw
+
+
+def _check(specs: Mapping[str, MetricSpec]) -> Mapping[str, MetricSpec]:
+    for name, spec in specs.items():
+        if not NAME.fullmatch(name):
+            raise PlaceError((name,), "must be a word such as energy_j")
+        found = known_metrics().get(name)
+        if found is not None:
+            _check_known(found, spec)
+        elif name in TAKEN:
+            raise FieldError(name, "is what trials call something else; give the metric another name")
+    return specs
+
+
+def _check_known(metric: Metric, spec: MetricSpec) -> None:
+    """Refuse a metric of the catalog that is not measured by choice, or is stated as another one."""
+    if metric.exact:
+        raise FieldError(metric.name, "is computed exactly for every layout; it is an objective without being named")
+    if metric.name == "accuracy":
+        raise FieldError(metric.name, "is what every evaluator gives; it is an objective without being named")
+    for field in sorted(spec.model_fields_set):
+        given, known = getattr(spec, field), getattr(metric, field)
+        if given != known:
+            rule = f"is {known!r} in the catalog of metrics, not {given!r:.40}; give the metric another name"
+            raise FieldError(f"{metric.name}.{field}", rule)
+
+
+OwnMetrics = Annotated[
+    dict[str, Annotated[MetricSpec, BeforeValidator(_spec)]], AfterValidator(_check), Field(max_length=20)
+]
+"""Type of a pydantic field that maps names to metrics: `{title, unit, direction}`, or the direction alone."""
+
+
+def own_metrics(specs: Mapping[str, MetricSpec]) -> tuple[Metric, ...]:
+    """Those that the catalog lacks."""
+    return tuple(spec.metric(name) for name, spec in specs.items() if name not in known_metrics())
+
+
+def check_value(metric: Metric, value: object) -> str:
+    """What is wrong with the value that an evaluator gives for a metric; empty where nothing is."""
+    low, high = (0, 1) if metric.unit == "%" else (-sys.float_info.max, sys.float_info.max)
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+        return ""
+    wanted = "number from 0 to 1" if metric.unit == "%" else "finite number"
+    return f"{metric.name} must be a {wanted}, not {value!r:.40}"

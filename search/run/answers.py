@@ -1,0 +1,55 @@
+"""What an answer adds to the trial that it is of: its metrics, and the course of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from search.attributes import metric_attributes
+from search.evaluator import Metrics
+from search.train.curve import read_curve
+
+Item = TypeVar("Item")
+
+MAX_EPOCHS = 100
+"""Epochs of a curve that a journal keeps; of a longer one, evenly spaced ones with both ends."""
+
+
+def answer_attributes(metrics: Metrics, folder: Path) -> dict[str, Any]:
+    """The attributes of a trial that has been evaluated: each metric under its own name, and `curve_attributes`.
+
+    Args:
+        metrics: what the evaluator gave.
+        folder: of the evaluation.
+    """
+    return {**metric_attributes(metrics), **curve_attributes(folder)}
+
+
+def curve_attributes(folder: Path) -> dict[str, Any]:
+    """`curve`: epoch, accuracy on the validation split and training loss, of an evaluation that trained or began to.
+
+    Args:
+        folder: of the evaluation; without a `curve.csv` in it, there is no such attribute.
+    """
+    names = ("epoch", "val_accuracy", "train_loss")
+    rows = spread(read_curve(folder / "curve.csv"), MAX_EPOCHS)
+    return {"curve": [{name: getattr(row, name) for name in names} for row in rows]} if rows else {}
+
+
+def intermediate_values(attrs: Mapping[str, Any], objectives: Sequence[str]) -> dict[int, float]:
+    """The course of the objective by epoch, as Optuna keeps it where there is one objective: accuracy.
+
+    Args:
+        attrs: of the trial.
+        objectives: of its study.
+    """
+    curve: Sequence[Mapping[str, Any]] = attrs.get("curve", ())
+    return {row["epoch"]: row["val_accuracy"] for row in curve} if tuple(objectives) == ("accuracy",) else {}
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` items, evenly spaced in their order, both ends among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
