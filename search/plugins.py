@@ -33,6 +33,9 @@ def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
     """
     known = tags(package, group)
     noun = base.__name__.lower()
+    own = [kind for kind in base.__subclasses__() if kind.model_fields["type"].default == tag]
+    if own and tag not in known:
+        return own[-1]  # a class of the program that runs, such as a notebook, where it may be defined again
     if tag not in known:
         hint = suggest(tag, known) or f" (known: {', '.join(known)})"
         raise FieldError("type", f"unknown {noun} {tag!r}{hint}")

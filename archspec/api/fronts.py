@@ -97,10 +97,14 @@ class ParetoFront(Sequence[ParetoMember]):
             lines.append(f"  {', '.join(values)}  {encode(member.spec)}")
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
+    def to_html(self) -> str:
+        """The same as a table for notebooks."""
         rows = [[row.get(name) for name in self._columns] for row in map(self._row, self._members)]
         caption = f"front of {' and '.join(self.objectives)}, {plural(len(self), 'layout')}"
         return html_table(caption, self._columns, rows)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     @property
     def _columns(self) -> list[str]:
