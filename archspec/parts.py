@@ -1,6 +1,6 @@
 """Everything that a part of a spec is written with: the kinds of parts, and the layers that they are made of.
 
-`from archspec.parts import Block, conv, dwconv, chain, residual`; docs/blocks.md shows how. Nothing here imports torch.
+`from archspec.parts import Block, conv, dwconv, chain, residual`; docs/start/blocks.md shows how. None imports torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
-"""Everything that an evaluator or a data set of a package's own is written with; see docs/python.md.
+"""Everything that an evaluator, a sampler or a data set of one's own is written with.
 
-`from archspec.plugins import Evaluator, Session, Task`.
+`from archspec.plugins import Evaluator, Session, Task`; docs/start/python.md and docs/start/plugins.md show how.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from search.data.dataset import Dataset, DatasetSplit, Splits
     from search.data.tensor_split import TensorSplit
     from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics
+    from search.sampler import Problem, Sampler, SamplerSession
     from search.tasks.task import Supervision
 
 __all__ = [
@@ -23,7 +24,10 @@ __all__ = [
     "Interrupted",
     "Metric",
     "Metrics",
+    "Problem",
     "RunError",
+    "Sampler",
+    "SamplerSession",
     "Session",
     "Splits",
     "Supervision",
@@ -40,7 +44,10 @@ _HOMES = {
     "Interrupted": "archspec.errors",
     "Metric": "archspec.cost.metrics",
     "Metrics": "search.evaluator",
+    "Problem": "search.sampler",
     "RunError": "archspec.errors",
+    "Sampler": "search.sampler",
+    "SamplerSession": "search.sampler",
     "Session": "search.evaluator",
     "Splits": "search.data.dataset",
     "Supervision": "search.tasks.task",

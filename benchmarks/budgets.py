@@ -17,8 +17,8 @@ import numpy as np
 from scipy.stats import chi2, kstest
 
 from archspec.cost.tables import Chain, MetricAt
-from search.budget.count import Sampler, count
-from search.counting.enumeration import enumerate_layouts
+from search.budget.count import BoxSampler, count
+from search.counting.enumeration import enumerate_layouts, restrict
 from search.space.encoding import Encoding
 from search.space.limits import Box, describe, parse_budget
 from search.space.space import load_space
@@ -40,7 +40,7 @@ def cut(chain: Chain, numbers: list[int]) -> Chain:
         sorted(rng.choice(part.options, n, replace=False).tolist())
         for part, n in zip(chain.components, numbers, strict=True)
     ]
-    return chain.restrict(kept)
+    return restrict(chain, kept)
 
 
 def brute_force(chain: Chain, boxes: list[Box]) -> list[int]:
@@ -85,22 +85,27 @@ def time_counts(chain: Chain, boxes: list[Box]) -> None:
 def time_sampling(chain: Chain, number: int) -> None:
     """Print the speed of drawing inside the band beside plain rejection."""
     started = time.process_time()
-    sampler = Sampler(chain, BAND)
+    sampler = BoxSampler(chain, BAND)
     building = time.process_time() - started
     rng = np.random.default_rng(0)
     started = time.process_time()
     rows = sampler.sample(number, rng)
     speed = number / (time.process_time() - started)
-    anywhere = Sampler(chain)
+    anywhere = BoxSampler(chain)
     started = time.process_time()
     plain = inside(chain, anywhere.sample(number, rng))
     plain_speed = plain.sum() / (time.process_time() - started)
     print(
-        f"uniform inside {describe(BAND)}: {speed:,.0f} layouts/s, {sampler.acceptance:.1%} accepted "
+        f"uniform inside {describe(BAND)}: {speed:,.0f} layouts/s, {acceptance(sampler):.1%} accepted "
         f"(tables built in {building:.2f} s), all inside: {bool(inside(chain, rows).all())};\n"
         f"plain rejection: {plain_speed:,.0f} layouts/s, {plain.mean():.1%} accepted "
         f"(exactly {count(chain, BAND) / count(chain):.3%})"
     )
+
+
+def acceptance(sampler: BoxSampler) -> float:
+    """The share of proposals so far that were inside; 1 where layouts are drawn without rejection."""
+    return 1.0 if sampler._tracer else sampler._inside.share
 
 
 def inside(chain: Chain, choices: np.ndarray) -> np.ndarray:
@@ -115,7 +120,7 @@ def check_uniform(chain: Chain) -> bool:
     members = np.concatenate([choices[inside(small, choices)] for choices, _ in enumerate_layouts(small)])
     radix = np.array(small.options)
     codes = np.sort(np.ravel_multi_index(members.T, radix))
-    sampler = Sampler(small, BAND)
+    sampler = BoxSampler(small, BAND)
     values: list[float] = []
     for seed in range(SEEDS):
         rows = sampler.sample(50 * len(codes), np.random.default_rng(seed))
@@ -124,7 +129,7 @@ def check_uniform(chain: Chain) -> bool:
     low = sum(value <= 0.01 for value in values)
     print(
         f"chi-square over the {len(codes):,} layouts in the band of a small space ({count(small):,}), {SEEDS} seeds, "
-        f"{sampler.acceptance:.1%} accepted:\n"
+        f"{acceptance(sampler):.1%} accepted:\n"
         f"  p from {min(values):.3f} to {max(values):.3f}, {low} of {SEEDS} at most 0.01; "
         f"p-values against the uniform distribution: p = {kstest(values, 'uniform').pvalue:.2f}"
     )

@@ -31,7 +31,7 @@ def accuracy(opened: Any, recipe: Recipe, seed: int) -> float:
     config = opened.config
     spec = config.prepare(load("tiny"))
     seed_everything(mix(seed, "init"))
-    network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual)
+    network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual).to(opened.device)
     with TemporaryDirectory() as folder:
         train(
             network,
@@ -40,7 +40,6 @@ def accuracy(opened: Any, recipe: Recipe, seed: int) -> float:
             seed=seed,
             folder=Path(folder),
             fingerprint=spec.digest,
-            device=opened.device,
             stop=lambda: False,
             progress=lambda record: None,
         )

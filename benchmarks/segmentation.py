@@ -63,7 +63,6 @@ def main() -> int:
                 seed=asked.seed,
                 folder=Path(folder),
                 fingerprint=spec.digest,
-                device=CPU,
                 stop=lambda: False,
                 progress=show,
             )

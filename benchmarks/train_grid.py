@@ -58,7 +58,7 @@ def run(job: Job) -> dict[str, Any]:
     config = opened.config
     spec = config.prepare(load_space(job.space).decode(job.params))
     seed_everything(mix(job.seed, "init"))
-    network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual)
+    network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual).to(opened.device)
     with TemporaryDirectory() as folder:
         result = train(
             network,
@@ -67,7 +67,6 @@ def run(job: Job) -> dict[str, Any]:
             seed=job.seed,
             folder=Path(folder),
             fingerprint=spec.digest,
-            device=opened.device,
             stop=lambda: False,
             progress=lambda record: None,
         )

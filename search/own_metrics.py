@@ -46,20 +46,24 @@ def _spec(raw: Any) -> Any:
     return {"direction": raw} if isinstance(raw, str) else raw
 
 
-def _check(specs: Mapping[str, MetricSpec]) -> Mapping[str, MetricSpec]:
+def _check(specs: Mapping[str, MetricSpec]) -> dict[str, MetricSpec]:
+    checked: dict[str, MetricSpec] = {}
     for name, spec in specs.items():
         if not NAME.fullmatch(name):
             raise PlaceError((name,), "must be a word such as energy_j")
         found = known_metrics().get(name)
-        if found is not None:
-            _check_known(found, spec)
-        elif name in TAKEN:
+        if found is None and name in TAKEN:
             raise FieldError(name, "is what trials call something else; give the metric another name")
-    return specs
+        checked[name] = spec if found is None else _complete(found, spec)
+    return checked
 
 
-def _check_known(metric: Metric, spec: MetricSpec) -> None:
-    """Refuse a metric of the catalog that is not measured by choice, or is stated as another one."""
+def _complete(metric: Metric, spec: MetricSpec) -> MetricSpec:
+    """What is stated of a metric of the catalog, spelt out as the catalog has it.
+
+    Raises:
+        FieldError: it is not for an evaluator to add, or is stated as another one.
+    """
     if metric.exact:
         raise FieldError(metric.name, "is computed exactly for every layout; it is an objective without being named")
     if metric.name == "accuracy":
@@ -69,6 +73,7 @@ def _check_known(metric: Metric, spec: MetricSpec) -> None:
         if given != known:
             rule = f"is {known!r} in the catalog of metrics, not {given!r:.40}; give the metric another name"
             raise FieldError(f"{metric.name}.{field}", rule)
+    return MetricSpec(title=metric.title, unit=metric.unit, direction=metric.direction)
 
 
 OwnMetrics = Annotated[

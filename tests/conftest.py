@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from archspec.cli.app import main
+from blocks.opaque import lookup, source_code
 
 
 @pytest.fixture
@@ -27,6 +28,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         out = capsys.readouterr()
         assert "Traceback" not in out.err
         return int(done.value.code or 0), out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def forget() -> Callable[[], None]:
+    """Forgets what this process knows of measured modules; the cache on disk stays."""
+
+    def call() -> None:
+        for memory in (lookup._answer, source_code.digest, source_code.source):
+            memory.cache_clear()
 
     return call
 
@@ -165,3 +177,17 @@ def import_little() -> Callable[[str, Path], None]:
         assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
     return check
+
+
+@pytest.fixture(scope="session")
+def write_examples() -> Callable[[Path, Path], None]:
+    """Writes a page's YAML examples that begin with their file's name, `# spec.yaml`, into a folder."""
+
+    def write(page: Path, folder: Path) -> None:
+        text = page.read_text(encoding="utf-8")
+        for example in re.findall(r"^```yaml\n(# .*?)^```", text, re.MULTILINE | re.DOTALL):
+            name = example.splitlines()[0].removeprefix("# ")
+            if re.fullmatch(r"\w+\.yaml", name):
+                (folder / name).write_text(example, encoding="utf-8")
+
+    return write

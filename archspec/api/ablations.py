@@ -65,8 +65,7 @@ class RecordedAblation(RecordedRun):
             for row in view.rows:
                 scores = pd.Series([_fraction(score) for score in record.scores[row.run].values()], dtype="float64")
                 numbers = {"n": len(scores), "mean": scores.mean(), "sd": scores.std()}
-                costs = {name: getattr(row, name) for name in ("params", "macs", "activations")}
-                found.append({"view": view.name, "label": row.label, "edits": list(row.edits), **numbers, **costs})
+                found.append({"view": view.name, "label": row.label, "edits": list(row.edits), **numbers, **row.costs})
         return pd.DataFrame(found)
 
     def report(self, out: str | Path | None = None) -> Path:

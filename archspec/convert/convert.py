@@ -1,6 +1,6 @@
 """Published weights under archspec's names: a state dict of a known family, checked tensor by tensor.
 
-A family is one file in `archspec/conversions`, found by its being there, with `convert(state, spec)`: tensors by the
+A family is one file in `archspec/convert/timm`, found by its being there, with `convert(state, spec)`: tensors by the
 source's names -> tensors by the names of the network that `spec` describes.
 """
 

@@ -102,11 +102,6 @@ class Chain:
             self._price(choices[part].T.astype(np.intp, order="C"), totals[part])
         return totals
 
-    def restrict(self, options: Sequence[Sequence[int] | None]) -> Chain:
-        """The chain with the given options of each component only; None keeps all."""
-        parts = zip(self.components, options, strict=True)
-        return Chain(self.metrics, tuple(part if keep is None else _restrict(part, keep) for part, keep in parts))
-
     def select(self, metrics: Sequence[MetricAt]) -> Chain:
         """The chain with some of its metrics, in the order given."""
         columns = [self.metrics.index(metric) for metric in metrics]
@@ -238,11 +233,6 @@ def _component(
     if not reached:
         raise SpecError(f"no option of {name} is possible")
     return Component(name, costs, after), list(reached)
-
-
-def _restrict(part: Component, keep: Sequence[int]) -> Component:
-    rows = list(keep)
-    return Component(part.name, np.ascontiguousarray(part.costs[:, rows]), np.ascontiguousarray(part.after[:, rows]))
 
 
 def _check_depth(menus: Sequence[Mapping[int, ComponentOptions]]) -> None:

@@ -2,7 +2,7 @@
 
 fvcore is the auditor that must agree with `archspec.cost.measure` for every module and operator, to the integer. An
 operator that neither has a counting rule nor is known to be free is an error, never a zero; the rules are in
-`blocks.opaque.counting`.
+`blocks.opaque.counting_torch`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archspec.spec.schema import ArchSpec, Resolution
 from archspec.tree.trace import resolve
 from archspec.tree.tree import plant
 from blocks.layers.layer import Line, Shape
-from blocks.opaque.counting import depth, kept_storages, per_image, tally
+from blocks.opaque.counting_torch import depth, kept_storages, per_image, tally
 from blocks.opaque.opaque import Opaque
 
 MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", "matmul", "bmm"})

@@ -47,7 +47,7 @@ class Accumulate(MapsReader):
         return meter.count("add", y)
 
     def module(self) -> nn.Module:
-        from blocks.layers.maps_torch import Accumulate as AccumulateModule
+        from blocks.layers.accumulate_torch import Accumulate as AccumulateModule
 
         branches = [branch.module() for branch in self.branches]
         return AccumulateModule(branches, [down.module() for down in self.downs])

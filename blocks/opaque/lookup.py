@@ -35,12 +35,6 @@ def answer(factory: str, options: Options, shape: Shape, *, training: bool) -> M
     return found
 
 
-def forget() -> None:
-    """Forget what this process knows; the cache on disk stays."""
-    for memory in (_answer, source_code.digest, source_code.source):
-        memory.cache_clear()
-
-
 @cache
 def _answer(asked: str, root: Path | None) -> Measured | Refusal:
     question: dict[str, Any] = json.loads(asked)
@@ -56,7 +50,7 @@ def _answer(asked: str, root: Path | None) -> Measured | Refusal:
 
 
 def _measure(question: dict[str, Any], root: Path | None) -> Measured:
-    from blocks.opaque.measure import measure
+    from blocks.opaque.measure_torch import measure
 
     options = {name: _tupled(value) for name, value in question["options"]}
     shape = tuple(question["shape"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, final
 
 from archspec.errors import FieldError, RunError
 from reports.records.ablation import AblationRecord, PlanRow, PlanView
@@ -87,6 +87,21 @@ class AblationResults:
 
     record: AblationRecord
     views: tuple[ResultView, ...]
+
+
+@final
+@dataclass(frozen=True)
+class ViewResults:
+    """One view of an ablation, which the sections of its report are about; `name` begins their files' names."""
+
+    record: AblationRecord
+    view: ResultView
+    name: str
+
+    @property
+    def score(self) -> str:
+        """Which split and quality the scores are of: `test accuracy`."""
+        return f"{self.record.score} {self.record.metric.word}"
 
 
 def compute(record: AblationRecord) -> AblationResults:

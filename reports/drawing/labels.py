@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -71,6 +72,16 @@ def draw_labels(axes: Axes, labels: Sequence[Label], obstacles: Sequence[tuple[f
             arrowprops=line if radii[best] > _NEAR else None,
         )
         note.set_in_layout(False)
+
+
+def along(points: Sequence[tuple[float, float]], *, log: bool) -> list[tuple[float, float]]:
+    """Points on the line through `points`, so that labels keep off it; on an x axis that is logarithmic if `log`."""
+    found: list[tuple[float, float]] = []
+    for (left, one), (right, two) in pairwise(points):
+        for share in (0.2, 0.4, 0.6, 0.8):
+            x = left * (right / left) ** share if log else left + share * (right - left)
+            found.append((x, one + share * (two - one)))
+    return found
 
 
 def _half_size(axes: Axes, label: Label, size: float, canvas: FigureCanvasAgg) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from archspec.errors import RunError
@@ -12,10 +12,10 @@ from archspec.errors import RunError
 GENERATOR = '<meta name="generator" content="archspec report">'
 
 
-def publish(run: Path, out: Path | None, entries: Sequence[str], write: Callable[[Path], None]) -> Path:
-    """Have `write` fill a fresh folder, move its `entries` to `out` (`run`/report), and return the path of index.html.
+def publish(run: Path, out: Path | None, write: Callable[[Path], None]) -> Path:
+    """Have `write` fill a fresh folder, move what is in it to `out` (`run`/report), and return the path of index.html.
 
-    Only `entries` are replaced in `out`, and only when all of them are written.
+    Only files and folders of the same names are replaced in `out`, and only when all are written.
 
     Raises:
         RunError: `out` holds or is something else, or cannot be written.
@@ -27,8 +27,8 @@ def publish(run: Path, out: Path | None, entries: Sequence[str], write: Callable
         with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as name:
             fresh = Path(name)
             write(fresh)
-            for entry in entries:
-                _replace(folder / entry, fresh / entry)
+            for entry in sorted(fresh.iterdir()):
+                _replace(folder / entry.name, entry)
     except OSError as error:
         raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
     return folder / "index.html"

@@ -1,4 +1,4 @@
-"""Names, units and rounding of the quantities that tables and axes show."""
+"""Names, units and rounding of the metrics that tables and axes show."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_TITLES = {
-    "accuracy": "Accuracy",
-    "macs": "MACs",
-    "params": "Parameters",
-    "activations": "Activations",
-    "saved_bytes": "Saved for backward",
-    "latency_ms": "Latency",
-}
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+from archspec.cost.metrics import Metric, find_metric
+
+_PLAIN = ((1.0, ""),)
+_COUNTS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), *_PLAIN)
+_SMALL = ((1e-3, "m"), (1e-6, "µ"))
+# Size and sign of the prefixes that a unit takes, the largest first; numbers of any other unit stay as they are.
+_PREFIXES = {"": _COUNTS, "B": _COUNTS, "J": (*_COUNTS, *_SMALL), "W": (*_COUNTS, *_SMALL), "s": (*_PLAIN, *_SMALL)}
 
 
 @dataclass(frozen=True)
@@ -36,34 +34,48 @@ class Unit:
         return f"{value / self.divisor:.{self.decimals}f}" if math.isfinite(value) else missing
 
 
-def unit(name: str, values: Iterable[float]) -> Unit:
-    """Unit of the quantity `name` (`accuracy` or a cost) that suits all of `values`.
+def unit(metric: Metric | str, values: Iterable[float]) -> Unit:
+    """Unit of a metric, or of that of the catalog with this name, that suits all of `values`.
 
-    Accuracies are in percent. Counts take the largest prefix that leaves the median at 1 or more. The decimals
-    leave the smallest value at least three significant digits, at most three places.
+    Fractions are in percent with one decimal. Others take the largest prefix that leaves the median at 1 or more,
+    where their unit takes any. The decimals leave the smallest value at least three significant digits, at most three
+    places, and the median at least two; plain counts have none.
+
+    Raises:
+        FieldError: the catalog has no metric of this name.
     """
-    known = sorted(value for value in values if math.isfinite(value) and value > 0)
-    if name == "accuracy":
-        return Unit(_TITLES[name], "%", 0.01, 1)
-    if name == "latency_ms":
-        divisor, sign = 1.0, "ms"
-    else:
-        middle = known[len(known) // 2] if known else 1.0
-        divisor, sign = next(((size, prefix) for size, prefix in _PREFIXES if middle >= size), (1.0, ""))
-        sign += "B" if name == "saved_bytes" else ""
-    smallest = known[0] / divisor if known else 1.0
-    decimals = min(3, max(0, 2 - math.floor(math.log10(smallest)))) if sign else 0
-    return Unit(_TITLES[name], sign, divisor, decimals)
+    metric = _find(metric)
+    if metric.unit == "%":
+        return Unit(metric.title, "%", 0.01, 1)
+    known = sorted(abs(value) for value in values if math.isfinite(value) and value)
+    middle, smallest = (known[len(known) // 2], known[0]) if known else (1.0, 1.0)
+    prefixes = _PREFIXES.get(metric.unit, _PLAIN)
+    divisor, prefix = next((each for each in prefixes if middle >= each[0]), prefixes[-1])
+    sign = prefix + metric.unit
+    if not sign and all(value.is_integer() for value in map(float, known)):
+        return Unit(metric.title, sign, divisor, 0)
+    places = min(3, max(0, 2 - _power(smallest / divisor)))
+    return Unit(metric.title, sign, divisor, max(places, min(9, 1 - _power(middle / divisor))))
 
 
-def title(name: str, word: str = "accuracy") -> str:
-    """Name of a quantity for people; `word` is what the quality `accuracy` is called."""
-    return word if name == "accuracy" != word else _TITLES[name]
+def title(metric: Metric | str, word: str = "accuracy") -> str:
+    """Name of a metric for people; `word` is what the quality `accuracy` is called."""
+    metric = _find(metric)
+    return word if metric.name == "accuracy" != word else metric.title
 
 
-def in_text(name: str) -> str:
-    """Name of a quantity inside a sentence."""
-    return _TITLES[name] if name == "macs" else _TITLES[name].lower()
+def in_text(metric: Metric | str) -> str:
+    """Name of a metric inside a sentence: `parameters`, but `MACs`, which begins with an abbreviation."""
+    name = _find(metric).title
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
+def _find(metric: Metric | str) -> Metric:
+    return find_metric(metric) if isinstance(metric, str) else metric
+
+
+def _power(value: float) -> int:
+    return math.floor(math.log10(value))
 
 
 def signed(value: float, decimals: int = 2) -> str:

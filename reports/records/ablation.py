@@ -11,7 +11,9 @@ from typing import Any, Literal, cast, get_args
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from archspec.cost.metrics import exact_metrics
 from archspec.errors import RunError, SpecError
+from reports.records.metrics import USUAL, trial_metrics
 from reports.records.search import Quality, one_line, stated_metric, studies
 from reports.statistics.sequential import Look
 
@@ -27,7 +29,8 @@ _METRICS: Mapping[str, str] = {"test": "test_accuracy", "validation": "accuracy"
 class PlanRow:
     """One row of a view: `run` is the key of its trainings, `against` the index of the row that it is compared with.
 
-    `params`, `macs` and `activations` are counts; `training` holds what the row changes in its trainings.
+    `costs` holds the exact metrics that the plan states, `params` and `macs` always among them; `training` holds what
+    the row changes in its trainings.
     """
 
     label: str
@@ -36,11 +39,17 @@ class PlanRow:
     digest: str
     code: str
     resolution: int
-    params: int
-    macs: int
-    activations: int
+    costs: Mapping[str, int]
     training: Mapping[str, Any]
     against: int | None
+
+    @property
+    def params(self) -> int:
+        return self.costs["params"]
+
+    @property
+    def macs(self) -> int:
+        return self.costs["macs"]
 
 
 @dataclass(frozen=True)
@@ -223,8 +232,8 @@ def _record(name: str, study: optuna.Study) -> AblationRecord:
         failures=_failures(trials, runs),
         requeued=sum(trial.state == TrialState.FAIL and bool(trial.user_attrs.get("requeued")) for trial in trials),
         waiting=sum(trial.state in (TrialState.WAITING, TrialState.RUNNING) for trial in trials),
-        seconds=sum(float(_metrics(trial).get("train_seconds") or 0.0) for trial in trials),
-        tested=sum(trial.state == TrialState.COMPLETE and "test_accuracy" in _metrics(trial) for trial in trials),
+        seconds=sum(float(trial_metrics(trial.user_attrs).get("train_seconds") or 0.0) for trial in trials),
+        tested=sum(_tested(trial) for trial in trials),
     )
 
 
@@ -237,12 +246,16 @@ def _row(data: object, place: str) -> PlanRow:
         digest=_text(data, "digest", place),
         code=_text(data, "code", place),
         resolution=_integer(data, "resolution", place),
-        params=_positive(data, "params", place),
-        macs=_positive(data, "macs", place),
-        activations=_integer(data, "activations", place),
+        costs=_costs(data, place),
         training=_get(data, "training", dict, place),
         against=None if against is None else _integer(data, "against", place),
     )
+
+
+def _costs(data: object, place: str) -> dict[str, int]:
+    usual = {name: _positive(data, name, place) for name in USUAL}
+    stated = cast("Mapping[str, Any]", data)
+    return usual | {one.name: _integer(data, one.name, place) for one in exact_metrics() if one.name in stated}
 
 
 def _scores(trials: Sequence[FrozenTrial], runs: set[str], metric: str) -> dict[str, dict[int, float]]:
@@ -251,7 +264,7 @@ def _scores(trials: Sequence[FrozenTrial], runs: set[str], metric: str) -> dict[
         if trial.state != TrialState.COMPLETE:
             continue
         run, seed = _key(trial)
-        value, recorded = trial.value, _metrics(trial).get(metric)
+        value, recorded = trial.value, trial_metrics(trial.user_attrs).get(metric)
         place = f"trial {trial.number}"
         if value is None or not 0 <= value <= 1:
             raise ValueError(f"{place} has the score {value}: it must lie between 0 and 1")
@@ -283,13 +296,13 @@ def _wanted(trial: FrozenTrial, runs: set[str]) -> bool:
     return run is None or run in runs
 
 
+def _tested(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and "test_accuracy" in trial_metrics(trial.user_attrs)
+
+
 def _key(trial: FrozenTrial) -> tuple[str, int]:
     place = f"trial {trial.number}"
     return _text(trial.user_attrs, "run", place), _integer(trial.user_attrs, "seed", place)
-
-
-def _metrics(trial: FrozenTrial) -> Mapping[str, Any]:
-    return trial.user_attrs.get("metrics") or {}
 
 
 def _get(data: object, key: str, kind: type, place: str) -> Any:

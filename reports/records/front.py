@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from reports.records.search import COSTS, Record, finished
+from archspec.cost.metrics import METRICS, Metric, find_metric
+from reports.records.metrics import QUALITY, USUAL, others
+from reports.records.search import Record, finished
 from reports.statistics.pareto import nondominated
 from reports.statistics.summary import Summary, summarise
 
@@ -19,8 +21,8 @@ class FrontMember:
     """One layout of the front.
 
     `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
-    accuracy (a fraction, one seed); `costs` has the keys `rows.COSTS`, NaN where not measured; `test` summarises the
-    test accuracy of its final trainings, with n = 0 when there are none.
+    accuracy (a fraction, one seed); `costs` has every other metric of the run, those to be maximised too, NaN where
+    not measured; `test` summarises the test accuracy of its final trainings, with n = 0 when there are none.
     """
 
     rank: int
@@ -45,12 +47,23 @@ class Anchor:
 
 @dataclass(frozen=True)
 class FrontRecord:
-    """The members in order of rank, the anchors, and the objectives (`accuracy` maximised, costs minimised)."""
+    """The members in order of rank, the anchors, the objectives, and the metrics of the run."""
 
     objectives: tuple[str, ...]
     members: tuple[FrontMember, ...]
     anchors: tuple[Anchor, ...]
     former: tuple[Anchor, ...]
+    metrics: tuple[Metric, ...] = METRICS
+
+    @property
+    def costs(self) -> tuple[Metric, ...]:
+        """All metrics but accuracy: the keys of the members' `costs`."""
+        return others(self.metrics)
+
+    @property
+    def order(self) -> Metric:
+        """The metric that members are ranked by before all others."""
+        return _order(self.objectives, self.metrics)[0]
 
 
 def front(record: Record) -> FrontRecord:
@@ -60,39 +73,52 @@ def front(record: Record) -> FrontRecord:
     split must not select.
     """
     search = finished(record.search)
-    search = search[nondominated(losses(search, record.objectives))]
+    search = search[nondominated(losses(search, record.goals))]
     # By cost, so that the ranks run along the front; the rest only makes the order complete.
-    costs = [name for name in record.objectives if name != "accuracy"] or ["macs"]
-    search = search.sort_values([*costs, "accuracy", "digest"], ascending=[True] * len(costs) + [False, True])
+    order = _order(record.objectives, record.metrics)
+    upwards = [metric.direction == "minimize" for metric in order]
+    names = [metric.name for metric in order]
+    search = search.sort_values([*names, QUALITY, "digest"], ascending=[*upwards, False, True])
     tests = by_layout(record.final, "test_accuracy")
+    costs = [metric.name for metric in others(record.metrics)]
     members = tuple(
         FrontMember(
             rank=rank,
             digest=str(row["digest"]),
             code=str(row["code"]),
             trial=int(row["number"]),
-            accuracy=float(row["accuracy"]),
-            costs={name: float(row[name]) for name in COSTS},
+            accuracy=float(row[QUALITY]),
+            costs={name: float(row[name]) for name in costs},
             test=tests.get(str(row["digest"]), summarise([])),
         )
         for rank, row in enumerate(search.to_dict("records"), start=1)
     )
-    others = _others(record.final, tests, {member.digest for member in members})
+    found = _others(record.final, tests, {member.digest for member in members}, costs)
     return FrontRecord(
         objectives=record.objectives,
         members=members,
-        anchors=tuple(anchor for role, anchor in others if role == "anchor"),
-        former=tuple(anchor for role, anchor in others if role != "anchor"),
+        anchors=tuple(anchor for role, anchor in found if role == "anchor"),
+        former=tuple(anchor for role, anchor in found if role != "anchor"),
+        metrics=record.metrics,
     )
 
 
-def losses(table: pd.DataFrame, objectives: tuple[str, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Objective values (n, d) of the rows of `table`, all to be minimised: accuracy with its sign turned."""
+def losses(table: pd.DataFrame, objectives: Sequence[Metric]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Values (n, d) of the rows of `table`, all to be minimised: those to be maximised with their sign turned."""
     columns = [
-        -table[name].to_numpy("float64") if name == "accuracy" else table[name].to_numpy("float64")
-        for name in objectives
+        -table[metric.name].to_numpy("float64")
+        if metric.direction == "maximize"
+        else table[metric.name].to_numpy("float64")
+        for metric in objectives
     ]
     return np.column_stack(columns)
+
+
+def _order(objectives: Sequence[str], metrics: Sequence[Metric]) -> list[Metric]:
+    """What members are ranked by, the best first: objectives to be minimised, then others but accuracy, or MACs."""
+    found = [find_metric(name, metrics) for name in objectives if name != QUALITY]
+    found.sort(key=lambda metric: metric.direction == "maximize")
+    return found or [find_metric(USUAL[0])]
 
 
 def by_seed(final: pd.DataFrame) -> dict[str, dict[int, float]]:
@@ -110,7 +136,9 @@ def by_layout(final: pd.DataFrame, name: str) -> dict[str, Summary]:
     return {str(digest): summarise(group[name]) for digest, group in done.groupby("digest", sort=False)}
 
 
-def _others(final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str]) -> list[tuple[str, Anchor]]:
+def _others(
+    final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str], names: Sequence[str]
+) -> list[tuple[str, Anchor]]:
     """Role and result of every layout in `final` that is an anchor, or that the front no longer holds."""
     found: list[tuple[str, Anchor]] = []
     done = final[final["state"] == "COMPLETE"]
@@ -118,7 +146,7 @@ def _others(final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str]
         named = group["anchor"].dropna()
         if named.empty and str(digest) in members:
             continue
-        costs = {name: _mean(group[name]) for name in COSTS}
+        costs = {name: _mean(group[name]) for name in names}
         code = str(group["code"].iloc[0])
         role, name = ("front", code) if named.empty else ("anchor", str(named.iloc[0]))
         found.append((role, Anchor(name=name, digest=str(digest), code=code, costs=costs, test=tests[str(digest)])))

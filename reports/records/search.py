@@ -15,16 +15,23 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from archspec.cost.metrics import METRICS, Metric, find_metric
 from archspec.documents.reader import read_document
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
+from reports.records.metrics import QUALITY, run_metrics, trial_metrics
 
-COSTS = ("macs", "params", "activations", "saved_bytes", "latency_ms")
-METRICS = ("accuracy", "test_accuracy", *COSTS, "latency_noisy", "train_seconds")
 # No count or duration comes near; beyond it, axes overflow.
 LARGEST = 1e18
 LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
-COLUMNS = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *METRICS)
+# What a trial records beside its metrics.
+MEASURED = ("test_accuracy", "latency_noisy", "train_seconds")
+FIXED = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *MEASURED)
+COLUMNS = (*FIXED, *(metric.name for metric in METRICS))
+"""Of the tables of a run whose evaluator has no metrics of its own; those come behind them."""
+
+# Counts and durations; whatever else an evaluator measures may have any sign.
+_COSTS = frozenset(metric.name for metric in METRICS if metric.direction == "minimize")
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,11 @@ class Quality:
 class Record:
     """Everything that a run's journal says.
 
-    `search`, `baseline` and `final` are tables with the columns `COLUMNS`, in order of trial number; a study that the
-    journal lacks is an empty table. Accuracies are fractions, costs are counts, latency is in milliseconds, missing
-    numbers are NaN. `latency` says what was timed. `study` is the search as Optuna has it, for the parameters and
-    their distributions. `asked` is what study.yaml holds, None where it is missing or damaged.
+    `search`, `baseline` and `final` are tables with the columns `COLUMNS` and the evaluator's own metrics, in order of
+    trial number; a study that the journal lacks is an empty table. Metrics are in the units that `metrics` gives them
+    (accuracies are fractions), missing numbers are NaN. `latency` says what was timed. `study` is the search as Optuna
+    has it, for the parameters and their distributions. `asked` is what study.yaml holds, None where it is missing or
+    damaged.
     """
 
     name: str
@@ -62,6 +70,12 @@ class Record:
     final: pd.DataFrame
     study: optuna.Study
     asked: Mapping[str, Any] | None = None
+    metrics: tuple[Metric, ...] = METRICS
+
+    @property
+    def goals(self) -> tuple[Metric, ...]:
+        """The metrics that are the objectives, in their order."""
+        return tuple(find_metric(name, self.metrics) for name in self.objectives)
 
 
 def read(run: Path) -> Record:
@@ -77,16 +91,18 @@ def read(run: Path) -> Record:
         raise SpecError(f"{journal}: no study named 'search': this is not the journal of a search")
     attributes = found["search"].user_attrs
     try:
-        tables = {name: frame(study.get_trials(deepcopy=False), _objectives(study)) for name, study in found.items()}
-        objectives = _objectives(found["search"])
+        metrics = run_metrics((study.user_attrs for study in found.values()), FIXED)
+        asked = {name: _objectives(study, metrics) for name, study in found.items()}
+        tables = {name: frame(study.get_trials(deepcopy=False), asked[name], metrics) for name, study in found.items()}
+        objectives = asked["search"]
         metric = stated_metric(attributes)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{journal}: damaged: {one_line(error)}") from None
-    if "accuracy" not in objectives:
+    if QUALITY not in objectives:
         raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
     if not (tables["search"]["state"] == "COMPLETE").any():
         raise RunError(f"{journal}: no trial of the search is finished: nothing to report yet")
-    empty = frame([], objectives)
+    empty = frame([], objectives, metrics)
     return Record(
         name=run.resolve().name,
         objectives=objectives,
@@ -99,18 +115,22 @@ def read(run: Path) -> Record:
         final=tables.get("final", empty),
         study=found["search"],
         asked=_asked(run / "study.yaml"),
+        metrics=metrics,
     )
 
 
-def frame(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> pd.DataFrame:
-    """Table of `trials` with the columns `COLUMNS`; a trial's values win over its recorded metrics.
+def frame(
+    trials: Sequence[FrozenTrial], objectives: Sequence[str], metrics: Sequence[Metric] = METRICS
+) -> pd.DataFrame:
+    """Table of `trials` with a column for each of `metrics`; a trial's values win over its recorded metrics.
 
     Raises:
         ValueError: a finished trial has other than one value per objective, or a metric is not a number.
     """
-    rows = [_row(trial, objectives) for trial in sorted(trials, key=lambda trial: trial.number)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numeric = ["seed", "duplicate_of", "copied_from", *METRICS]
+    names = [metric.name for metric in metrics]
+    rows = [_row(trial, objectives, names) for trial in sorted(trials, key=lambda trial: trial.number)]
+    table = pd.DataFrame(rows, columns=[*FIXED, *names])
+    numeric = ["seed", "duplicate_of", "copied_from", *MEASURED, *names]
     return table.astype(dict.fromkeys(numeric, "float64"))
 
 
@@ -142,12 +162,13 @@ def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
         raise RunError(f"{journal}: damaged: {one_line(error)}") from None
 
 
-def _objectives(study: optuna.Study) -> tuple[str, ...]:
+def _objectives(study: optuna.Study, metrics: Sequence[Metric]) -> tuple[str, ...]:
     # The final trainings are ranked by nothing else, whatever the search's objectives were.
-    names = ["accuracy"] if study.study_name == "final" else study.user_attrs.get("objectives")
+    names = [QUALITY] if study.study_name == "final" else study.user_attrs.get("objectives")
     if not isinstance(names, list) or len(cast("list[Any]", names)) != len(study.directions):
         raise ValueError(f"study '{study.study_name}' has {len(study.directions)} directions, objectives {names!r}")
-    unknown = [name for name in cast("list[Any]", names) if name not in ("accuracy", *COSTS)]
+    known = {metric.name for metric in metrics}
+    unknown = [name for name in cast("list[Any]", names) if name not in known]
     if unknown:
         raise ValueError(f"study '{study.study_name}' has the unknown objective {unknown[0]!r}")
     return tuple(cast("list[str]", names))
@@ -180,15 +201,15 @@ def _latency(path: Path) -> str:
         return "as the search measured it"
 
 
-def _row(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
+def _row(trial: FrozenTrial, objectives: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     attributes = trial.user_attrs
-    metrics: Mapping[str, Any] = attributes.get("metrics", {})
+    metrics = trial_metrics(attributes)
     row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
     row |= {name: None if attributes.get(name) is None else str(attributes[name]) for name in LABELS}
     row |= {name: _number(attributes.get(name)) for name in ("seed", "duplicate_of", "copied_from")}
     row["repaired"] = len(attributes.get("repaired", []))
     row["requeued"] = bool(attributes.get("requeued", False))
-    row |= {name: _number(metrics.get(name)) for name in METRICS}
+    row |= {name: _number(metrics.get(name)) for name in (*MEASURED, *names)}
     if trial.state.name == "COMPLETE":
         if len(trial.values) != len(objectives):
             raise ValueError(f"trial {trial.number} has {len(trial.values)} values for {len(objectives)} objectives")
@@ -197,7 +218,7 @@ def _row(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, Any]:
         row["code"] = row["code"] or row["digest"]
         row |= dict(zip(objectives, trial.values, strict=True))
         for name in objectives:
-            if not abs(row[name]) < LARGEST or (name != "accuracy" and row[name] <= 0):
+            if not abs(row[name]) < LARGEST or (name in _COSTS and row[name] <= 0):
                 raise ValueError(f"trial {trial.number} has {name} {row[name]:g}: it must be finite, a cost positive")
     return row
 

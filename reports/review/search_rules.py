@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from archspec.documents.wording import plural
 from reports.records.search import finished
 from reports.review.objection import Objection
 from reports.review.search_run import SearchRun
-from reports.search_page.progress import MARGIN, HypervolumeBox, unit_losses
+from reports.sections.hypervolume import MARGIN, unit_losses
 from reports.statistics.pareto import hypervolume
 
 SHARE = 0.1
@@ -100,10 +99,10 @@ def one_run(run: SearchRun) -> Iterator[Objection]:
 
 def late_reference(run: SearchRun) -> Iterator[Objection]:
     """A hypervolume whose reference point comes from the layouts that were trained."""
-    if len(run.record.objectives) < 2:
-        return
     info = run.progress
-    names = [name for name in info.scale.objectives if name != "accuracy"]
+    names = [name for name, spanned in zip(info.scale.objectives, info.scale.spans, strict=True) if spanned]
+    if not names:
+        return
     corners = zip(info.scale.objectives, info.scale.best, info.scale.reference, strict=True)
     written = ", ".join(f"{name} {_amount(low)} to {_amount(high)}" for name, low, high in corners if name in names)
     text = f"the box of the hypervolume was chosen after the fact, from the layouts trained ({written})"
@@ -173,21 +172,12 @@ def _flips(run: SearchRun) -> list[float]:
     corner = np.ones(len(scale.objectives))
 
     def lead(margin: float) -> float:
-        moved = _moved(scale, margin)
+        moved = scale.moved(margin)
         ours, theirs = (hypervolume(unit_losses(table.head(known), moved), corner) for table in (search, baseline))
         return ours - theirs
 
     drawn = lead(MARGIN)
     return [margin for margin in MARGINS if lead(margin) * drawn < 0]
-
-
-def _moved(scale: HypervolumeBox, margin: float) -> HypervolumeBox:
-    """The scale with its reference `margin` of the span of log cost beyond the dearest layout."""
-    reference = tuple(
-        corner if name == "accuracy" else best * (corner / best) ** ((1 + margin) / (1 + MARGIN))
-        for name, best, corner in zip(scale.objectives, scale.best, scale.reference, strict=True)
-    )
-    return replace(scale, reference=reference)
 
 
 def _seeds(run: SearchRun) -> list[int]:

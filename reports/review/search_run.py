@@ -15,7 +15,7 @@ from archspec.errors import RunError
 from reports.records.front import FrontRecord, front
 from reports.records.search import Record, finished, read
 from reports.review.objection import Shell
-from reports.search_page.progress import Progress, progress
+from reports.sections.hypervolume import Progress, progress
 
 # What repetitions of a search may differ in; a random search of the same layouts also in the others.
 APART = frozenset({"name", "seed"})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from archspec.cost.metrics import Metric
 from archspec.errors import SpecError
 from reports.drawing.units import difference, in_text
 from reports.records.front import FrontRecord, by_seed
@@ -22,18 +23,29 @@ class Neighbours:
     """Test accuracy of each re-trained member less that of the next cheaper re-trained one.
 
     `comparisons` by digest, in fractions, the cheapest member left out; empty where nothing could be tested, because
-    no two neighbours have two seeds in common or for the reason `missing`.
+    no two neighbours have two seeds in common or for the reason `missing`. `cost` is the metric that ranks them, or
+    that of the catalog with this name.
     """
 
     comparisons: Mapping[str, Comparison]
-    cost: str
+    cost: Metric | str
     missing: str = ""
+
+    @property
+    def cheaper(self) -> bool:
+        """Whether less of the metric that ranks the members is better."""
+        return isinstance(self.cost, str) or self.cost.direction == "minimize"
+
+    @property
+    def title(self) -> str:
+        """The heading of the column."""
+        return "Δ to the cheaper" if self.cheaper else "Δ to the one before"
 
 
 def neighbours(record: Record, front: FrontRecord) -> Neighbours:
     """Compare neighbours on the front, paired by seed (the finalists share their seeds, and with them the order of the
     training images), as one family under Holm's correction."""
-    cost = next((name for name in front.objectives if name != "accuracy"), "macs")
+    cost = front.order
     tested = [member.digest for member in front.members if member.test.n]
     pairs = {two: one for one, two in pairwise(tested)}
     try:
@@ -65,8 +77,12 @@ def legend(found: Neighbours, word: str = "accuracy") -> str:
         return ""
     tests = sorted({each.test for each in found.comparisons.values() if each.test != "none"})
     test, percent = " or ".join(tests), f"{100 * LEVEL:g} %"
+    by = in_text(found.cost)
+    reference = (
+        f"next cheaper re-trained member (by {by})" if found.cheaper else f"re-trained member before it (by {by})"
+    )
     return (
-        f"Δ: test {word} less that of the next cheaper re-trained member (by {in_text(found.cost)}), in points, with "
-        f"the {100 - 100 * LEVEL:g} % interval of this difference alone. {SIGN}: supported by the test ({test}, paired "
-        f"by seed, {percent} over the column by Holm's correction); without {SIGN} and grey: within noise."
+        f"Δ: test {word} less that of the {reference}, in points, with the {100 - 100 * LEVEL:g} % interval of this "
+        f"difference alone. {SIGN}: supported by the test ({test}, paired by seed, {percent} over the column by Holm's "
+        f"correction); without {SIGN} and grey: within noise."
     )

@@ -73,7 +73,7 @@ def _sampler(record: Record) -> str:
         return str(settings or "unknown")
     known = dict(cast("Mapping[str, object]", settings))
     name = str(known.pop("type", "unknown"))
-    if not name.startswith("nsga"):
+    if name in ("tpe", "gp", "random", "qmc", "exact"):  # earlier versions wrote it for these, too
         known.pop("population", None)
     known["seed"] = record.attributes.get("seed")
     rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)

@@ -30,15 +30,10 @@ class ConfinedSampler(BaseSampler):
     def __init__(self, confinement: Confinement) -> None:
         self.confinement = confinement
         self._params: dict[int, Params] = {}
-        self._moved: tuple[str, ...] = ()
 
     @abstractmethod
     def propose(self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]) -> Ints:
         """The choices [components] of a layout inside."""
-
-    def moved(self, number: int, params: Params) -> tuple[str, ...]:
-        """The changes that brought a proposal inside, `path: old -> new`, if `params` are what became of it."""
-        return self._moved if self._params.get(number) == params else ()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
@@ -81,7 +76,8 @@ class QuasiRandomSampler(ConfinedSampler):
 
 @final
 class GeneticSampler(ConfinedSampler):
-    """NSGA-II or NSGA-III inside a budget: the first population is uniform, children outside are made again.
+    """A genetic algorithm or an evolution strategy inside a budget: the first layouts are uniform, children outside are
+    made again.
 
     After MAX_CHILDREN tries the last child is moved to the nearest layout inside; so the parameters on record, and
     with them the next generation's parents, are those of the layout that was evaluated.
@@ -96,6 +92,11 @@ class GeneticSampler(ConfinedSampler):
         super().__init__(confinement)
         self.inner = inner
         self._rng = np.random.default_rng(seed)
+        self._moved: tuple[str, ...] = ()
+
+    def moved(self, number: int, params: Params) -> tuple[str, ...]:
+        """What was changed of a child to bring it inside, `path: old -> new`, if `params` are what became of it."""
+        return self._moved if self._params.get(number) == params else ()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self.inner.infer_relative_search_space(study, trial)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import SpecError
-from search.budget.count import Sampler, count
+from search.budget.count import BoxSampler, count
 from search.budget.nearest import changed, moves, nearest, span
 from search.space.encoding import Encoding
 from search.space.holes import Hole, Params
@@ -47,7 +47,7 @@ class Confinement:
         self.box = box
         self.encoding = Encoding(space)
         self.chain = self.encoding.chain([limit.metric for limit in box])
-        self._sampler = Sampler(self.chain, box)
+        self._sampler = BoxSampler(self.chain, box)
         self._spans = [distance(slot) for slot in self.encoding.slots]
 
     def count(self) -> int:

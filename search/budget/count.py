@@ -8,7 +8,6 @@ stage more (3e15 layouts) under one and two limits in 2 and 200 s. Drawing takes
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -19,21 +18,18 @@ from search.counting.big_integers import Ints, dot, limbs
 from search.counting.explain import explain, extremes, extremes_given, nearest
 from search.counting.lattice import Lattice
 from search.counting.meet_in_the_middle import Meeting, count_inside
-from search.counting.uniform import Sampler
+from search.counting.uniform import BoxSampler
 from search.space.limits import Box
 
 __all__ = [
-    "Sampler",
-    "cheapest",
+    "BoxSampler",
     "count",
-    "dearest",
     "distribution",
     "explain",
     "extremes",
     "extremes_given",
     "nearest",
     "neighbours",
-    "share",
 ]
 
 
@@ -44,21 +40,6 @@ def count(chain: Chain, box: Box = ()) -> int:
         SpecError: a metric without a table, or too many distinct costs.
     """
     return count_inside(Lattice.of(chain, box))
-
-
-def share(chain: Chain, box: Box) -> Fraction:
-    """The share of the possible layouts that is inside the box, exactly; 0 where none is possible."""
-    return Fraction(count(chain, box), count(chain) or 1)
-
-
-def cheapest(chain: Chain, metric: MetricAt) -> Ints:
-    """Choices [components] of a layout of the smallest cost, the first one in each component among equals."""
-    return _extreme(chain, metric, 1)
-
-
-def dearest(chain: Chain, metric: MetricAt) -> Ints:
-    """Choices [components] of a layout of the largest cost, the first one in each component among equals."""
-    return _extreme(chain, metric, -1)
 
 
 def distribution(chain: Chain, metric: MetricAt, bins: int) -> tuple[Ints, list[int]]:
@@ -89,20 +70,3 @@ def distribution(chain: Chain, metric: MetricAt, bins: int) -> tuple[Ints, list[
                 ranks = np.searchsorted(keys, lattice.reduced(0, edge - 1) - batch.values[0], side="right")
                 below[index] += sum(dot(batch.counts, sums[ranks]) << power for power, sums in parts)
     return np.array(edges, np.int64), [after - before for before, after in pairwise(below)]
-
-
-def _extreme(chain: Chain, metric: MetricAt, sign: int) -> Ints:
-    lattice = Lattice.over(chain, metric)
-    choices = np.zeros(len(lattice.bundles), np.int64)
-    state = 0
-    for component, bundles in enumerate(lattice.bundles):
-        reach = lattice.ends[component + 1]
-        rest = (reach.low if sign > 0 else reach.high)[0]
-        candidates = [
-            (sign * int(value + rest[bundle.target]), int(bundle.options[start]), bundle.target)
-            for bundle in bundles
-            if bundle.source == state
-            for value, start in zip(bundle.values[0], bundle.starts, strict=True)
-        ]
-        _, choices[component], state = min(candidates)
-    return choices

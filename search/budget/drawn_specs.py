@@ -16,7 +16,7 @@ from archspec.errors import SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
-from search.budget.count import Sampler
+from search.budget.count import BoxSampler
 from search.counting.big_integers import Ints
 from search.space.encoding import Encoding
 from search.space.limits import Box
@@ -57,7 +57,7 @@ def draw(encoding: Encoding, chain: Chain, box: Box, inside: int, wanted: int, s
         many = f"the space has {inside:,} inside the budget" if box else f"the space has {inside:,}"
         rule = many if wanted > inside else f"at most {MAX_SPECIMENS:,} can be written at a time"
         raise SpecError(f"cannot draw {wanted:,} different layouts: {rule}", field="--sample")
-    sampler, rng = Sampler(chain, box), np.random.default_rng(seed)
+    sampler, rng = BoxSampler(chain, box), np.random.default_rng(seed)
     rows: set[bytes] = set()
     digests: set[str] = set()
     while len(digests) < wanted:

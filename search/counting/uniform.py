@@ -22,7 +22,7 @@ MOST = 1 << 16
 
 
 @final
-class Sampler:
+class BoxSampler:
     """Exactly uniform draws of layouts inside a box.
 
     Layouts are proposed from a `Grid`: costs are rounded down to bins and the box is widened by what rounding can
@@ -50,11 +50,6 @@ class Sampler:
         self._tracer = self._trace(lattice) if self._inside.share < ENOUGH else None
         if self._tracer and not self._tracer.total:
             raise SpecError(explain(chain, box))
-
-    @property
-    def acceptance(self) -> float:
-        """The share of proposals so far that were inside; 1 where layouts are drawn without rejection."""
-        return 1.0 if self._tracer else self._inside.share
 
     def sample(self, size: int, rng: np.random.Generator) -> Ints:
         """Choices [size, components], independent of one another."""

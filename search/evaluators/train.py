@@ -97,7 +97,7 @@ class TrainSession(Session):
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
-        network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual)
+        network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual).to(self.device)
 
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
@@ -110,7 +110,6 @@ class TrainSession(Session):
             seed=task.seed,
             folder=task.folder,
             fingerprint=f"{spec.digest} {config.model_dump_json(exclude={'recipe', 'latency_rounds'})}",
-            device=self.device,
             stop=stop,
             progress=show,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -29,10 +31,11 @@ Label = str | int | float | bool | None
 """What names an option."""
 
 
-class _Strict(BaseModel):
+class _Strict(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+@final
 class _ChoiceFile(_Strict):
     path: str | None = None
     paths: list[str] | None = Field(None, min_length=1)
@@ -41,12 +44,15 @@ class _ChoiceFile(_Strict):
     options: dict[str, dict[str, Any]] | None = Field(None, min_length=1)
 
 
+@final
 class _SpecFile(_Strict):
     base: str
     edits: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
-class _CellFile(_Strict):
+class _Cell(BaseModel, ABC):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     spec: str
     resolution: int = Field(gt=0, le=16384, strict=True)
     params: Any = None
@@ -54,10 +60,17 @@ class _CellFile(_Strict):
     tolerance: dict[Quantity, Any] = Field(default_factory=dict[Quantity, Any])
 
 
-class _ExcludedFile(_CellFile):
+@final
+class _CellFile(_Cell):
+    pass
+
+
+@final
+class _ExcludedFile(_Cell):
     reason: str = Field(min_length=1)
 
 
+@final
 class _CaseFile(_Strict):
     name: str = "unnamed"
     description: str = ""
@@ -277,7 +290,7 @@ class _Reader:
                     written = (*place, "options", label, path)
                     raise self._error(written, f"{path}: {error.rule}") from None
 
-    def _cells(self, key: str, entries: list[_CellFile] | list[_ExcludedFile]) -> tuple[PrintedCell, ...]:
+    def _cells(self, key: str, entries: Sequence[_Cell]) -> tuple[PrintedCell, ...]:
         cells: list[PrintedCell] = []
         for index, entry in enumerate(entries):
             place = (key, index)
@@ -299,7 +312,7 @@ class _Reader:
                     cells.append(PrintedCell(entry.spec, entry.resolution, quantity, window, reason))
         return tuple(cells)
 
-    def _tolerance(self, place: Place, entry: _CellFile, quantity: Quantity) -> Fraction:
+    def _tolerance(self, place: Place, entry: _Cell, quantity: Quantity) -> Fraction:
         for where, given in ((place, entry.tolerance), ((), self.found.tolerance)):
             if quantity in given:
                 try:

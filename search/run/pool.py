@@ -35,7 +35,7 @@ class Pool(ABC):
 
     @abstractmethod
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
-        """What workers said within `timeout` seconds."""
+        """The reports of the workers within `timeout` seconds."""
 
     @abstractmethod
     def stop(self) -> None:

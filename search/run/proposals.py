@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, final
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from archspec.cost.metrics import find_metric
 from archspec.errors import FieldError, SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.attributes import metric_attributes, recorded_metrics
-from search.budget.confined_samplers import ConfinedSampler
 from search.evaluator import Metrics
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values
 from search.run.journal import find_trial, note, requeue, unfinished, waiting
 from search.run.worker import Order, Report
-from search.samplers.exact import ExactSampler, make_exact
-from search.samplers.make import confine, make_sampler, make_start_up
+from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
 from search.space.space import Layout, Space
 from search.study.config import StudyConfig
@@ -96,13 +97,11 @@ class SearchPhase(Phase):
             self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
-        seed = config.seed + len(study.trials)
         self._inside = config.confinement
-        self._random = make_start_up(seed, self._inside)
-        exact = config.sampler.type == "exact"
-        self._sampler = make_exact(config, space) if exact else make_sampler(config.sampler, seed)
-        if self._inside is not None:
-            self._sampler = confine(config.sampler, self._sampler, self._inside, seed, config.seed)
+        problem = _pose(config, space, config.seed + len(study.trials))
+        self._start_up = open_start_up(problem)
+        self._model = self._start_up if random else _open(config, problem)
+        self._session = self._start_up
         self._layouts = space.count() if self._inside is None else self._inside.count()
 
     @property
@@ -150,7 +149,8 @@ class SearchPhase(Phase):
     def _ask(self) -> Trial:
         queued = waiting(self.study)
         start_up = self.random or self._done < self.config.sampler.startup
-        self.study.sampler = self._random if start_up else self._sampler
+        self._session = self._start_up if start_up else self._model
+        self.study.sampler = self._session.sampler
         trial = self.study.ask()
         if not queued:
             trial.set_user_attr("arm", "random" if start_up else "model")
@@ -165,8 +165,7 @@ class SearchPhase(Phase):
         if self._inside is None:
             return self.space.fill(choose)
         layout = self._inside.admit(self.space.choose(choose))
-        sampler = self.study.sampler
-        moved = sampler.moved(trial.number, layout.params) if isinstance(sampler, ConfinedSampler) else ()
+        moved = self._session.moved(trial.number, layout.params)
         if moved:
             trial.set_user_attr("moved", list(moved))
         return layout
@@ -181,8 +180,7 @@ class SearchPhase(Phase):
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
-        if isinstance(self.study.sampler, ExactSampler):
-            attrs |= self.study.sampler.notes(trial.number)
+        attrs |= self._session.notes(trial.number)
         if layout.repaired:
             attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
         note(trial, attrs)
@@ -236,6 +234,24 @@ class SearchPhase(Phase):
         kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
         requeue(self.storage, self.study, number, queued, attrs, kept, reason)
         self._remember(find_trial(self.study, number))
+
+
+def _pose(config: StudyConfig, space: Space, seed: int) -> Problem:
+    layout = space.fill(lambda hole: hole.options[0])
+    return Problem(
+        space=space,
+        confinement=config.confinement,
+        objectives=tuple(find_metric(name, config.evaluator.own_metrics) for name in config.objectives),
+        resolution=config.evaluator.prepare(layout.spec).resolution,
+        seed=seed,
+        study_seed=config.seed,
+    )
+
+
+def _open(config: StudyConfig, problem: Problem) -> SamplerSession:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # as Optuna marks some samplers and options of others
+        return config.sampler.open(problem)
 
 
 def copy_start_up(source: Study, target: Study, count: int) -> None:

@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.study import Study
 
 from archspec import __version__
-from archspec.errors import RunError, SpecError
+from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator
 from search.run.finalists import FinalPhase, front_specs
@@ -26,6 +26,7 @@ from search.run.progress import ProgressDisplay, front_table
 from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase, copy_start_up
 from search.run.worker import Order, Report
 from search.run.workers import ProcessPool
+from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
 from search.study.recorded import STUDY, Compared, record_asked
@@ -48,9 +49,10 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
 
     Raises:
         SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
-            start.
+            start; the sampler needs a package that is not installed.
         RunError: a damaged journal, or no layout can be evaluated at all.
     """
+    config.sampler.check_installed()
     root = runs / config.name
     space = config.open_space()
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
@@ -179,7 +181,7 @@ def _attrs(config: StudyConfig) -> dict[str, Any]:
     return {
         "metric": config.evaluator.metric,
         "resolution": spec.resolution,
-        "sampler": config.sampler.model_dump(),
+        "sampler": config.sampler.model_dump(mode="json"),
         "seed": config.seed,
         "archspec": __version__,
     }
@@ -191,7 +193,16 @@ def _record(config: StudyConfig, root: Path) -> None:
 
     def compare(recorded: dict[str, Any]) -> Compared:
         recorded.setdefault("budget", {})  # runs of a version that knew no budgets
+        recorded["sampler"] = _current(recorded.get("sampler"))
         yield from ((key, recorded.get(key), asked[key]) for key in asked if key not in EXTENDABLE)
         yield "final.changes", recorded["final"]["changes"], asked["final"]["changes"]
 
     record_asked(root / STUDY, config.dump(), "run", compare)
+
+
+def _current(recorded: Any) -> Any:
+    """A recorded sampler as this version writes it: without options that meant nothing, with those that are new."""
+    try:
+        return parse_sampler(recorded).model_dump(mode="json")
+    except FieldError:
+        return recorded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,17 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from archspec.cost.metrics import Metric, additive_names
 from archspec.cost.tables import MetricAt
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
 from search.budget.confined_samplers import ConfinedSampler
 from search.budget.confinement import Confinement
+from search.sampler import Problem, Sampler, SamplerSession, list_names
 from search.seeding import mix
+from search.space.encoding import Encoding
 from search.space.holes import Params
 from search.space.limits import Limit
 from search.space.space import Space
-from search.study.config import StudyConfig, cost_objective
 from search.surrogate.features import Features
 from search.surrogate.optimum import Known, Optimizer
 
@@ -26,6 +29,29 @@ Ints = NDArray[np.int64]
 
 DRAWS = 64
 """Layouts that are drawn in search of one that has not been tried."""
+
+
+@final
+class Exact(Sampler):
+    """The layout of the largest gain of hypervolume by an additive surrogate, out of all layouts of the space."""
+
+    former: ClassVar[frozenset[str]] = frozenset({"population"})
+
+    type: Literal["exact"] = "exact"
+
+    def check(self, objectives: Sequence[Metric], *, budget: bool) -> None:
+        super().check(objectives, budget=budget)
+        _split(objectives)
+
+    def check_space(self, space: Space) -> None:
+        Encoding(space)
+
+    def open(self, problem: Problem) -> SamplerSession:
+        cost, quality = _split(problem.objectives)
+        metric = MetricAt(cost, problem.resolution)
+        confinement = problem.confinement or Confinement(problem.space, (Limit(metric, 0, None),))
+        sampler = ExactSampler(confinement, metric, quality, startup=self.startup, seed=problem.study_seed)
+        return SamplerSession(sampler, notes=sampler.notes)
 
 
 @final
@@ -108,19 +134,16 @@ class ExactSampler(ConfinedSampler):
         return next((row for row in rows if row.tobytes() not in tried), rows[0])
 
 
-def make_exact(config: StudyConfig, space: Space) -> ExactSampler:
-    """The exact sampler of a study.
+def _split(objectives: Sequence[Metric]) -> tuple[str, int]:
+    """The cost among the objectives, and the index of what the surrogate predicts.
 
     Raises:
-        SpecError: it has other objectives, or the space cannot be tabulated.
+        FieldError: they are not one metric to be maximised and one cost that adds up over the parts of a layout.
     """
-    resolution = config.evaluator.prepare(space.fill(lambda hole: hole.options[0]).spec).resolution
-    metric = MetricAt(cost_objective(config.objectives), resolution)
-    confinement = config.confinement or Confinement(space, (Limit(metric, 0, None),))
-    return ExactSampler(
-        confinement,
-        metric,
-        config.objectives.index("accuracy"),
-        startup=config.sampler.startup,
-        seed=config.seed,
-    )
+    known = additive_names()
+    costs = [one.name for one in objectives if one.name in known]
+    gains = [index for index, one in enumerate(objectives) if one.direction == "maximize"]
+    if len(objectives) != 2 or len(costs) != 1 or len(gains) != 1:
+        rule = f"exact takes an objective to maximise such as accuracy and one of {', '.join(known)}"
+        raise FieldError("sampler", f"{rule}, not {list_names(objectives)}")
+    return costs[0], gains[0]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, final
+from typing import Annotated, Any, cast, final
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from archspec.cost.metrics import Metric, additive_names, find_metric
+from archspec.cost.metrics import Metric, find_metric
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.shipped import Shelf
@@ -19,33 +18,17 @@ from archspec.loader import find_document, parse
 from archspec.spec.diagnosis import explain_config
 from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
-from search.space.encoding import Encoding
+from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
 
 STUDIES = Shelf("study", "search.study", "studies")
-SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact")
 EXTENDABLE = ("trials", "baseline", "final")
 """What may change when a run is continued; everything else would mix two experiments."""
 HEADS = ("head", "family")
 """Holes whose options bring different heads."""
-
-
-@final
-class SamplerSpec(BaseModel):
-    """The choice and options of the sampler."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc", "exact"] = Field(
-        "tpe", description="tpe is multivariate TPE; exact solves an additive surrogate over the whole space"
-    )
-    startup: int = Field(
-        10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
-    )
-    population: int = Field(20, ge=2, le=10_000, description="population of nsga2 and nsga3")
 
 
 @final
@@ -60,10 +43,6 @@ class FinalSpec(BaseModel):
     )
     anchors: tuple[str, ...] = Field((), description="presets trained beside the front, as points of comparison")
     changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
-
-
-def _sampler(raw: Any) -> Any:
-    return {"type": raw} if isinstance(raw, str) else raw
 
 
 def _budget(raw: Any, info: ValidationInfo) -> dict[str, str]:
@@ -90,9 +69,7 @@ class StudyConfig(BaseModel):
         max_length=4,
         description="metrics that the evaluator gives; accuracy is maximised, costs are minimised",
     )
-    sampler: Annotated[SamplerSpec, BeforeValidator(_sampler)] = Field(
-        default_factory=lambda: SamplerSpec.model_validate({})
-    )
+    sampler: AnySampler = Field(default_factory=lambda: parse_sampler("tpe"), description="who proposes layouts")
     budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
         default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
     )
@@ -107,8 +84,7 @@ class StudyConfig(BaseModel):
             raise ValueError(f"objectives must differ, not {', '.join(self.objectives)}")
         for index, name in enumerate(self.objectives):
             self._check_objective(index, name)
-        if self.sampler.type == "exact":
-            cost_objective(self.objectives)
+        self.sampler.check(self.metrics, budget=bool(self.budget))
         return self
 
     def _check_objective(self, index: int, name: str) -> None:
@@ -155,20 +131,6 @@ class StudyConfig(BaseModel):
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/study.yaml` holds."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
-
-
-def cost_objective(objectives: Sequence[str]) -> str:
-    """The cost that `sampler: exact` weighs against accuracy.
-
-    Raises:
-        FieldError: the objectives are not accuracy and one cost that is known before training.
-    """
-    known = additive_names()
-    costs = [name for name in known if name in objectives]
-    if len(objectives) != 2 or len(costs) != 1 or "accuracy" not in objectives:
-        rule = f"sampler exact needs accuracy and one of {', '.join(known)}, not {', '.join(objectives)}"
-        raise FieldError("objectives", rule)
-    return costs[0]
 
 
 def studies() -> tuple[str, ...]:
@@ -240,11 +202,10 @@ def _check_changes(config: StudyConfig, document: Document) -> None:
 
 
 def _check_tables(config: StudyConfig, space: Space, document: Document) -> None:
-    if config.sampler.type == "exact":
-        try:
-            Encoding(space)
-        except SpecError as error:
-            raise document.refuse(("sampler",), error.rule) from None
+    try:
+        config.sampler.check_space(space)
+    except (FieldError, SpecError) as error:
+        raise document.refuse(("sampler",), error.rule) from None
     try:
         _ = config.confinement
     except (FieldError, SpecError) as error:

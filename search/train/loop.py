@@ -75,12 +75,12 @@ def train(
     seed: int,
     folder: Path,
     fingerprint: str,
-    device: torch.device,
     stop: Callable[[], bool],
     progress: Callable[[EpochRecord], None],
 ) -> TrainResult:
     """Train `model` in place on `data.train`, scored each epoch on `data.validation`; `data.test` is never read.
 
+    Runs on the device that holds the weights of `model`.
     `folder` receives `checkpoint.pt` and `curve.csv` after every epoch. Where it holds a checkpoint of this run (same
     fingerprint, seed and recipe) the run continues from it and ends with the weights of an uninterrupted run: bit for
     bit on a CPU with the same number of threads. `stop` is asked before every step; `progress` gets new epochs only.
@@ -94,8 +94,9 @@ def train(
         FieldError: the recipe asks for what these labels or this head do not allow.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    device = next(model.parameters()).device
     with _memory_of(device, recipe):
-        return _train(_Run(model.to(device), data, recipe, seed, device, stop), folder, fingerprint, progress)
+        return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress)
 
 
 def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None]) -> TrainResult:

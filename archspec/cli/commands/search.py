@@ -10,6 +10,13 @@ import typer
 PANEL = "Search"
 
 
+def _sampler_help() -> str:
+    from archspec.documents.wording import either
+    from search.sampler import samplers
+
+    return either(samplers())
+
+
 def search(
     study: Annotated[
         str,
@@ -23,9 +30,7 @@ def search(
         float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
     ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
-    sampler: Annotated[
-        str | None, typer.Option("--sampler", help="tpe, nsga2, nsga3, gp, random, qmc or exact")
-    ] = None,
+    sampler: Annotated[str | None, typer.Option("--sampler", help=_sampler_help())] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
 ) -> None:

@@ -16,7 +16,7 @@ from archspec.errors import FieldError, SpecError
 from reports.drawing.canvas import style
 from reports.spaces.population_figure import Cloud, Frontier, Histogram
 from reports.spaces.population_figure import write as write_figures
-from search.budget.count import Sampler
+from search.budget.count import BoxSampler
 from search.budget.drawn_specs import check_folder, draw, write
 from search.budget.survey import Population, Survey, limit_on
 from search.space.encoding import Encoding
@@ -122,7 +122,7 @@ def _front(survey: Survey, cost: MetricAt, score: MetricAt) -> FrontRows:
 
 def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
     macs, params = survey.first("macs"), survey.first("params")
-    costs = survey.chain.price(Sampler(survey.chain).sample(DRAWN, np.random.default_rng(seed)))
+    costs = survey.chain.price(BoxSampler(survey.chain).sample(DRAWN, np.random.default_rng(seed)))
     inside = np.ones(len(costs), bool)
     for limit in survey.box:
         column = costs[:, survey.metrics.index(limit.metric)]

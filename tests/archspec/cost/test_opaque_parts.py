@@ -26,7 +26,6 @@ from blocks.cffn import CFFN
 from blocks.component import Block
 from blocks.layers.combine import residual
 from blocks.layers.layer import Layer
-from blocks.opaque import lookup
 from blocks.opaque.opaque import opaque
 
 
@@ -70,11 +69,11 @@ def attend(block: CFFN, width: int) -> Layer:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch, forget):
     monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path))
-    lookup.forget()
+    forget()
     yield
-    lookup.forget()
+    forget()
 
 
 @pytest.fixture

@@ -13,17 +13,16 @@ from blocks.catalog import find_part
 from blocks.layers.basic.conv import conv
 from blocks.layers.combine import chain, residual
 from blocks.layers.layer import Meter, Value
-from blocks.opaque import lookup
-from blocks.opaque import measure as run
+from blocks.opaque import measure_torch as run
 from blocks.opaque.opaque import Opaque, opaque
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch, forget):
     monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
-    lookup.forget()
+    forget()
     yield tmp_path / "cache"
-    lookup.forget()
+    forget()
 
 
 def built(tag, width, **options):
@@ -233,11 +232,11 @@ def test_an_opaque_layer_is_data():
     assert hash(layer) == hash(opaque(Attend, width=6, heads=2)) != hash(opaque(Attend, width=6, heads=3))
 
 
-def test_the_answer_does_not_depend_on_who_asks():
+def test_the_answer_does_not_depend_on_who_asks(forget):
     layer, answers = opaque(Attend, width=6, heads=2), []
     worlds = [torch.no_grad(), torch.inference_mode(), torch.device("meta"), torch.autocast("cpu", torch.bfloat16)]
     for world in worlds:
-        lookup.forget()
+        forget()
         torch.manual_seed(0)
         with world:
             answers.append(trace(layer, (6, 4, 4))[1].lines)
@@ -245,7 +244,7 @@ def test_the_answer_does_not_depend_on_who_asks():
         assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(0)))
     torch.set_default_dtype(torch.float64)
     try:
-        lookup.forget()
+        forget()
         answers.append(trace(layer, (6, 4, 4))[1].lines)
         assert torch.get_default_dtype() == torch.float64
     finally:

@@ -14,17 +14,15 @@ from reports.ablation_page.table import (
     AblationTable,
     change_text,
     cost_lines,
-    effects_table,
     latex,
     markdown,
-    table,
     write,
-    write_effects,
-    write_numbers,
 )
 from reports.ablation_page.text import headline, probability, seeds_note, verdict
 from reports.drawing.units import Unit
 from reports.records.ablation import AblationRecord, read_ablation
+from reports.sections.effects import effects_table, write_effects
+from reports.sections.rows import table, write_numbers
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]
 SCORES = {

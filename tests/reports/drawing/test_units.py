@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from archspec.cost.metrics import Metric
 from reports.drawing.units import difference, in_text, seconds, signed, title, unit
 
 
@@ -30,6 +31,31 @@ def test_unit(name: str, values: list[float], label: str, texts: list[str]) -> N
     assert [scale.text(value) for value in values] == texts
 
 
+@pytest.mark.parametrize(
+    ("sign", "values", "label", "texts"),
+    [
+        ("J", [0.00213, 0.0457], "Q (mJ)", ["2.13", "45.70"]),
+        ("J", [3.1e-9], "Q (µJ)", ["0.0031"]),
+        ("J", [12.0, 4500.0, 9000.0], "Q (kJ)", ["0.012", "4.500", "9.000"]),
+        ("W", [0.5], "Q (mW)", ["500"]),
+        ("s", [12.3], "Q (s)", ["12.3"]),
+        ("s", [0.25], "Q (ms)", ["250"]),
+        ("s", [86_400.0], "Q (s)", ["86400"]),
+        ("B", [2.5e9], "Q (GB)", ["2.50"]),
+        ("%", [0.957], "Q (%)", ["95.7"]),
+        ("img/s", [12_345.6], "Q (img/s)", ["12346"]),
+        ("", [2_000_000], "Q (M)", ["2.00"]),
+        ("", [3, 12], "Q", ["3", "12"]),
+        ("", [0.000123], "Q", ["0.00012"]),
+        ("", [-0.52, 0.48], "Q", ["-0.520", "0.480"]),
+    ],
+)
+def test_unit_of_an_own_metric(sign: str, values: list[float], label: str, texts: list[str]) -> None:
+    scale = unit(Metric("q", "Q", sign), values)
+    assert scale.label == label
+    assert [scale.text(value) for value in values] == texts
+
+
 def test_unit_of_nothing_still_reads() -> None:
     assert unit("macs", [math.nan]).text(math.nan) == "–"
     assert unit("latency_ms", []).label == "Latency (ms)"
@@ -44,6 +70,11 @@ def test_seconds(value: float, text: str) -> None:
 
 def test_names() -> None:
     assert (title("params"), in_text("params"), in_text("macs")) == ("Parameters", "parameters", "MACs")
+    assert [in_text(Metric("q", name)) for name in ("Top-5 accuracy", "mIoU", "FPS")] == [
+        "top-5 accuracy",
+        "mIoU",
+        "FPS",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,23 @@ def test_scores_in_percent_by_run_and_seed(make_ablation: Callable[..., Path]) -
     assert (record.score, record.seeds, record.looks) == ("test", 2, ())
 
 
+def test_one_attribute_per_metric_reads_as_all_in_one_did(make_ablation: Callable[..., Path]) -> None:
+    run = make_ablation({"base": [80.0]}, seeds=2)
+    now = {"run": ROW, "seed": 1, "accuracy": 0.79, "test_accuracy": 0.81, "train_seconds": 5.0}
+    _study(run).add_trial(create_trial(value=0.81, user_attrs=now))
+    record = read_ablation(run)
+    assert record.scores[ROW] == {0: pytest.approx(80.0), 1: pytest.approx(81.0)}
+    assert (record.seconds, record.tested) == (15.0, 2)
+
+
+def test_exact_metrics_of_a_plan_are_costs_of_its_rows(make_ablation: Callable[..., Path]) -> None:
+    rows = {"base": {"saved_bytes": 5, "latency_ms": 3.0}}
+    base, other, _ = read_ablation(make_ablation(SCORES, rows=rows)).views[0].rows
+    assert base.costs == {"params": 2_000_000, "macs": 300_000_000, "activations": 1_000_000, "saved_bytes": 5}
+    assert set(other.costs) == {"params", "macs", "activations"}
+    assert (base.params, base.macs) == (2_000_000, 300_000_000)
+
+
 def test_validation_scores_and_looks(make_ablation: Callable[..., Path]) -> None:
     record = read_ablation(make_ablation({"base": [80.0]}, score="validation", looks=[[3, 0.001], [5, 0.02]]))
     assert record.score == "validation"

@@ -162,7 +162,7 @@ def test_random_damage_never_ends_in_a_traceback(make_run: Callable[..., Path]) 
                 damaged[index], damaged[0] = damaged[0], damaged[index]
         journal.write_bytes(b"\n".join(damaged) + b"\n")
         try:
-            found = compute(run)
+            found = compute(run).results
             summary(found.record, found.front)
         except ArchspecError as error:
             refusals.append(str(error))

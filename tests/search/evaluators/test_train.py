@@ -38,7 +38,6 @@ def test_tiny_reaches_97_percent_on_the_test_digits_and_its_saved_weights_give_t
         seed=0,
         folder=tmp_path,
         fingerprint=spec.digest,
-        device=cpu,
         stop=never,
         progress=lambda record: None,
     )

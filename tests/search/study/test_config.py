@@ -146,7 +146,7 @@ def test_broken_and_empty_budgets_are_refused_with_place_and_rule(text, message)
         ("space: five_stage_tiny\nname: a/b\n", "study.yaml:2: name: "),
         ("space: five_stage_tiny\nobjectives: [accuracy, flops]\n", "study.yaml:2: objectives[1]: 'flops' means"),
         ("space: five_stage_tiny\nobjectives: [macs, macs]\n", "study.yaml:1: objectives must differ, not macs, macs"),
-        ("space: five_stage_tiny\nsampler: tpee\n", "study.yaml:2: sampler.type: must be 'tpe', 'nsga2'"),
+        ("space: five_stage_tiny\nsampler: tpee\n", "study.yaml:2: sampler.type: unknown sampler 'tpee' (did you"),
         ("space: five_stage_tiny\nsampler: {type: tpe, strtup: 3}\n", "study.yaml:2: sampler.strtup: unknown field"),
         (
             "space: five_stage_tiny\nevaluator: trane\n",

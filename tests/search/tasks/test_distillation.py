@@ -86,7 +86,7 @@ def network() -> Network:
 def run(model: nn.Module, folder: Path, recipe: Recipe, calls: int = 10**6) -> TrainResult:
     remaining = iter(range(calls))
     return train(
-        model, DATA, recipe, seed=0, folder=folder, fingerprint="f", device=torch.device("cpu"),
+        model, DATA, recipe, seed=0, folder=folder, fingerprint="f",
         stop=lambda: next(remaining, None) is None, progress=lambda record: None,
     )  # fmt: skip
 

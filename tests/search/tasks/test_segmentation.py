@@ -83,7 +83,7 @@ class TwoOutputs(nn.Module):
 
 
 def run(model: nn.Module, folder: Path, recipe: Recipe, **changes: Any) -> TrainResult:
-    options: dict[str, Any] = {"seed": 0, "fingerprint": "f", "device": CPU, "stop": lambda: False}
+    options: dict[str, Any] = {"seed": 0, "fingerprint": "f", "stop": lambda: False}
     data = Splits(Channels(48, 0), Channels(24, 1), Channels(24, 2))
     return train(model, data, recipe, folder=folder, progress=lambda _: None, **(options | changes))
 

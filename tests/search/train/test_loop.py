@@ -66,7 +66,6 @@ def run(model: nn.Module, folder: Path, recipe: Recipe = RECIPE, **changes: Any)
         "seed": 0,
         "folder": folder,
         "fingerprint": "f",
-        "device": CPU,
         "stop": lambda: False,
         "progress": lambda _record: None,  # pyright: ignore
     }

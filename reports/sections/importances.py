@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
+from archspec.cost.metrics import Metric
 from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, save, sheet, write_csv
-from reports.drawing.units import title
+from reports.drawing.units import in_text, title
+from reports.records.metrics import QUALITY
 from reports.records.search import Record, finished
+from reports.search_page.results import SearchResults
+from reports.section import FIGURES, Section, SectionContent, picture
 
 MIN_TRIALS = 20
 # What counts as good: the best fifth, and no fewer trials than this. Optuna's default, a tenth, leaves so few of a
@@ -39,7 +43,7 @@ class Importance:
 
     `shares` sum to 1 over the parameters. `chance` is the largest share that each parameter reached in `SHUFFLES`
     runs with the objective's values shuffled among the trials: a share below it says nothing (it beats all of them
-    by chance once in 21 times). Empty where shuffling was left out.
+    by chance once in 21 times). Empty where shuffling was left out. `title` is the objective's name for people.
     """
 
     objective: str
@@ -48,32 +52,36 @@ class Importance:
     shares: Mapping[str, float]
     chance: Mapping[str, float]
     reason: str = ""
+    title: str = ""
 
 
 def importances(record: Record) -> tuple[Importance, ...]:
     """Importance of every parameter for each objective of the study, over the distinct trained layouts."""
     table = finished(record.search)
     numbers = [int(number) for number in table["number"]]
+    values = {metric: table[metric.name].astype(float) for metric in record.goals}
     return tuple(
-        _importance(record.study, name, dict(zip(numbers, table[name].astype(float), strict=True)), record.metric.word)
-        for name in record.objectives
+        _importance(record.study, metric, dict(zip(numbers, values[metric], strict=True)), record.metric.word)
+        for metric in record.goals
     )
 
 
-def _importance(study: optuna.Study, objective: str, values: Mapping[int, float], word: str) -> Importance:
+def _importance(study: optuna.Study, metric: Metric, values: Mapping[int, float], word: str) -> Importance:
     count = len(values)
     top = max(TOP_TRIALS, math.ceil(TOP_SHARE * count))
-    reason = _obstacle(study, objective, values, word)
+    blank = Importance(metric.name, count, top, {}, {}, title=title(metric, word))
+    reason = _obstacle(study, word if metric.name == QUALITY else in_text(metric), values)
     if reason:
-        return Importance(objective, count, top, {}, {}, reason)
-    sign = -1.0 if objective == "accuracy" else 1.0
+        return replace(blank, reason=reason)
+    sign = -1.0 if metric.direction == "maximize" else 1.0
     losses = {number: sign * value for number, value in values.items()}
     try:
         shares, chance = _shares(study, losses, top / count), _chance(study, losses, top / count)
     except (ArithmeticError, LookupError, ValueError, RuntimeError, AssertionError) as error:
-        reason = f"Optuna cannot tell ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
-        return Importance(objective, count, top, {}, {}, reason)
-    return Importance(objective, count, top, shares, chance)
+        return replace(
+            blank, reason=f"Optuna cannot tell ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        )
+    return replace(blank, shares=shares, chance=chance)
 
 
 def _chance(study: optuna.Study, losses: Mapping[int, float], quantile: float) -> dict[str, float]:
@@ -87,11 +95,11 @@ def _chance(study: optuna.Study, losses: Mapping[int, float], quantile: float) -
     return chance
 
 
-def _obstacle(study: optuna.Study, objective: str, values: Mapping[int, float], word: str) -> str:
+def _obstacle(study: optuna.Study, name: str, values: Mapping[int, float]) -> str:
     if len(values) < MIN_TRIALS:
         return f"needs at least {MIN_TRIALS} distinct trained layouts, has {len(values)}"
     if len(set(values.values())) == 1:
-        return f"all layouts have the same {word if objective == 'accuracy' else title(objective).lower()}"
+        return f"all layouts have the same {name}"
     free = {name for trial in study.trials for name, kind in trial.distributions.items() if not kind.single()}
     return "" if free else "the space has no free parameter"
 
@@ -113,7 +121,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def draw(info: tuple[Importance, ...], word: str = "accuracy") -> Figure | None:
+def draw(info: tuple[Importance, ...]) -> Figure | None:
     """Bars per objective with the same parameters in the same rows; None when no objective has importances."""
     known = [one for one in info if not one.reason]
     if not known:
@@ -124,7 +132,7 @@ def draw(info: tuple[Importance, ...], word: str = "accuracy") -> Figure | None:
     figure = sheet(width, 1.0 + 0.165 * len(rows))
     axes: list[Axes] = list(figure.subplots(1, len(known), squeeze=False, sharey=True).flat)
     for one, place in zip(known, axes, strict=True):
-        _draw_bars(place, one, rows, word)
+        _draw_bars(place, one, rows)
     handles: list[Artist] = [Patch(color=BLUE, label="above chance")]
     if any(one.chance for one in known):
         tick: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 6.5, "markeredgewidth": 1.1}
@@ -134,7 +142,7 @@ def draw(info: tuple[Importance, ...], word: str = "accuracy") -> Figure | None:
     return figure
 
 
-def _draw_bars(axes: Axes, one: Importance, rows: list[str], word: str) -> None:
+def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
     places = range(len(rows))
     shares = [one.shares.get(name, 0.0) for name in rows]
     chance = [one.chance.get(name, 0.0) for name in rows]
@@ -144,7 +152,7 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str], word: str) -> None:
         axes.plot(chance, places, linestyle="none", marker="|", color=VERMILLION, markersize=6.5, markeredgewidth=1.1)
     axes.set_yticks(places, rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_title(title(one.objective, word))
+    axes.set_title(one.title)
     axes.set_xlabel("share of importance")
     axes.set_xlim(left=0)
     axes.locator_params(axis="x", nbins=4)
@@ -152,12 +160,9 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str], word: str) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def write(info: tuple[Importance, ...], folder: Path, word: str = "accuracy") -> bool:
-    """Write importances.{png,svg,pdf,csv}, in which the quality is called `word`.
-
-    False and nothing written when no objective has importances.
-    """
-    figure = draw(info, word)
+def write(info: tuple[Importance, ...], folder: Path) -> bool:
+    """Write importances.{png,svg,pdf,csv}; False and nothing written when no objective has importances."""
+    figure = draw(info)
     if figure is None:
         return False
     save(figure, folder, "importances")
@@ -168,3 +173,24 @@ def write(info: tuple[Importance, ...], folder: Path, word: str = "accuracy") ->
     ]
     write_csv(folder / "importances.csv", ["objective", "parameter", "share", "largest_share_by_chance"], rows)
     return True
+
+
+def _write(info: tuple[Importance, ...], folder: Path) -> SectionContent:
+    missing = tuple(f"{one.title}: {one.reason}." for one in info if one.reason)
+    if not write(info, folder / FIGURES):
+        return SectionContent("Importances", missing=missing)
+    known = next(one for one in info if not one.reason)
+    caption = (
+        f"PED-ANOVA, one objective at a time: what sets the best {known.top} of {known.trials} distinct "
+        "layouts apart. A bar that stays below its tick is no longer than chance made it when the values were "
+        "shuffled among the trials. At most twelve parameters are drawn; the CSV has all."
+    )
+    figure = picture(folder, "importances", "Importance of each parameter of the space per objective", caption)
+    return SectionContent("Importances", picture=figure, missing=missing)
+
+
+def _compute(results: SearchResults) -> tuple[Importance, ...]:
+    return importances(results.record)
+
+
+SECTION = Section("importances", of=SearchResults, order=50, compute=_compute, write=_write, narrow=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports.ablation_page.figure import draw, forest, write
 from reports.ablation_page.results import ResultView, compute
 from reports.drawing.canvas import style
 from reports.records.ablation import read_ablation
+from reports.sections.forest import draw, forest, write
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]
 SCORES = {

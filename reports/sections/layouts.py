@@ -20,6 +20,12 @@ from blocks.catalog import tag
 from blocks.component import Block
 from blocks.layers.layer import Shape
 from reports.drawing.canvas import BLUE, COLUMN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, save, sheet, write_csv
+from reports.drawing.units import title, unit
+from reports.records.front import FrontMember, FrontRecord
+from reports.records.metrics import QUALITY
+from reports.search_page.results import SearchResults
+from reports.search_page.table import spread
+from reports.section import FIGURES, Section, SectionContent, picture
 
 # Kinds get their colours by the order of their names among all kinds shown, the usual three always the same.
 _COLORS = {"HR": SKY, "CFFN": ORANGE, "T": GREEN}
@@ -191,3 +197,32 @@ def _colors(layouts: Sequence[MemberLayout]) -> dict[str, str]:
     others = sorted(shown - set(_COLORS))
     usual = {kind: color for kind, color in _COLORS.items() if kind in shown}
     return usual | {kind: _SPARE[index % len(_SPARE)] for index, kind in enumerate(others)}
+
+
+def _write(layouts: Sequence[MemberLayout], folder: Path) -> SectionContent:
+    write(layouts, folder / FIGURES)
+    caption = (
+        "One row per member, cheapest first. A stage's breadth grows with its depth and channels, its height with "
+        "the logarithm of its maps' side; each slab is one block. Labels: kind, blocks × channels."
+        + ("" if len(layouts) <= MAX_ROWS else f" {MAX_ROWS} of {len(layouts)} shown.")
+    )
+    figure = picture(folder, "layouts", "Stages of every member of the front", caption)
+    return SectionContent("What the members look like", picture=figure)
+
+
+def _compute(results: SearchResults) -> Sequence[MemberLayout]:
+    front = results.front
+    return [layout(one.rank, _title(one, front), results.specs[one.rank]) for one in front.members]
+
+
+def _title(member: FrontMember, front: FrontRecord) -> str:
+    cost = front.order
+    scale = unit(cost, [one.costs[cost.name] for one in front.members])
+    accuracy = unit(QUALITY, [])
+    tested = f"test {spread(member.test, accuracy)} %"
+    score = tested if member.test.n else f"validation {accuracy.text(member.accuracy)} %"
+    name = "" if cost.name == "latency_ms" else f" {title(cost)}"
+    return f"{member.rank}   {score}   {scale.text(member.costs[cost.name])} {scale.sign}{name}"
+
+
+SECTION = Section("layouts", of=SearchResults, order=30, compute=_compute, write=_write, narrow=True)

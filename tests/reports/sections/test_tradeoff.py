@@ -13,8 +13,7 @@ from reports.drawing.canvas import style
 from reports.records.front import front
 from reports.records.published import IMAGENET, published
 from reports.records.search import finished, read
-from reports.search_page.tradeoff import Panel, Tradeoff, tradeoff
-from reports.search_page.tradeoff_figure import MAX_LABELS, draw, write
+from reports.sections.tradeoff import MAX_LABELS, Panel, Tradeoff, draw, tradeoff, write
 
 
 def compute(run: Path) -> Tradeoff:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archspec.errors import FieldError, UncountedError
 from blocks.layers.layer import FLOAT_BYTES, Line, Shape
-from blocks.opaque.counting import OperatorCounts, kept_storages, per_image, tally
+from blocks.opaque.counting_torch import OperatorCounts, kept_storages, per_image, tally
 from blocks.opaque.result import Measured
 from blocks.opaque.source_code import digests, resolve, watch
 

@@ -16,7 +16,7 @@ from optuna.trial import create_trial
 
 from reports.drawing.canvas import style
 from reports.records.search import read
-from reports.search_page.importances import Importance, draw, importances, write
+from reports.sections.importances import Importance, draw, importances, write
 
 WIDTHS = CategoricalDistribution((8, 16, 32))
 
@@ -89,7 +89,7 @@ def test_a_refusal_of_optuna_is_a_reason(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("zero\nvariance")
 
-    monkeypatch.setattr("reports.search_page.importances.get_param_importances", refuse)
+    monkeypatch.setattr("reports.sections.importances.get_param_importances", refuse)
     found = importances(read(write_study(tmp_path / "run", 25)))
     assert [one.reason for one in found] == ["Optuna cannot tell (RuntimeError: zero variance)"] * 2
 

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.ablation_page.results import ResultRow, ResultView
+from reports.ablation_page.results import ResultRow, ResultView, ViewResults
 from reports.ablation_page.text import reference
 from reports.drawing.canvas import BLACK, BLUE, COLUMN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, save, sheet, write_csv
+from reports.section import FIGURES, Section, SectionContent, picture
 
 _COLORS = {"better": BLUE, "worse": VERMILLION}
 # What stands in place of a point.
@@ -189,3 +190,22 @@ def _legend() -> list[Line2D]:
         Line2D([], [], color=PURPLE, linewidth=4, label="parameters"),
         Line2D([], [], color=ORANGE, linewidth=4, label="multiply-adds"),
     ]
+
+
+def _compute(results: ViewResults) -> Forest | None:
+    info = forest(results.view, results.name, results.score)
+    return info if info.drawn else None
+
+
+def _write(info: Forest, folder: Path) -> SectionContent:
+    write(info, folder / FIGURES)
+    alt = f"Difference of each row to {info.reference}, beside its change of cost"
+    caption = (
+        "(a) Difference with its 95 % interval, which is of each row alone: where it excludes 0 and the row is grey, "
+        "the correction for all comparisons of the table left it undecided. (b) Parameters and multiply-adds against "
+        "the same row."
+    )
+    return SectionContent(picture=picture(folder, info.name, alt, caption))
+
+
+SECTION = Section("forest", of=ViewResults, order=20, compute=_compute, write=_write)

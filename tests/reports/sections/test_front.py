@@ -11,7 +11,8 @@ import pytest
 from reports.drawing.tables import escape_tex
 from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.search_page.neighbours import Neighbours
-from reports.search_page.table import latex, markdown, table, write
+from reports.search_page.table import latex, markdown
+from reports.sections.front import table, write
 from reports.statistics.comparison import Comparison
 from reports.statistics.summary import Summary
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from archspec.loader import load
 from archspec.spec.schema import ArchSpec
 from reports.drawing.canvas import style
-from reports.search_page.layouts import MAX_ROWS, MemberLayout, Stage, choose, draw, layout, write
+from reports.sections.layouts import MAX_ROWS, MemberLayout, Stage, choose, draw, layout, write
 
 HIRI = layout(1, "1", load("hiri-vit-s"))
 

@@ -13,8 +13,7 @@ import pytest
 
 from reports.drawing.canvas import style
 from reports.records.search import finished, read
-from reports.search_page.progress import HypervolumeBox, progress, scale_of, unit_losses
-from reports.search_page.progress_figure import draw, write
+from reports.sections.hypervolume import HypervolumeBox, draw, progress, scale_of, unit_losses, write
 from reports.statistics.pareto import hypervolume
 
 

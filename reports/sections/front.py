@@ -1,0 +1,174 @@
+"""The front of a search: its members with costs and accuracies, as a table and as specs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from archspec.loader import dump
+from reports.drawing.canvas import write_csv
+from reports.drawing.units import unit
+from reports.records.front import Anchor, FrontMember, FrontRecord
+from reports.records.metrics import QUALITY, shown, usual_first
+from reports.records.search import Record
+from reports.search_page.neighbours import Neighbours, cell, legend, neighbours
+from reports.search_page.results import SearchResults, asked
+from reports.search_page.summary import summary
+from reports.search_page.table import FrontTable, latex, markdown, spread
+from reports.section import Section, SectionContent, SectionTable, TableCell
+from reports.statistics.comparison import Comparison
+
+SPECS = "front"
+"""The folder of the members' specs."""
+ABOUT = "Each layout links to its spec, which `archspec build` and `archspec flops` read."
+
+
+@dataclass(frozen=True)
+class FrontReport:
+    """The table, whose members are to be written as specs, and sentences on what the differences are worth."""
+
+    results: SearchResults
+    table: FrontTable
+    sentences: tuple[str, ...]
+
+
+def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) -> FrontTable:
+    """The columns rank, layout, the metrics that are known, validation accuracy, test accuracy, seeds and, where
+    `beside` has any, the difference to the next cheaper member."""
+    lines: list[FrontMember | Anchor] = [*front.members, *front.anchors]
+    # What matters to few is always in the CSV, and here where it was an objective.
+    wanted = [metric for metric in shown(front.metrics, front.objectives) if _known(metric.name, front)]
+    units = {metric.name: unit(metric, [line.costs[metric.name] for line in lines]) for metric in wanted}
+    accuracy = unit(QUALITY, [])
+    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", "Test (%)", "Seeds")
+    rows: list[tuple[str, ...]] = []
+    for line in lines:
+        named = isinstance(line, Anchor) and line.name != line.code
+        layout = f"{line.name} ({line.code})" if isinstance(line, Anchor) and named else line.code
+        rank = str(line.rank) if isinstance(line, FrontMember) else ""
+        validation = accuracy.text(line.accuracy) if isinstance(line, FrontMember) else "–"
+        costs = [one.text(line.costs[name]) for name, one in units.items()]
+        seeds = str(line.test.n) if line.test.n else "–"
+        rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
+    if beside is None or not beside.comparisons:
+        return FrontTable(header, tuple(rows), len(front.members), caption)
+    known = beside.comparisons
+    differences = tuple(known.get(line.digest) if isinstance(line, FrontMember) else None for line in lines)
+    wider = tuple((*row, cell(difference)) for row, difference in zip(rows, differences, strict=True))
+    return FrontTable((*header, beside.title), wider, len(front.members), caption, differences)
+
+
+def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
+    """Write front.md, front.tex and front.csv, the last with plain numbers in full precision."""
+    (folder / "front.md").write_text(markdown(content), encoding="utf-8")
+    (folder / "front.tex").write_text(latex(content), encoding="utf-8")
+    names = [metric.name for metric in usual_first(front.costs)]
+    header = ["rank", "name", "code", "digest", "trial", *names, "validation_accuracy"]
+    header += ["test_accuracy_mean", "test_accuracy_sd", "seeds"]
+    header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
+    lines = [*front.members, *front.anchors]
+    differences = content.differences or (None,) * len(lines)
+    rows = [(*_numbers(line, names), *_compared(one)) for line, one in zip(lines, differences, strict=True)]
+    write_csv(folder / "front.csv", header, rows)
+
+
+def _numbers(line: FrontMember | Anchor, names: Sequence[str]) -> Sequence[object]:
+    member = isinstance(line, FrontMember)
+    return [
+        line.rank if member else None,
+        None if member else line.name,
+        line.code,
+        line.digest,
+        line.trial if member else None,
+        *(_plain(line.costs[name]) for name in names),
+        line.accuracy if member else None,
+        line.test.mean,
+        line.test.sd,
+        line.test.n,
+    ]
+
+
+def _compared(found: Comparison | None) -> Sequence[object]:
+    return (
+        [None] * 6
+        if found is None
+        else [found.difference, found.low, found.high, found.test, found.adjusted, found.mark]
+    )
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if math.isfinite(value) and value.is_integer() else value
+
+
+def _known(name: str, front: FrontRecord) -> bool:
+    return any(math.isfinite(member.costs[name]) for member in front.members)
+
+
+def _compute(results: SearchResults) -> FrontReport:
+    record, front = results.record, results.front
+    beside = neighbours(record, front)
+    caption = f"{_caption(record, front)} {legend(beside, record.metric.word)}".rstrip()
+    counts = summary(record, front)
+    return FrontReport(results, table(front, caption, beside), counts.noise + counts.best + counts.surrogate)
+
+
+def _write(info: FrontReport, folder: Path) -> SectionContent:
+    write(info.table, info.results.front, folder)
+    links = [f"{SPECS}/{quote(name)}" for name in _write_specs(info.results, folder / SPECS)]
+    rows = [_cells(info.table, index, link) for index, link in enumerate(links)]
+    anchors = range(len(links), len(info.table.rows))
+    rows += [_cells(info.table, index, "") for index in anchors]
+    shown = SectionTable(
+        header=info.table.header,
+        rows=rows,
+        text=frozenset(info.table.left),
+        caption=info.table.caption,
+        files="front",
+        styles=[""] * len(links) + ["anchor"] * len(anchors),
+        about=ABOUT,
+    )
+    return SectionContent("The front", table=shown, notes=info.sentences)
+
+
+def _cells(content: FrontTable, index: int, link: str) -> list[TableCell]:
+    cells = [TableCell(text) for text in content.rows[index]]
+    cells[1] = TableCell(cells[1].text, "code", link)
+    if content.faint(index):
+        cells[-1] = TableCell(cells[-1].text, "noise")
+    return cells
+
+
+def _write_specs(results: SearchResults, folder: Path) -> list[str]:
+    """Write the spec of every member and return the files' names, in order of rank."""
+    folder.mkdir()
+    record, members = results.record, results.front.members
+    names: list[str] = []
+    for member in members:
+        code = re.sub(r"[^A-Za-z0-9.+-]", "_", member.code)[:120]
+        name = f"{member.rank:02d}-{code}.yaml"
+        test = spread(member.test, unit(QUALITY, []))
+        result = f"test {record.metric.word} {test} % over {member.test.n} seeds" if member.test.n else "not re-trained"
+        about = f"member {member.rank} of {len(members)} of the front of {record.name}; {result}"
+        label = f"{record.name}-{member.rank:02d}"[:200]
+        spec = results.specs[member.rank].model_copy(update={"name": label, "description": about[:2000]})
+        (folder / name).write_text(dump(spec), encoding="utf-8")
+        names.append(name)
+    return names
+
+
+def _caption(record: Record, members: FrontRecord) -> str:
+    counts = [member.test.n for member in members.members if member.test.n]
+    head = f"Pareto front of {record.name} on {record.metric.dataset}: {asked(record)} (validation, one seed)"
+    if not counts:
+        return f"{head}; not re-trained yet."
+    if max(counts) == 1:
+        return f"{head}; test {record.metric.word} of one final training."
+    seeds = f"{max(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"{head}; test {record.metric.word} of {seeds} final trainings, mean ± sample standard deviation."
+
+
+SECTION = Section("front", of=SearchResults, order=20, compute=_compute, write=_write)

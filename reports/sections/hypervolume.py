@@ -1,0 +1,243 @@
+# pyright: reportUnknownMemberType=false
+"""How far a search has come after each trained layout: its hypervolume, beside that of a random search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from archspec.cost.metrics import METRICS, Metric, find_metric
+from reports.drawing.canvas import BLUE, COLUMN, VERMILLION, save, sheet, write_csv
+from reports.drawing.units import title, unit
+from reports.records.metrics import QUALITY
+from reports.records.search import Record, finished
+from reports.search_page.results import SearchResults
+from reports.section import FIGURES, Section, SectionContent, picture
+from reports.statistics.pareto import Points, hypervolume_history
+
+# The reference lies this share of the observed span (of log10 cost) beyond the dearest layout, so that the dearest,
+# often the most accurate one, counts too.
+MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class HypervolumeBox:
+    """The box in which hypervolumes of both arms are measured, fixed by rule before either is looked at.
+
+    `best` and `reference` give, per objective, the corners. A fraction such as accuracy goes from 0 to 1; any other
+    objective from the best trial of either arm to `MARGIN` of the span beyond the worst, in log10 where all its values
+    are positive. Where both corners are positive, the scale between them is logarithmic.
+    """
+
+    objectives: tuple[str, ...]
+    best: tuple[float, ...]
+    reference: tuple[float, ...]
+
+    @property
+    def spans(self) -> tuple[bool, ...]:
+        """Whether an objective's corners come from the layouts, not from what a fraction can be."""
+        return tuple({*ends} != {0.0, 1.0} for ends in zip(self.best, self.reference, strict=True))
+
+    def moved(self, margin: float) -> HypervolumeBox:
+        """The box whose references lie `margin` of the span beyond the worst layout in place of `MARGIN`."""
+        ratio = (1 + margin) / (1 + MARGIN)
+        ends = zip(self.best, self.reference, self.spans, strict=True)
+        moved = (_between(best, corner, ratio) if spanned else corner for best, corner, spanned in ends)
+        return replace(self, reference=tuple(moved))
+
+
+@dataclass(frozen=True)
+class ProgressCurve:
+    """Hypervolume after 1, 2, ... trained layouts of one arm, as a share of the box of the scale (0 to 1)."""
+
+    name: str
+    trials: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The arms, how many leading trials of the search were drawn at random, and the scale."""
+
+    scale: HypervolumeBox
+    arms: tuple[ProgressCurve, ...]
+    startup: int
+
+    @property
+    def shared(self) -> int:
+        """How many layouts every arm has trained: after as many, the arms compare."""
+        return min(len(arm.trials) for arm in self.arms)
+
+    @property
+    def reached(self) -> tuple[float, ...]:
+        """Hypervolume of each arm after `shared` layouts."""
+        return tuple(arm.values[self.shared - 1] for arm in self.arms)
+
+    @property
+    def result(self) -> str:
+        """`reached` in words: `0.512 (search) and 0.498 (random baseline)`."""
+        return " and ".join(f"{value:.3f} ({arm.name})" for value, arm in zip(self.reached, self.arms, strict=True))
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of the comparison."""
+        if len(self.arms) > 1:
+            return (
+                f"After {self.shared} trained layouts: {self.result}. One run of each, so the spread between runs is "
+                "not known."
+            )
+        drawn = self.startup
+        part = f"; the shaded part, its {drawn} uniformly random start-up trials, is all there is" if drawn else ""
+        return f"No random baseline was run, so nothing tells how far chance alone would have come{part}."
+
+
+def progress(record: Record) -> Progress:
+    """Compute the hypervolume history of the search and, where there is one, of the random baseline.
+
+    Layouts count in order of trial number, each once; failed trials and answers from the record do not count.
+    """
+    search, baseline = finished(record.search), finished(record.baseline)
+    both = pd.concat([search, baseline]) if len(baseline) else search
+    scale = scale_of(both, record.objectives, record.metrics)
+    arms = [_arm("search", search, scale)]
+    if len(baseline):
+        arms.append(_arm("random baseline", baseline, scale))
+    # Workers finish out of order, so the start-up part is as long as the unbroken run of random trials.
+    drawn = (search["arm"] == "random").to_numpy()
+    startup = int(np.argmin(drawn)) if not drawn.all() else len(drawn)
+    return Progress(scale, tuple(arms), startup)
+
+
+def scale_of(table: pd.DataFrame, objectives: Sequence[str], metrics: Sequence[Metric] = METRICS) -> HypervolumeBox:
+    """The box for the rows of `table`, which holds both arms."""
+    ends = [
+        _ends(find_metric(name, metrics), float(table[name].min()), float(table[name].max())) for name in objectives
+    ]
+    best, reference = zip(*ends, strict=True)
+    return HypervolumeBox(tuple(objectives), best, reference)
+
+
+def unit_losses(table: pd.DataFrame, scale: HypervolumeBox) -> Points:
+    """Objective values (n, d) of `table` in the box: 0 at its best corner, 1 at its reference, all minimised."""
+    values = table[list(scale.objectives)].to_numpy("float64", copy=True)
+    for index, (best, reference) in enumerate(zip(scale.best, scale.reference, strict=True)):
+        if _logarithmic(best, reference):
+            values[:, index] = np.log(values[:, index] / best) / math.log(reference / best)
+        else:
+            values[:, index] = (best - values[:, index]) / (best - reference)
+    return values
+
+
+def _ends(metric: Metric, low: float, high: float) -> tuple[float, float]:
+    """The best and the reference corner of an objective with values from `low` to `high`."""
+    upwards = metric.direction == "maximize"
+    if metric.name == QUALITY or (metric.unit == "%" and low >= 0 and high <= 1):
+        return (1.0, 0.0) if upwards else (0.0, 1.0)
+    best, worst = (high, low) if upwards else (low, high)
+    if low < high:
+        return best, _between(best, worst, 1 + MARGIN)
+    # Where all layouts have the same value, any span does.
+    ratio, step = 10 ** (-MARGIN if upwards else MARGIN), -1.0 if upwards else 1.0
+    return best, best * ratio if best > 0 else best + step
+
+
+def _between(best: float, corner: float, share: float) -> float:
+    """The value `share` of the way from `best` to `corner`, in log10 where both are positive."""
+    if _logarithmic(best, corner):
+        return best * (corner / best) ** share
+    return best + share * (corner - best)
+
+
+def _logarithmic(best: float, reference: float) -> bool:
+    return best > 0 and reference > 0
+
+
+def _arm(name: str, table: pd.DataFrame, scale: HypervolumeBox) -> ProgressCurve:
+    values = hypervolume_history(unit_losses(table, scale), np.ones(len(scale.objectives)))
+    return ProgressCurve(name, tuple(range(1, len(values) + 1)), tuple(float(value) for value in values))
+
+
+def draw(info: Progress) -> Figure:
+    """Both histories as steps; the random start-up part of the search is shaded."""
+    figure = sheet(COLUMN, 2.5)
+    axes = figure.subplots()
+    if info.startup:
+        axes.axvspan(
+            0.5,
+            info.startup + 0.5,
+            facecolor="#EFEFEF",
+            edgecolor="#D0D0D0",
+            linewidth=0.5,
+            zorder=0,
+            label="random start-up",
+        )
+    looks: dict[str, dict[str, Any]] = {
+        "search": {"color": BLUE, "linestyle": "-", "linewidth": 1.5},
+        "random baseline": {"color": VERMILLION, "linestyle": (0, (4, 1.5)), "linewidth": 1.3},
+    }
+    for arm in info.arms:
+        axes.step(arm.trials, arm.values, where="post", label=arm.name, **looks[arm.name])
+        axes.plot(arm.trials[-1], arm.values[-1], marker="o", markersize=3.5, color=looks[arm.name]["color"])
+    axes.set_xlim(0.5, max(len(arm.trials) for arm in info.arms) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("trained layouts")
+    axes.set_ylabel("hypervolume (share of the box)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def write(info: Progress, folder: Path) -> None:
+    """Write hypervolume.{png,svg,pdf,csv}."""
+    save(draw(info), folder, "hypervolume")
+    rows = [
+        [arm.name, trial, f"{value:.9g}"]
+        for arm in info.arms
+        for trial, value in zip(arm.trials, arm.values, strict=True)
+    ]
+    write_csv(folder / "hypervolume.csv", ["arm", "trained_layouts", "hypervolume"], rows)
+
+
+def _write(data: tuple[Progress, Record], folder: Path) -> SectionContent:
+    info, record = data
+    write(info, folder / FIGURES)
+    corners = ", ".join(_corner(info.scale, index, record) for index in range(len(record.objectives)))
+    caption = (
+        f"Share of a box that the front covers. The box is fixed by rule: {record.metric.word} from 0 to 1, "
+        f"{_rule(record)}. Here: {corners}."
+    )
+    figure = picture(folder, "hypervolume", "Hypervolume of the search after each trained layout", caption)
+    return SectionContent("Hypervolume", picture=figure, notes=(info.note,))
+
+
+def _rule(record: Record) -> str:
+    """How the corners of all objectives but accuracy are chosen."""
+    goals = [metric for metric in record.goals if metric.name != QUALITY]
+    if all(metric.direction == "minimize" and metric.unit != "%" for metric in goals):
+        return "log10 of each cost from the cheapest trial of either arm to a tenth of the span beyond the dearest"
+    return (
+        "other fractions likewise, any other objective from the best trial of either arm to a tenth of the span beyond "
+        "the worst, in log10 where it is above 0"
+    )
+
+
+def _corner(scale: HypervolumeBox, index: int, record: Record) -> str:
+    """The reference and the best corner of the box in one objective."""
+    metric, ends = record.goals[index], (scale.best[index], scale.reference[index])
+    units = unit(metric, ends)
+    low, high = sorted(ends)
+    return f"{title(metric, record.metric.word)} {units.text(low)} to {units.text(high)} {units.sign}".rstrip()
+
+
+def _compute(results: SearchResults) -> tuple[Progress, Record]:
+    return progress(results.record), results.record
+
+
+SECTION = Section("hypervolume", of=SearchResults, order=40, compute=_compute, write=_write, narrow=True)

@@ -1,0 +1,397 @@
+# pyright: reportUnknownMemberType=false
+"""Cost against accuracy (MACs, parameters, inference time): what the analogue of HIRI-ViT's Figure 6 shows.
+
+Validation points of the search are hollow, test means of the re-trained front solid.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from archspec.cost.metrics import Metric
+from archspec.documents.wording import plural
+from reports.drawing.canvas import (
+    BLUE,
+    COLUMN,
+    GREEN,
+    GREY,
+    PAGE,
+    PALE,
+    PURPLE,
+    VERMILLION,
+    log_axis,
+    save,
+    sheet,
+    write_csv,
+)
+from reports.drawing.labels import Label, along, draw_labels
+from reports.drawing.units import in_text, title, unit
+from reports.records.front import Anchor, FrontMember, FrontRecord
+from reports.records.metrics import QUALITY, USUAL, others, shown, usual_first
+from reports.records.published import BENCHMARK, IMAGENET, published
+from reports.records.search import Record, finished
+from reports.search_page.results import SearchResults
+from reports.section import FIGURES, Section, SectionContent, picture
+from reports.statistics.pareto import nondominated
+
+Kind = Literal["random", "search", "member", "anchor", "published"]
+LATENCY = "latency_ms"
+"""The metric whose axis says what was timed."""
+# Wider than this ratio of the dearest to the cheapest layout, an axis is logarithmic.
+LOG_RATIO = 4.0
+# More ranks than this in one panel would hide what they name.
+MAX_LABELS = 12
+
+_RANDOM: dict[str, Any] = {"marker": "x", "color": PALE, "markersize": 3.2, "markeredgewidth": 0.7}
+_SEARCH: dict[str, Any] = {
+    "marker": "o",
+    "color": GREY,
+    "markersize": 3.4,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.6,
+}
+_FRONT: dict[str, Any] = {
+    "marker": "o",
+    "color": BLUE,
+    "markersize": 3.6,
+    "markerfacecolor": "white",
+    "markeredgewidth": 0.9,
+}
+_MEMBER: dict[str, Any] = {"marker": "s", "color": VERMILLION, "markersize": 4.2}
+_ANCHOR: dict[str, Any] = {"marker": "^", "color": GREEN, "markersize": 5.0}
+_PUBLISHED: dict[str, Any] = {
+    "marker": "D",
+    "color": PURPLE,
+    "markersize": 2.8,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class TradeoffPoint:
+    """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds."""
+
+    kind: Kind
+    label: str
+    accuracy: float
+    sd: float
+    n: int
+    costs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One cost: its points in units of the axis, and the front of the search and of the re-trained layouts in it.
+
+    The fronts are indices into `points`, in order of `x`: layouts that no other of their kind beats on this cost and
+    accuracy at once (validation accuracy for the search, mean test accuracy for the re-trained).
+    """
+
+    cost: str
+    label: str
+    log: bool
+    points: tuple[TradeoffPoint, ...]
+    x: tuple[float, ...]
+    search_front: tuple[int, ...]
+    test_front: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """What the figure shows; `notes` are the sentences under it, `word` what they call the metric."""
+
+    metric: str
+    panels: tuple[Panel, ...]
+    points: tuple[TradeoffPoint, ...]
+    notes: tuple[str, ...]
+    word: str = "accuracy"
+
+
+def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
+    """Compute the figure: every trial, the front per panel, the re-trained members, anchors and published rows."""
+    points = [
+        *_trials(record.baseline[record.baseline["copied_from"].isna()], "random", record),
+        *_trials(record.search, "search", record),
+        *(_retrained("member", str(member.rank), member) for member in front.members if member.test.n),
+        *(_retrained("anchor", anchor.name, anchor) for anchor in front.anchors if anchor.test.n),
+    ]
+    if record.metric.benchmark == BENCHMARK:
+        points += _published()
+    # Behind the usual costs what was measured, and last what is here for being an objective.
+    wanted = usual_first(shown(record.metrics, record.objectives))
+    wanted = sorted(wanted, key=lambda metric: metric.exact and metric.name not in USUAL)
+    panels = {metric: found for metric in wanted if (found := _panel(metric, points, record.latency)) is not None}
+    notes = tuple(_notes(record, front, list(panels)))
+    return Tradeoff(record.metric.label, tuple(panels.values()), tuple(points), notes, record.metric.word)
+
+
+def _trials(table: pd.DataFrame, kind: Kind, record: Record) -> list[TradeoffPoint]:
+    names = [metric.name for metric in others(record.metrics)]
+    return [
+        TradeoffPoint(
+            kind, str(row["code"]), 100 * float(row[QUALITY]), math.nan, 1, {name: row[name] for name in names}
+        )
+        for row in finished(table).to_dict("records")
+    ]
+
+
+def _retrained(kind: Kind, label: str, one: FrontMember | Anchor) -> TradeoffPoint:
+    return TradeoffPoint(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs)
+
+
+def _published() -> list[TradeoffPoint]:
+    return [
+        TradeoffPoint(
+            "published",
+            f"{row['network']} @{row['resolution']}",
+            float(row["top1"]),
+            math.nan,
+            1,
+            {"macs": 1e9 * float(row["gmacs"]), "params": 1e6 * float(row["params_m"])},
+        )
+        for row in published(IMAGENET).to_dict("records")
+    ]
+
+
+def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Panel | None:
+    name = metric.name
+    known = tuple(point for point in points if math.isfinite(point.costs.get(name, math.nan)))
+    if not any(point.kind == "search" for point in known):
+        return None
+    scale = unit(metric, [point.costs[name] for point in known])
+    x = tuple(point.costs[name] / scale.divisor for point in known)
+    return Panel(
+        cost=name,
+        label="\n".join([scale.label, *wrap(latency, 32)]) if name == LATENCY else scale.label,
+        log=max(x) > LOG_RATIO * min(x) > 0,
+        points=known,
+        x=x,
+        search_front=_front(known, x, "search", metric),
+        test_front=_front(known, x, "member", metric),
+    )
+
+
+def _front(points: Sequence[TradeoffPoint], x: Sequence[float], kind: Kind, metric: Metric) -> tuple[int, ...]:
+    """Indices of the points of one kind that none of that kind beats, in order of `x`."""
+    own = [index for index, point in enumerate(points) if point.kind == kind and math.isfinite(point.accuracy)]
+    sign = -1 if metric.direction == "maximize" else 1
+    keep = nondominated(np.array([[sign * x[index], -points[index].accuracy] for index in own]).reshape(-1, 2))
+    return tuple(sorted((index for index, kept in zip(own, keep, strict=True) if kept), key=lambda index: x[index]))
+
+
+def _notes(record: Record, front: FrontRecord, panels: Sequence[Metric]) -> list[str]:
+    notes = [
+        f"More is better of {in_text(metric)}: the good layouts are at the upper right of its panel."
+        for metric in panels
+        if metric.direction == "maximize"
+    ]
+    if all(metric.name != LATENCY for metric in panels):
+        notes.append("Inference time was not measured in this run, so its panel is missing.")
+    elif noisy := int((finished(record.search)["latency_noisy"] > 0).sum()):
+        notes.append(f"{noisy} of the search's inference times were taken while something else kept the machine busy.")
+    if record.metric.benchmark == BENCHMARK:
+        notes.append(
+            "Published rows are Table II of HIRI-ViT: top-1 on ImageNet-1K's validation set, each by its authors' "
+            "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
+        )
+    if not any(member.test.n for member in front.members):
+        notes.append(
+            f"No member of the front has been re-trained yet, so there is no test {record.metric.word} to show."
+        )
+    elif lacking := [str(member.rank) for member in front.members if not member.test.n]:
+        notes.append(f"Members without final trainings: {', '.join(lacking)}.")
+    if front.former:
+        notes.append(f"{len(front.former)} re-trained layouts have left the front since and are not drawn.")
+    return notes
+
+
+def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
+    """The panels side by side over two columns of a page, or `stacked` in one column."""
+    count = len(info.panels)
+    figure = sheet(COLUMN, 2.35 * count + 0.7) if stacked else sheet(PAGE / 3 * max(3, count), 3.05)
+    grid = (
+        figure.subplots(count, 1, squeeze=False) if stacked else figure.subplots(1, count, squeeze=False, sharey=True)
+    )
+    axes: list[Axes] = list(grid.flat)
+    for index, (panel, place) in enumerate(zip(info.panels, axes, strict=True)):
+        _draw_points(place, panel)
+        _limit(place, panel)
+        place.set_xlabel(panel.label)
+        place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
+        if stacked or index == 0:
+            place.set_ylabel(f"{info.metric} (%)")
+    handles = _legend(info)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=1 if stacked else min(3, len(handles)),
+        handlelength=2.6,
+        columnspacing=1.5,
+    )
+    # Labels need the final layout, which must then stay.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel, place in zip(info.panels, axes, strict=True):
+        _draw_labels(place, panel)
+    return figure
+
+
+def write(info: Tradeoff, folder: Path) -> None:
+    """Write tradeoff.{png,svg,pdf,csv}, and tradeoff-column.* with the panels stacked for one column."""
+    save(draw(info), folder, "tradeoff")
+    save(draw(info, stacked=True), folder, "tradeoff-column")
+    costs = [panel.cost for panel in info.panels]
+    fronts = [f"{kind}_front_{cost}" for cost in costs for kind in ("search", "test")]
+    rows: list[list[object]] = []
+    for point in info.points:
+        row: list[object] = [point.kind, point.label, point.accuracy, point.sd, point.n]
+        row += [point.costs.get(cost) for cost in costs]
+        for panel in info.panels:
+            lines = (panel.search_front, panel.test_front)
+            row += [int(any(panel.points[index] is point for index in line)) for line in lines]
+        rows.append(row)
+    write_csv(folder / "tradeoff.csv", ["kind", "label", "accuracy_percent", "sd", "n", *costs, *fronts], rows)
+
+
+def _draw_points(axes: Axes, panel: Panel) -> None:
+    # A search of thousands of trials would make a vector file that no viewer opens.
+    rasterized = len(panel.points) > 1500
+    for kind, marker, order in (("published", _PUBLISHED, 2), ("random", _RANDOM, 3), ("search", _SEARCH, 4)):
+        x, y = _coordinates(panel, kind)
+        axes.plot(x, y, linestyle="none", zorder=order, rasterized=rasterized, **marker)
+    axes.plot(*_at(panel, _family(panel)), color=PURPLE, linewidth=1.0, zorder=2)
+    line = panel.search_front
+    axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **_FRONT)
+    axes.plot(*_at(panel, panel.test_front), color=VERMILLION, linewidth=1.4, zorder=6)
+    for kind, marker in (("anchor", _ANCHOR), ("member", _MEMBER)):
+        chosen = [index for index, point in enumerate(panel.points) if point.kind == kind]
+        bars = [panel.points[index].sd for index in chosen]
+        axes.errorbar(
+            *_at(panel, chosen),
+            yerr=bars,
+            linestyle="none",
+            zorder=7,
+            elinewidth=1.0,
+            capsize=2,
+            capthick=0.8,
+            **marker,
+        )
+
+
+def _limit(axes: Axes, panel: Panel) -> None:
+    low, high = min(panel.x), max(panel.x)
+    if panel.log:
+        pad = (high / low) ** 0.06
+        log_axis(axes, low / pad, high * pad)
+    else:
+        pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+        axes.set_xlim(low - pad, high + pad)
+    axes.margins(y=0.09)
+
+
+def _draw_labels(axes: Axes, panel: Panel) -> None:
+    labels = [
+        Label(panel.x[index], point.accuracy, point.label.split(" @")[0], color, weight)
+        for kind, color, weight in (("member", VERMILLION, "bold"), ("anchor", "#00724F", "normal"))
+        for index, point in enumerate(panel.points)
+        if point.kind == kind and (kind != "member" or index in _labelled(panel))
+    ]
+    labels += [
+        Label(panel.x[index], panel.points[index].accuracy, panel.points[index].label.split(" @")[0], "#8A4F75")
+        for index in _family(panel)
+    ]
+    obstacles = [(x, point.accuracy) for x, point in zip(panel.x, panel.points, strict=True)]
+    for x, point in zip(panel.x, panel.points, strict=True):
+        if point.n > 1:
+            obstacles += [(x, point.accuracy + point.sd * share) for share in (-1, -0.5, 0.5, 1)]
+    for line in (panel.search_front, panel.test_front):
+        obstacles += along(list(zip(*_at(panel, line), strict=True)), log=panel.log)
+    draw_labels(axes, labels, obstacles, size=6.5)
+
+
+def _labelled(panel: Panel) -> set[int]:
+    """Members that get their rank beside them: all, or of a large front those on the panel's line, evenly chosen."""
+    members = [index for index, point in enumerate(panel.points) if point.kind == "member"]
+    if len(members) <= MAX_LABELS:
+        return set(members)
+    line = panel.test_front
+    if len(line) <= MAX_LABELS:
+        return set(line)
+    return {line[round(step * (len(line) - 1) / (MAX_LABELS - 1))] for step in range(MAX_LABELS)}
+
+
+def _family(panel: Panel) -> list[int]:
+    """HIRI-ViT's own published rows at 448, small to large."""
+    own = [index for index, point in enumerate(panel.points) if point.kind == "published"]
+    own = [index for index in own if re.fullmatch(r"HIRI-ViT-. @448", panel.points[index].label)]
+    return sorted(own, key=lambda index: panel.x[index])
+
+
+def _coordinates(panel: Panel, kind: str) -> tuple[list[float], list[float]]:
+    return _at(panel, [index for index, point in enumerate(panel.points) if point.kind == kind])
+
+
+def _at(panel: Panel, chosen: Sequence[int]) -> tuple[list[float], list[float]]:
+    return [panel.x[index] for index in chosen], [panel.points[index].accuracy for index in chosen]
+
+
+def _legend(info: Tradeoff) -> list[Line2D]:
+    kinds = {point.kind for point in info.points}
+    several = [point.n for point in info.points if point.kind in ("member", "anchor")]
+    spread = f"test, mean ± sd, {_seeds(several)}" if max(several, default=0) > 1 else "test, 1 seed"
+    none: dict[str, Any] = {"linestyle": "none"}
+    entries: list[tuple[bool, Line2D]] = [
+        (True, Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH)),
+        (
+            True,
+            Line2D([], [], label="front of the search (validation)", linestyle=(0, (4, 2)), linewidth=0.9, **_FRONT),
+        ),
+        ("random" in kinds, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
+        ("member" in kinds, Line2D([], [], label=f"front re-trained ({spread})", linewidth=1.4, **_MEMBER)),
+        ("anchor" in kinds, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
+        (
+            "published" in kinds,
+            Line2D([], [], label="published (Table II; line: HIRI-ViT at 448)", **none, **_PUBLISHED),
+        ),
+    ]
+    return [line for shown, line in entries if shown]
+
+
+def _seeds(counts: Sequence[int]) -> str:
+    if not counts:
+        return ""
+    low, high = min(counts), max(counts)
+    return plural(low, "seed") if low == high else f"{low} to {high} seeds"
+
+
+def _write(info: Tradeoff, folder: Path) -> SectionContent:
+    write(info, folder / FIGURES)
+    alt = f"{title(QUALITY, info.word)} against cost of all trials, with the front"
+    caption = (
+        f"Hollow: trials of the search, validation {info.word}, one seed; dashed, those that no other trial beats on "
+        f"this cost and {info.word}. Solid: the members of the front over the study's objectives, re-trained, test "
+        f"{info.word}, mean and sample standard deviation over seeds; the line joins those that no other member beats "
+        "in this panel. Validation points were selected for being high, so compare test with test only."
+    )
+    figure = picture(folder, "tradeoff", alt, caption)
+    return SectionContent(f"Cost against {info.word}", picture=figure, notes=info.notes)
+
+
+def _compute(results: SearchResults) -> Tradeoff:
+    return tradeoff(results.record, results.front)
+
+
+SECTION = Section("tradeoff", of=SearchResults, order=10, compute=_compute, write=_write)

@@ -1,0 +1,188 @@
+"""Who proposes layouts. A sampler is one file in `search/samplers/`; the file's name is its tag.
+
+A sampler is configuration, and declares what it can, so that a study which asks for more is refused when it is read;
+`open` gives what proposes in one run. Other packages add theirs through the entry-point group `archspec.samplers`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from archspec.cost.metrics import Metric
+from archspec.documents.wording import plural
+from archspec.errors import FieldError, SpecError
+from search.plugins import find_class, parse_config, tags
+from search.seeding import mix
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from search.budget.confinement import Confinement
+    from search.space.holes import Params
+    from search.space.space import Space
+
+PACKAGE, GROUP = "search.samplers", "archspec.samplers"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A study as its sampler sees it.
+
+    Attributes:
+        space: the layouts; each hole is a parameter, named by its path.
+        confinement: the layouts inside the budget; None without one.
+        objectives: in the order of a trial's values, each with its direction.
+        resolution: of the evaluator's images, in pixels: that of the costs among the objectives.
+        seed: of this process: another one whenever the study is continued.
+        study_seed: of the study, the same whenever it is continued.
+    """
+
+    space: Space
+    confinement: Confinement | None
+    objectives: tuple[Metric, ...]
+    resolution: int
+    seed: int
+    study_seed: int
+
+
+def _no_notes(number: int) -> Mapping[str, Any]:
+    del number
+    return {}
+
+
+def _not_moved(number: int, params: Params) -> Sequence[str]:
+    del number, params
+    return ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SamplerSession:
+    """A sampler at work in one run.
+
+    Attributes:
+        sampler: Optuna's, which the study asks. What it proposes outside a budget is repaired when it is placed.
+        notes: the user attributes that it adds to the trial of a number, as JSON.
+        moved: of the trial of a number whose layout has these parameters, which of them the sampler itself changed to
+            come inside the budget: `path: old -> new`.
+    """
+
+    sampler: BaseSampler
+    notes: Callable[[int], Mapping[str, Any]] = _no_notes
+    moved: Callable[[int, Params], Sequence[str]] = _not_moved
+
+
+class Sampler(BaseModel, ABC):
+    """Configuration of a sampler; a final subclass narrows `type` to its tag and adds options of its own.
+
+    Attributes:
+        most_objectives: objectives that it can weigh at most; None for any number.
+        budgets: whether it may be asked for layouts inside a budget.
+        packages: modules that it imports beside those archspec depends on, each with what to install for it.
+        former: options that earlier versions wrote for it, which mean nothing: they are left out when they are read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    most_objectives: ClassVar[int | None] = None
+    budgets: ClassVar[bool] = True
+    packages: ClassVar[Mapping[str, str]] = {}
+    former: ClassVar[frozenset[str]] = frozenset()
+
+    type: Any
+    startup: int = Field(
+        10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_former(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        return {key: value for key, value in cast("dict[str, Any]", raw).items() if key not in cls.former}
+
+    @abstractmethod
+    def open(self, problem: Problem) -> SamplerSession:
+        """The sampler at work on a study, which `check` and `check_space` have accepted.
+
+        With the same seeds and the same trials before, it makes the same proposals.
+        """
+
+    def check(self, objectives: Sequence[Metric], *, budget: bool) -> None:
+        """Refuse a study that asks for more than this sampler can.
+
+        Args:
+            objectives: of the study, in order.
+            budget: whether it has one.
+
+        Raises:
+            FieldError: what it cannot, in terms of the study.
+        """
+        most = self.most_objectives
+        if most is not None and len(objectives) > most:
+            count = "one objective" if most == 1 else f"at most {plural(most, 'objective')}"
+            raise FieldError("sampler", f"{self.type} takes {count}, not {list_names(objectives)}")
+        if budget and not self.budgets:
+            raise FieldError("sampler", f"{self.type} cannot keep a budget")
+
+    def check_space(self, space: Space) -> None:
+        """Refuse a space that this sampler cannot propose layouts of.
+
+        Raises:
+            FieldError, SpecError: what it cannot.
+        """
+        del space
+
+    def check_installed(self) -> None:
+        """Refuse to run without a package that this sampler needs.
+
+        Raises:
+            SpecError: it is not installed, with the command that installs it.
+        """
+        for module, requirement in self.packages.items():
+            if find_spec(module) is None:
+                raise SpecError(f"{self.type} needs the package {module}: pip install '{requirement}'", field="sampler")
+
+
+def list_names(metrics: Sequence[Metric]) -> str:
+    """The names of metrics in a sentence: `accuracy, macs and params`."""
+    *most, last = (metric.name for metric in metrics)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def samplers() -> list[str]:
+    """Tags of every sampler that is installed."""
+    return tags(PACKAGE, GROUP)
+
+
+def parse_sampler(raw: object) -> Sampler:
+    """A sampler from its tag, or from a mapping; without `type` it is tpe.
+
+    Raises:
+        FieldError: the first field that breaks a rule.
+    """
+    if isinstance(raw, dict):
+        raw = {"type": "tpe", **cast("dict[str, Any]", raw)}
+    return parse_config(raw, "sampler", lambda tag: find_class(tag, Sampler, PACKAGE, GROUP))
+
+
+AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(parse_sampler)]
+"""Type of a pydantic field that holds whichever sampler its `type` names."""
+
+
+def open_start_up(problem: Problem) -> SamplerSession:
+    """What proposes start-up trials and the random baseline: uniform, inside the budget if there is one."""
+    from optuna.samplers import RandomSampler
+
+    from search.budget.confined_samplers import UniformSampler
+
+    if problem.confinement is None:
+        return SamplerSession(RandomSampler(seed=problem.seed))
+    return SamplerSession(UniformSampler(problem.confinement, mix(problem.seed, "start-up")))

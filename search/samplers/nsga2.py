@@ -1,0 +1,31 @@
+"""`sampler: nsga2`: the genetic algorithm NSGA-II."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from search.sampler import Problem, Sampler, SamplerSession
+
+
+@final
+class NSGA2(Sampler):
+    """NSGA-II; inside a budget, children outside are made again.
+
+    Source: Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
+    """
+
+    type: Literal["nsga2"] = "nsga2"
+    population: int = Field(20, ge=2, le=10_000, description="layouts of a generation")
+
+    def open(self, problem: Problem) -> SamplerSession:
+        from optuna.samplers import NSGAIISampler
+
+        from search.budget.confined_samplers import GeneticSampler
+
+        inner = NSGAIISampler(population_size=self.population, seed=problem.seed)
+        if problem.confinement is None:
+            return SamplerSession(inner)
+        confined = GeneticSampler(problem.confinement, inner, problem.seed)
+        return SamplerSession(confined, moved=confined.moved)

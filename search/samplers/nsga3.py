@@ -1,0 +1,32 @@
+"""`sampler: nsga3`: the genetic algorithm NSGA-III."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+from pydantic import Field
+
+from search.sampler import Problem, Sampler, SamplerSession
+
+
+@final
+class NSGA3(Sampler):
+    """NSGA-III; inside a budget, children outside are made again.
+
+    Source: Deb and Jain, An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point-Based Nondominated
+    Sorting Approach, 2014.
+    """
+
+    type: Literal["nsga3"] = "nsga3"
+    population: int = Field(20, ge=2, le=10_000, description="layouts of a generation")
+
+    def open(self, problem: Problem) -> SamplerSession:
+        from optuna.samplers import NSGAIIISampler
+
+        from search.budget.confined_samplers import GeneticSampler
+
+        inner = NSGAIIISampler(population_size=self.population, seed=problem.seed)
+        if problem.confinement is None:
+            return SamplerSession(inner)
+        confined = GeneticSampler(problem.confinement, inner, problem.seed)
+        return SamplerSession(confined, moved=confined.moved)
