@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from archspec.lazy import lazy_names
-
 from archspec.shadowing import check_packages, is_command
 
 if TYPE_CHECKING:
