@@ -17,7 +17,7 @@ from search.ablation.rows import Ablation
 from search.infer.case import parse_case
 from search.space.holes import has_holes
 from search.space.space import parse_space
-from search.study.config import parse_study
+from search.study.config import parse_study, studies
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,7 +44,7 @@ def test_the_page_on_specs_names_every_part():
 @pytest.mark.parametrize(("page", "text"), blocks("yaml"))
 def test_every_yaml_example_loads(page, text):
     document = parse_document(text, page)
-    if "space" in document.data:
+    if "space" in document.data or document.data.get("base") in studies():
         assert parse_study(document).trials
     elif "views" in document.data:
         assert Ablation(parse_plan(document)).runs
