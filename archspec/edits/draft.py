@@ -120,7 +120,7 @@ class Draft:
             child = node[step] = {"type" if "type" in fields or not fields else "base": child}
         if isinstance(child, dict | list):
             return cast("Any", child)
-        if step not in node:
+        if isinstance(node, dict) and step not in node:
             raise FieldError(format_path(here), f"does not exist{suggest(str(step), map(str, known or node))}")
         raise FieldError(format_path(here), f"is {show(child)}, which has no fields")
 

@@ -59,6 +59,7 @@ def test_fields_of_a_space_and_of_a_plan():
         ("trials: 3", "trials.x", "trials: is 3, which has no fields"),
         ("objectives: [macs]", "objectives[1]", "objectives[1]: does not exist: objectives has 1 entry"),
         ("objectives: [macs]", "objectives.first", "objectives.first: does not exist: objectives has 1 entry"),
+        ("objectives: [macs]", "objectives[0].x", "objectives[0]: is 'macs', which has no fields"),
         ("space: {stem: {width: 3}}", "space.stme.width", "space.stme: does not exist (did you mean stem?)"),
         ("space: {head: null}", "space.head.classes", "space.head: is null, which has no fields"),
     ],
