@@ -41,7 +41,7 @@ _WORDS: dict[str, Any] = {
 @final
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value comes from that its document does not state itself: another file, or an option."""
+    """The origin of a value that its document does not state itself: another file, or an option."""
 
     source: str = ""
     option: str = ""
@@ -69,7 +69,7 @@ class Document:
         return self.lines.get(self._known(place))
 
     def origin(self, place: Place) -> Origin:
-        """Where the value at `place` comes from, or the nearest value around it."""
+        """The origin of the value at `place`, or of the nearest value around it."""
         return self.origins.get(self._known(place)) or Origin(self.source)
 
     def refuse(self, place: Place, rule: str, name: str | None = None) -> SpecError:

@@ -136,7 +136,7 @@ class Draft:
 
 
 def part_of(document: Document, place: Place) -> Document:
-    """What stands at a place, as a document of its own with lines and origins."""
+    """The value at a place, as a document of its own with lines and origins."""
     inside = [one for one in {**document.lines, **document.origins} if one[: len(place)] == place]
     moved = ((one[len(place) :], one) for one in (place, *inside))
     return document.moved(get(document.data, place), moved)
