@@ -1,4 +1,4 @@
-"""Settings of the option `--set PATH=VALUE`: one value by dotted path, written as YAML."""
+"""Settings, `--set PATH=VALUE`: one value each by dotted path, written as YAML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Setting:
         return f"--set {self.path}"
 
     def refuse(self, error: FieldError) -> SpecError:
-        """The error of a rule that the setting breaks, in one line."""
+        """The rule that it breaks, in one line."""
         inner = "" if error.field in ("", self.path) else f"{error.field} "
         return SpecError(f"{inner}{error.rule}", field=self.path, option=self.option)
 
