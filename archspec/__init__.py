@@ -1,57 +1,93 @@
 """archspec: declare a vision backbone, know its exact cost, build it, search around it."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from archspec.lazy import lazy_names
 from archspec.shadowing import check_packages, is_command
 
 if TYPE_CHECKING:
+    from archspec.api.ablations import RecordedAblation, ablate
+    from archspec.api.fronts import ParetoFront, ParetoMember
+    from archspec.api.opening import open_run
+    from archspec.api.runs import RecordedSearch, search
+    from archspec.api.spaces import DesignSpace, space
+    from archspec.api.weights import restore
     from archspec.cost.measure import NetworkCost, measure
-    from archspec.errors import ArchspecError, SpecError
+    from archspec.errors import ArchspecError, RunError, SpecError
     from archspec.loader import dump, load, presets
     from archspec.model.build import Network, build
+    from archspec.model.weights import save
     from archspec.spec.schema import ArchSpec, StageSpec
+    from search.ablation.plan import PlanConfig
+    from search.recipe import Recipe
+    from search.study.config import StudyConfig
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArchSpec",
     "ArchspecError",
+    "DesignSpace",
     "Network",
     "NetworkCost",
+    "ParetoFront",
+    "ParetoMember",
+    "PlanConfig",
+    "Recipe",
+    "RecordedAblation",
+    "RecordedSearch",
+    "RunError",
     "SpecError",
     "StageSpec",
+    "StudyConfig",
+    "ablate",
     "build",
     "dump",
     "load",
     "measure",
+    "open_run",
     "presets",
+    "restore",
+    "save",
+    "search",
+    "space",
 ]
 
-_HOME = {
-    "ArchSpec": "spec.schema",
-    "ArchspecError": "errors",
-    "Network": "model.build",
-    "NetworkCost": "cost.measure",
-    "SpecError": "errors",
-    "StageSpec": "spec.schema",
-    "build": "model.build",
-    "dump": "loader",
-    "load": "loader",
-    "measure": "cost.measure",
-    "presets": "loader",
+_HOMES = {
+    "ArchSpec": "archspec.spec.schema",
+    "ArchspecError": "archspec.errors",
+    "DesignSpace": "archspec.api.spaces",
+    "Network": "archspec.model.build",
+    "NetworkCost": "archspec.cost.measure",
+    "ParetoFront": "archspec.api.fronts",
+    "ParetoMember": "archspec.api.fronts",
+    "PlanConfig": "search.ablation.plan",
+    "Recipe": "search.recipe",
+    "RecordedAblation": "archspec.api.ablations",
+    "RecordedSearch": "archspec.api.runs",
+    "RunError": "archspec.errors",
+    "SpecError": "archspec.errors",
+    "StageSpec": "archspec.spec.schema",
+    "StudyConfig": "search.study.config",
+    "ablate": "archspec.api.ablations",
+    "build": "archspec.model.build",
+    "dump": "archspec.loader",
+    "load": "archspec.loader",
+    "measure": "archspec.cost.measure",
+    "open_run": "archspec.api.opening",
+    "presets": "archspec.loader",
+    "restore": "archspec.api.weights",
+    "save": "archspec.model.weights",
+    "search": "archspec.api.runs",
+    "space": "archspec.api.spaces",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Public names load their module on first use: `import archspec` costs nothing, and only `build` needs torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'archspec' has no attribute {name!r}")
-    return getattr(import_module(f"archspec.{_HOME[name]}"), name)
+# Public names load their module on first use: `import archspec` costs nothing, and only networks need torch.
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return list(__all__)
 
 
 if not is_command():  # which checks them itself, to report in one line

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -27,18 +27,37 @@ PRESETS = Shelf("preset", "archspec", "presets")
 MAX_PARAMS = 10**9
 """Ten times the largest preset; what is larger is a typing error, which would fill the memory once it is built."""
 
+SpecSource = ArchSpec | Mapping[str, Any] | str | Path
+"""What names or holds a spec; see `load`."""
 
-def load(source: str | Path) -> ArchSpec:
-    """The spec that `source` names.
+
+def load(source: SpecSource) -> ArchSpec:
+    """The spec that `source` names or holds.
 
     Args:
         source: a YAML or JSON file, `-` for standard input, a preset's name, or a short code such as
-            `HR2x32-HR2x64-CFFN2x128-T9x320h5-T4x512h8` (block, depth, x width, h heads, e expansion per stage).
+            `HR2x32-HR2x64-CFFN2x128-T9x320h5-T4x512h8` (block, depth, x width, h heads, e expansion per stage); a
+            mapping that holds what a file would, in any form; a spec, which is returned as it is.
 
     Raises:
         SpecError: nothing of these, or a spec that breaks a rule.
     """
+    if isinstance(source, ArchSpec):
+        return source
+    if isinstance(source, Mapping):
+        return parse(Document(plain_data(source), ""))
+    if not isinstance(source, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]  (a user's value)
+        raise SpecError(f"a spec is a file, a name, a mapping or an ArchSpec, not {source!r:.60}")
     return parse(find_document(source))
+
+
+def plain_data(data: Any) -> Any:
+    """A copy of data in the containers that a file gives; what else stands in it is left for the schema to judge."""
+    if isinstance(data, Mapping):
+        return {key: plain_data(value) for key, value in cast("Mapping[Any, Any]", data).items()}
+    if isinstance(data, list | tuple):
+        return [plain_data(value) for value in cast("list[Any]", data)]
+    return data
 
 
 def find_document(source: str | Path) -> Document:

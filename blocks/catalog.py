@@ -17,6 +17,7 @@ from archspec.errors import SpecError
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
 
 Part = Stem | Block | Downsample | Exchange | Head | MapsHead
+KINDS: tuple[type[Part], ...] = (Stem, Block, Downsample, Exchange, Head, MapsHead)
 P = TypeVar("P", bound=Part)
 GROUP = "archspec.blocks"
 MATERIAL = ("layers", "opaque")
@@ -47,13 +48,21 @@ def find_part(name: object) -> type[Part] | None:
 
     A part of this package is imported alone, unless others are installed, whose tags might be the same.
     """
-    return _find(name.lower()) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    return _find(name.lower()) or _find_defined(name.lower())
 
 
 @lru_cache(1024)  # not boundless: what is asked for may be any text
 def _find(key: str) -> type[Part] | None:
     own = _parts_of(_alone()[key]) if key in _alone() else []
     return next((part for part in own if tag(part).lower() == key), None) or _by_tag().get(key)
+
+
+def _find_defined(key: str) -> type[Part] | None:
+    """A part of the program that runs, such as a notebook, where a class may be defined again: the last one."""
+    classes = [part for kind in KINDS for part in kind.__subclasses__() if not inspect.isabstract(part)]
+    return next((part for part in reversed(classes) if tag(part).lower() == key), None)
 
 
 @cache

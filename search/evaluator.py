@@ -18,7 +18,7 @@ from archspec.cost.measure import measure
 from archspec.cost.metrics import Metric, exact_metrics, exact_values
 from archspec.documents.wording import quality
 from archspec.spec.schema import ArchSpec
-from search.plugins import find_class, parse_config
+from search.plugins import check_portable, find_class, parse_config, tags
 
 Metrics = dict[str, float | int]
 GROUP = "archspec.evaluators"
@@ -87,6 +87,23 @@ class Evaluator(BaseModel, ABC):
     def quality(self) -> str:
         """Name of the metric `accuracy` in lines for people: that, or its own name where it is none (`mIoU`)."""
         return quality(self.metric.get("label") or "accuracy")
+
+    @property
+    def local(self) -> bool:
+        """Whether this process alone has it: its class is no file of `search.evaluators` and no entry point."""
+        return str(self.type) not in tags("search.evaluators", GROUP)
+
+    def check_ready(self, workers: int) -> None:
+        """Refuse what `open` would refuse whatever the layout, before anything is written.
+
+        Args:
+            workers: processes that are to evaluate.
+
+        Raises:
+            SpecError: it cannot be opened, or not in several processes.
+        """
+        if self.local and workers > 1:
+            check_portable(type(self), workers)
 
     @abstractmethod
     def prepare(self, spec: ArchSpec) -> ArchSpec:

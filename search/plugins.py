@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from archspec.documents.paths import format_path, suggest
-from archspec.errors import FieldError
+from archspec.errors import FieldError, SpecError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,6 +33,9 @@ def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
     """
     known = tags(package, group)
     noun = base.__name__.lower()
+    own = [kind for kind in base.__subclasses__() if kind.model_fields["type"].default == tag]
+    if own and tag not in known:
+        return own[-1]  # a class of the program that runs, such as a notebook, where it may be defined again
     if tag not in known:
         hint = suggest(tag, known) or f" (known: {', '.join(known)})"
         raise FieldError("type", f"unknown {noun} {tag!r}{hint}")
@@ -44,6 +48,20 @@ def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
     module = import_module(f"{package}.{tag}")
     classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)]
     return next(value for value in classes if value.__module__ == module.__name__)
+
+
+def check_portable(value: Any, workers: int) -> None:
+    """Refuse a function or class that other processes cannot import.
+
+    Raises:
+        SpecError: it is not defined at the top level of a module or script, or is bound to an object.
+    """
+    module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+    home = sys.modules.get(module)
+    reachable = getattr(home, name, None) is value and (module != "__main__" or hasattr(home, "__file__"))
+    if not reachable:
+        rule = f"must be 1, not {workers}: {name or value!r:.60} is not at the top level of a module, so only this"
+        raise SpecError(f"{rule} process has it", field="workers")
 
 
 @cache

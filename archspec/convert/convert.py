@@ -55,7 +55,7 @@ def convert_file(spec: ArchSpec, weights: Path, out: Path, family: str | None = 
         network.load_state_dict(convert(read_state(weights), spec, network, family))
     except SpecError as error:
         raise SpecError(error.rule, source=error.source or str(weights)) from None
-    return save(network, spec, out)
+    return save(network, out.with_suffix(".safetensors"))
 
 
 def convert(state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str) -> dict[str, Tensor]:

@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, Any, final
 
 from archspec.cost.conventions import Convention, find_convention
+from archspec.cost.metrics import exact_values
+from archspec.documents.wording import memory, short, size
 from archspec.errors import FieldError, SpecError
-from archspec.spec.schema import ArchSpec, Resolution
+from archspec.loader import SpecSource, load
+from archspec.spec.schema import Resolution
 from archspec.tree.trace import resolve, trace
 from blocks.layers.layer import Line, Shape
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAPER_OPERATORS = frozenset(
     {"conv", "linear", "scaled_dot_product_attention", "layer_norm", "matmul", "bmm", "mm", "addmm", "einsum"}
@@ -68,6 +74,16 @@ class Cost:
         for line in self.lines:
             counts[line.operator] += line.macs
         return {name: count for name, count in counts.most_common() if count}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Every exact metric by its name, with the papers' MACs behind those by fvcore's rules."""
+        numbers: dict[str, int] = {}
+        for name, number in exact_values(self.lines).items():
+            numbers[name] = number
+            if name == "macs":
+                numbers["paper_macs"] = self.paper_macs
+        return numbers
 
 
 @final
@@ -137,18 +153,69 @@ class NetworkCost:
         parts = tuple(part.under(rules) for part in self.parts)
         return replace(self, total=self.total.under(rules), parts=parts, convention=rules.name)
 
+    def to_dict(self, *, layers: bool = False) -> dict[str, Any]:
+        """Plain data for JSON: exact integers, in total, per part and per operator.
 
-def measure(spec: ArchSpec, resolution: Resolution | None = None, *, training: bool = False) -> NetworkCost:
+        Args:
+            layers: with one entry per operator of each layer.
+        """
+        record: dict[str, Any] = {"name": self.name, "digest": self.digest, "resolution": list(self.resolution)}
+        record |= {} if self.convention is None else {"convention": self.convention}
+        record |= self.total.numbers
+        record["parts"] = [{"name": part.name, "shape": list(part.shape), **part.numbers} for part in self.parts]
+        record["operators"] = self.total.by_operator
+        if layers:
+            record["layers"] = [line_record(line) for line in self.total.lines]
+        return record
+
+    def to_frame(self, *, layers: bool = False) -> pd.DataFrame:
+        """A table with exact integers: a row per part, indexed by its name.
+
+        Args:
+            layers: a row per operator of each layer instead.
+        """
+        import pandas as pd
+
+        if layers:
+            return pd.DataFrame([line_record(line) for line in self.total.lines])
+        rows = [{"part": part.name, "shape": part.shape, **part.numbers} for part in self.parts]
+        return pd.DataFrame(rows).set_index("part")
+
+    def __str__(self) -> str:
+        counts = f"{short(self.params)} params, {short(self.macs)} MACs, {short(self.activations)} activations"
+        convention = "" if self.convention is None else f" (MACs as {self.convention})"
+        return f"{self.name} at {size(self.resolution)}: {counts}, {memory(self.saved_bytes)} for backward{convention}"
+
+    def __repr__(self) -> str:
+        return f"<NetworkCost {self}>"
+
+    def _repr_html_(self) -> str:
+        from archspec.documents.html import html_table
+
+        columns = ("part", "output", "share of MACs", *self.total.numbers)
+        share = {part.name: f"{100 * part.macs / self.macs:.1f} %" if self.macs else "0 %" for part in self.parts}
+        rows = [(part.name, size(part.shape), share[part.name], *part.numbers.values()) for part in self.parts]
+        return html_table(str(self), columns, [*rows, ("total", "", "", *self.total.numbers.values())])
+
+
+def line_record(line: Line) -> dict[str, Any]:
+    """One operator of a layer as plain data."""
+    named = {"layer": line.path, "operator": line.operator, "shape": list(line.shape)}
+    return named | exact_values((line,))
+
+
+def measure(spec: SpecSource, resolution: Resolution | None = None, *, training: bool = False) -> NetworkCost:
     """The exact cost of `spec` for one image.
 
     Args:
-        spec: the backbone.
+        spec: the backbone, or what `archspec.load` takes for it.
         resolution: side of the image, or (height, width); the spec's own when None. A declared variant applies.
         training: count batch norm as fvcore does in training (5 per element) and not in evaluation (2).
 
     Raises:
-        SpecError: a stride empties a map at this resolution.
+        SpecError: no such spec, or a stride empties a map at this resolution.
     """
+    spec = load(spec)
     try:
         lines = tuple(trace(spec, resolution, training=training).lines)
     except FieldError as error:

@@ -1,6 +1,6 @@
 """Wording of values and choices in a message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from archspec.documents.reader import parse_scalar
@@ -34,6 +34,24 @@ def plural(count: int, noun: str) -> str:
 def quality(label: str) -> str:
     """Name in a sentence of the quality of that label: `accuracy`, or its own name where it is none (`mIoU`)."""
     return "accuracy" if label.endswith("accuracy") else label
+
+
+def short(number: float) -> str:
+    """A number with three decimals and a unit prefix: 5.059 G."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= limit:
+            return f"{number / limit:,.3f} {unit}"
+    return f"{number:,.0f}"
+
+
+def size(shape: Sequence[int]) -> str:
+    """(320, 14, 14) as 320×14×14."""
+    return "×".join(map(str, shape))
+
+
+def memory(number: int) -> str:
+    """A number of bytes: 171.355 MB."""
+    return f"{number / 1e6:,.3f} MB" if number >= 1e5 else f"{number:,} B"
 
 
 def _written(value: Any) -> str:

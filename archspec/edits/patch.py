@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any, cast
 
 from pydantic import ValidationError
 
-from archspec.documents.paths import Place, format_path, parse_path, put, suggest
+from archspec.documents.paths import Place, format_path, parse_path, suggest
+from archspec.documents.reader import Document
 from archspec.documents.wording import plural, show
+from archspec.edits.draft import Draft
 from archspec.edits.patch_stage import branched_row, make_part, make_stage, row_of_blocks
 from archspec.edits.references import overlap, resolve_edits, unknown_start, with_edits
 from archspec.errors import FieldError
 from archspec.loader import written
 from archspec.spec.diagnosis import first_problem
 from archspec.spec.forms_parallel import WHOLE
-from archspec.spec.schema import ArchSpec
+from archspec.spec.schema import ArchSpec, InputSpec
 from blocks.catalog import find_part, tag
 
 PLAIN = ("topology", "resolution", "input", "channels", "drop_path", "variants", "name", "description", "status")
@@ -67,10 +68,12 @@ def _patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             return {**data, key: make_part(value)}
         case (str(key),) if key in PLAIN:
             return {**data, key: value}
+        case ("input", key, *_) if key not in InputSpec.model_fields:
+            raise FieldError(path, f"does not exist{suggest(str(key), InputSpec.model_fields)}")
         case ("input", *_):
-            changed = {**data, "input": deepcopy(data.get("input"))}
-            put(changed, path, value)
-            return changed
+            draft = Draft(Document(data, ""), ArchSpec)
+            draft.put(place, Document(value, ""))
+            return draft.document.data
         case _:
             return _with_field(data, path, value, path)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict, final
+from typing import TYPE_CHECKING, Literal, TypedDict, final
 
 import torch
 from torch import Tensor, nn
 
 from archspec.errors import FieldError, SpecError
+from archspec.loader import SpecSource, load
 from archspec.spec.schema import ArchSpec
 from archspec.tree.trace import feature_shapes
 from archspec.tree.tree import Tree, plant
@@ -31,13 +32,15 @@ class Network(nn.Module):
     """A built spec.
 
     Attributes:
+        spec: what was built, at the resolution that it was built for.
         stem, stages, head: the modules; `head` is an identity where the spec has none.
         feature_info: channels, reduction and module name of each map.
         reads: numbers of the maps that the head reads, or that the network gives where there is no head.
     """
 
-    def __init__(self, tree: Tree, feature_info: list[FeatureInfo]) -> None:
+    def __init__(self, spec: ArchSpec, tree: Tree, feature_info: list[FeatureInfo]) -> None:
         super().__init__()
+        self.spec = spec
         self.stem = tree.stem.module()
         self.stages = nn.Sequential(*(stage.module() for stage in tree.stages))
         self.head = tree.head.module() if tree.head is not None else nn.Identity()
@@ -70,9 +73,21 @@ class Network(nn.Module):
         """The head's output for all maps of `forward_features`; see `forward`."""
         return self.head([maps[number] for number in self.reads] if self.reads_maps else maps[-1])
 
+    if TYPE_CHECKING:
+        # A call is typed as what a network with one output gives, which most are; `forward` states the others.
+        def __call__(self, x: Tensor) -> Tensor: ...
+
+    def _repr_html_(self) -> str:
+        from archspec.documents.html import html_table
+
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        rows = [(info["module"], info["num_chs"], info["reduction"]) for info in self.feature_info]
+        caption = f"{self.spec.name}: {parameters:,} parameters; the maps of forward_features"
+        return html_table(caption, ("module", "channels", "reduction"), rows)
+
 
 def build(
-    spec: ArchSpec,
+    spec: SpecSource,
     resolution: int | None = None,
     *,
     init: Init = "vit",
@@ -83,7 +98,7 @@ def build(
     """Build the network that `spec` describes.
 
     Args:
-        spec: the backbone.
+        spec: the backbone, or what `archspec.load` takes for it.
         resolution: side of the image, which chooses a declared variant; the spec's own when None. The network
             itself takes images of any size.
         init: `vit` draws weights from a normal of deviation 0.02 truncated at 2 deviations and zeroes biases, as
@@ -96,14 +111,15 @@ def build(
         dtype: of the parameters; torch's default when None.
 
     Raises:
-        SpecError: the spec cannot be built at this resolution.
+        SpecError: no such spec, or one that cannot be built at this resolution.
     """
-    stated = spec.image if isinstance(spec.image, int) else spec.resolution
-    spec = spec.at(resolution or stated)
+    given = load(spec)
+    stated = given.image if isinstance(given.image, int) else given.resolution
+    spec = given.at(resolution or stated)
     tree = plant(spec)
     target = torch.device(device) if device is not None else torch.get_default_device()
     with torch.device("meta"):
-        network = Network(tree, _feature_info(spec))
+        network = Network(spec if resolution else given, tree, _feature_info(spec))
     if dtype is not None:
         network = network.to(dtype)
     finished = _materialise(network, tree, target)

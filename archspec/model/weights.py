@@ -11,11 +11,25 @@ from archspec.loader import dump, load
 from archspec.spec.schema import ArchSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from archspec.model.build import Network
 
+WEIGHTS, SPEC = ".safetensors", ".yaml"
+INSIDE = f"model{WEIGHTS}"
+"""Name of the weights in a folder."""
 
-def save(network: Network, spec: ArchSpec, path: Path) -> tuple[Path, Path]:
-    """Write `path`.safetensors and the canonical spec `path`.yaml; both appear whole or not at all.
+
+def save(network: Network, path: str | Path) -> tuple[Path, Path]:
+    """Write the weights of a network, and beside them its spec in canonical form.
+
+    Args:
+        network: what `build` gave, wherever its parameters are.
+        path: a file that ends in `.safetensors`, whose spec ends in `.yaml`; anything else is a folder, which gets
+            `model.safetensors` and `model.yaml`.
+
+    Returns:
+        The two files; each appears whole or not at all.
 
     Raises:
         SpecError: the folder cannot be written.
@@ -23,12 +37,14 @@ def save(network: Network, spec: ArchSpec, path: Path) -> tuple[Path, Path]:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    weights, written = path.with_suffix(".safetensors"), path.with_suffix(".yaml")
+    path = Path(path)
+    weights = path if path.suffix == WEIGHTS else path / INSIDE
+    written = weights.with_suffix(SPEC)
     try:
         weights.parent.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        save_file(state, f"{weights}.tmp", metadata={"archspec_digest": spec.digest})
-        Path(f"{written}.tmp").write_text(dump(spec, "canonical"), encoding="utf-8")
+        save_file(state, f"{weights}.tmp", metadata={"archspec_digest": network.spec.digest})
+        Path(f"{written}.tmp").write_text(dump(network.spec, "canonical"), encoding="utf-8")
         os.replace(f"{weights}.tmp", weights)
         os.replace(f"{written}.tmp", written)
     except (OSError, SafetensorError) as error:
@@ -36,8 +52,11 @@ def save(network: Network, spec: ArchSpec, path: Path) -> tuple[Path, Path]:
     return weights, written
 
 
-def restore(path: Path) -> tuple[Network, ArchSpec]:
-    """Build the network of `path`.yaml and load the weights of `path`.safetensors into it.
+def restore(path: str | Path) -> Network:
+    """Build the network that `save` or `archspec build --out` wrote, with its weights, in evaluation mode.
+
+    Args:
+        path: the weights, the spec beside them, what both are called without ending, or the folder of `save`.
 
     Raises:
         SpecError: no spec, or a spec that breaks a rule.
@@ -45,17 +64,33 @@ def restore(path: Path) -> tuple[Network, ArchSpec]:
     """
     from safetensors import SafetensorError, safe_open
 
-    from archspec.model.build import build
-
-    weights = path.with_suffix(".safetensors")
-    spec = load(path.with_suffix(".yaml"))
-    network = build(spec, init="skip")
+    path = Path(path)
+    weights = path.with_suffix(WEIGHTS)
+    if path.is_dir() and not weights.is_file():
+        weights = path / INSIDE
+    spec = load(weights.with_suffix(SPEC))
     try:
         with safe_open(weights, "pt") as file:
             digest = (file.metadata() or {}).get("archspec_digest")
             if digest != spec.digest:
                 raise RunError(f"{weights}: holds weights of digest {digest}, the spec beside it has {spec.digest}")
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (OSError, SafetensorError, RuntimeError) as error:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise RunError(f"{weights}: cannot be loaded: {str(error).splitlines()[0]}") from None
-    return network, spec
+    return with_weights(spec, state, weights)
+
+
+def with_weights(spec: ArchSpec, state: dict[str, Tensor], source: Path) -> Network:
+    """The network of a spec with the tensors of `state`, which `source` held, in evaluation mode.
+
+    Raises:
+        RunError: tensors of another network.
+    """
+    from archspec.model.build import build
+
+    network = build(spec, init="skip").eval()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise RunError(f"{source}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    return network

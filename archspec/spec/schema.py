@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, cast, final
 
@@ -279,3 +279,33 @@ class ArchSpec(BaseModel):
         if resolution == self.resolution and self.input is None:
             return self
         return self.model_copy(update={"resolution": resolution, "input": None})
+
+    def edit(self, changes: Mapping[str, Any]) -> ArchSpec:
+        """A spec with some of its values replaced: `spec.edit({"stages[3].width": 384, "stages[3].heads": 6})`.
+
+        Args:
+            changes: values by dotted path, as in the edits of an ablation plan (docs/ablation.md), made in order.
+
+        Raises:
+            SpecError: a path that does not exist, with the nearest one that does, or a spec that breaks a rule.
+        """
+        from archspec.edits.editing import edit
+
+        return edit(self, changes)
+
+    def __repr__(self) -> str:
+        from archspec.spec.short_code import encode
+
+        return f"<ArchSpec {self.name}: {encode(self)} at {_text(self.image)}, {self.digest}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        from archspec.spec.spec_table import spec_table
+
+        return spec_table(self)
+
+
+def _text(image: Resolution) -> str:
+    return str(image) if isinstance(image, int) else "x".join(map(str, image))

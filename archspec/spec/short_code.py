@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.errors import SpecError
-from archspec.spec.schema import ArchSpec
 from blocks.catalog import find, tag
 from blocks.component import Block
+
+if TYPE_CHECKING:
+    from archspec.spec.schema import ArchSpec
 
 CODE_STAGE = re.compile(
     r"(?P<block>[A-Za-z_]+)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"

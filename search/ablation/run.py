@@ -21,8 +21,7 @@ from search.ablation.rows import Ablation
 from search.ablation.trainings import AblationPhase, Decide, Scores
 from search.run.journal import lock_run, open_storage, open_study
 from search.run.progress import ProgressDisplay
-from search.run.run import Conductor
-from search.run.workers import Pool
+from search.run.run import Conductor, check_ready, open_pool
 from search.study.recorded import PLAN, Compared, record_asked
 
 FIXED = ("base", "evaluator", "seed", "score")
@@ -57,7 +56,8 @@ def conduct_plan(
     """
     config = ablation.plan.config
     root = runs / config.name
-    evaluators = {variant: one.model_dump(mode="json") for variant, one in ablation.evaluators().items()}
+    evaluators = ablation.evaluators()
+    check_ready(evaluators, workers)
     with lock_run(root):
         _record(config, root)
         storage = open_storage(root)
@@ -67,7 +67,10 @@ def conduct_plan(
         arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
         again = arm.retry_failed() if retry_failed else 0
         summarize = partial(_scores_table, ablation=ablation)
-        with Pool(workers, evaluators, root) as pool, ProgressDisplay(f"{config.name} in {root}", summarize) as screen:
+        with (
+            open_pool(workers, evaluators, root) as pool,
+            ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
+        ):
             if retry_failed:
                 screen.say(f"{plural(again, 'failed training')} queued again")
             finished = Conductor(pool, screen).run(arm, study)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -15,12 +17,15 @@ from optuna.study import Study
 from archspec import __version__
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import load
+from search.evaluator import Evaluator
 from search.run.finalists import FinalPhase, front_specs
+from search.run.in_process import InProcessPool
 from search.run.journal import lock_run, open_storage, open_study
+from search.run.pool import Pool
 from search.run.progress import ProgressDisplay, front_table
 from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase, copy_start_up
 from search.run.worker import Order, Report
-from search.run.workers import Pool
+from search.run.workers import ProcessPool
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
@@ -50,18 +55,36 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     config.sampler.check_installed()
     root = runs / config.name
     space = config.open_space()
+    evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
+    check_ready(evaluators, workers)
     with lock_run(root):
         _record(config, root)
         storage = open_storage(root)
-        evaluators = {
-            SEARCH: config.evaluator.model_dump(mode="json"),
-            FINAL: config.final_evaluator().model_dump(mode="json"),
-        }
         summarize = partial(front_table, objectives=config.titles)
-        with Pool(workers, evaluators, root) as pool, ProgressDisplay(f"{config.name} in {root}", summarize) as screen:
+        with (
+            open_pool(workers, evaluators, root) as pool,
+            ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
+        ):
             finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
             return finished
+
+
+def check_ready(evaluators: Mapping[str, Evaluator], workers: int) -> None:
+    """Refuse evaluators that cannot answer, before anything is written.
+
+    Raises:
+        SpecError: one lacks what its configuration cannot say, or belongs to this process and several are asked for.
+    """
+    for evaluator in evaluators.values():
+        evaluator.check_ready(workers)
+
+
+def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path) -> Pool:
+    """Whoever answers: processes, or this one for evaluators that no other has."""
+    if not any(evaluator.local for evaluator in evaluators.values()):
+        return ProcessPool(workers, {name: one.model_dump(mode="json") for name, one in evaluators.items()}, root)
+    return InProcessPool(evaluators, root) if workers == 1 else ProcessPool(workers, evaluators, root)
 
 
 def _run_arms(
@@ -106,7 +129,9 @@ class Conductor:
             RunError: no layout can be evaluated at all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        # Python delivers signals to the main thread only, and lets no other one listen.
+        caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        previous = {number: signal.signal(number, self._interrupt) for number in caught}
         failures, successes = 0, 0
         try:
             while True:

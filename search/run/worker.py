@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -60,12 +60,12 @@ class Report:
     metrics: Metrics | None = None
 
 
-def serve(pipe: Connection, evaluators: dict[str, dict[str, Any]], root: Path) -> None:
+def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
         pipe: orders come in, reports go out.
-        evaluators: configurations by the name that orders give.
+        evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the conductor tells us to stop
@@ -74,7 +74,8 @@ def serve(pipe: Connection, evaluators: dict[str, dict[str, Any]], root: Path) -
     try:
         while (message := pipe.recv()) is not None:
             if isinstance(message, Order):
-                pipe.send(_answer(message, evaluators, sessions, root, pipe))
+                stop = _stopper(pipe)
+                pipe.send(answer(message, evaluators, sessions, root, stop, pipe.send))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the conductor is gone; its next run continues from what is on disk
 
@@ -98,13 +99,24 @@ def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | Non
     return cast("Metrics", metrics)
 
 
-def _answer(
+def answer(
     order: Order,
-    evaluators: dict[str, dict[str, Any]],
+    evaluators: Mapping[str, object],
     sessions: dict[str, Session],
     root: Path,
-    pipe: Connection,
+    stop: Callable[[], bool],
+    send: Callable[[Report], None],
 ) -> Report:
+    """Evaluate an order, or find its result on disk.
+
+    Args:
+        order: what is asked.
+        evaluators: as `serve` has them.
+        sessions: those that are open, to which new ones are added.
+        root: folder of the run.
+        stop: asked often; when true, the evaluation saves what it can and ends.
+        send: takes what is reported on the way.
+    """
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
@@ -120,7 +132,7 @@ def _answer(
             except ArchspecError as error:
                 return Report("unready", str(error))
         task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
-        metrics = sessions[key].evaluate(task, _stopper(pipe), lambda text: pipe.send(Report("progress", text)))
+        metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
         _write_result(folder, order, evaluator, metrics)
         return Report("done", metrics=metrics)
     except Interrupted as error:

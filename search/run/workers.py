@@ -1,17 +1,26 @@
-"""Worker processes and their pipes. A worker that dies is replaced; its order is reported as lost."""
+"""Worker processes and their pipes. A worker that dies is replaced; its order is reported as lost.
+
+A worker first imports the script that started it, as every process of Python's does: one that starts a run at its top
+level would start itself again in each worker.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, cast, final
+from typing import cast, final
 
+from search.run.pool import Pool
 from search.run.worker import Order, Report, serve
+
+UNGUARDED = 78
+"""Exit code of a worker in which the script began to start itself again."""
 
 
 @final
@@ -23,22 +32,22 @@ class _Worker:
 
 
 @final
-class Pool:
+class ProcessPool(Pool):
     """A fixed number of workers on this machine, each with one torch thread, so that a result does not depend on
     how many there are.
 
     Args:
         size: number of processes.
-        evaluators: configurations by the name that orders give.
+        evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
     """
 
-    def __init__(self, size: int, evaluators: dict[str, dict[str, Any]], root: Path) -> None:
+    def __init__(self, size: int, evaluators: Mapping[str, object], root: Path) -> None:
         self._size = size
         self._arguments = (evaluators, root)
         self._workers: list[_Worker] = []
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,7 +88,7 @@ class Pool:
             except (EOFError, ConnectionResetError):
                 self._workers.remove(worker)
                 worker.process.join(5)
-                report = Report("interrupted", f"the worker died with {_exit(worker.process.exitcode)}")
+                report = _lost(worker.process.exitcode)
             if report.kind != "progress":
                 worker.order = None
             yield order, report
@@ -103,5 +112,16 @@ class Pool:
         return worker
 
 
-def _exit(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+def end_nested_start() -> None:
+    """End this process if it is a worker that imports the script it came from: that script has no `__main__` guard."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(UNGUARDED)
+
+
+def _lost(code: int | None) -> Report:
+    if code == UNGUARDED:
+        script = getattr(sys.modules["__main__"], "__file__", "the script")
+        rule = 'starts the run again in its workers: put the start under `if __name__ == "__main__":`'
+        return Report("unready", f"{script}: {rule}")
+    died = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    return Report("interrupted", f"the worker died with {died}")

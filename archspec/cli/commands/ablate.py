@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from archspec.cli.shared.options import FieldOption, JsonOption
-from archspec.errors import FieldError
 
 if TYPE_CHECKING:
-    from reports.statistics.sequential import Look
     from search.ablation.rows import Ablation
 
 PANEL = "Ablate"
@@ -42,7 +39,6 @@ def ablate(
     from search.ablation.plan import load_plan
     from search.ablation.record import describe
     from search.ablation.rows import Ablation
-    from search.ablation.run import conduct_plan
 
     asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
     ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
@@ -53,38 +49,15 @@ def ablate(
         else:
             _print_costs(described, ablation)
         return
+    from archspec.api.stopping import conduct_with_looks
     from reports.statistics.summary import scipy_stats
 
     scipy_stats("comparing rows")  # before the trainings and not after them
-    looks = _looks(ablation)
-    marks = [(look.seeds, look.p) for look in looks]
-    decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
-    if not conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed):
+    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 
     typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
-
-
-def _looks(ablation: Ablation) -> tuple[Look, ...]:
-    """The looks of the plan with their boundaries, at the level of the view that compares most."""
-    from reports.statistics.sequential import boundaries
-
-    config = ablation.plan.config
-    if config.stop is None:
-        return ()
-    early = [seeds for seeds in config.stop.looks if seeds < config.seeds]
-    if not early:
-        rule = f"must begin below the plan's {config.seeds} seeds, not at {config.stop.looks[0]}"
-        raise ablation.plan.error(FieldError("looks", rule), "stop")
-    most = max(len(pairs) for pairs in ablation.pairs().values())
-    return boundaries([*early, config.seeds], comparisons=max(most, 1), spending=config.stop.spending)
-
-
-def _decide(scores: Any, seeds: int, *, ablation: Ablation, looks: tuple[Look, ...]) -> frozenset[str]:
-    from reports.statistics.stopping import stopped
-
-    return stopped([pair for pairs in ablation.pairs().values() for pair in pairs], scores, looks, seeds)
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:

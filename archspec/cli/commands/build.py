@@ -48,5 +48,5 @@ def build(
     if out is not None:
         from archspec.model.weights import save
 
-        weights, written = save(network, loaded, out)
+        weights, written = save(network, out.with_suffix(".safetensors"))
         screen.print(plain(f"wrote {weights} and {written}"))

@@ -44,7 +44,6 @@ def flops(
     from archspec.cli.shared.cost_tables import (
         console,
         cost_csv,
-        cost_record,
         layer_table,
         part_table,
         plain,
@@ -62,7 +61,7 @@ def flops(
         costs = [cost.under(convention) for cost in costs]
     out = console()
     if as_json:
-        records = [cost_record(cost, layers=per_layer) for cost in costs]
+        records = [cost.to_dict(layers=per_layer) for cost in costs]
         typer.echo(json.dumps(records[0] if len(records) == 1 else records, indent=2))
     elif as_csv:
         typer.echo(cost_csv(costs, layers=per_layer), nl=False)

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cost.conventions import find_convention
-from archspec.cost.measure import Cost, NetworkCost
-from archspec.cost.metrics import Metric, exact_metrics, exact_values
-from blocks.layers.layer import Line, Shape
+from archspec.cost.measure import Cost, NetworkCost, line_record
+from archspec.cost.metrics import Metric, exact_metrics
+from archspec.documents.wording import memory, short, size
+from blocks.layers.layer import Line
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"
 PAPER = "conv+linear+attn+LN"
@@ -29,19 +30,6 @@ def console(*, stderr: bool = False) -> Console:
         return out
     further = max(0, len(exact_metrics()) - FITTING)
     return Console(stderr=stderr, highlight=False, width=max(out.width, WIDTH + further * COLUMN))
-
-
-def short(number: float) -> str:
-    """A number with three decimals and a unit prefix: 5.059 G."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= limit:
-            return f"{number / limit:,.3f} {unit}"
-    return f"{number:,.0f}"
-
-
-def size(shape: Shape) -> str:
-    """(320, 14, 14) as 320×14×14."""
-    return "×".join(map(str, shape))
 
 
 def units(cost: NetworkCost) -> str:
@@ -86,17 +74,6 @@ def layer_table(cost: NetworkCost) -> Table:
     return table
 
 
-def cost_record(cost: NetworkCost, *, layers: bool) -> dict[str, Any]:
-    """Plain data for JSON: exact integers."""
-    record: dict[str, Any] = {"name": cost.name, "digest": cost.digest, "resolution": list(cost.resolution)}
-    record |= _stated(cost) | _numbers(cost.total)
-    record["parts"] = [{"name": part.name, "shape": list(part.shape), **_numbers(part)} for part in cost.parts]
-    record["operators"] = cost.total.by_operator
-    if layers:
-        record["layers"] = [_line_record(line) for line in cost.total.lines]
-    return record
-
-
 def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     """CSV with exact integers: a row per resolution, or per layer and resolution."""
     rows: list[dict[str, Any]] = []
@@ -104,9 +81,9 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
         head = {"name": cost.name, "digest": cost.digest, "resolution": size(cost.resolution).replace("×", "x")}
         head |= _stated(cost)
         if layers:
-            rows += [{**head, **_line_record(line), "shape": size(line.shape)} for line in cost.total.lines]
+            rows += [{**head, **line_record(line), "shape": size(line.shape)} for line in cost.total.lines]
         else:
-            rows.append({**head, **_numbers(cost.total)})
+            rows.append({**head, **cost.total.numbers})
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
@@ -140,7 +117,7 @@ def _table(cost: NetworkCost, title: str, *names: str) -> Table:
 
 def _cells(cost: Cost) -> tuple[str, ...]:
     units = {metric.name: metric.unit for metric in exact_metrics()}
-    return tuple(_amount(number, units.get(name, ""), short(number)) for name, number in _numbers(cost).items())
+    return tuple(_amount(number, units.get(name, ""), short(number)) for name, number in cost.numbers.items())
 
 
 def _whole_cells(lines: Sequence[Line]) -> tuple[str, ...]:
@@ -150,23 +127,4 @@ def _whole_cells(lines: Sequence[Line]) -> tuple[str, ...]:
 
 
 def _amount(number: int, unit: str, text: str) -> str:
-    return _bytes(number) if unit == "B" else f"{text} {unit}".rstrip()
-
-
-def _bytes(number: int) -> str:
-    return f"{number / 1e6:,.3f} MB" if number >= 1e5 else f"{number:,} B"
-
-
-def _numbers(cost: Cost) -> dict[str, int]:
-    """Every exact metric by its name, with the papers' MACs behind those by fvcore's rules."""
-    numbers: dict[str, int] = {}
-    for name, number in exact_values(cost.lines).items():
-        numbers[name] = number
-        if name == "macs":
-            numbers["paper_macs"] = cost.paper_macs
-    return numbers
-
-
-def _line_record(line: Line) -> dict[str, Any]:
-    named = {"layer": line.path, "operator": line.operator, "shape": list(line.shape)}
-    return named | exact_values((line,))
+    return memory(number) if unit == "B" else f"{text} {unit}".rstrip()

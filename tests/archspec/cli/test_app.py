@@ -81,12 +81,12 @@ def test_build_writes_weights_and_spec_that_load_to_the_same_logits(run, tmp_pat
     code, out, _ = run("build", "tiny", "--out", str(tmp_path / "new" / "model.safetensors"), "--seed", "3")
     assert code == 0
     assert "built: 373,994 parameters; one image of 64×64 gives 10" in out
-    first, spec = restore(tmp_path / "new" / "model")
+    first = restore(tmp_path / "new" / "model")
     run("build", "tiny", "--out", str(tmp_path / "again"), "--seed", "3")
-    second, _ = restore(tmp_path / "again")
+    second = restore(tmp_path / "again")
     image = torch.randn(2, 3, 64, 64)
-    assert spec.digest == load("tiny").digest
-    assert torch.equal(first.eval()(image), second.eval()(image))
+    assert first.spec.digest == load("tiny").digest
+    assert torch.equal(first(image), second(image))
 
 
 def test_damaged_or_foreign_weights_are_reported(run, tmp_path):

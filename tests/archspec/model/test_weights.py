@@ -24,10 +24,11 @@ def test_a_trained_network_gives_the_same_logits_after_saving_and_loading(tmp_pa
     network = build(spec).train()
     images = torch.randn(8, 3, 64, 64)
     train_a_little(network, images)
-    save(network, spec, tmp_path / "trained")
-    again, restored = restore(tmp_path / "trained")
-    assert restored == spec
-    assert torch.equal(network.eval()(images), again.eval()(images))
+    save(network, tmp_path / "trained")
+    again = restore(tmp_path / "trained")
+    assert again.spec == spec
+    assert not again.training
+    assert torch.equal(network.eval()(images), again(images))
     assert not torch.equal(build(spec).eval()(images), again(images))
     state = again.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())

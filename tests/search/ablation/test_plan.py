@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from archspec.cost.measure import measure
+from archspec.edits.settings import parse_settings
 from archspec.errors import SpecError
 from archspec.loader import dump, load
 from search.ablation.plan import load_plan, plans
@@ -65,6 +66,32 @@ def test_views_share_rows(ablation):
 def test_options_of_the_command_line_go_over_the_file(ablation):
     config = ablation(seeds=7, name="other").plan.config
     assert (config.seeds, config.name) == (7, "other")
+
+
+def test_settings_of_the_command_line_change_the_plan_and_explicit_options_win(tmp_path):
+    (tmp_path / "plan.yaml").write_text(PLAN)
+
+    def loaded(texts, asked=None):
+        return load_plan(str(tmp_path / "plan.yaml"), tmp_path / "runs", asked, parse_settings(texts)).config
+
+    config = loaded(["seeds=3", "evaluator.recipe.epochs=2", "stop.looks=[2]", "views[0]=leave_one_in"], {"seeds": 4})
+    assert (config.seeds, config.evaluator.recipe.epochs, config.stop.looks) == (4, 2, (2,))
+    assert config.views[0].type == "leave_one_in"
+    for text, message in [
+        ("sedes=3", "--set sedes: unknown field (did you mean seeds?)"),
+        ("evaluator.recipe.epoch=3", "--set evaluator.recipe.epoch: unknown field (did you mean epochs?)"),
+        ("views[9]=progressive", "--set views[9]: does not exist: views has "),
+        ("score=tset", "--set score: must be 'test' or 'validation', not 'tset'"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            loaded([text])
+        assert str(caught.value).startswith(message)
+
+
+def test_an_edit_of_training_makes_a_part_that_is_left_out(ablation):
+    text = PLAN.replace("evaluator.recipe.label_smoothing: 0.2", "evaluator.recipe.randaugment.ops: 3")
+    assert text != PLAN
+    assert any(row.evaluator.recipe.randaugment for row in ablation(text).runs.values())
 
 
 def test_a_base_beside_the_plan_and_inline(ablation, tmp_path):

@@ -1,0 +1,28 @@
+"""Runs from their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.api.ablations import RecordedAblation
+from archspec.api.runs import RecordedSearch
+from archspec.errors import SpecError
+from search.study.recorded import PLAN, STUDY
+
+
+def open_run(path: str | Path) -> RecordedSearch | RecordedAblation:
+    """The run in a folder, whoever started it.
+
+    Args:
+        path: `runs/NAME`.
+
+    Raises:
+        SpecError: the folder holds no run.
+    """
+    root = Path(path)
+    if (root / STUDY).is_file():
+        return RecordedSearch(root)
+    if (root / PLAN).is_file():
+        return RecordedAblation(root)
+    rule = "holds no run" if root.is_dir() else "no such folder"
+    raise SpecError(f"{rule}: a run's folder has {STUDY} or {PLAN}", source=str(path))

@@ -1,0 +1,63 @@
+"""Everything that an evaluator, a sampler or a data set of one's own is written with.
+
+`from archspec.plugins import Evaluator, Session, Task`; docs/start/python.md and docs/start/plugins.md show how.
+"""
+
+from typing import TYPE_CHECKING
+
+from archspec.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from archspec.cost.metrics import Metric
+    from archspec.errors import FieldError, Interrupted, RunError
+    from search.data.dataset import Dataset, DatasetSplit, Splits
+    from search.data.tensor_split import TensorSplit
+    from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics
+    from search.sampler import Problem, Sampler, SamplerSession
+    from search.tasks.task import Supervision
+
+__all__ = [
+    "Dataset",
+    "DatasetSplit",
+    "Evaluator",
+    "FieldError",
+    "Interrupted",
+    "Metric",
+    "Metrics",
+    "Problem",
+    "RunError",
+    "Sampler",
+    "SamplerSession",
+    "Session",
+    "Splits",
+    "Supervision",
+    "Task",
+    "TensorSplit",
+    "cost_metrics",
+]
+
+_HOMES = {
+    "Dataset": "search.data.dataset",
+    "DatasetSplit": "search.data.dataset",
+    "Evaluator": "search.evaluator",
+    "FieldError": "archspec.errors",
+    "Interrupted": "archspec.errors",
+    "Metric": "archspec.cost.metrics",
+    "Metrics": "search.evaluator",
+    "Problem": "search.sampler",
+    "RunError": "archspec.errors",
+    "Sampler": "search.sampler",
+    "SamplerSession": "search.sampler",
+    "Session": "search.evaluator",
+    "Splits": "search.data.dataset",
+    "Supervision": "search.tasks.task",
+    "Task": "search.evaluator",
+    "TensorSplit": "search.data.tensor_split",
+    "cost_metrics": "search.evaluator",
+}
+
+__getattr__ = lazy_names(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

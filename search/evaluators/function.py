@@ -1,0 +1,150 @@
+"""Accuracy from a Python function: any code at all, called with the layout's spec and a seed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal, SupportsFloat, cast, final
+
+from pydantic import Field, PrivateAttr
+
+from archspec.cost.metrics import Metric, find_metric
+from archspec.errors import RunError, SpecError
+from archspec.spec.schema import ArchSpec
+from search.attributes import metric_attributes
+from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.own_metrics import MetricSpec, OwnMetrics, check_value, own_metrics
+from search.plugins import check_portable, parse_config
+
+Function = Callable[[ArchSpec, int], SupportsFloat | Mapping[str, Any]]
+"""From a layout and a seed to its accuracy (0 to 1), or to a mapping of metrics with `accuracy` among them."""
+
+
+@final
+class FunctionEvaluator(Evaluator):
+    """Call a function of Python per layout: `f(spec, seed)` returns an accuracy, or a mapping of metrics.
+
+    A study records the function's name for people; nothing is ever imported by it. So such a run begins and goes on
+    from Python alone, where the function is given again. Exact costs are added to what it returns.
+    """
+
+    type: Literal["function"] = "function"
+    function: str = Field(default="", max_length=400, description="name of the function, for people")
+    metrics: OwnMetrics = Field(
+        default_factory=dict[str, MetricSpec],
+        description="further numbers that it returns, for objectives: {energy_j: {unit: J}, top5: maximize}",
+    )
+    resolution: int | None = Field(
+        default=None,
+        gt=0,
+        le=16384,
+        strict=True,
+        description="side of the image for which costs are stated; null for the space's own",
+    )
+    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    benchmark: str | None = Field(
+        default=None, description="published benchmark that it is comparable with: imagenet1k"
+    )
+    _call: Function | None = PrivateAttr(None)
+
+    def bind(self, call: Function) -> FunctionEvaluator:
+        """This evaluator with its function.
+
+        Raises:
+            SpecError: what is given cannot be called with a spec and a seed.
+        """
+        name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', type(call).__qualname__)}"
+        if not callable(call):
+            raise SpecError(f"must be a function of a spec and a seed, not {call!r:.60}", field="accuracy")
+        try:
+            inspect.signature(call).bind(None, 0)
+        except TypeError as error:
+            rule = f"{name} must take a spec and a seed, f(spec, seed): {error}"
+            raise SpecError(rule, field="accuracy") from None
+        except ValueError:  # a built-in function does not say what it takes
+            pass
+        bound = self.model_copy(update={"function": name[:400]})
+        bound._call = call
+        return bound
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return cost_names() | {"accuracy", *self.metrics}
+
+    @property
+    def own_metrics(self) -> tuple[Metric, ...]:
+        return own_metrics(self.metrics)
+
+    @property
+    def metric(self) -> dict[str, str | None]:
+        return {"name": "accuracy", "label": self.label, "dataset": "a Python function", "benchmark": self.benchmark}
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    def check_ready(self, workers: int) -> None:
+        call = self._bound()
+        if workers > 1:
+            check_portable(call, workers)
+
+    def prepare(self, spec: ArchSpec) -> ArchSpec:
+        return spec.at(self.resolution or spec.resolution)
+
+    def finalist(self, changes: dict[str, Any]) -> Evaluator:
+        if not changes:
+            return self
+        changed = parse_config({**self.model_dump(), **changes}, "evaluator", lambda tag: FunctionEvaluator)
+        return changed if self._call is None else changed.bind(self._call)
+
+    def open(self) -> Session:
+        return FunctionSession(self, self._bound())
+
+    def _bound(self) -> Function:
+        if self._call is None:
+            rule = f"{self.function or 'a function'} is not here: such a run begins and goes on from Python alone, by"
+            raise SpecError(f"{rule} archspec.search(..., accuracy=...) with the function", field="evaluator")
+        return self._call
+
+
+@final
+class FunctionSession(Session):
+    """One call at a time."""
+
+    def __init__(self, config: FunctionEvaluator, call: Function) -> None:
+        self.config, self.call = config, call
+
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+        del stop  # a function cannot be interrupted half way; the run ends after it
+        progress(self.config.function)
+        answer = self.call(task.spec, task.seed)
+        given = _as_numbers(answer if isinstance(answer, Mapping) else {"accuracy": answer})
+        for metric in self._asked(task):
+            wrong = check_value(metric, given.get(metric.name))
+            if wrong:
+                raise RunError(f"{wrong} (returned by {self.config.function})")
+        return given | cost_metrics(task.spec)
+
+    def _asked(self, task: Task) -> list[Metric]:
+        """What the function must return."""
+        accuracy = find_metric("accuracy")
+        tested = [replace(accuracy, name="test_accuracy")] if task.final else []
+        own = self.config.own_metrics
+        return [accuracy, *tested, *(find_metric(name, own) for name in self.config.metrics)]
+
+
+def _as_numbers(answer: Mapping[str, Any]) -> Metrics:
+    """What a function returned as plain numbers: NumPy's and torch's scalars too, integers as such.
+
+    Raises:
+        RunError: a value that is no number.
+    """
+    numbers: Metrics = {}
+    for name, value in answer.items():
+        try:
+            plain = value.item() if hasattr(value, "item") else value
+            numbers[str(name)] = plain if isinstance(plain, int) else float(cast("SupportsFloat", plain))
+        except (TypeError, ValueError):
+            raise RunError(f"{name} must be a number, not {value!r:.60}") from None
+    return metric_attributes(numbers)
