@@ -14,11 +14,12 @@ import sys
 import time
 
 import numpy as np
+from chains import restrict
 from scipy.stats import chi2, kstest
 
 from archspec.cost.tables import Chain, MetricAt
 from search.budget.count import BoxSampler, count
-from search.counting.enumeration import enumerate_layouts, restrict
+from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, describe, parse_budget
 from search.space.space import load_space

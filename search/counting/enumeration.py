@@ -1,8 +1,8 @@
-"""Brute force: every possible layout of a chain with its costs, in blocks, and chains cut down to be enumerated."""
+"""Every possible layout of a chain with its costs, in blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -67,16 +67,6 @@ def enumerate_layouts(chain: Chain, block: int = 1 << 20) -> Iterator[tuple[NDAr
             if len(layouts):
                 yield layouts.choices, layouts.costs
             begin = stop
-
-
-def restrict(chain: Chain, options: Sequence[Sequence[int] | None]) -> Chain:
-    """The chain with the given options of each component only; None keeps all."""
-    parts = zip(chain.components, options, strict=True)
-    return Chain(chain.metrics, tuple(part if keep is None else _keep(part, list(keep)) for part, keep in parts))
-
-
-def _keep(part: Component, rows: list[int]) -> Component:
-    return Component(part.name, np.ascontiguousarray(part.costs[:, rows]), np.ascontiguousarray(part.after[:, rows]))
 
 
 def _nothing(chain: Chain) -> _Parts:

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 import pytest
+from chains import restrict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from search.budget.count import (
 )
 from search.counting import draw_binned, meet_in_the_middle, points
 from search.counting.draw_traced import ExactDraw
-from search.counting.enumeration import enumerate_layouts, restrict
+from search.counting.enumeration import enumerate_layouts
 from search.space.encoding import Encoding
 from search.space.limits import Box, Limit
 from search.space.space import load_space

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from enumeration import restrict
+from chains import restrict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
