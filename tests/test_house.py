@@ -33,7 +33,7 @@ TORCH = re.compile(r".*_torch\.py|archspec/model/.*|search/(train|tasks|augment|
 ENTRIES = frozenset(
     {"archspec.__main__", "archspec.cli.app", "archspec.parts", "archspec.plugins", "archspec.testing.contract"}
 )
-"""Modules that people start or import: `python -m archspec`, the console script, the names and the suite for parts of one's own."""
+"""Modules that people start or import: `python -m archspec`, the console script, what parts are written with."""
 
 RIDDLES = frozenset({"What", "How", "Who", "Whose", "Why", "Where", "When", "Which"})
 VERBS = frozenset({"Adds", "Builds", "Collects", "Computes", "Decides", "Finds", "Gives", "Holds", "Keeps", "Makes"})
