@@ -18,7 +18,9 @@ class Bottleneck(Block):
     """
 
     type: Literal["bottleneck"] = "bottleneck"
-    reduction: int = Field(4, ge=1, le=64, strict=True, description="width over the inner width, which is rounded down")
+    reduction: int = Field(
+        default=4, ge=1, le=64, strict=True, description="width over the inner width, which is rounded down"
+    )
 
     def layers(self, width: int) -> Layer:
         return bottleneck_unit(width, width, max(1, width // self.reduction), drop_path=self.drop_path)

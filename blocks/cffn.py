@@ -19,8 +19,8 @@ class CFFN(Block):
     """
 
     type: Literal["CFFN"] = "CFFN"
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width")
-    norm: NormKind = Field("bn", description="norm at the input: batch norm or layer norm")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width")
+    norm: NormKind = Field(default="bn", description="norm at the input: batch norm or layer norm")
 
     def layers(self, width: int) -> Layer:
         body = chain(norm=norm(self.norm, width), ffn=conv_mlp(width, hidden_width(width, self.expansion)))

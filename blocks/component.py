@@ -48,7 +48,10 @@ class Block(BaseModel, ABC):
     drops: ClassVar[bool] = True
     type: Any
     drop_path: float | None = Field(
-        None, ge=0, lt=1, description="stochastic depth rate of this block; null follows the spec's linear schedule"
+        default=None,
+        ge=0,
+        lt=1,
+        description="stochastic depth rate of this block; null follows the spec's linear schedule",
     )
 
     @abstractmethod
@@ -122,7 +125,8 @@ class MapsHead(BaseModel, ABC):
     model_config = PART_CONFIG
     type: Any
     maps: MapNumbers | None = Field(
-        None, description="numbers of the maps that it reads, finest first: of stages or branches from 0; null for all"
+        default=None,
+        description="numbers of the maps that it reads, finest first: of stages or branches from 0; null for all",
     )
 
     @abstractmethod

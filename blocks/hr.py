@@ -21,8 +21,8 @@ class HR(Block):
     """
 
     type: Literal["HR"] = "HR"
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the low-resolution branch")
-    norm: NormKind = Field("bn", description="norm at the input: batch norm or layer norm")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the low-resolution branch")
+    norm: NormKind = Field(default="bn", description="norm at the input: batch norm or layer norm")
 
     def layers(self, width: int) -> Layer:
         hidden = hidden_width(width, self.expansion)

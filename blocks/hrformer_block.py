@@ -22,11 +22,11 @@ class HRFormerBlock(Block):
     """
 
     type: Literal["hrformer_block"] = "hrformer_block"
-    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
     window: int = Field(
-        7, ge=1, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
+        default=7, ge=1, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
     )
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
 
     def check(self, width: int) -> None:
         if width % self.heads:

@@ -30,12 +30,16 @@ class HRViTBlock(Block):
 
     type: Literal["hrvit_block"] = "hrvit_block"
     head_dim: int = Field(
-        32, gt=0, le=1024, strict=True, description="width of a head, at most half the width, which it must divide"
+        default=32,
+        gt=0,
+        le=1024,
+        strict=True,
+        description="width of a head, at most half the width, which it must divide",
     )
     window: int = Field(
-        1, ge=1, le=64, strict=True, description="rows or columns of a stripe; a map must be as high or as wide"
+        default=1, ge=1, le=64, strict=True, description="rows or columns of a stripe; a map must be as high or as wide"
     )
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
 
     def check(self, width: int) -> None:
         if width % 2:

@@ -24,8 +24,10 @@ class LocalDifferenceBlock(Block):
     """
 
     type: Literal["local_difference"] = "local_difference"
-    kernel: Literal[3, 5, 7] = Field(3, description="side of the neighbourhood from whose mean a position differs")
-    norm: NormKind = Field("bn", description="norm after the depthwise convolution")
+    kernel: Literal[3, 5, 7] = Field(
+        default=3, description="side of the neighbourhood from whose mean a position differs"
+    )
+    norm: NormKind = Field(default="bn", description="norm after the depthwise convolution")
 
     def layers(self, width: int) -> Layer:
         body = chain(

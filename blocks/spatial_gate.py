@@ -23,8 +23,8 @@ class SpatialGate(Block):
     """
 
     type: Literal["spatial_gate"] = "spatial_gate"
-    kernel: Literal[1, 3, 5, 7] = Field(3, description="side of the window that the gate of a position sees")
-    norm: NormKind = Field("bn", description="norm at the input")
+    kernel: Literal[1, 3, 5, 7] = Field(default=3, description="side of the window that the gate of a position sees")
+    norm: NormKind = Field(default="bn", description="norm at the input")
 
     def layers(self, width: int) -> Layer:
         gate = chain(conv=conv(width, 1, self.kernel), sigmoid=Sigmoid())

@@ -26,12 +26,12 @@ class Swin(Block):
     """
 
     type: Literal["Swin"] = "Swin"
-    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
     window: int = Field(
-        7, gt=0, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
+        default=7, gt=0, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
     )
-    shift: bool = Field(False, description="shift the windows by half their side, as every other block does")
+    shift: bool = Field(default=False, description="shift the windows by half their side, as every other block does")
 
     def check(self, width: int) -> None:
         if width % self.heads:

@@ -22,19 +22,25 @@ class T(Block):
     """
 
     type: Literal["T"] = "T"
-    heads: int = Field(1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
+    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
     sr: int = Field(
-        1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention"
+        default=1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention"
     )
-    ffn: Literal["conv", "plain"] = Field("conv", description="feed-forward with or without a depthwise convolution")
-    norm_attention: NormKind = Field("ln", description="norm before the attention")
-    norm_ffn: NormKind = Field("bn", description="norm before the feed-forward")
+    ffn: Literal["conv", "plain"] = Field(
+        default="conv", description="feed-forward with or without a depthwise convolution"
+    )
+    norm_attention: NormKind = Field(default="ln", description="norm before the attention")
+    norm_ffn: NormKind = Field(default="bn", description="norm before the feed-forward")
     position: bool = Field(
-        False, description="residual depthwise 3x3 in front (conditional position encoding; inferred, not in the paper)"
+        default=False,
+        description="residual depthwise 3x3 in front (conditional position encoding; inferred, not in the paper)",
     )
     layer_scale: float | None = Field(
-        None, gt=0, le=1, description="initial value of a learnable factor per channel on both branches (LayerScale)"
+        default=None,
+        gt=0,
+        le=1,
+        description="initial value of a learnable factor per channel on both branches (LayerScale)",
     )
 
     def check(self, width: int) -> None:

@@ -33,9 +33,9 @@ class MetricSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    title: str = Field("", max_length=60, description="its name for people; its key if empty")
-    unit: str = Field("", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
-    direction: Direction = Field("minimize", description="which way is better")
+    title: str = Field(default="", max_length=60, description="its name for people; its key if empty")
+    unit: str = Field(default="", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
+    direction: Direction = Field(default="minimize", description="which way is better")
 
     def metric(self, name: str) -> Metric:
         """The metric, under its key."""

@@ -26,8 +26,10 @@ class RandAugment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    ops: int = Field(2, ge=1, le=10, strict=True, description="operations on each image, drawn with replacement")
-    magnitude: float = Field(9, ge=0, le=10, description="strength of every operation, of 10")
+    ops: int = Field(
+        default=2, ge=1, le=10, strict=True, description="operations on each image, drawn with replacement"
+    )
+    magnitude: float = Field(default=9, ge=0, le=10, description="strength of every operation, of 10")
 
 
 @final
@@ -36,25 +38,42 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(10, ge=1, le=10_000, description="passes over the training split")
-    batch_size: int = Field(48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
-    lr: float = Field(4e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
-    weight_decay: float = Field(0.05, ge=0, le=10, description="decoupled decay of matrices and kernels only")
-    warmup_epochs: float = Field(1, ge=0, le=1000, description="epochs of linear warm-up; a fraction is allowed")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="probability spread over all classes")
-    clip_grad: float = Field(1, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
-    ema_decay: float = Field(0.98, ge=0, lt=1, description="decay per step of the average of the weights; 0 keeps none")
-    precision: Literal["auto", "float32"] = Field("auto", description="auto: 16-bit autocast where the device has it")
-    channels_last: bool | Literal["auto"] = Field("auto", description="memory format of images; auto: by device")
-    augment: bool = Field(True, description="augment training images in the data set's own way")
-    workers: int = Field(0, ge=0, le=256, description="processes that decode images; 0 decodes in the trainer")
-    cutmix: float = Field(0, ge=0, le=100, description="CutMix with shares from Beta(cutmix, cutmix); 0 for none")
-    mixup: float = Field(0, ge=0, le=100, description="Mixup with shares from Beta(mixup, mixup); 0 for none")
-    mix_prob: float = Field(1, ge=0, le=1, description="share of batches mixed; with both kinds, each has half of them")
-    erasing: float = Field(0, ge=0, le=1, description="probability that a rectangle of an image is erased to noise")
-    randaugment: RandAugment | None = Field(None, description="RandAugment: {ops, magnitude}; null for none")
+    epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the training split")
+    batch_size: int = Field(default=48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
+    lr: float = Field(default=4e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
+    weight_decay: float = Field(default=0.05, ge=0, le=10, description="decoupled decay of matrices and kernels only")
+    warmup_epochs: float = Field(
+        default=1, ge=0, le=1000, description="epochs of linear warm-up; a fraction is allowed"
+    )
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="probability spread over all classes")
+    clip_grad: float = Field(default=1, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
+    ema_decay: float = Field(
+        default=0.98, ge=0, lt=1, description="decay per step of the average of the weights; 0 keeps none"
+    )
+    precision: Literal["auto", "float32"] = Field(
+        default="auto", description="auto: 16-bit autocast where the device has it"
+    )
+    channels_last: bool | Literal["auto"] = Field(
+        default="auto", description="memory format of images; auto: by device"
+    )
+    augment: bool = Field(default=True, description="augment training images in the data set's own way")
+    workers: int = Field(default=0, ge=0, le=256, description="processes that decode images; 0 decodes in the trainer")
+    cutmix: float = Field(
+        default=0, ge=0, le=100, description="CutMix with shares from Beta(cutmix, cutmix); 0 for none"
+    )
+    mixup: float = Field(default=0, ge=0, le=100, description="Mixup with shares from Beta(mixup, mixup); 0 for none")
+    mix_prob: float = Field(
+        default=1, ge=0, le=1, description="share of batches mixed; with both kinds, each has half of them"
+    )
+    erasing: float = Field(
+        default=0, ge=0, le=1, description="probability that a rectangle of an image is erased to noise"
+    )
+    randaugment: RandAugment | None = Field(default=None, description="RandAugment: {ops, magnitude}; null for none")
     distill: float | None = Field(
-        None, gt=0, lt=1, description="weight of the labels against an EMA teacher's answer; null for no teacher"
+        default=None,
+        gt=0,
+        lt=1,
+        description="weight of the labels against an EMA teacher's answer; null for no teacher",
     )
 
     @model_validator(mode="after")

@@ -98,7 +98,7 @@ class Sampler(BaseModel, ABC):
 
     type: Any
     startup: int = Field(
-        10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
+        default=10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
     )
 
     @model_validator(mode="before")

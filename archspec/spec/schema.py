@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, cast, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast, final
 
 from pydantic import (
     BaseModel,
@@ -41,6 +41,9 @@ from archspec.spec.schema_parallel import BranchSpec, ParallelStage, check_paral
 from archspec.spec.variants import change
 from blocks.component import MapsHead, Width
 
+if TYPE_CHECKING:
+    from archspec.spec.construction import SpecConstructor
+
 Resolution = int | tuple[int, int]
 """Side of a square image, or (height, width)."""
 
@@ -55,9 +58,13 @@ class StageSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Width
-    downsample: AnyDownsample | None = Field(None, description="transition into the stage; null for none")
+    downsample: AnyDownsample | None = Field(default=None, description="transition into the stage; null for none")
     resize: int | None = Field(
-        None, gt=0, le=4096, strict=True, description="side to which the map is bilinearly resized before the blocks"
+        default=None,
+        gt=0,
+        le=4096,
+        strict=True,
+        description="side to which the map is bilinearly resized before the blocks",
     )
     blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks in order")
 
@@ -79,7 +86,9 @@ class InputSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: tuple[Side, Side] = Field(description="height and width in pixels")
-    scale: int = Field(1, ge=1, le=16, strict=True, description="how many times that size the backbone is given")
+    scale: int = Field(
+        default=1, ge=1, le=16, strict=True, description="how many times that size the backbone is given"
+    )
 
     @property
     def image(self) -> Resolution:
@@ -116,27 +125,45 @@ class ArchSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field("unnamed", max_length=200, description="name for tables and figures; not part of the identity")
-    description: str = Field("", max_length=2000, description="one line for people; not part of the identity")
+    if TYPE_CHECKING:
+        __init__: ClassVar[SpecConstructor]  # which takes more than the fields hold
+
+    name: str = Field(
+        default="unnamed", max_length=200, description="name for tables and figures; not part of the identity"
+    )
+    description: str = Field(default="", max_length=2000, description="one line for people; not part of the identity")
     status: Literal["own", "published", "reconstruction", "unverified"] = Field(
-        "own", description="how far the layers are documented by a publication; not part of the identity"
+        default="own", description="how far the layers are documented by a publication; not part of the identity"
     )
     resolution: int = Field(
-        224, gt=0, le=MAX_RESOLUTION, strict=True, description="side of the image in pixels for which costs are stated"
+        default=224,
+        gt=0,
+        le=MAX_RESOLUTION,
+        strict=True,
+        description="side of the image in pixels for which costs are stated",
     )
     input: InputSpec | None = Field(
-        None, description="image for which costs are stated where it is not a square of `resolution`; null for that one"
+        default=None,
+        description="image for which costs are stated where it is not a square of `resolution`; null for that one",
     )
-    channels: int = Field(3, gt=0, le=1024, strict=True, description="channels of the image")
+    channels: int = Field(default=3, gt=0, le=1024, strict=True, description="channels of the image")
     topology: Literal["pyramid", "parallel"] = Field(
-        "pyramid", description="one map that shrinks from stage to stage, or branches that exchange maps"
+        default="pyramid", description="one map that shrinks from stage to stage, or branches that exchange maps"
     )
     stem: AnyStem
     stages: Annotated[Stages, WrapValidator(_none_beside_branches)]
-    branched: tuple[ParallelStage, ...] = Field((), max_length=32, description="stages of parallel branches in order")
-    head: AnyHead | None = Field(None, description="head on the last map, or on all maps; null for a bare backbone")
+    branched: tuple[ParallelStage, ...] = Field(
+        default=(), max_length=32, description="stages of parallel branches in order"
+    )
+    head: AnyHead | None = Field(
+        default=None, description="head on the last map, or on all maps; null for a bare backbone"
+    )
     drop_path: float = Field(
-        0, ge=0, lt=1, strict=True, description="stochastic depth rate of the last block, rising linearly from 0"
+        default=0,
+        ge=0,
+        lt=1,
+        strict=True,
+        description="stochastic depth rate of the last block, rising linearly from 0",
     )
     variants: dict[int, dict[str, Any]] = Field(
         default_factory=dict[int, dict[str, Any]],

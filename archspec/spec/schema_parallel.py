@@ -40,9 +40,11 @@ class BranchSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Width
-    downsample: AnyDownsample | None = Field(None, description="transition into the stage; null passes the map on")
+    downsample: AnyDownsample | None = Field(
+        default=None, description="transition into the stage; null passes the map on"
+    )
     blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks of one module")
-    final_norm: NormKind | None = Field(None, description="norm at the end of the stage; null for none")
+    final_norm: NormKind | None = Field(default=None, description="norm at the end of the stage; null for none")
 
     @property
     def depth(self) -> int:
@@ -62,13 +64,17 @@ class ParallelStage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fuse_before: AnyExchange | None = Field(
-        None, description="exchange unit before the transitions, in which new branches are born; null for none"
+        default=None, description="exchange unit before the transitions, in which new branches are born; null for none"
     )
     branches: tuple[BranchSpec, ...] = Field(
         min_length=1, max_length=MAX_BRANCHES, description="branches, finest first"
     )
-    modules: int = Field(1, ge=1, le=MAX_MODULES, strict=True, description="how often blocks and fuse are repeated")
-    fuse: AnyExchange | None = Field(None, description="exchange unit after the blocks of each module; null for none")
+    modules: int = Field(
+        default=1, ge=1, le=MAX_MODULES, strict=True, description="how often blocks and fuse are repeated"
+    )
+    fuse: AnyExchange | None = Field(
+        default=None, description="exchange unit after the blocks of each module; null for none"
+    )
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ class BasicDown(Downsample):
     """
 
     type: Literal["basic_down"] = "basic_down"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         return basic_unit(width_in, width_out, self.stride)

@@ -18,8 +18,10 @@ class BottleneckDown(Downsample):
     """
 
     type: Literal["bottleneck_down"] = "bottleneck_down"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
-    reduction: int = Field(4, ge=1, le=64, strict=True, description="width over the inner width, which is rounded down")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    reduction: int = Field(
+        default=4, ge=1, le=64, strict=True, description="width over the inner width, which is rounded down"
+    )
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         return bottleneck_unit(width_in, width_out, max(1, width_out // self.reduction), self.stride)

@@ -19,8 +19,8 @@ class ConvDownsample(Downsample):
     """
 
     type: Literal["conv"] = "conv"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
-    norm: NormKind = Field("bn", description="norm after the convolution")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    norm: NormKind = Field(default="bn", description="norm after the convolution")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         return seq(conv(width_in, width_out, 3, self.stride), norm(self.norm, width_out))

@@ -17,7 +17,7 @@ class ConvReLU(Downsample):
     """
 
     type: Literal["conv_relu"] = "conv_relu"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         return conv_norm_relu(width_in, width_out, 3, self.stride)

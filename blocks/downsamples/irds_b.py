@@ -23,9 +23,9 @@ class IRDSb(Downsample):
     """
 
     type: Literal["irds_b"] = "irds_b"
-    expansion: float = Field(6, gt=0, le=16, description="hidden width over the incoming width")
-    stride: int = Field(2, ge=1, le=8, strict=True, description="reduction of the map's sides")
-    shortcut: ShortcutKind = Field("pool", description="average pool + 1x1, unpadded conv, 3x3 conv, or none")
+    expansion: float = Field(default=6, gt=0, le=16, description="hidden width over the incoming width")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
+    shortcut: ShortcutKind = Field(default="pool", description="average pool + 1x1, unpadded conv, 3x3 conv, or none")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         hidden = hidden_width(width_in, self.expansion)

@@ -21,9 +21,13 @@ class NormConv(Downsample):
     """
 
     type: Literal["norm_conv"] = "norm_conv"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="side of the windows: the reduction of the map's sides")
-    pad: bool = Field(False, description="pad at the bottom and right to whole windows, instead of cropping to them")
-    eps: float = Field(1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
+    stride: int = Field(
+        default=2, ge=1, le=8, strict=True, description="side of the windows: the reduction of the map's sides"
+    )
+    pad: bool = Field(
+        default=False, description="pad at the bottom and right to whole windows, instead of cropping to them"
+    )
+    eps: float = Field(default=1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         norm, conv = layer_norm(width_in, self.eps), Conv(width_in, width_out, self.stride, self.stride, padding=0)

@@ -19,7 +19,7 @@ class Overlap(Downsample):
     """
 
     type: Literal["overlap"] = "overlap"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="step S of the window, whose side is 2 S - 1")
+    stride: int = Field(default=2, ge=1, le=8, strict=True, description="step S of the window, whose side is 2 S - 1")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         return seq(conv(width_in, width_out, 2 * self.stride - 1, self.stride), layer_norm(width_out, 1e-5))

@@ -20,7 +20,9 @@ class PatchMerging(Downsample):
     """
 
     type: Literal["patch_merging"] = "patch_merging"
-    stride: int = Field(2, ge=1, le=8, strict=True, description="side of the groups: the reduction of the map's sides")
+    stride: int = Field(
+        default=2, ge=1, le=8, strict=True, description="side of the groups: the reduction of the map's sides"
+    )
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         merged = self.stride**2 * width_in

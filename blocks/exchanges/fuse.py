@@ -37,18 +37,18 @@ class Fuse(Exchange):
 
     type: Literal["fuse"] = "fuse"
     down: Literal["chain", "step"] = Field(
-        "chain", description="way to a coarser branch: 3x3 steps of stride 2, or one step with a large kernel"
+        default="chain", description="way to a coarser branch: 3x3 steps of stride 2, or one step with a large kernel"
     )
     depthwise: bool = Field(
-        False, description="strided convolutions are depthwise, each followed by a 1x1 convolution and a norm"
+        default=False, description="strided convolutions are depthwise, each followed by a 1x1 convolution and a norm"
     )
-    bias: bool = Field(False, description="whether the 1x1 convolutions have biases")
-    norm: NormKind = Field("bn", description="norm after each convolution")
-    widen: Literal["first", "last"] = Field("last", description="step of a chain that changes the width")
-    act_inside: ActivationKind | None = Field("relu", description="activation between the steps of a chain")
-    act: ActivationKind | None = Field("relu", description="activation after the sum; null for none")
+    bias: bool = Field(default=False, description="whether the 1x1 convolutions have biases")
+    norm: NormKind = Field(default="bn", description="norm after each convolution")
+    widen: Literal["first", "last"] = Field(default="last", description="step of a chain that changes the width")
+    act_inside: ActivationKind | None = Field(default="relu", description="activation between the steps of a chain")
+    act: ActivationKind | None = Field(default="relu", description="activation after the sum; null for none")
     paths: tuple[Annotated[tuple[MapNumber, ...], TWO], ...] | None = Field(
-        None,
+        default=None,
         min_length=1,
         max_length=MAX_PATHS,
         strict=False,

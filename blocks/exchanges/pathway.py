@@ -29,10 +29,12 @@ class Pathway(Exchange):
     """
 
     type: Literal["pathway"] = "pathway"
-    trunk: Literal["first", "last"] = Field("first", description="which of the arriving branches is tapped")
-    kernel: Literal[3, 5, 7] = Field(3, description="side of the neighbourhood from whose mean a position differs")
-    back: bool = Field(False, description="whether the branches are added to the trunk too")
-    norm: NormKind = Field("bn", description="norm after each convolution")
+    trunk: Literal["first", "last"] = Field(default="first", description="which of the arriving branches is tapped")
+    kernel: Literal[3, 5, 7] = Field(
+        default=3, description="side of the neighbourhood from whose mean a position differs"
+    )
+    back: bool = Field(default=False, description="whether the branches are added to the trunk too")
+    norm: NormKind = Field(default="bn", description="norm after each convolution")
 
     def layers(self, widths_in: tuple[int, ...], widths_out: tuple[int, ...]) -> Gather:
         last = len(widths_in) - 1

@@ -20,7 +20,7 @@ class ConvStem(Stem):
     """
 
     type: Literal["conv_stem"] = "conv_stem"
-    width: Width = Field(32, description="channels of the inner convolutions")
+    width: Width = Field(default=32, description="channels of the inner convolutions")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         s = self.width

@@ -21,9 +21,9 @@ class HRStem(Stem):
     """
 
     type: Literal["hr_stem"] = "hr_stem"
-    width: Width = Field(32, description="channels after the first convolution")
+    width: Width = Field(default=32, description="channels after the first convolution")
     hidden: Width | None = Field(
-        None, description="channels after the 3x3 convolution of the low-resolution branch; null is `width`"
+        default=None, description="channels after the 3x3 convolution of the low-resolution branch; null is `width`"
     )
 
     def layers(self, width_in: int, width_out: int) -> Layer:

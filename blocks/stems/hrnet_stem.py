@@ -20,9 +20,11 @@ class HRNetStem(Stem):
     """
 
     type: Literal["hrnet_stem"] = "hrnet_stem"
-    hidden: Width = Field(64, description="channels of the first convolution")
-    width_out: Width | None = Field(64, description="channels of the stem's map; null for those of the first stage")
-    bias: bool = Field(False, description="whether the convolutions have biases")
+    hidden: Width = Field(default=64, description="channels of the first convolution")
+    width_out: Width | None = Field(
+        default=64, description="channels of the stem's map; null for those of the first stage"
+    )
+    bias: bool = Field(default=False, description="whether the convolutions have biases")
 
     def channels_out(self, width: int) -> int:
         return width if self.width_out is None else self.width_out

@@ -23,9 +23,11 @@ class PatchEmbed(Stem):
     """
 
     type: Literal["patch_embed"] = "patch_embed"
-    kernel: int = Field(4, gt=0, le=64, strict=True, description="side of the convolution's window")
-    stride: int = Field(4, gt=0, le=64, strict=True, description="step of the window: the stem's reduction")
-    pad: bool = Field(True, description="pad the image at the bottom and right to a multiple of the stride first")
+    kernel: int = Field(default=4, gt=0, le=64, strict=True, description="side of the convolution's window")
+    stride: int = Field(default=4, gt=0, le=64, strict=True, description="step of the window: the stem's reduction")
+    pad: bool = Field(
+        default=True, description="pad the image at the bottom and right to a multiple of the stride first"
+    )
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         padding = (self.kernel - 1) // 2 if self.kernel > self.stride else 0

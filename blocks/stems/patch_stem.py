@@ -19,9 +19,9 @@ class PatchStem(Stem):
     """
 
     type: Literal["patch_stem"] = "patch_stem"
-    kernel: int = Field(7, gt=0, le=64, strict=True, description="side of the convolution's window")
-    stride: int = Field(4, gt=0, le=64, strict=True, description="step of the window: the stem's reduction")
-    norm: NormKind = Field("ln", description="norm after the convolution")
+    kernel: int = Field(default=7, gt=0, le=64, strict=True, description="side of the convolution's window")
+    stride: int = Field(default=4, gt=0, le=64, strict=True, description="step of the window: the stem's reduction")
+    norm: NormKind = Field(default="ln", description="norm after the convolution")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         padding = (self.kernel - 1) // 2 if self.kernel > self.stride else 0

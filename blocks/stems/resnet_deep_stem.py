@@ -22,7 +22,9 @@ class ResNetDeepStem(Stem):
     """
 
     type: Literal["resnet_deep_stem"] = "resnet_deep_stem"
-    width_out: Width | None = Field(64, description="channels of the stem's map; null for those of the first stage")
+    width_out: Width | None = Field(
+        default=64, description="channels of the stem's map; null for those of the first stage"
+    )
 
     def channels_out(self, width: int) -> int:
         return self.width_out or width

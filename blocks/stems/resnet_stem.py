@@ -21,7 +21,9 @@ class ResNetStem(Stem):
     """
 
     type: Literal["resnet_stem"] = "resnet_stem"
-    width_out: Width | None = Field(64, description="channels of the stem's map; null for those of the first stage")
+    width_out: Width | None = Field(
+        default=64, description="channels of the stem's map; null for those of the first stage"
+    )
 
     def channels_out(self, width: int) -> int:
         return self.width_out or width

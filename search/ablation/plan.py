@@ -37,7 +37,7 @@ class EditSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field("", max_length=200, description="for tables; its name if empty")
+    label: str = Field(default="", max_length=200, description="for tables; its name if empty")
     set: dict[str, Any] = Field(min_length=1, description="values by dotted path")
 
     @property
@@ -58,7 +58,9 @@ class StopSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     looks: tuple[int, ...] = Field(min_length=1, max_length=20, description="seeds after which rows are looked at")
-    spending: Literal["obrien-fleming", "pocock"] = Field("obrien-fleming", description="how the level is spent")
+    spending: Literal["obrien-fleming", "pocock"] = Field(
+        default="obrien-fleming", description="how the level is spent"
+    )
 
     @field_validator("looks")
     @classmethod
@@ -85,20 +87,24 @@ class PlanConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
-        "ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+        default="ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
     )
-    description: str = Field("", max_length=2000, description="one line for people")
+    description: str = Field(default="", max_length=2000, description="one line for people")
     base: Any = Field(description="the spec that is edited: a preset, a file beside the plan, or the spec itself")
-    base_label: str = Field("", max_length=200, description="the base in tables; its name if empty")
-    evaluator: AnyEvaluator | None = Field(None, description="how rows are trained; null in a plan of costs alone")
+    base_label: str = Field(default="", max_length=200, description="the base in tables; its name if empty")
+    evaluator: AnyEvaluator | None = Field(
+        default=None, description="how rows are trained; null in a plan of costs alone"
+    )
     edits: dict[str, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
         default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
     )
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
-    seeds: int = Field(5, ge=1, le=1000, description="trainings of each row")
-    seed: int = Field(0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
-    score: Literal["test", "validation"] = Field("test", description="the split whose accuracy (or mIoU) tables state")
-    stop: StopSpec | None = Field(None, description="stop rows that are decided; null trains every seed")
+    seeds: int = Field(default=5, ge=1, le=1000, description="trainings of each row")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
+    score: Literal["test", "validation"] = Field(
+        default="test", description="the split whose accuracy (or mIoU) tables state"
+    )
+    stop: StopSpec | None = Field(default=None, description="stop rows that are decided; null trains every seed")
 
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/plan.yaml` holds."""

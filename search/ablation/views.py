@@ -42,9 +42,13 @@ class View(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Any
-    name: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", max_length=60, description="of its files; its type if empty")
-    title: str = Field("", max_length=200, description="of its table")
-    edits: tuple[str, ...] | None = Field(None, min_length=1, description="names of edits in order; all if left out")
+    name: str = Field(
+        default="", pattern=r"^[A-Za-z0-9._-]*$", max_length=60, description="of its files; its type if empty"
+    )
+    title: str = Field(default="", max_length=200, description="of its table")
+    edits: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="names of edits in order; all if left out"
+    )
 
     @abstractmethod
     def combine(self, labels: Mapping[str, str], base: str) -> tuple[Combination, ...]:
@@ -118,7 +122,7 @@ class Factorial(View):
     """Every combination of edits, or the 2^-p fraction of them that tells main effects apart best."""
 
     type: Literal["factorial"] = "factorial"
-    fraction: int = Field(0, ge=0, le=8, description="p: 2^(k-p) of the 2^k combinations; 0 for all")
+    fraction: int = Field(default=0, ge=0, le=8, description="p: 2^(k-p) of the 2^k combinations; 0 for all")
     generators: dict[str, tuple[str, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]],
         description="edits whose column is the product of others' columns; chosen for the highest resolution if empty",
@@ -147,8 +151,8 @@ class ListedRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field("", max_length=200, description="for the table; the labels of its edits if empty")
-    edits: tuple[str, ...] = Field((), description="names of edits in order")
+    label: str = Field(default="", max_length=200, description="for the table; the labels of its edits if empty")
+    edits: tuple[str, ...] = Field(default=(), description="names of edits in order")
 
 
 def _listed(raw: Any) -> Any:
@@ -161,12 +165,14 @@ class Enumerate(View):
 
     type: Literal["enumerate"] = "enumerate"
     rows: tuple[Annotated[ListedRow, BeforeValidator(_listed)], ...] = Field(
-        (), max_length=MAX_DESIGN, description="edits of each row"
+        default=(), max_length=MAX_DESIGN, description="edits of each row"
     )
     over: dict[str, tuple[Any, ...]] = Field(
         default_factory=dict[str, tuple[Any, ...]], description="values by dotted path; a row for each combination"
     )
-    against: str = Field("", max_length=200, description="label of the reference row; the unedited or first if empty")
+    against: str = Field(
+        default="", max_length=200, description="label of the reference row; the unedited or first if empty"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Enumerate:

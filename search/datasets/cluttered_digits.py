@@ -17,13 +17,13 @@ class ClutteredDigits(Dataset):
 
     type: Literal["cluttered_digits"] = "cluttered_digits"
     resolution: Annotated[int, Field(ge=64, le=1024, strict=True, description="image side in pixels")] = 64
-    train: int = Field(2500, ge=100, le=1_000_000, strict=True, description="training scenes")
-    validation: int = Field(600, ge=100, le=1_000_000, strict=True, description="validation scenes")
-    test: int = Field(2000, ge=100, le=1_000_000, strict=True, description="test scenes")
-    fragments: int = Field(3, ge=0, le=50, strict=True, description="pieces of other digits in each scene")
-    smallest: float = Field(0.55, ge=0.05, le=1, description="smallest digit over image side")
-    largest: float = Field(0.7, ge=0.05, le=0.85, description="largest digit over image side")
-    seed: int = Field(0, ge=0, le=2**63, strict=True, description="seed of the composition")
+    train: int = Field(default=2500, ge=100, le=1_000_000, strict=True, description="training scenes")
+    validation: int = Field(default=600, ge=100, le=1_000_000, strict=True, description="validation scenes")
+    test: int = Field(default=2000, ge=100, le=1_000_000, strict=True, description="test scenes")
+    fragments: int = Field(default=3, ge=0, le=50, strict=True, description="pieces of other digits in each scene")
+    smallest: float = Field(default=0.55, ge=0.05, le=1, description="smallest digit over image side")
+    largest: float = Field(default=0.7, ge=0.05, le=0.85, description="largest digit over image side")
+    seed: int = Field(default=0, ge=0, le=2**63, strict=True, description="seed of the composition")
 
     @model_validator(mode="after")
     def _check(self) -> "ClutteredDigits":

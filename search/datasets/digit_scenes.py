@@ -18,14 +18,14 @@ class DigitScenes(Dataset):
 
     type: Literal["digit_scenes"] = "digit_scenes"
     resolution: Annotated[int, Field(ge=64, le=1024, strict=True, description="image side in pixels")] = 128
-    train: int = Field(1000, ge=50, le=1_000_000, strict=True, description="training scenes")
-    validation: int = Field(200, ge=50, le=1_000_000, strict=True, description="validation scenes")
-    test: int = Field(500, ge=50, le=1_000_000, strict=True, description="test scenes")
-    fewest: int = Field(2, ge=1, le=25, strict=True, description="fewest digits in a scene")
-    most: int = Field(4, ge=1, le=25, strict=True, description="most digits in a scene")
-    smallest: float = Field(0.3, ge=0.05, le=0.85, description="smallest digit over image side")
-    largest: float = Field(0.42, ge=0.05, le=0.85, description="largest digit over image side")
-    seed: int = Field(0, ge=0, le=2**63, strict=True, description="seed of the composition")
+    train: int = Field(default=1000, ge=50, le=1_000_000, strict=True, description="training scenes")
+    validation: int = Field(default=200, ge=50, le=1_000_000, strict=True, description="validation scenes")
+    test: int = Field(default=500, ge=50, le=1_000_000, strict=True, description="test scenes")
+    fewest: int = Field(default=2, ge=1, le=25, strict=True, description="fewest digits in a scene")
+    most: int = Field(default=4, ge=1, le=25, strict=True, description="most digits in a scene")
+    smallest: float = Field(default=0.3, ge=0.05, le=0.85, description="smallest digit over image side")
+    largest: float = Field(default=0.42, ge=0.05, le=0.85, description="largest digit over image side")
+    seed: int = Field(default=0, ge=0, le=2**63, strict=True, description="seed of the composition")
 
     @model_validator(mode="after")
     def _check(self) -> "DigitScenes":

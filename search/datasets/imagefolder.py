@@ -22,17 +22,25 @@ class ImageFolder(Dataset):
     path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
     resolution: Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")] = 224
     validation: float = Field(
-        0.1, gt=0, le=0.45, description="share of training images for validation, without a folder"
+        default=0.1, gt=0, le=0.45, description="share of training images for validation, without a folder"
     )
-    test: float = Field(0.1, gt=0, le=0.45, description="share of training images for the test, without a folder")
-    crop: float = Field(0.875, ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")
-    smallest_area: float = Field(0.08, gt=0, le=1, description="smallest part of an image's area to train on")
-    flip: bool = Field(True, description="mirror half of the training images")
+    test: float = Field(
+        default=0.1, gt=0, le=0.45, description="share of training images for the test, without a folder"
+    )
+    crop: float = Field(
+        default=0.875, ge=0.1, le=1, description="part of the shorter side that is scored, around the centre"
+    )
+    smallest_area: float = Field(default=0.08, gt=0, le=1, description="smallest part of an image's area to train on")
+    flip: bool = Field(default=True, description="mirror half of the training images")
     num_classes: int | None = Field(
-        None, ge=2, le=1_000_000, strict=True, description="number of class folders, to check specs where they are not"
+        default=None,
+        ge=2,
+        le=1_000_000,
+        strict=True,
+        description="number of class folders, to check specs where they are not",
     )
     protocol: str | None = Field(
-        None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
+        default=None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
 
     @property

@@ -35,13 +35,15 @@ class Command(Evaluator):
     type: Literal["command"] = "command"
     command: tuple[str, ...] = Field(min_length=1, description="program and arguments")
     resolution: int = Field(
-        224, gt=0, le=16384, strict=True, description="side of the image for which costs are stated"
+        default=224, gt=0, le=16384, strict=True, description="side of the image for which costs are stated"
     )
     timeout: float = Field(
-        86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
+        default=86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
     )
-    label: str = Field("accuracy", max_length=60, description="name of the accuracy in reports")
-    benchmark: str | None = Field(None, description="published benchmark that it is comparable with: imagenet1k")
+    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    benchmark: str | None = Field(
+        default=None, description="published benchmark that it is comparable with: imagenet1k"
+    )
     metrics: OwnMetrics = Field(
         default_factory=dict[str, MetricSpec],
         description="further numbers that it prints, for objectives: {energy_j: {unit: J}, top5: maximize}",

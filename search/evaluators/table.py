@@ -29,7 +29,7 @@ class Lookup(Evaluator):
 
     type: Literal["table"] = "table"
     table: str = Field(
-        "five_stage_grid",
+        default="five_stage_grid",
         min_length=1,
         description="name of a shipped table, or a CSV file, relative to where the command runs",
     )
@@ -37,7 +37,7 @@ class Lookup(Evaluator):
         default_factory=lambda: parse_dataset("cluttered_digits"),
         description="data set that the table's layouts were trained on: it says resolution, classes and label",
     )
-    seed: Literal["study", "mean"] = Field("study", description="which of a layout's rows answers")
+    seed: Literal["study", "mean"] = Field(default="study", description="which of a layout's rows answers")
 
     @model_validator(mode="after")
     def _check(self) -> Lookup:

@@ -35,9 +35,9 @@ class Train(Evaluator):
     recipe: AnyRecipe = Field(
         default_factory=lambda: Recipe.model_validate({}), description="how to train: fields, a recipe's name, or both"
     )
-    init: Literal["vit", "fan_out"] = Field("fan_out", description="initial weights; see archspec.build")
-    zero_init_residual: bool = Field(True, description="start every residual branch at zero (less seed noise)")
-    latency_rounds: int = Field(7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
+    init: Literal["vit", "fan_out"] = Field(default="fan_out", description="initial weights; see archspec.build")
+    zero_init_residual: bool = Field(default=True, description="start every residual branch at zero (less seed noise)")
+    latency_rounds: int = Field(default=7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
 
     @model_validator(mode="after")
     def _check(self) -> Train:

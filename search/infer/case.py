@@ -39,10 +39,10 @@ class _Strict(BaseModel, ABC):
 @final
 class _ChoiceFile(_Strict):
     path: str | None = None
-    paths: list[str] | None = Field(None, min_length=1)
+    paths: list[str] | None = Field(default=None, min_length=1)
     times: str | None = None
-    values: list[Label] | None = Field(None, min_length=1)
-    options: dict[str, dict[str, Any]] | None = Field(None, min_length=1)
+    values: list[Label] | None = Field(default=None, min_length=1)
+    options: dict[str, dict[str, Any]] | None = Field(default=None, min_length=1)
 
 
 @final

@@ -42,11 +42,13 @@ class FinalSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seeds: int = Field(3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
+    seeds: int = Field(default=3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
     members: int = Field(
-        12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
+        default=12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
     )
-    anchors: tuple[str, ...] = Field((), description="presets trained beside the front, as points of comparison")
+    anchors: tuple[str, ...] = Field(
+        default=(), description="presets trained beside the front, as points of comparison"
+    )
     changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
 
 
@@ -62,14 +64,14 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
-        "search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
+        default="search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
     )
     space: dict[str, Any] = Field(description="the space: a file, the name of a shipped space, or the space itself")
     evaluator: AnyEvaluator = Field(
         default_factory=lambda: parse_evaluator("train"), description="how layouts are scored"
     )
     objectives: tuple[str, ...] = Field(
-        ("accuracy", "macs"),
+        default=("accuracy", "macs"),
         min_length=1,
         max_length=4,
         description="metrics that the evaluator gives; accuracy is maximised, costs are minimised",
@@ -78,9 +80,11 @@ class StudyConfig(BaseModel):
     budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
         default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
     )
-    trials: int = Field(100, ge=1, le=1_000_000, description="trained trials in all")
-    seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler and training")
-    baseline: int = Field(0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none")
+    trials: int = Field(default=100, ge=1, le=1_000_000, description="trained trials in all")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="seed of sampler and training")
+    baseline: int = Field(
+        default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
+    )
     final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
 
     @model_validator(mode="after")

@@ -22,9 +22,9 @@ class Classifier(Head):
     """
 
     type: Literal["classifier"] = "classifier"
-    classes: int = Field(1000, gt=0, le=1_000_000, strict=True, description="number of classes")
-    hidden: Width | None = Field(None, description="width of a 1x1 convolution before pooling; null for none")
-    norm: NormKind = Field("ln", description="norm of the last map")
+    classes: int = Field(default=1000, gt=0, le=1_000_000, strict=True, description="number of classes")
+    hidden: Width | None = Field(default=None, description="width of a 1x1 convolution before pooling; null for none")
+    norm: NormKind = Field(default="ln", description="norm of the last map")
 
     def layers(self, width: int) -> Layer:
         parts: dict[str, Layer] = {"norm": norm(self.norm, width)}

@@ -34,14 +34,18 @@ class HRClassifier(MapsHead):
 
     type: Literal["hr_classifier"] = "hr_classifier"
     variant: Literal["dense", "separable"] = Field(
-        "dense", description="3x3 convolutions dense, or depthwise with 1x1 ones"
+        default="dense", description="3x3 convolutions dense, or depthwise with 1x1 ones"
     )
     planes: int = Field(
-        32, gt=0, le=1024, strict=True, description="inner width of the first bottleneck; each next has twice as much"
+        default=32,
+        gt=0,
+        le=1024,
+        strict=True,
+        description="inner width of the first bottleneck; each next has twice as much",
     )
-    hidden: Width = Field(2048, description="width of the last 1x1 convolution")
-    classes: int = Field(1000, gt=0, le=1_000_000, strict=True, description="number of classes")
-    dropout: float = Field(0, ge=0, lt=1, description="rate of dropout before the linear layer")
+    hidden: Width = Field(default=2048, description="width of the last 1x1 convolution")
+    classes: int = Field(default=1000, gt=0, le=1_000_000, strict=True, description="number of classes")
+    dropout: float = Field(default=0, ge=0, lt=1, description="rate of dropout before the linear layer")
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         planes = [self.planes * 2**index for index in range(len(widths))]

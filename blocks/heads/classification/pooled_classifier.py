@@ -22,11 +22,11 @@ class PooledClassifier(Head):
     """
 
     type: Literal["pooled_classifier"] = "pooled_classifier"
-    classes: int = Field(1000, gt=0, le=1_000_000, strict=True, description="number of classes")
+    classes: int = Field(default=1000, gt=0, le=1_000_000, strict=True, description="number of classes")
     norm_at: Literal["map", "vector"] | None = Field(
-        None, description="layer norm at every position of the map, or of the pooled vector; null for none"
+        default=None, description="layer norm at every position of the map, or of the pooled vector; null for none"
     )
-    eps: float = Field(1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
+    eps: float = Field(default=1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
 
     def layers(self, width: int) -> Layer:
         norm, pool = ("norm", layer_norm(width, self.eps)), ("pool", GlobalPool())

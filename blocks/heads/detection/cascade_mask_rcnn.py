@@ -29,17 +29,19 @@ class CascadeMaskRCNN(MapsHead):
     """
 
     type: Literal["cascade_mask_rcnn"] = "cascade_mask_rcnn"
-    classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of the pyramid and of the heads' convolutions")
-    anchors: int = Field(3, gt=0, le=1000, strict=True, description="anchors per position of a level")
-    stages: int = Field(3, ge=1, le=4, strict=True, description="box and mask heads, one after the other")
-    hidden: Width = Field(1024, description="width of the box heads' linear layer")
-    rois: int = Field(1000, ge=1, le=100_000, strict=True, description="regions that each box head reads")
-    mask_rois: int = Field(100, ge=1, le=100_000, strict=True, description="regions that each mask head reads")
-    box_size: int = Field(7, ge=1, le=64, strict=True, description="cells per side of the box heads' regions")
-    mask_size: int = Field(14, ge=1, le=64, strict=True, description="cells per side of the mask heads' regions")
+    classes: int = Field(default=80, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of the pyramid and of the heads' convolutions")
+    anchors: int = Field(default=3, gt=0, le=1000, strict=True, description="anchors per position of a level")
+    stages: int = Field(default=3, ge=1, le=4, strict=True, description="box and mask heads, one after the other")
+    hidden: Width = Field(default=1024, description="width of the box heads' linear layer")
+    rois: int = Field(default=1000, ge=1, le=100_000, strict=True, description="regions that each box head reads")
+    mask_rois: int = Field(default=100, ge=1, le=100_000, strict=True, description="regions that each mask head reads")
+    box_size: int = Field(default=7, ge=1, le=64, strict=True, description="cells per side of the box heads' regions")
+    mask_size: int = Field(
+        default=14, ge=1, le=64, strict=True, description="cells per side of the mask heads' regions"
+    )
     input_norm: NormKind | None = Field(
-        None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
+        default=None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsLayer:

@@ -29,16 +29,18 @@ class MaskRCNN(MapsHead):
     """
 
     type: Literal["mask_rcnn"] = "mask_rcnn"
-    classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of the pyramid and of the heads' convolutions")
-    anchors: int = Field(3, gt=0, le=1000, strict=True, description="anchors per position of a level")
-    hidden: Width = Field(1024, description="width of the box head's two linear layers")
-    rois: int = Field(1000, ge=1, le=100_000, strict=True, description="regions that the box head reads")
-    mask_rois: int = Field(100, ge=1, le=100_000, strict=True, description="regions that the mask head reads")
-    box_size: int = Field(7, ge=1, le=64, strict=True, description="cells per side of the box head's regions")
-    mask_size: int = Field(14, ge=1, le=64, strict=True, description="cells per side of the mask head's regions")
+    classes: int = Field(default=80, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of the pyramid and of the heads' convolutions")
+    anchors: int = Field(default=3, gt=0, le=1000, strict=True, description="anchors per position of a level")
+    hidden: Width = Field(default=1024, description="width of the box head's two linear layers")
+    rois: int = Field(default=1000, ge=1, le=100_000, strict=True, description="regions that the box head reads")
+    mask_rois: int = Field(default=100, ge=1, le=100_000, strict=True, description="regions that the mask head reads")
+    box_size: int = Field(default=7, ge=1, le=64, strict=True, description="cells per side of the box head's regions")
+    mask_size: int = Field(
+        default=14, ge=1, le=64, strict=True, description="cells per side of the mask head's regions"
+    )
     input_norm: NormKind | None = Field(
-        None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
+        default=None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsLayer:

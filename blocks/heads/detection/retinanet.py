@@ -26,13 +26,13 @@ class RetinaNet(MapsHead):
     """
 
     type: Literal["retinanet"] = "retinanet"
-    classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of the pyramid and of the towers")
-    anchors: int = Field(9, gt=0, le=1000, strict=True, description="anchors per position")
-    depth: int = Field(4, ge=1, le=64, strict=True, description="3x3 convolutions in each tower")
-    extra: int = Field(2, ge=0, le=8, strict=True, description="levels beyond the maps that it reads")
+    classes: int = Field(default=80, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of the pyramid and of the towers")
+    anchors: int = Field(default=9, gt=0, le=1000, strict=True, description="anchors per position")
+    depth: int = Field(default=4, ge=1, le=64, strict=True, description="3x3 convolutions in each tower")
+    extra: int = Field(default=2, ge=0, le=8, strict=True, description="levels beyond the maps that it reads")
     input_norm: NormKind | None = Field(
-        None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
+        default=None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsLayer:

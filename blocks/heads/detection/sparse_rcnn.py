@@ -26,16 +26,16 @@ class SparseRCNN(MapsHead):
     """
 
     type: Literal["sparse_rcnn"] = "sparse_rcnn"
-    classes: int = Field(80, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of the pyramid and of the proposals")
-    proposals: int = Field(300, ge=1, le=100_000, strict=True, description="number of learned boxes")
-    stages: int = Field(6, ge=1, le=12, strict=True, description="stages, each with weights of its own")
-    heads: int = Field(8, ge=1, le=1024, strict=True, description="heads of the attention among proposals")
-    dynamic: Width = Field(64, description="inner channels of the convolutions that proposals make")
-    hidden: Width = Field(2048, description="hidden width of the feed-forward layers")
-    size: int = Field(7, ge=1, le=64, strict=True, description="cells per side of a region")
+    classes: int = Field(default=80, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of the pyramid and of the proposals")
+    proposals: int = Field(default=300, ge=1, le=100_000, strict=True, description="number of learned boxes")
+    stages: int = Field(default=6, ge=1, le=12, strict=True, description="stages, each with weights of its own")
+    heads: int = Field(default=8, ge=1, le=1024, strict=True, description="heads of the attention among proposals")
+    dynamic: Width = Field(default=64, description="inner channels of the convolutions that proposals make")
+    hidden: Width = Field(default=2048, description="hidden width of the feed-forward layers")
+    size: int = Field(default=7, ge=1, le=64, strict=True, description="cells per side of a region")
     input_norm: NormKind | None = Field(
-        None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
+        default=None, description="norm of each map that it reads, as Swin has for dense tasks; null for none"
     )
 
     def check(self, widths: tuple[int, ...]) -> None:

@@ -21,7 +21,7 @@ class PoseHeatmap(MapsHead):
     """
 
     type: Literal["pose_heatmap"] = "pose_heatmap"
-    joints: int = Field(17, gt=0, le=10_000, strict=True, description="number of joints")
+    joints: int = Field(default=17, gt=0, le=10_000, strict=True, description="number of joints")
 
     def reads(self, count: int) -> tuple[int, ...]:
         return (0,) if self.maps is None else super().reads(count)

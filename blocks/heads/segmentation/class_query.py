@@ -28,12 +28,18 @@ class ClassQuery(MapsHead):
     """
 
     type: Literal["class_query"] = "class_query"
-    classes: int = Field(150, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of queries and features")
-    depth: int = Field(2, ge=1, le=64, strict=True, description="how often the queries attend")
-    expansion: float = Field(4, gt=0, le=16, description="hidden width over width of the queries' feed-forwards")
-    supervise: bool = Field(True, description="training also returns the similarities of every attention, as logits")
-    auxiliary: Width | None = Field(None, description="channels of the auxiliary head on the first map; null for none")
+    classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of queries and features")
+    depth: int = Field(default=2, ge=1, le=64, strict=True, description="how often the queries attend")
+    expansion: float = Field(
+        default=4, gt=0, le=16, description="hidden width over width of the queries' feed-forwards"
+    )
+    supervise: bool = Field(
+        default=True, description="training also returns the similarities of every attention, as logits"
+    )
+    auxiliary: Width | None = Field(
+        default=None, description="channels of the auxiliary head on the first map; null for none"
+    )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         hidden = hidden_width(self.width, self.expansion)

@@ -22,10 +22,12 @@ class OCR(MapsHead):
     """
 
     type: Literal["ocr"] = "ocr"
-    classes: int = Field(150, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(512, description="channels of the features and of what describes a class")
-    inner: Width = Field(256, description="channels of queries, keys and values")
-    dropout: float = Field(0.05, ge=0, lt=1, description="rate of dropout of whole channels before the classifier")
+    classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=512, description="channels of the features and of what describes a class")
+    inner: Width = Field(default=256, description="channels of queries, keys and values")
+    dropout: float = Field(
+        default=0.05, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+    )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         return ObjectContext(widths, self.width, self.inner, self.classes, self.dropout)

@@ -27,10 +27,14 @@ class SegFormer(MapsHead):
     """
 
     type: Literal["segformer"] = "segformer"
-    classes: int = Field(150, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(256, description="channels of each map before they are concatenated, and after")
-    form: Literal["conv", "mlp"] = Field("conv", description="1x1 convolution, or linear layer on tokens, on each map")
-    dropout: float = Field(0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier")
+    classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=256, description="channels of each map before they are concatenated, and after")
+    form: Literal["conv", "mlp"] = Field(
+        default="conv", description="1x1 convolution, or linear layer on tokens, on each map"
+    )
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+    )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         return Pipeline(

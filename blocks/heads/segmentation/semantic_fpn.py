@@ -30,10 +30,16 @@ class SemanticFPN(MapsHead):
     """
 
     type: Literal["semantic_fpn"] = "semantic_fpn"
-    classes: int = Field(150, gt=0, le=100_000, strict=True, description="number of classes")
-    pyramid: Width = Field(256, description="channels of the feature pyramid, which has neither norms nor activations")
-    width: Width = Field(128, description="channels of the branches that bring each map to the size of the first")
-    dropout: float = Field(0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier")
+    classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
+    pyramid: Width = Field(
+        default=256, description="channels of the feature pyramid, which has neither norms nor activations"
+    )
+    width: Width = Field(
+        default=128, description="channels of the branches that bring each map to the size of the first"
+    )
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+    )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         f = self.pyramid

@@ -28,13 +28,15 @@ class UPerNet(MapsHead):
     """
 
     type: Literal["upernet"] = "upernet"
-    classes: int = Field(150, gt=0, le=100_000, strict=True, description="number of classes")
-    width: Width = Field(512, description="channels of the pyramid's maps")
+    classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
+    width: Width = Field(default=512, description="channels of the pyramid's maps")
     pools: tuple[int, ...] = Field(
-        (1, 2, 3, 6), min_length=1, max_length=8, strict=False, description="cells per side of the pooled maps"
+        default=(1, 2, 3, 6), min_length=1, max_length=8, strict=False, description="cells per side of the pooled maps"
     )
-    auxiliary: Width | None = Field(256, description="channels of the auxiliary head; null for none")
-    dropout: float = Field(0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifiers")
+    auxiliary: Width | None = Field(default=256, description="channels of the auxiliary head; null for none")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifiers"
+    )
 
     def check(self, widths: tuple[int, ...]) -> None:
         if not all(0 < size <= 64 for size in self.pools):
