@@ -1,6 +1,6 @@
 """Everything that an evaluator, a sampler or a data set of one's own is written with.
 
-`from archspec.plugins import Evaluator, Session, Task`; docs/start/python.md and docs/start/plugins.md show how.
+`from archspec.plugins import Evaluator, Session, Task`; docs/python.md and docs/start/plugins.md show how.
 """
 
 from typing import TYPE_CHECKING
