@@ -196,7 +196,7 @@ blocks.__path__.append({str(tmp_path)!r})
 from archspec.model.audit import audit
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
-from archspec.spec.json_schema import json_schema
+from archspec.json_schema.spec import json_schema
 from archspec.loader import parse
 from blocks.catalog import parts, tag
 from search.space.space import parse_space

@@ -30,6 +30,6 @@ class SpecFields(TypedDict, total=False):
 
 
 class SpecConstructor(Protocol):
-    """What `ArchSpec(...)` takes."""
+    """The keyword arguments of `ArchSpec(...)`."""
 
     def __call__(self, **fields: Unpack[SpecFields]) -> None: ...

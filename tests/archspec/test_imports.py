@@ -17,7 +17,7 @@ def run(code: str) -> str:
     [
         "import archspec.loader as l; l.dump(l.load('hiri-vit-s'), 'columns')",
         "from archspec.loader import load; from archspec.cost.measure import measure; measure(load('hiri-vit-s'), 224)",
-        "from archspec.spec.json_schema import json_schema; json_schema()",
+        "from archspec.json_schema.spec import json_schema; json_schema()",
         "import archspec.spec.diagnosis",
         "from archspec.loader import load\ntry: load('HR0x8')\nexcept Exception as error: assert 'depth' in str(error)",
         "from archspec.testing.random_specs import random_spec; import random; random_spec(random.Random(0))",

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from archspec.cost.measure import measure
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
+from archspec.json_schema.spec import json_schema
 from archspec.loader import dump, load, parse
-from archspec.spec.json_schema import json_schema
 from archspec.spec.schema import ArchSpec
 
 

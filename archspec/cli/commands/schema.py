@@ -11,6 +11,6 @@ PANEL = "Design"
 
 def schema() -> None:
     """JSON Schema of the spec format, for completion and checks in editors."""
-    from archspec.spec.json_schema import json_schema
+    from archspec.json_schema.spec import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))

@@ -8,10 +8,10 @@ from jsonschema import Draft202012Validator
 from archspec.cost.measure import measure
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
+from archspec.json_schema.spec import json_schema
 from archspec.loader import dump, load, parse
 from archspec.model.audit import audit
 from archspec.model.build import build
-from archspec.spec.json_schema import json_schema
 from archspec.spec.schema import ArchSpec
 from archspec.testing.contract import check_gradients, check_saved_bytes
 from archspec.testing.random_specs import random_spec

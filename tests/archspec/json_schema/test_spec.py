@@ -9,8 +9,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from archspec.documents.reader import parse_document
+from archspec.json_schema.spec import json_schema
 from archspec.loader import dump, load, presets
-from archspec.spec.json_schema import json_schema
 from archspec.testing.random_specs import random_spec
 from blocks.catalog import parts, tag
 

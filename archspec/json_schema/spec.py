@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.json_schema.spec_parallel import parallel_definitions
 from archspec.spec.diagnosis import KINDS
 from archspec.spec.forms import COLUMNS, MAX_STAGE_DEPTH
-from archspec.spec.json_schema_parallel import parallel_definitions
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec, StageSpec
 from archspec.spec.variants import VARIABLE
 from blocks.catalog import Part, find, parts, tag
