@@ -11,6 +11,7 @@ from archspec.api.fronts import ParetoFront, ParetoMember
 from archspec.api.recorded import RecordedRun
 from archspec.api.spaces import Budget, DesignSpace
 from archspec.api.spaces import space as open_space
+from archspec.cost.metrics import exact_metrics
 from archspec.documents.reader import Document
 from archspec.errors import FieldError, SpecError
 from archspec.loader import load
@@ -65,7 +66,9 @@ class RecordedSearch(RecordedRun):
         Raises:
             RunError: a damaged journal, or no trial is finished.
         """
-        return self._record().search.dropna(axis=1, how="all")
+        table = self._record().search.dropna(axis=1, how="all")
+        counts = [metric.name for metric in exact_metrics() if metric.name in table]
+        return table.astype(dict.fromkeys(counts, "Int64"))
 
     @property
     def study(self) -> optuna.Study:

@@ -311,7 +311,7 @@ class ArchSpec(BaseModel):
         """A spec with some of its values replaced: `spec.edit({"stages[3].width": 384, "stages[3].heads": 6})`.
 
         Args:
-            changes: values by dotted path, as in the edits of an ablation plan (docs/ablation.md), made in order.
+            changes: values by dotted path, as in the edits of an ablation plan (docs/start/ablation.md), made in order.
 
         Raises:
             SpecError: a path that does not exist, with the nearest one that does, or a spec that breaks a rule.
