@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from archspec.lazy import lazy_names
+from archspec.shadowing import check_packages, is_command
 
 if TYPE_CHECKING:
     from archspec.api.ablations import RecordedAblation, ablate
@@ -87,3 +88,7 @@ __getattr__ = lazy_names(__name__, _HOMES)
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+if not is_command():  # which checks them itself, to report in one line
+    check_packages()

@@ -1,5 +1,6 @@
 """The exceptions that a user of archspec can meet; each message is one line: place, field, rule, values."""
 
+from collections.abc import Mapping
 from typing import ClassVar, final
 
 
@@ -17,18 +18,25 @@ class SpecError(ArchspecError):
         field: the dotted path of the field, such as ``stages[3].heads``; empty when the whole input is meant.
         source: the file (or ``<code>``) that was read; empty when unknown.
         line: the line in ``source``, counted from 1.
+        option: where the value was given on the command line, such as ``--set trials``; the message then names it
+            instead of source and field.
     """
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, rule: str, *, field: str = "", source: str = "", line: int | None = None) -> None:
+    def __init__(
+        self, rule: str, *, field: str = "", source: str = "", line: int | None = None, option: str = ""
+    ) -> None:
         self.rule = " ".join(rule.split())
         self.field = field
         self.source = source
         self.line = line
+        self.option = option
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        if self.option:
+            return f"{self.option}: {self.rule}"
         place = f"{self.source}:{self.line}" if self.source and self.line else self.source
         return ": ".join(part for part in (place, self.field, self.rule) if part)
 
@@ -52,6 +60,22 @@ class AuditError(ArchspecError):
 
 class RunError(ArchspecError):
     """A run that could not go on: a diverged training, a damaged journal or checkpoint."""
+
+
+@final
+class ShadowedError(ArchspecError, ImportError):
+    """A module of the user's hides a package of archspec.
+
+    Args:
+        hidden: the path of what Python finds, by the name of the package.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, hidden: Mapping[str, str]) -> None:
+        self.hidden = dict(hidden)
+        found = ", ".join(f"{path} hides archspec's package {name}" for name, path in hidden.items())
+        super().__init__(f"{found}: rename {'it' if len(hidden) == 1 else 'them'}, or work in another folder")
 
 
 @final

@@ -21,9 +21,9 @@ FIGURES = "figures"
 PACKAGE = "reports.sections"
 
 S = TypeVar("S")
-"""What a section is about."""
+"""The results that a section is about."""
 D = TypeVar("D")
-"""What it computes."""
+"""The data that it computes from them."""
 
 
 @final
@@ -62,7 +62,7 @@ class SectionTable:
 @final
 @dataclass(frozen=True)
 class SectionContent:
-    """What the page shows of a section, from top to bottom.
+    """The part of the page that a section fills, from top to bottom.
 
     Attributes:
         title: the heading; empty where the section belongs to what is above it.
@@ -89,8 +89,8 @@ class Section(Generic[S, D]):
         of: the class of what it is about.
         order: its place on the page, smallest first.
         compute: its data, before anything is written; None where there is nothing to show.
-        write: writes the files into the folder of the report, in which `figures/` is there, and says what the page
-            shows of them; matplotlib has the style of reports meanwhile.
+        write: writes the files into the folder of the report, in which `figures/` is there, and returns the
+            content of the page; matplotlib has the style of reports meanwhile.
         narrow: whether it stands beside others where the page is wide enough.
     """
 
@@ -114,7 +114,7 @@ class ComputedSection(Generic[D]):
 @final
 @dataclass(frozen=True)
 class WrittenSection:
-    """What the page shows of a section, and whether that stands beside others."""
+    """The content of a section whose files are written, and whether it stands beside others."""
 
     content: SectionContent
     narrow: bool

@@ -88,7 +88,7 @@ def own_metrics(specs: Mapping[str, MetricSpec]) -> tuple[Metric, ...]:
 
 
 def check_value(metric: Metric, value: object) -> str:
-    """What is wrong with the value that an evaluator gives for a metric; empty where nothing is."""
+    """The rule that the value of an evaluator's metric breaks; empty where it breaks none."""
     low, high = (0, 1) if metric.unit == "%" else (-sys.float_info.max, sys.float_info.max)
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return ""

@@ -1,4 +1,4 @@
-"""Who proposes layouts. A sampler is one file in `search/samplers/`; the file's name is its tag.
+"""The interface of samplers, which propose layouts. Each is one file in `search/samplers/`; the file's name is its tag.
 
 A sampler is configuration, and declares what it can, so that a study which asks for more is refused when it is read;
 `open` gives what proposes in one run. Other packages add theirs through the entry-point group `archspec.samplers`.
@@ -178,7 +178,7 @@ AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(parse_sampler)]
 
 
 def open_start_up(problem: Problem) -> SamplerSession:
-    """What proposes start-up trials and the random baseline: uniform, inside the budget if there is one."""
+    """The sampler of start-up trials and of the random baseline: uniform, inside the budget if there is one."""
     from optuna.samplers import RandomSampler
 
     from search.budget.confined_samplers import UniformSampler

@@ -17,6 +17,7 @@ import typer
 from archspec import __version__
 from archspec.cli import commands
 from archspec.errors import ArchspecError
+from archspec.shadowing import check_packages
 
 PANELS = ("Design", "Search", "Ablate", "Papers")
 """Groups of commands, in the order of `archspec --help`."""
@@ -26,6 +27,7 @@ def main() -> NoReturn:
     """Run the command line; bad input is one line and exit code 2, a failure of ours exit code 1."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
+        check_packages()
         make_app([asked] if asked in command_names() else command_names())()
     except ArchspecError as error:
         print(f"archspec: {error}", file=sys.stderr)  # noqa: T201

@@ -57,7 +57,7 @@ class Metric:
 
     @property
     def text(self) -> str:
-        """What running text and heads of columns call it."""
+        """Name in running text and in the heads of columns."""
         return self.label or self.title
 
     def of(self, lines: Sequence[Line]) -> int:

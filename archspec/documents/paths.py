@@ -15,7 +15,7 @@ NOTHING = object()
 """What `get` gives where there is no value."""
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_STEP = re.compile(rf"\.?({_WORD.pattern})|\[([0-9]{{1,6}})\]")
+_STEP = re.compile(rf"\.?({_WORD.pattern})|\[([0-9]{{1,6}})\]|\['([^'\\\x00-\x1f]{{0,78}})'\]")
 
 
 class PlaceError(FieldError):
@@ -38,7 +38,7 @@ def format_path(place: Iterable[str | int]) -> str:
 
 
 def parse_path(path: str) -> Place:
-    """`stages[3].heads` as `("stages", 3, "heads")`.
+    """`stages[3].heads` as `("stages", 3, "heads")`; a key that is no word stands in quotes: `budget['macs@64']`.
 
     Raises:
         FieldError: malformed.
@@ -50,7 +50,8 @@ def parse_path(path: str) -> Place:
         dotted = path[position : position + 1] == "."
         if match is None or (match[1] is not None and dotted != (position > 0)):
             raise FieldError(path, "is not a dotted path such as stages[3].width")
-        place.append(match[1] if match[1] is not None else int(match[2]))
+        word, index, quoted = match.groups()
+        place.append(word if word is not None else quoted if quoted is not None else int(index))
         position = match.end()
     return tuple(place)
 
@@ -105,6 +106,18 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {lowered[near[0]]}?)" if near else ""
 
 
+def entry(items: Sequence[Any], step: str | int, above: Sequence[str | int]) -> Any:
+    """The entry of a list that stands at the place `above`.
+
+    Raises:
+        FieldError: it has none of that number.
+    """
+    if isinstance(step, int) and step < len(items):
+        return items[step]
+    entries = "1 entry" if len(items) == 1 else f"{len(items)} entries"
+    raise FieldError(format_path([*above, step]), f"does not exist: {format_path(above)} has {entries}")
+
+
 def _follow(node: Any, place: Sequence[str | int]) -> Any:
     for depth, step in enumerate(place):
         node = _step(node, step, place[:depth])
@@ -114,11 +127,7 @@ def _follow(node: Any, place: Sequence[str | int]) -> Any:
 def _step(node: Any, step: str | int, above: Sequence[str | int]) -> Any:
     path = format_path([*above, step])
     if isinstance(node, list):
-        items = cast("list[Any]", node)
-        if isinstance(step, int) and step < len(items):
-            return items[step]
-        entries = "1 entry" if len(items) == 1 else f"{len(items)} entries"
-        raise FieldError(path, f"does not exist: {format_path(above)} has {entries}")
+        return entry(cast("list[Any]", node), step, above)
     if isinstance(node, dict):
         known = cast("dict[Any, Any]", node)
         if step in known:

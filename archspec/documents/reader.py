@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, final
@@ -40,32 +40,74 @@ _WORDS: dict[str, Any] = {
 
 @final
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The origin of a value that its document does not state itself: another file, or an option."""
+
+    source: str = ""
+    option: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data, and the line (from 1) of each of its values by place."""
+    """Plain data, and the line (from 1) of each of its values by place.
+
+    Attributes:
+        data: what was read.
+        source: the file, or the name of what is shipped.
+        lines: line of each value, in `source` or where its origin says.
+        origins: of values that `source` does not state itself, by place.
+    """
 
     data: Any
     source: str
     lines: dict[Place, int] = field(default_factory=dict[Place, int])
+    origins: dict[Place, Origin] = field(default_factory=dict[Place, Origin])
 
     def line(self, place: Place) -> int | None:
         """Line of the value at `place`, or of the nearest value around it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place)
+        return self.lines.get(self._known(place))
 
-    def refuse(self, place: Place, rule: str) -> SpecError:
-        """The error of a rule that is broken at `place`."""
-        return SpecError(rule, field=format_path(place), source=self.source, line=self.line(place))
+    def origin(self, place: Place) -> Origin:
+        """The origin of the value at `place`, or of the nearest value around it."""
+        return self.origins.get(self._known(place)) or Origin(self.source)
+
+    def refuse(self, place: Place, rule: str, name: str | None = None) -> SpecError:
+        """The error of a rule that is broken at `place`; `name` is what the field is called where not by its place."""
+        known = self._known(place)
+        origin = self.origins.get(known) or Origin(self.source)
+        inner = format_path(place[len(known) :])
+        option = f"{origin.option}: {inner}" if origin.option and inner else origin.option
+        shown = format_path(place) if name is None else name
+        return SpecError(rule, field=shown, source=origin.source, line=self.lines.get(known), option=option)
 
     def below(self, key: str) -> Document:
         """The value under a key of the top, as a document of its own with the lines of this one."""
-        lines = {place[1:]: line for place, line in self.lines.items() if place[:1] == (key,)}
-        return Document(self.data[key], self.source, lines)
+        inside = [place for place in {**self.lines, **self.origins} if place[:1] == (key,)]
+        return self.moved(self.data[key], ((place[1:], place) for place in inside))
 
-    def beside(self, name: str) -> str:
-        """The file called `name` in the folder of this document; `name` itself where there is none."""
-        path = Path(self.source).parent / name
+    def moved(self, data: Any, places: Iterable[tuple[Place, Place]]) -> Document:
+        """A document of other data; `places` says, place by place, from which place of this one a value comes."""
+        lines: dict[Place, int] = {}
+        origins: dict[Place, Origin] = {}
+        for new, old in places:
+            known = self._known(old)
+            if known in self.lines:
+                lines[new] = self.lines[known]
+            if known in self.origins:
+                origins[new] = self.origins[known]
+        return Document(data, self.source, lines, origins)
+
+    def beside(self, name: str, place: Place = ()) -> str:
+        """The file called `name` in the folder of the file that states what is at `place`, or else `name` itself."""
+        path = Path(self.origin(place).source).parent / name
         return str(path) if path.is_file() else name
+
+    def _known(self, place: Place) -> Place:
+        """`place`, or the nearest place around it of which it is known where it comes from."""
+        while place and place not in self.lines and place not in self.origins:
+            place = place[:-1]
+        return place
 
 
 def is_file_name(text: str) -> bool:

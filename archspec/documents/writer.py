@@ -22,6 +22,11 @@ def write_yaml(data: dict[Any, Any]) -> str:
     return "".join(f"{line}\n" for line in _mapping(data, 0))
 
 
+def write_flow(value: Any) -> str:
+    """Any value that `write_yaml` knows, as YAML on one line."""
+    return _flow(value)
+
+
 def _mapping(data: dict[Any, Any], indent: int) -> Iterator[str]:
     for key, value in data.items():
         name = _scalar(key)

@@ -1,9 +1,4 @@
-"""The effect of a plan's edit on a spec: values by dotted path, each in the form in which people write a spec.
-
-A path names what the row form has: `stem`, `head`, `stages`, `stages[2]`, `stages[2].block`, `stages[2].depth`,
-`stages[2].downsample`, `resolution`; an option that the blocks of a stage share (`stages[2].expansion`); a field of
-canonical form (`stages[2].blocks[0].sr`); or a field of every part of one type (`irds_b.expansion`).
-"""
+"""One edit of a spec's data, in the form in which people write a spec; see `archspec.edits.edit` for the language."""
 
 from __future__ import annotations
 
@@ -13,17 +8,19 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from archspec.documents.paths import Place, format_path, parse_path, suggest
+from archspec.documents.reader import Document
 from archspec.documents.wording import plural, show
+from archspec.edits.draft import Draft
 from archspec.edits.patch_stage import branched_row, make_part, make_stage, row_of_blocks
-from archspec.edits.references import overlap, resolve_edits, with_edits
+from archspec.edits.references import overlap, resolve_edits, unknown_start, with_edits
 from archspec.errors import FieldError
 from archspec.loader import written
 from archspec.spec.diagnosis import first_problem
 from archspec.spec.forms_parallel import WHOLE
-from archspec.spec.schema import ArchSpec
-from blocks.catalog import find_part, parts, tag
+from archspec.spec.schema import ArchSpec, InputSpec
+from blocks.catalog import find_part, tag
 
-PLAIN = ("topology", "resolution", "channels", "drop_path", "variants")
+PLAIN = ("topology", "resolution", "input", "channels", "drop_path", "variants", "name", "description", "status")
 TOP = ("stem", "stages", "head", *PLAIN)
 
 
@@ -59,6 +56,8 @@ def _patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             edited = branched_row if parallel else row_of_blocks
             row = edited(data["stages"][index], index, key, value, path)
             return _with_stage(data, index, make_stage(row, index, path, parallel))
+        case ("stages", int(index), str(key)) if key not in (known := _options(data["stages"][index])):
+            raise FieldError(path, f"does not exist{suggest(key, ('block', 'depth', *known))}")
         case ("stages", int(index), "block", *rest) if rest:
             return _with_field(data, format_path(("stages", index, *rest)), value, path)
         case (*_, "blocks", int()) | (*_, "downsample" | "fuse_before" | "fuse"):
@@ -69,6 +68,12 @@ def _patched(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             return {**data, key: make_part(value)}
         case (str(key),) if key in PLAIN:
             return {**data, key: value}
+        case ("input", key, *_) if key not in InputSpec.model_fields:
+            raise FieldError(path, f"does not exist{suggest(str(key), InputSpec.model_fields)}")
+        case ("input", *_):
+            draft = Draft(Document(data, ""), ArchSpec)
+            draft.put(place, Document(value, ""))
+            return draft.document.data
         case _:
             return _with_field(data, path, value, path)
 
@@ -121,12 +126,16 @@ def _check_top(data: dict[str, Any], path: str, place: Place) -> None:
         return
     if part is not None:
         raise FieldError(path, f"must go on to a field of {tag(part)}, such as {tag(part)}.{_some_field(part)}")
-    hint = suggest(str(first), (*TOP, *(tag(one) for one in parts())))
-    raise FieldError(path, f"does not exist{hint or ': a path begins with ' + ', '.join(TOP[:4]) + ' or a type'}")
+    raise unknown_start(path, TOP)
 
 
 def _some_field(part: type[Any]) -> str:
     return next((name for name in part.model_fields if name != "type"), "field")
+
+
+def _options(stage: dict[str, Any]) -> list[str]:
+    """The fields of a stage of a pyramid, and the options of its blocks."""
+    return [*stage, *(name for block in stage["blocks"] for name in block if name != "type")]
 
 
 def _check_stage(data: dict[str, Any], path: str, index: str | int) -> None:
@@ -135,7 +144,8 @@ def _check_stage(data: dict[str, Any], path: str, index: str | int) -> None:
         raise FieldError(path, f"does not exist: stages is a list (the nearest path is stages[0].{index})")
     if index >= count:
         nearest = path.replace(f"[{index}]", f"[{count - 1}]", 1)
-        raise FieldError(path, f"does not exist among {plural(count, 'stage')} (the nearest path is {nearest})")
+        rule = f"does not exist: stages has {plural(count, 'entry')} (the nearest path is {nearest})"
+        raise FieldError(path, rule)
 
 
 def _with_stage(data: dict[str, Any], index: int, stage: dict[str, Any]) -> dict[str, Any]:

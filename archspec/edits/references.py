@@ -1,4 +1,4 @@
-"""Edits of a spec's data by dotted path, as a case writes them.
+"""Edits of the fields of canonical data by dotted path, as the choices of a case write them.
 
 A path names a field (`stages[2].expansion`), the same field in every part of one type (`irds_a.expansion`), or what the
 spec changes at one resolution (`variants[224]`). A value may refer to the spec: `{of: stem.width, times: 2}`.
@@ -121,12 +121,19 @@ def _targets(data: dict[str, Any], path: str) -> list[str]:
             raise FieldError(path, "must name one stage, such as stages[2], or a field inside it")
         return [path]
     part = find_part(first)
-    if part is None or len(place) == 1:
-        known = (*_PARTS, "variants", *(tag(one) for one in parts()))
-        hint = suggest(first, known) if part is None else ": a field must follow"
-        raise FieldError(path, f"does not begin with stem, stages[i], head, variants[i] or a type{hint}")
+    if part is None:
+        raise unknown_start(path, (*_PARTS, "variants"))
+    if len(place) == 1:
+        raise FieldError(path, f"must go on to a field of {tag(part)}")
     rest = place[1:]
     return [format_path((*above, *rest)) for above, entry in _entries(data) if entry.get("type") == tag(part)]
+
+
+def unknown_start(path: str, known: Sequence[str]) -> FieldError:
+    """The error of a path that begins neither with one of the fields `known` nor with a type."""
+    hint = suggest(str(parse_path(path)[0]), (*known, *(tag(one) for one in parts())))
+    begins = f": a path begins with {', '.join(known[:4])} or a type"
+    return FieldError(path, f"does not exist{hint or begins}")
 
 
 def _entries(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:

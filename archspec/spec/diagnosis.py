@@ -64,6 +64,15 @@ def explain_config(error: ValidationError, document: Document, known: dict[Place
     return explain(error, document, known)
 
 
+def known_fields(model: type[BaseModel]) -> dict[Place, set[str]]:
+    """The fields of a configuration and of the parts that its fields hold, as `explain` takes them."""
+    known: dict[Place, set[str]] = {(): set(model.model_fields)}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            known[name,] = set(field.annotation.model_fields)
+    return known
+
+
 def first_problem(error: ValidationError) -> tuple[Place, str]:
     """The place of the first problem of `error` in canonical form, and its rule."""
     place, rule, _ = _problems(error, {})[0]

@@ -100,7 +100,7 @@ class ViewResults:
 
     @property
     def score(self) -> str:
-        """Which split and quality the scores are of: `test accuracy`."""
+        """The split and the quality that the scores are of: `test accuracy`."""
         return f"{self.record.score} {self.record.metric.word}"
 
 

@@ -118,7 +118,7 @@ def on_page(content: AblationTable) -> SectionTable:
 
 
 def emphasis(mark: str) -> Emphasis:
-    """How the cells of a row with this mark are set."""
+    """The form in which the cells of a row with this mark are set."""
     return "bold" if mark in ("better", "worse") else "grey"
 
 

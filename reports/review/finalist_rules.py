@@ -152,7 +152,7 @@ def published_beside(run: SearchRun) -> Iterator[Objection]:
         f"resolution than {run.record.resolution} px; no published network was trained under the recipe of this run"
     )
     yield Objection(
-        "minor", "published-beside", text, "figure tradeoff", run.shell.extend("final.anchors", "[hiri-vit-s]")
+        "minor", "published-beside", text, "figure tradeoff", run.shell.extend("final.anchors", ["hiri-vit-s"])
     )
 
 
@@ -182,11 +182,10 @@ def _kendall(members: list[FrontMember]) -> float:
 
 
 def _alike(run: SearchRun, changes: Mapping[str, Any]) -> str:
-    """Search under the settings that the finalists had; where these are nested, report under those of the trials."""
+    """Search under the settings that the finalists had."""
     evaluator: Any = run.asked.get("evaluator")
-    section = "recipe" if isinstance(evaluator, Mapping) and "recipe" in evaluator else "evaluator"
-    flat = not any(isinstance(value, Mapping | list) for value in changes.values())
-    return run.shell.alike(section, changes if flat else {})
+    section = "evaluator.recipe" if isinstance(evaluator, Mapping) and "recipe" in evaluator else "evaluator"
+    return run.shell.alike(section, changes)
 
 
 def _evaluators(run: SearchRun, *, anchors: bool) -> dict[str, Mapping[str, Any]]:

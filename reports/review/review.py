@@ -55,18 +55,13 @@ class Review:
     checked: tuple[str, ...]
 
 
-def review(run: Path) -> tuple[Objection, ...]:
-    """The objections to the search or ablation in the folder `run`, serious ones first.
+def examine(run: Path) -> Review:
+    """The objections to the search or ablation in the folder `run`, with what was checked.
 
     Raises:
         SpecError: there is no journal, or a statistic needs scipy, which is not installed.
         RunError: the journal is damaged, or holds no finished trial of a search.
     """
-    return examine(run).objections
-
-
-def examine(run: Path) -> Review:
-    """The objections with what was checked; raises as `review` does."""
     run = run if run.name not in ("", "..") else run.resolve()  # a shell line needs its name
     ablation = find_ablation(run)
     if ablation is None:

@@ -160,8 +160,8 @@ def repaired_layouts(run: SearchRun) -> Iterator[Objection]:
     )
     # Under a budget, even one that everything meets, these samplers propose inside only.
     inside = run.sampler if run.sampler in ("random", "qmc", "nsga3") else "nsga2"
-    edits = {} if run.asked.get("budget") else {"budget": '{params: "> 0"}'}
-    command = run.shell.again("inside", f"--sampler {inside}", edits)
+    changes = {} if run.asked.get("budget") else {"budget": {"params": "> 0"}}
+    command = run.shell.again("inside", f"--sampler {inside}", changes)
     yield Objection("minor", "repaired-layouts", text, _trials(list(repaired["number"])), command)
 
 

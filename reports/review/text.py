@@ -21,7 +21,7 @@ def lines(found: Review) -> Iterator[str]:
             f"{objection.text}.", WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
         )
         yield from wrap(f"at: {objection.place}", WIDTH, initial_indent="  ", subsequent_indent="      ")
-        yield f"  $ {objection.command}"
+        yield from (f"  $ {command}" for command in objection.command.splitlines())
         yield ""
     serious = sum(objection.severity == "serious" for objection in found.objections)
     counted = plural(len(found.objections), "objection") if found.objections else "no objection"

@@ -1,4 +1,4 @@
-"""What the sections of a search's report are about: the run's record, its front, and the specs of the front."""
+"""The results of a search that the sections of its report are about: record, front, and the specs of the front."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_results(run: Path) -> SearchResults:
 
 
 def asked(record: Record) -> str:
-    """What the study searched for, in words."""
+    """The objectives of the study in words."""
     most = [in_text(one) for one in record.goals if one.direction == "maximize" and one.name != QUALITY]
     least = [in_text(one) for one in record.goals if one.direction == "minimize"]
     words = f"maximising {' and '.join([record.metric.word, *most])}"

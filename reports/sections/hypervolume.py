@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""How far a search has come after each trained layout: its hypervolume, beside that of a random search."""
+"""The hypervolume of a search after each trained layout, beside that of a random search."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Progress:
 
     @property
     def shared(self) -> int:
-        """How many layouts every arm has trained: after as many, the arms compare."""
+        """The number of layouts that every arm has trained: after as many, the arms compare."""
         return min(len(arm.trials) for arm in self.arms)
 
     @property
@@ -88,7 +88,7 @@ class Progress:
 
     @property
     def note(self) -> str:
-        """What a reader should know of the comparison."""
+        """The sentence that a reader needs beside the comparison."""
         if len(self.arms) > 1:
             return (
                 f"After {self.shared} trained layouts: {self.result}. One run of each, so the spread between runs is "
@@ -218,7 +218,7 @@ def _write(data: tuple[Progress, Record], folder: Path) -> SectionContent:
 
 
 def _rule(record: Record) -> str:
-    """How the corners of all objectives but accuracy are chosen."""
+    """The rule for the corners of all objectives but accuracy."""
     goals = [metric for metric in record.goals if metric.name != QUALITY]
     if all(metric.direction == "minimize" and metric.unit != "%" for metric in goals):
         return "log10 of each cost from the cheapest trial of either arm to a tenth of the span beyond the dearest"

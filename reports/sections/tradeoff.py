@@ -111,7 +111,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What the figure shows; `notes` are the sentences under it, `word` what they call the metric."""
+    """The panels of the figure; `notes` are the sentences under it, `word` what they call the metric."""
 
     metric: str
     panels: tuple[Panel, ...]

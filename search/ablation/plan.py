@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
@@ -9,13 +11,15 @@ from typing import Annotated, Any, Literal, cast, final
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from archspec.documents.paths import place_of, suggest
+from archspec.documents.paths import Place, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.shipped import Shelf
 from archspec.documents.wording import show
+from archspec.edits.draft import Draft
+from archspec.edits.settings import Setting, apply_settings
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse, written
-from archspec.spec.diagnosis import explain_config
+from archspec.spec.diagnosis import explain_config, known_fields
 from archspec.spec.schema import ArchSpec
 from search.ablation.views import AnyView
 from search.evaluator import AnyEvaluator
@@ -129,13 +133,14 @@ def plans() -> tuple[str, ...]:
     return PLANS.names()
 
 
-def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> Plan:
+def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None, settings: Sequence[Setting] = ()) -> Plan:
     """The plan in a file, the one that a run recorded (by its folder or name), or a shipped one by its name.
 
     Args:
         source: names it; a run comes before a file, and a file before a shipped plan.
         runs: the folder of all runs.
         asked: options given on the command line.
+        settings: `--set` of the command line, below `asked`.
 
     Raises:
         SpecError: nothing of these, or a rule is broken.
@@ -146,8 +151,11 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None) -> P
     unknown = f"{source!r:.80} is no plan file, no shipped plan{suggest(source, shipped)} and no run in {runs}"
     unknown = f"{unknown}; shipped are {', '.join(shipped)}"
     document = read_document(recorded) if recorded else PLANS.find(source, unknown)
-    if isinstance(document.data, dict) and asked:
-        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
+    if isinstance(document.data, dict):
+        options = asked or {}
+        draft = Draft(replace(document, data={**cast("dict[str, Any]", document.data), **options}), PlanConfig)
+        apply_settings(draft, [setting for setting in settings if setting.place not in {(key,) for key in options}])
+        document = draft.document
     return parse_plan(document)
 
 
@@ -184,5 +192,5 @@ def _open_base(raw: Any, document: Document) -> ArchSpec:
 
 def _explain(error: ValidationError, document: Document) -> SpecError:
     names: set[str] = {str(step) for one in error.errors() for step in one["loc"][1:2] if one["loc"][0] == "edits"}
-    known = {("edits", name): set(EditSpec.model_fields) for name in names}
-    return explain_config(error, document, {(): set(PlanConfig.model_fields), **known})
+    known: dict[Place, set[str]] = {("edits", name): set(EditSpec.model_fields) for name in names}
+    return explain_config(error, document, known_fields(PlanConfig) | known)

@@ -10,15 +10,16 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple, final
 
-from archspec.documents.paths import Place, parse_path, put
+from archspec.documents.paths import Place, parse_path
 from archspec.documents.reader import Document
 from archspec.documents.wording import plural
+from archspec.edits.draft import Draft
 from archspec.edits.patch import canonical, clashing, patched
 from archspec.edits.references import overlap
 from archspec.errors import FieldError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
-from search.ablation.plan import TRAINING, EditSpec, Plan, trains
+from search.ablation.plan import TRAINING, EditSpec, Plan, PlanConfig, trains
 from search.ablation.views import Combination, View
 from search.evaluator import Evaluator, parse_evaluator
 
@@ -292,13 +293,13 @@ class Ablation:
 def _retrained(evaluator: Evaluator | None, path: str, value: Any) -> Evaluator:
     if evaluator is None:
         raise FieldError(path, "needs an evaluator in the plan, whose field it sets")
-    data = {TRAINING: evaluator.model_dump(mode="json")}
+    draft = Draft(Document({TRAINING: evaluator.model_dump(mode="json")}, ""), PlanConfig)
     try:
-        put(data, path, value)
+        draft.put(parse_path(path), Document(value, ""))
     except FieldError as error:
         raise FieldError(path, error.rule if error.field == path else f"{error.field} {error.rule}") from None
     try:
-        return parse_evaluator(data[TRAINING])
+        return parse_evaluator(draft.document.data[TRAINING])
     except FieldError as error:
         where = f"evaluator.{error.field}" if error.field else "evaluator"
         raise FieldError(path, error.rule if where == path else f"{where}: {error.rule}") from None

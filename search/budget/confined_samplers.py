@@ -95,7 +95,7 @@ class GeneticSampler(ConfinedSampler):
         self._moved: tuple[str, ...] = ()
 
     def moved(self, number: int, params: Params) -> tuple[str, ...]:
-        """What was changed of a child to bring it inside, `path: old -> new`, if `params` are what became of it."""
+        """The changes that brought a child inside, `path: old -> new`, if `params` are what became of it."""
         return self._moved if self._params.get(number) == params else ()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -17,7 +17,7 @@ from archspec.spec.schema import ArchSpec
 from archspec.tree.trace import trace
 from archspec.tree.tree import plant_head
 from blocks.layers.maps import MapsLayer
-from search.plugins import find_class, parse_config, tags
+from search.plugins import find_class, parse_config
 from search.seeding import torch_generator
 from search.tasks.classification import Classification
 from search.tasks.task import Supervision
@@ -135,11 +135,6 @@ class Dataset(BaseModel, ABC):
 
 def _name(spec: ArchSpec) -> str:
     return "no head" if spec.head is None else spec.head.type
-
-
-def datasets() -> list[str]:
-    """Tags of every data set that is installed."""
-    return tags("search.datasets", GROUP)
 
 
 def find_dataset(tag: str) -> type[Dataset]:

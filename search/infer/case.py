@@ -15,6 +15,7 @@ from archspec.documents.paths import Place, format_path, suggest
 from archspec.documents.reader import Document, is_file_name
 from archspec.documents.shipped import Shelf
 from archspec.documents.wording import show
+from archspec.edits.edit import edit
 from archspec.edits.patch import canonical
 from archspec.edits.references import Edits, check_paths, resolve_edits, with_edits
 from archspec.errors import FieldError, SpecError
@@ -237,17 +238,11 @@ class _Reader:
 
     def _spec(self, name: str, entry: _SpecFile) -> dict[str, Any]:
         base = entry.base
-        data = canonical(load(self.document.beside(base) if is_file_name(base) else base))
-        place = ("specs", name, "edits")
-        for path, value in entry.edits.items():
-            try:
-                data = with_edits(data, resolve_edits(data, {path: value}))
-                ArchSpec.model_validate(data)
-            except FieldError as error:
-                raise self._error((*place, path), error.rule) from None
-            except ValidationError as error:
-                raise self._error((*place, path), f"gives no possible spec: {first_problem(error)[1]}") from None
-        return data
+        spec = load(self.document.beside(base) if is_file_name(base) else base)
+        try:
+            return canonical(edit(spec, entry.edits) if entry.edits else spec)
+        except SpecError as error:
+            raise self._error(("specs", name, "edits", error.field), error.rule) from None
 
     def _choice(self, name: str, entry: _ChoiceFile, specs: dict[str, dict[str, Any]]) -> Choice:
         place = ("choices", name)

@@ -1,4 +1,4 @@
-"""What an answer adds to the trial that it is of: its metrics, and the course of its training."""
+"""The attributes that an answer adds to the trial that it is of: its metrics, and the course of its training."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from archspec.spec.schema import AnyHead, AnyStem, ArchSpec, StageSpec
 from archspec.spec.variants import change
 from blocks.catalog import tag
 from blocks.component import MapsHead
-from search.space.holes import FAMILY, Hole, Params, Scalar, assignments, fill, place_in
+from search.space.holes import FAMILY, Hole, Params, Scalar, assignments, fill
 from search.space.space import Space
 
 MAX_OPTIONS = 200_000
@@ -48,10 +48,10 @@ class Encoding:
     def __init__(self, space: Space) -> None:
         if FAMILY in space.template:
             rule = "whole layouts to choose from cannot be tabulated, only one pyramid: leave out what needs tables"
-            raise SpecError(rule, field=FAMILY, **place_in(space.document, (FAMILY,)))
+            raise space.document.refuse((FAMILY,), rule)
         if space.template.get("topology", "pyramid") != "pyramid":
             rule = "costs cannot be tabulated for parallel branches, only for a pyramid: leave out what needs tables"
-            raise SpecError(rule, field="topology", **place_in(space.document, ("topology",)))
+            raise space.document.refuse(("topology",), rule)
         self.space = space
         self.template = space.template
         loose = tuple(hole for hole in space.holes if _part(hole) is None)
@@ -213,7 +213,7 @@ class Encoding:
         part = self._part("head", params, changes)
         if isinstance(part, MapsHead):
             rule = f"costs cannot be tabulated with {tag(type(part))}, which reads the maps of all stages"
-            raise SpecError(rule, field="head", **place_in(self.space.document, ("head",)))
+            raise self.space.document.refuse(("head",), rule)
         return None if part is None else (part,)
 
     def _part(self, key: str, params: Params, changes: dict[str, Any]) -> Any:

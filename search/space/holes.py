@@ -19,7 +19,6 @@ from typing import Any, cast, final
 
 from archspec.documents.paths import format_path
 from archspec.documents.reader import Document, Place
-from archspec.errors import SpecError
 
 FAMILY = "family"
 """The field of a space, not of a spec, that chooses among whole layouts."""
@@ -94,15 +93,15 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
     options = _options(value)
     if options is None or len(options) < 1:
         rule = "must be a list of values or a mapping of labels to sub-specs, with at least one entry"
-        raise SpecError(rule, field=f"{format_path(name)}.choice", **place_in(document, place))
+        raise document.refuse(place, rule, f"{format_path(name)}.choice")
     labels = [label for label, _ in options]
     twice = next((label for index, label in enumerate(labels) if label in labels[:index]), None)
     if twice is not None:
-        raise SpecError(f"option {twice!r} occurs twice", field=format_path(name), **place_in(document, place))
+        raise document.refuse(place, f"option {twice!r} occurs twice", format_path(name))
     odd = next((label for label, sub in options if name == (FAMILY,) and not isinstance(sub, dict)), None)
     if odd is not None:
         rule = f"option {odd!r} of the family must be a mapping of fields of the spec"
-        raise SpecError(rule, field=f"{FAMILY}.choice", **place_in(document, place))
+        raise document.refuse(place, rule, f"{FAMILY}.choice")
     nested = {
         label: find_holes(sub, (*place, "choice", str(label)), (*name, str(label)), document) for label, sub in options
     }
@@ -134,19 +133,13 @@ def _range(value: Any, place: Place, document: Document) -> tuple[Scalar, ...]:
     numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
     field = f"{format_path(place)}.range"
     if len(bounds) not in (2, 3) or len(numbers) != len(bounds):
-        raise SpecError(
-            f"must be [low, high] or [low, high, step], not {value!r:.60}", field=field, **place_in(document, place)
-        )
+        raise document.refuse(place, f"must be [low, high] or [low, high, step], not {value!r:.60}", field)
     low, high, step = (*numbers, 1)[:3]
     if low > high or step <= 0:
-        raise SpecError(
-            f"must go up from low to high by a positive step, not {value!r:.60}",
-            field=field,
-            **place_in(document, place),
-        )
+        raise document.refuse(place, f"must go up from low to high by a positive step, not {value!r:.60}", field)
     steps = int((high - low) / step + 1e-9)
     if steps > 10_000:
-        raise SpecError(f"must have at most 10000 values, not {steps + 1}", field=field, **place_in(document, place))
+        raise document.refuse(place, f"must have at most 10000 values, not {steps + 1}", field)
     return tuple(low + index * step for index in range(steps + 1))
 
 
@@ -164,22 +157,18 @@ def fill(data: Any, name: Place, params: Params) -> Any:
     return data
 
 
-def filled_lines(
-    data: Any, place: Place, name: Place, filled: Place, params: Params, document: Document
-) -> Iterator[tuple[Place, int]]:
-    """The origin in the space file of each value of the filled spec: pairs of place in the spec and line."""
-    line = document.line(place)
-    if line is not None:
-        yield filled, line
+def filled_places(data: Any, place: Place, name: Place, filled: Place, params: Params) -> Iterator[tuple[Place, Place]]:
+    """The origin in the space of each value of the filled spec: pairs of place in the spec and in the space."""
+    yield filled, place
     if _is_hole(data):
         sub, label = _chosen(data, name, params)
-        yield from filled_lines(sub, (*place, "choice", label), (*name, label), filled, params, document)
+        yield from filled_places(sub, (*place, "choice", label), (*name, label), filled, params)
         return
     entries = enumerate(cast("list[Any]", data)) if isinstance(data, list) else ()
     entries = cast("dict[Any, Any]", data).items() if isinstance(data, dict) else entries
     for key, value in entries:
         inside = filled if key == FAMILY and _has_family(data, name) else (*filled, key)
-        yield from filled_lines(value, (*place, key), (*name, key), inside, params, document)
+        yield from filled_places(value, (*place, key), (*name, key), inside, params)
 
 
 def _has_family(data: Any, name: Place) -> bool:
@@ -240,8 +229,3 @@ def _nearest(hole: Hole, value: Scalar) -> list[Scalar]:
         numbers = cast("list[float]", others)
         return cast("list[Scalar]", sorted(numbers, key=lambda option: (abs(option - value), option)))
     return others
-
-
-def place_in(document: Document, place: Place = ()) -> dict[str, Any]:
-    """Source and line of a place, as arguments of `SpecError`."""
-    return {"source": document.source, "line": document.line(place)}

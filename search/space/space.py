@@ -12,6 +12,7 @@ from typing import Any, cast, final
 from archspec.documents.paths import suggest
 from archspec.documents.reader import Document
 from archspec.documents.shipped import Shelf
+from archspec.edits.bases import derive
 from archspec.errors import SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
@@ -21,11 +22,10 @@ from search.space.holes import (
     Scalar,
     assignments,
     fill,
-    filled_lines,
+    filled_places,
     find_holes,
     neighbours,
     open_holes,
-    place_in,
 )
 
 SPACES = Shelf("space", "search.space", "spaces")
@@ -59,9 +59,7 @@ class Space:
         self.description = str(self.template.get("description", ""))
         self.holes = find_holes(self.template, (), (), document)
         if not self.holes:
-            raise SpecError(
-                "a space needs at least one hole: {choice: [...]} or {range: [low, high]}", **place_in(document)
-            )
+            raise document.refuse((), "a space needs at least one hole: {choice: [...]} or {range: [low, high]}")
         _check_options(self)
 
     def count(self) -> int:
@@ -90,8 +88,7 @@ class Space:
             SpecError: it breaks a rule.
         """
         filled = fill(self.template, (), params)
-        lines = filled_lines(self.template, (), (), (), params, self.document)
-        return parse(Document(filled, self.document.source, dict(lines)))
+        return parse(self.document.moved(filled, filled_places(self.template, (), (), (), params)))
 
     def sample(self, rng: random.Random) -> Layout:
         """A layout with every hole filled uniformly at random."""
@@ -170,12 +167,12 @@ def load_space(source: str) -> Space:
 
 
 def parse_space(document: Document) -> Space:
-    """The space in a document.
+    """The space in a document, over its `base` and with what its `set` changes.
 
     Raises:
-        SpecError: a malformed hole, or an option that gives no possible spec.
+        SpecError: a base that is not found, a malformed hole, or an option that gives no possible spec.
     """
-    return Space(document)
+    return Space(derive(document, find_space_document) if isinstance(document.data, dict) else document)
 
 
 def _stage(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, cast, final
@@ -13,9 +15,12 @@ from archspec.cost.metrics import Metric, find_metric
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.shipped import Shelf
+from archspec.edits.bases import ancestry, derive
+from archspec.edits.draft import Draft
+from archspec.edits.settings import Setting, apply_settings
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
-from archspec.spec.diagnosis import explain_config
+from archspec.spec.diagnosis import explain_config, known_fields
 from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.sampler import AnySampler, parse_sampler
@@ -142,43 +147,70 @@ def studies() -> tuple[str, ...]:
     return STUDIES.names()
 
 
-def load_study(source: str, runs: Path, asked: dict[str, Any]) -> StudyConfig:
+def load_study(source: str, runs: Path, asked: dict[str, Any], settings: Sequence[Setting] = ()) -> StudyConfig:
     """The study that `source` names, with the command line's options over it.
 
     Args:
         source: a run (its folder, or its name), a study file, a space file, or the name of a shipped study or space.
         runs: the folder of all runs.
         asked: options given on the command line.
+        settings: `--set` of the command line, below `asked`.
 
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
+    document = _find_study(source, runs)
+    if not isinstance(document.data, dict):
+        return parse_study(document)
+    document = derive(document, _find_base, StudyConfig, {"space": _space_document})
+    data = {**cast("dict[str, Any]", document.data), **asked}
+    draft = Draft(replace(document, data=data), StudyConfig, {"space": _space_document})
+    apply_settings(draft, [setting for setting in settings if setting.place not in {(key,) for key in asked}])
+    return parse_study(draft.document)
+
+
+def _find_study(source: str, runs: Path) -> Document:
+    """The document of a study; a bare space becomes the study of it."""
     recorded = find_asked(STUDY, source, runs)
     if source in spaces():
-        data = {"space": source, "name": source}
-        return parse_study(Document({**data, **asked}, source))
+        return Document({"space": source, "name": source}, source)
     if recorded is None and source not in studies():
         refuse_other_kind(STUDY, source, runs)
     near = suggest(source, (*studies(), *spaces()))
     unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
     document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
-    if isinstance(document.data, dict) and "space" not in document.data and has_holes(document.data):
-        space = parse_space(document)
-        data = {"space": space.template, "name": space.name.replace(" ", "-")}
-        return parse_study(Document({**data, **asked}, document.source, _shift(document)))
-    if isinstance(document.data, dict):
-        document = Document({**cast("dict[str, Any]", document.data), **asked}, document.source, document.lines)
-    return parse_study(document)
+    if not _is_space(document):
+        return document
+    space = parse_space(document)
+    known = {**space.document.lines, **space.document.origins}
+    data = {"space": space.template, "name": space.name.replace(" ", "-")}
+    return space.document.moved(data, ((("space", *place), place) for place in known))
+
+
+def _is_space(document: Document) -> bool:
+    """Whether a document, or what it stands over, is a space and not a study."""
+    if not isinstance(document.data, dict):
+        return False
+    root = ancestry(document, _find_base)[-1].data
+    return "space" not in document.data and "space" not in root and has_holes(root)
+
+
+def _find_base(name: str) -> Document:
+    """The study, or the space, that a file or the name of a shipped one gives."""
+    if name in spaces() and not Path(name).is_file():
+        return find_space_document(name)
+    return STUDIES.find(name, f"{name!r:.80} is no file and no shipped study{suggest(name, (*studies(), *spaces()))}")
 
 
 def parse_study(document: Document) -> StudyConfig:
-    """The study in a document.
+    """The study in a document, over its `base` and with what its `set` changes.
 
     Raises:
         SpecError: a rule is broken; a space file is named relative to the study file.
     """
     if not isinstance(document.data, dict):
         raise SpecError("a study must be a mapping", source=document.source, line=1)
+    document = derive(document, _find_base, StudyConfig, {"space": _space_document})
     data = dict(cast("dict[str, Any]", document.data))
     if "space" not in data:
         raise document.refuse((), "field space is required")
@@ -190,7 +222,7 @@ def parse_study(document: Document) -> StudyConfig:
         for name in config.final.anchors:
             config.evaluator.prepare(parse(find_document(name)))
     except ValidationError as error:
-        raise explain_config(error, document, {(): set(StudyConfig.model_fields)}) from None
+        raise explain_config(error, document, known_fields(StudyConfig)) from None
     except FieldError as error:
         raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
     _check_changes(config, document)
@@ -223,10 +255,14 @@ def _open_space(raw: Any, document: Document) -> Space:
     if not isinstance(raw, str):
         raise document.refuse(("space",), f"must be a file, the name of a shipped space, or a space, not {raw!r:.40}")
     try:
-        found = find_space_document(document.beside(raw))
+        found = find_space_document(document.beside(raw, ("space",)))
     except SpecError as error:
         raise error if error.line else document.refuse(("space",), str(error)) from None
     return parse_space(found)
+
+
+def _space_document(document: Document) -> Document:
+    return _open_space(document.data["space"], document).document
 
 
 def _check_fit(config: StudyConfig, space: Space) -> None:
@@ -246,7 +282,3 @@ def _check_option(config: StudyConfig, space: Space, path: str, option: Scalar) 
     except FieldError as error:
         if error.field == "head":
             raise FieldError("head", f"{error.rule} (with {path} {option!r:.40})") from None
-
-
-def _shift(document: Document) -> dict[tuple[str | int, ...], int]:
-    return {("space", *place): line for place, line in document.lines.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from archspec.cli.shared.options import JsonOption
+from archspec.cli.shared.options import FieldOption, JsonOption
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
@@ -25,6 +25,7 @@ def ablate(
     ] = False,
     seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="trainings of each row")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    settings: FieldOption = None,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="train once more what failed for good before, such as for want of memory"),
@@ -34,12 +35,13 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
+    from archspec.edits.settings import parse_settings
     from search.ablation.plan import load_plan
     from search.ablation.record import describe
     from search.ablation.rows import Ablation
 
     asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
-    ablation = Ablation(load_plan(plan, runs, asked))
+    ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
     if dry_run:
         described = describe(ablation)
         if as_json:

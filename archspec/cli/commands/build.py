@@ -7,13 +7,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import SpecArgument
+from archspec.cli.shared.options import SetOption, SpecArgument, edited
 
 PANEL = "Design"
 
 
 def build(
     spec: SpecArgument,
+    settings: SetOption = None,
     res: Annotated[Optional[int], typer.Option("--res", help="side of the image; chooses a declared variant")] = None,  # noqa: UP045
     out: Annotated[
         Optional[Path],  # noqa: UP045
@@ -26,7 +27,7 @@ def build(
     from archspec.cost.measure import measure
     from archspec.loader import load
 
-    loaded = load(spec)
+    loaded = edited(load(spec), settings)
     loaded = loaded.at(res or loaded.resolution)
     cost = measure(loaded)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption, SpecArgument, existing
+from archspec.cli.shared.options import BudgetOption, JsonOption, SetOption, SpecArgument, edited, existing
 
 PANEL = "Design"
 
@@ -16,6 +16,7 @@ PANEL = "Design"
 def fix(
     spec: SpecArgument = "spec.yaml",
     budget: BudgetOption = None,
+    settings: SetOption = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="FILE", help="write the edited spec to FILE instead of printing it"),
@@ -27,7 +28,7 @@ def fix(
     from search.budget.fix import fix as find
     from search.budget.fix import read_budget, record, report, write
 
-    found = find(load(existing(spec)), read_budget(budget or []))
+    found = find(edited(load(existing(spec)), settings), read_budget(budget or []))
     if out is not None:
         write(found, out)
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import ResOption, SpecArgument, existing, resolutions
+from archspec.cli.shared.options import ResOption, SetOption, SpecArgument, edited, existing, resolutions
 from archspec.errors import SpecError
 
 PANEL = "Design"
@@ -16,6 +16,7 @@ PANEL = "Design"
 def flops(
     spec: SpecArgument = "spec.yaml",
     res: ResOption = None,
+    settings: SetOption = None,
     per_layer: Annotated[bool, typer.Option("--per-layer", help="one row per layer")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="exact integers as JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="exact integers as CSV")] = False,
@@ -38,7 +39,7 @@ def flops(
     if symbolic:
         if as_csv or verify or convention:
             raise SpecError("goes with --res, --per-layer and --json only", field="--symbolic")
-        _flops_symbolic(spec, res, per_layer=per_layer, as_json=as_json)
+        _flops_symbolic(spec, res, settings, per_layer=per_layer, as_json=as_json)
         return
     from archspec.cli.shared.cost_tables import (
         console,
@@ -54,7 +55,7 @@ def flops(
 
     if convention is not None:
         find_convention(convention, "--as")
-    loaded = load(existing(spec))
+    loaded = edited(load(existing(spec)), settings)
     costs = [measure(loaded, size) for size in resolutions(res) or [loaded.image]]
     if convention is not None:
         costs = [cost.under(convention) for cost in costs]
@@ -85,12 +86,14 @@ def flops(
             )
 
 
-def _flops_symbolic(spec: str, res: list[str] | None, *, per_layer: bool, as_json: bool) -> None:
+def _flops_symbolic(
+    spec: str, res: list[str] | None, settings: list[str] | None, *, per_layer: bool, as_json: bool
+) -> None:
     from archspec.cli.shared.cost_tables import console
     from archspec.cli.shared.symbolic_tables import examine, one_side, print_symbolic, symbolic_record
     from archspec.loader import load
 
-    loaded = load(existing(spec))
+    loaded = edited(load(existing(spec)), settings)
     sides = [one_side(size) for size in resolutions(res)]
     results = [examine(loaded, side) for side in sides or [None]]
     if as_json:

@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from archspec.cli.shared.options import FieldOption
+
 PANEL = "Search"
 
 
@@ -31,15 +33,18 @@ def search(
     ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
     sampler: Annotated[str | None, typer.Option("--sampler", help=_sampler_help())] = None,
+    settings: FieldOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
 ) -> None:
     """Search layouts for accuracy against cost; the same command again continues where it stopped."""
+    from archspec.edits.settings import parse_settings
     from search.run.run import conduct
     from search.study.config import load_study
 
     asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
-    config = load_study(study, runs, {key: value for key, value in asked.items() if value is not None})
+    given = {key: value for key, value in asked.items() if value is not None}
+    config = load_study(study, runs, given, parse_settings(settings or []))
     finished = conduct(config, runs, workers=workers, timeout=timeout)
     if not finished:
         raise typer.Exit(130)

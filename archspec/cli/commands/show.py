@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.shared.options import SpecArgument
+from archspec.cli.shared.options import SetOption, SpecArgument, edited
 from archspec.errors import SpecError
 
 PANEL = "Design"
@@ -14,6 +14,7 @@ PANEL = "Design"
 
 def show(
     spec: SpecArgument,
+    settings: SetOption = None,
     form: Annotated[str, typer.Option("--form", help="rows, columns, canonical, or both rows and columns")] = "both",
 ) -> None:
     """The spec as archspec understands it, in row form and column form; both load to the same digest."""
@@ -24,7 +25,7 @@ def show(
     forms = {"both": ("rows", "columns")}.get(form, (form,))
     if not set(forms) <= {"rows", "columns", "canonical"}:
         raise SpecError(f"must be rows, columns, canonical or both, not {form!r}", field="--form")
-    loaded = load(spec)
+    loaded = edited(load(spec), settings)
     typer.echo(f"# {encode(loaded)}\n# digest {loaded.digest}")
     for name in forms:
         try:

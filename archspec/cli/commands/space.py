@@ -14,7 +14,7 @@ PANEL = "Search"
 
 
 def space(
-    name: Annotated[str, typer.Argument(metavar="SPACE", help="a space file, or the name of a shipped space")],
+    name: Annotated[str, typer.Argument(metavar="SPACE", help="a space file, the name of a shipped space, or a run")],
     budget: BudgetOption = None,
     res: SideOption = None,
     front: Annotated[bool, typer.Option("--front", help="the layouts with the most parameters for their MACs")] = False,

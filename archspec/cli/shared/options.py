@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from archspec.errors import SpecError
+
+if TYPE_CHECKING:
+    from archspec.spec.schema import ArchSpec
 
 ResOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
@@ -27,6 +30,16 @@ SpecArgument = Annotated[
     str,
     typer.Argument(metavar="SPEC", help="a YAML or JSON file, - for standard input, a preset's name, or a short code"),
 ]
+SetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="PATH=VALUE", help="edit the spec: 'stages[3].depth=6'; may be given more than once"),
+]
+FieldOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="change a field: evaluator.recipe.epochs=1; may be given more than once"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="exact numbers as JSON")]
 
 
@@ -40,6 +53,19 @@ def existing(spec: str) -> str:
         rule = "no such file; name a spec, a preset (see `archspec presets`) or a short code"
         raise SpecError(rule, source=spec)
     return spec
+
+
+def edited(spec: ArchSpec, settings: list[str] | None) -> ArchSpec:
+    """`spec` with what `--set` asks for.
+
+    Raises:
+        SpecError: a path that does not exist, or a spec that becomes impossible.
+    """
+    if not settings:
+        return spec
+    from archspec.edits.settings import edit_by_settings, parse_settings
+
+    return edit_by_settings(spec, parse_settings(settings))
 
 
 def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:

@@ -22,6 +22,8 @@ from search.budget.survey import Population, Survey, limit_on
 from search.space.encoding import Encoding
 from search.space.limits import Box, parse_limits
 from search.space.space import Space, find_space_document, parse_space
+from search.study.config import load_study
+from search.study.recorded import STUDY
 
 DRAWN = 20_000
 """Layouts in the cloud of a figure."""
@@ -102,6 +104,8 @@ def answer(request: Request) -> Answer:
 
 
 def _space(source: str) -> Space:
+    if (Path(source) / STUDY).is_file():
+        return load_study(source, Path(source), {}).open_space()
     document = find_space_document(source)
     if isinstance(document.data, dict) and "space" in document.data:
         raise SpecError("is a study: name the space that it searches", source=source)

@@ -10,7 +10,9 @@ from archspec.documents.paths import PlaceError, format_path, parse_path, pick, 
 from archspec.errors import FieldError
 
 words = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,20}", fullmatch=True)
-places = st.lists(words | st.integers(0, 999_999), min_size=1, max_size=6).map(tuple)
+keys = st.text(st.characters(exclude_characters="'\\", categories=["L", "N", "P", "S"]), max_size=20)
+"""Text of which some is no word: it stands in quotes."""
+places = st.lists(words | keys | st.integers(0, 999_999), min_size=1, max_size=6).map(tuple)
 
 
 @given(places)
@@ -24,7 +26,8 @@ def test_any_text_is_a_path_or_a_field_error(text):
         place = parse_path(text)
     except FieldError:
         return
-    assert format_path(place) == text
+    assert format_path(place) == text or "['" in text  # a word needs no quotes
+    assert parse_path(format_path(place)) == place
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,7 @@ def test_malformed_paths_are_refused(text):
 
 
 def test_keys_that_are_no_words_are_quoted():
+    assert parse_path("budget['macs@128']") == ("budget", "macs@128")
     assert format_path(("variants", 224, "stages[1].width")) == "variants[224]['stages[1].width']"
     assert format_path(("a\nb",)) == "['a\\nb']"
     assert len(format_path(("x" * 5000, "y z" * 5000))) < 200

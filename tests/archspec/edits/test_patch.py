@@ -63,7 +63,7 @@ def test_what_a_path_means(path, value, read):
     ("path", "value", "message"),
     [
         ("stagse[0].block", "HR", r"does not exist \(did you mean stages\?\)"),
-        ("stages[7].block", "HR", r"does not exist among 5 stages \(the nearest path is stages\[4\].block\)"),
+        ("stages[7].block", "HR", r"does not exist: stages has 5 entries \(the nearest path is stages\[4\].block\)"),
         ("stages.block", "HR", r"stages is a list \(the nearest path is stages\[0\].block\)"),
         ("stages[1].expansoin", 2, r"did you mean expansion\?"),
         ("stages[1].block", "HRR", r"must be .*HR.*T.*, not 'HRR' \(did you mean HR\?\)"),

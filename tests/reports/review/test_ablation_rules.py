@@ -20,7 +20,7 @@ from reports.ablation_page.results import compute
 from reports.records.ablation import read_ablation
 from reports.review.ablation_rules import AblationRun, family_per_view
 from reports.review.objection import Objection, Shell
-from reports.review.review import ABLATION, examine, review
+from reports.review.review import ABLATION, examine
 from reports.statistics.power import seeds_for, smallest_effect
 
 EDITS = ("a", "b", "c")
@@ -74,7 +74,7 @@ def write(write_journal: Callable[..., Path]) -> Callable[..., Path]:
 
 
 def rules(run: Path) -> dict[str, Objection]:
-    return {objection.rule: objection for objection in review(run)}
+    return {objection.rule: objection for objection in examine(run).objections}
 
 
 def test_a_sound_plan_gives_no_objection(write, tmp_path):
@@ -89,7 +89,7 @@ def test_seeds_that_are_not_there_yet(write, tmp_path):
     found = rules(run)["missing-seeds"]
     assert found.place == "steps, + b"
     assert "3 to 5 finished" in found.text
-    assert found.command == f"archspec ablate {run}/plan.yaml --runs {tmp_path}"
+    assert found.command == f"archspec ablate {run} --runs {tmp_path}"
 
 
 def test_a_row_may_stop_at_a_look_but_not_between(write, tmp_path):
@@ -154,7 +154,7 @@ def test_one_seed_shows_no_noise(write, tmp_path):
 def test_resolution_or_training_changed_with_the_architecture(write, tmp_path):
     training = {"training": {"recipe.distill": 0.5}}
     run = write(tmp_path / "mixed", [progressive(b=training | {"resolution": 96}, c=training), leave_one_out()])
-    found = {one.place: one.text for one in review(run) if one.rule == "mixed-change"}
+    found = {one.place: one.text for one in examine(run).objections if one.rule == "mixed-change"}
     assert [*found][:2] == ["steps, + b", "steps, + c"]  # which goes back to 64 px
     assert "resolution (64 to 96 px), recipe.distill (the plan's to 0.5)" in found["steps, + b"]
     alone = {"training": {"recipe.distill": 0.5}, "code": "HR0", "params": 100_000, "macs": 2_000_000}
@@ -173,7 +173,7 @@ def test_half_matched_costs(write, tmp_path, params, macs, raised):
     run = write(
         tmp_path / "matched", [progressive(a={"params": params, "macs": macs}, b=rest, c={**rest, "params": 999_999})]
     )
-    texts = [(one.place, one.text, one.command) for one in review(run) if one.rule == "half-matched"]
+    texts = [(one.place, one.text, one.command) for one in examine(run).objections if one.rule == "half-matched"]
     texts = [one for one in texts if one[0] == "steps, + a"]
     assert bool(texts) == bool(raised)
     if raised:
@@ -221,8 +221,8 @@ def test_a_damaged_journal(write, tmp_path):
     view = progressive()
     view["rows"][1]["against"] = 9
     with pytest.raises(RunError, match=r"damaged: plan.views\[0\].rows\[1\].against: no other row 9"):
-        review(write(tmp_path / "against", [view]))
+        examine(write(tmp_path / "against", [view]))
     with pytest.raises(RunError, match="damaged"):
-        review(write(tmp_path / "plan", [progressive()], plan={"views": [{"name": "x"}]}))
+        examine(write(tmp_path / "plan", [progressive()], plan={"views": [{"name": "x"}]}))
     with pytest.raises(RunError, match="damaged"):
-        review(write(tmp_path / "seeds", [progressive()], **{"score": "test", "looks": 3}))
+        examine(write(tmp_path / "seeds", [progressive()], **{"score": "test", "looks": 3}))

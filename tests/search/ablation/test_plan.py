@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from archspec.cost.measure import measure
+from archspec.edits.settings import parse_settings
 from archspec.errors import SpecError
 from archspec.loader import dump, load
 from search.ablation.plan import load_plan, plans
@@ -67,6 +68,32 @@ def test_options_of_the_command_line_go_over_the_file(ablation):
     assert (config.seeds, config.name) == (7, "other")
 
 
+def test_settings_of_the_command_line_change_the_plan_and_explicit_options_win(tmp_path):
+    (tmp_path / "plan.yaml").write_text(PLAN)
+
+    def loaded(texts, asked=None):
+        return load_plan(str(tmp_path / "plan.yaml"), tmp_path / "runs", asked, parse_settings(texts)).config
+
+    config = loaded(["seeds=3", "evaluator.recipe.epochs=2", "stop.looks=[2]", "views[0]=leave_one_in"], {"seeds": 4})
+    assert (config.seeds, config.evaluator.recipe.epochs, config.stop.looks) == (4, 2, (2,))
+    assert config.views[0].type == "leave_one_in"
+    for text, message in [
+        ("sedes=3", "--set sedes: unknown field (did you mean seeds?)"),
+        ("evaluator.recipe.epoch=3", "--set evaluator.recipe.epoch: unknown field (did you mean epochs?)"),
+        ("views[9]=progressive", "--set views[9]: does not exist: views has "),
+        ("score=tset", "--set score: must be 'test' or 'validation', not 'tset'"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            loaded([text])
+        assert str(caught.value).startswith(message)
+
+
+def test_an_edit_of_training_makes_a_part_that_is_left_out(ablation):
+    text = PLAN.replace("evaluator.recipe.label_smoothing: 0.2", "evaluator.recipe.randaugment.ops: 3")
+    assert text != PLAN
+    assert any(row.evaluator.recipe.randaugment for row in ablation(text).runs.values())
+
+
 def test_a_base_beside_the_plan_and_inline(ablation, tmp_path):
     (tmp_path / "mine.yaml").write_text(dump(load("tiny")))
     assert ablation(PLAN.replace("base: tiny", "base: mine.yaml")).plan.base.digest == load("tiny").digest
@@ -96,7 +123,7 @@ def test_the_recorded_plan_loads_to_the_same_rows(ablation, tmp_path):
         (
             "stages[2].expansion: 6",
             "stages[9].expansion: 6",
-            r"plan.yaml:10: .*: does not exist among 5 stages \(the nearest path is stages\[4\].expansion\)",
+            r"plan.yaml:10: .*: does not exist: stages has 5 entries \(the nearest path is stages\[4\].expansion\)",
         ),
         (
             "stages[2].expansion: 6",
@@ -116,7 +143,7 @@ def test_the_recorded_plan_loads_to_the_same_rows(ablation, tmp_path):
         (
             "evaluator.recipe.label_smoothing: 0.2",
             "evaluator.recipe.label_smothing: 0.2",
-            r"plan.yaml:11: edits.soft.*: does not exist \(did you mean label_smoothing\?\)",
+            r"plan.yaml:11: edits.soft.*: unknown field \(did you mean label_smoothing\?\)",
         ),
         (
             "evaluator.recipe.label_smoothing: 0.2",

@@ -18,7 +18,7 @@ from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
 from search.data.cluttered_digits_source import Scene, compose
-from search.data.dataset import AnyDataset, Dataset, DatasetSplit, batch_indices, datasets, find_dataset, parse_dataset
+from search.data.dataset import AnyDataset, Dataset, DatasetSplit, batch_indices, find_dataset, parse_dataset
 from search.data.digits_source import Digits, load_sources
 
 SMALL = {"type": "cluttered_digits", "train": 150, "validation": 100, "test": 100}
@@ -32,8 +32,9 @@ def read(split: DatasetSplit, batch_size: int = 32, **changes: object) -> tuple[
 
 class TestConfiguration:
     def test_every_file_is_one_data_set_with_its_name_as_tag(self):
-        assert datasets() == ["cluttered_digits", "digit_scenes", "digits", "imagefolder"]
-        for tag in datasets():
+        tags = search.plugins.tags("search.datasets", "archspec.datasets")
+        assert tags == ["cluttered_digits", "digit_scenes", "digits", "imagefolder"]
+        for tag in tags:
             kind = find_dataset(tag)
             assert kind.model_fields["type"].default == tag
             assert all(field.description for name, field in kind.model_fields.items() if name != "type")

@@ -192,7 +192,7 @@ ONE = "specs: {A: tiny}\ncells:\n  - {spec: A, resolution: 64, macs: 1M}\n"
         ("choices:\n  irds_a.expansio: [1]\n" + ONE, "c.yaml:2: choices['irds_a.expansio']"),
         ("choices:\n  irds_a.expansio: [1]\n" + ONE, "does not exist in any spec"),
         ("choices:\n  conv.norm: [bn]\n" + ONE, "conv.norm: does not exist in any spec"),
-        ("choices:\n  wheels.size: [1]\n" + ONE, "does not begin with stem"),
+        ("choices:\n  wheels.size: [1]\n" + ONE, "does not exist: a path begins with stem"),
         ("choices:\n  stages[9].width: [8]\n" + ONE, "does not exist in any spec"),
         (
             "choices:\n  stem.width: [8]\n" + ONE.replace("spec: A", "spec: C"),

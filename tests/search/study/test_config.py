@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from archspec.documents.reader import parse_document
+from archspec.edits.settings import parse_settings
 from archspec.errors import SpecError
 from search.evaluator import cost_metrics
 from search.run.run import _record
@@ -53,6 +54,48 @@ def test_a_run_is_continued_by_its_name_or_folder(tmp_path):
     (tmp_path / "old" / "study.yaml").write_text(recorded.dump())
     assert load_study("old", tmp_path, {}) == recorded
     assert load_study(str(tmp_path / "old"), tmp_path, {"trials": 7}).trials == 7
+
+
+def test_settings_of_the_command_line_change_the_study_and_explicit_options_win(tmp_path):
+    settings = parse_settings(["trials=3", "evaluator.recipe.epochs=1", "sampler=nsga2", "sampler.population=7"])
+    config = load_study("demo", tmp_path, {"trials": 5}, settings)
+    assert (config.trials, config.evaluator.recipe.epochs) == (5, 1)
+    assert (config.sampler.type, config.sampler.population) == ("nsga2", 7)
+    narrow = load_study("five_stage_tiny", tmp_path, {}, parse_settings(["space.stages[1].width={choice: [8, 16]}"]))
+    assert narrow.space["stages"][1]["width"] == {"choice": [8, 16]}
+    assert narrow.name == "five_stage_tiny"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("evaluator.recipe.epoch=1", "--set evaluator.recipe.epoch: unknown field (did you mean epochs?)"),
+        ("trails=3", "--set trails: unknown field (did you mean trials?)"),
+        ("trials=many", "--set trials: must be a whole number, not 'many'"),
+        ("final.seed=3", "--set final.seed: unknown field (did you mean seeds?)"),
+        ("final.changes.epoch=3", "--set final.changes.epoch: unknown field (did you mean epochs?)"),
+        ("evaluator.type=tabel", "--set evaluator.type: unknown evaluator 'tabel' (did you mean table?)"),
+        ("budget.macs=<= 5Q", "--set budget.macs: unknown unit 'Q'; known: k, M, G or T"),
+        ("space.stages[1].widht=8", "--set space.stages[1].widht: unknown field (did you mean width?)"),
+        ("space.stages[1].width={range: [4, 2]}", "--set space.stages[1].width: must go up from low to high"),
+    ],
+)
+def test_a_bad_setting_is_named_and_not_the_file(tmp_path, text, message):
+    with pytest.raises(SpecError) as caught:
+        load_study("demo", tmp_path, {}, parse_settings([text]))
+    assert str(caught.value).startswith(message), str(caught.value)
+
+
+def test_a_run_is_continued_with_what_may_change_and_nothing_else(tmp_path):
+    recorded = study("name: old\nspace: five_stage_tiny\nseed: 4\n")
+    (tmp_path / "old").mkdir()
+    _record(recorded, tmp_path / "old")
+    more = load_study("old", tmp_path, {}, parse_settings(["trials=150", "final.seeds=5", "final.members=4"]))
+    _record(more, tmp_path / "old")
+    again = load_study("old", tmp_path, {})
+    assert (again.trials, again.final.seeds, again.final.members) == (150, 5, 4)
+    with pytest.raises(SpecError, match=r"the run was started with another evaluator.recipe.epochs \(10, now 3\)"):
+        _record(load_study("old", tmp_path, {}, parse_settings(["evaluator.recipe.epochs=3"])), tmp_path / "old")
 
 
 def test_finalists_may_be_trained_with_another_recipe():
