@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Required, TypedDict, Unpack, cast, final
 
 from pydantic import (
     BaseModel,
@@ -39,10 +39,7 @@ from archspec.spec.parts import (
 )
 from archspec.spec.schema_parallel import BranchSpec, ParallelStage, check_parallel
 from archspec.spec.variants import change
-from blocks.component import MapsHead, Width
-
-if TYPE_CHECKING:
-    from archspec.spec.construction import SpecConstructor
+from blocks.component import Head, MapsHead, Stem, Width
 
 Resolution = int | tuple[int, int]
 """Side of a square image, or (height, width)."""
@@ -113,6 +110,29 @@ Stages = Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=32, des
 def _none_beside_branches(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     """Empty stages are refused, but for the one tuple that says that there are branches instead."""
     return () if value is BESIDE else validate(value)
+
+
+class SpecFields(TypedDict, total=False):
+    """The keywords of `ArchSpec(...)` for type checkers: parts and stages in any form that they are read from."""
+
+    name: str
+    description: str
+    status: Literal["own", "published", "reconstruction", "unverified"]
+    resolution: int
+    input: InputSpec | Mapping[str, Any] | None
+    channels: int
+    topology: Literal["pyramid", "parallel"]
+    stem: Required[Stem | Mapping[str, Any] | str]
+    stages: Required[Sequence[StageSpec | ParallelStage | Mapping[str, Any]]]
+    head: Head | MapsHead | Mapping[str, Any] | str | None
+    drop_path: float
+    variants: Mapping[int, Mapping[str, Any]]
+
+
+class SpecConstructor(Protocol):
+    """The signature of `ArchSpec(...)`, for type checkers."""
+
+    def __call__(self, **fields: Unpack[SpecFields]) -> None: ...
 
 
 @final
@@ -311,12 +331,12 @@ class ArchSpec(BaseModel):
         """A spec with some of its values replaced: `spec.edit({"stages[3].width": 384, "stages[3].heads": 6})`.
 
         Args:
-            changes: values by dotted path, as in the edits of an ablation plan (docs/start/ablation.md), made in order.
+            changes: values by dotted path in the language of `--set`, made in order; see `archspec.edits.edit`.
 
         Raises:
             SpecError: a path that does not exist, with the nearest one that does, or a spec that breaks a rule.
         """
-        from archspec.edits.editing import edit
+        from archspec.edits.edit import edit
 
         return edit(self, changes)
 

@@ -42,6 +42,35 @@ def test_importing_archspec_is_free_and_its_names_are_there():
     assert run(code) == "['archspec.lazy', 'archspec.shadowing']"
     names = run("import archspec; print(all(getattr(archspec, name) is not None for name in archspec.__all__))")
     assert names == "True"
+    assert run("import archspec; print(dir(archspec) == sorted(archspec.__all__))") == "True"
+    assert run("from archspec import *; print(load('tiny').name, build.__name__, open_run.__name__)").endswith(
+        "open_run"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (
+            "parts",
+            "Block Stem Downsample Head MapsHead Exchange Layer conv dwconv norm Linear gelu residual chain opaque",
+        ),
+        ("plugins", "Evaluator Session Task Dataset DatasetSplit Splits Sampler SamplerSession Metric"),
+    ],
+)
+def test_what_parts_of_ones_own_are_written_with_has_one_place(module, names):
+    code = f"import archspec.{module} as m; print(all(getattr(m, name) is not None for name in m.__all__))"
+    assert (
+        run(f"{code}; print(set({names.split()!r}) <= set(dir(m)), dir(m) == sorted(m.__all__))") == "True\nTrue True"
+    )
+    code = f"from archspec.{module} import {names.replace(' ', ', ')}; import sys; print('torch' in sys.modules)"
+    assert run(code) == "False"
+
+
+def test_an_unknown_name_is_no_attribute():
+    for module in ("archspec", "archspec.parts"):
+        code = f"import {module} as m; print(hasattr(m, 'loda'), hasattr(m, 'numpy'))"
+        assert run(code) == "False False"
 
 
 def test_layers_import_torch_only_to_make_a_module():
