@@ -32,3 +32,9 @@ def test_the_page_runs_from_top_to_bottom_and_prints_what_it_shows(tmp_path):
     assert printed.pop() == ""
     assert [stripped(text) for text in printed] == [stripped(text) for kind, text in blocks if kind == "text"]
     assert (tmp_path / "runs" / "energy" / "report" / "index.html").is_file()
+
+
+def test_the_page_imports_from_public_places_alone():
+    imported = re.findall(r"^(?:from|import) ([\w.]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    ours = {name for name in imported if name.split(".")[0] in ("archspec", "blocks", "search", "reports")}
+    assert ours == {"archspec", "archspec.parts", "archspec.plugins"}

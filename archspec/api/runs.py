@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, final
 
 from archspec.api.fronts import ParetoFront, ParetoMember
 from archspec.api.recorded import RecordedRun
-from archspec.api.spaces import Budget, DesignSpace
+from archspec.api.spaces import Budget, DesignSpace, read_budget
 from archspec.api.spaces import space as open_space
 from archspec.cost.metrics import exact_metrics
 from archspec.documents.reader import Document
@@ -209,7 +209,7 @@ def _function(metrics: Mapping[str, Any]) -> FunctionEvaluator:
 
 def _config(source: SpaceSource, runs: Path, asked: dict[str, Any], budget: Budget | None) -> StudyConfig:
     if budget is not None:
-        asked["budget"] = dict(budget) if isinstance(budget, Mapping) else format_budget(_box(budget))
+        asked["budget"] = dict(budget) if isinstance(budget, Mapping) else format_budget(read_budget(budget))
     if isinstance(source, str | Path):
         return load_study(str(source), runs, asked)
     if isinstance(source, Mapping) and "space" in source:
@@ -219,15 +219,6 @@ def _config(source: SpaceSource, runs: Path, asked: dict[str, Any], budget: Budg
         opened = opened.within(budget)
     data = {"space": opened.parsed.template, "name": re.sub(r"[^A-Za-z0-9._-]", "-", opened.name)[:100]}
     return parse_study(Document({**data, **asked, "budget": opened.budget}, ""))
-
-
-def _box(budget: str | Sequence[str]) -> Any:
-    from search.space.limits import parse_limits
-
-    try:
-        return parse_limits([budget] if isinstance(budget, str) else list(budget))
-    except FieldError as error:
-        raise SpecError(error.rule, field="budget") from None
 
 
 def _named(config: StudyConfig, root: Path) -> StudyConfig:

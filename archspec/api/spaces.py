@@ -78,7 +78,7 @@ class DesignSpace:
         Raises:
             SpecError: no budget, or one that excludes the one before.
         """
-        box = _read(budget)
+        box = read_budget(budget)
         try:
             return DesignSpace(self.parsed, join((*self.box, *box)))
         except FieldError as error:
@@ -232,7 +232,12 @@ def space(source: str | Path | Mapping[str, Any] | Space | DesignSpace) -> Desig
     return DesignSpace(parse_space(document))
 
 
-def _read(budget: Budget) -> Box:
+def read_budget(budget: Budget) -> Box:
+    """The limits of a budget in any of its forms.
+
+    Raises:
+        SpecError: a limit that cannot be read.
+    """
     try:
         if isinstance(budget, Mapping):
             return parse_budget(budget)

@@ -1,8 +1,10 @@
 """Searches from Python: over functions of every kind, continued, refused, and what is left of them on disk."""
 
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -249,3 +251,26 @@ def test_a_script_without_a_guard_does_not_start_itself_again(tmp_path):
     assert "done" not in done.stdout
     assert done.stdout.count("start") <= 3  # this process, and one attempt of each worker
     assert done.stderr.count("Traceback") == 1
+
+
+def test_an_interrupted_search_ends_after_the_layout_under_way_and_goes_on():
+    calls = []
+
+    def accuracy(spec, seed):
+        calls.append(spec.digest)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return 0.5
+
+    run = archspec.search(GRID, accuracy, trials=8, sampler="random")
+    assert len(calls) == 3
+    assert (run.trials["state"] == "COMPLETE").sum() == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    run.extend()
+    assert len(calls) == len(set(calls)) == 8
+
+
+def test_a_search_runs_in_a_thread_that_hears_no_signals():
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(archspec.search, GRID, by_params, trials=2).result()
+    assert len(run.trials) >= 2
