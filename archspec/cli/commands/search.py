@@ -12,13 +12,6 @@ from archspec.cli.shared.options import FieldOption
 PANEL = "Search"
 
 
-def _sampler_help() -> str:
-    from archspec.documents.wording import either
-    from search.sampler import samplers
-
-    return either(samplers())
-
-
 def search(
     study: Annotated[
         str,
@@ -32,7 +25,7 @@ def search(
         float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
     ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
-    sampler: Annotated[str | None, typer.Option("--sampler", help=_sampler_help())] = None,
+    sampler: Annotated[str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")] = None,
     settings: FieldOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
