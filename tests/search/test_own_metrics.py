@@ -71,8 +71,8 @@ def test_metrics_are_objectives_with_title_unit_and_direction():
         ),
         (
             "{top5: maximize}",
-            "objectives: [top5, macs]\nsampler: exact\n",
-            "study.yaml:6: objectives: sampler exact needs accuracy and one of params, macs, activations, saved_bytes,",
+            "objectives: [top5, accuracy]\nsampler: exact\n",
+            "study.yaml:7: sampler: exact takes an objective to maximise such as accuracy and one of params, macs,",
         ),
     ],
 )  # fmt: skip

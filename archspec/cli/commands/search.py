@@ -25,7 +25,9 @@ def search(
         float | None, typer.Option("--timeout", min=0, help="seconds after which the search proposes no further layout")
     ] = None,
     seed: Annotated[Optional[int], typer.Option("--seed", help="seed of sampler and training")] = None,  # noqa: UP045
-    sampler: Annotated[str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")
+    ] = None,
     settings: FieldOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),

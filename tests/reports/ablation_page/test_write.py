@@ -11,7 +11,7 @@ import pytest
 
 from archspec.errors import RunError
 from reports.ablation_page.write import write_ablation
-from reports.review.review import review
+from reports.review.review import examine
 
 BASE = [84.1, 83.6, 84.4, 83.9, 84.2]
 SCORES = {"base": BASE, "+ a": [85.3, 84.9, 85.6, 85.2, 85.3]}
@@ -142,4 +142,4 @@ def test_an_ablation_that_measures_another_quality_says_so_everywhere(make_ablat
     assert len(drawn) == 2
     for said in (text, *(path.read_text() for path in (*written, *drawn))):
         assert not re.search("accuracy|top-1", said, re.IGNORECASE)
-    assert "the tables state mIoU on the validation split" in " ".join(one.text for one in review(run))
+    assert "the tables state mIoU on the validation split" in " ".join(one.text for one in examine(run).objections)
