@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from archspec.cost.metrics import Direction, Metric, known_metrics
+from archspec.cost.metrics import Direction, Metric, find_metric, known_metrics
 from archspec.documents.paths import PlaceError
-from archspec.errors import FieldError
+from archspec.errors import FieldError, RunError
 from search.attributes import RESERVED
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -94,3 +95,23 @@ def check_value(metric: Metric, value: object) -> str:
         return ""
     wanted = "number from 0 to 1" if metric.unit == "%" else "finite number"
     return f"{metric.name} must be a {wanted}, not {value!r:.40}"
+
+
+def check_answer(answer: Mapping[str, object], specs: Mapping[str, MetricSpec], *, final: bool, place: str) -> None:
+    """Check what a user's code answered for one layout: its accuracy, and every metric that it promised.
+
+    Args:
+        answer: values by name.
+        specs: the metrics that were promised beside accuracy.
+        final: whether the layout is a finalist, of which `test_accuracy` is wanted too.
+        place: where the answer came from, for the message.
+
+    Raises:
+        RunError: a value that is missing, no number, or out of its range.
+    """
+    accuracy, own = find_metric("accuracy"), own_metrics(specs)
+    tested = [replace(accuracy, name="test_accuracy")] if final else []
+    for metric in (accuracy, *tested, *(find_metric(name, own) for name in specs)):
+        wrong = check_value(metric, answer.get(metric.name))
+        if wrong:
+            raise RunError(f"{wrong} ({place})")

@@ -186,3 +186,13 @@ def open_start_up(problem: Problem) -> SamplerSession:
     if problem.confinement is None:
         return SamplerSession(RandomSampler(seed=problem.seed))
     return SamplerSession(UniformSampler(problem.confinement, mix(problem.seed, "start-up")))
+
+
+def open_genetic(problem: Problem, inner: BaseSampler) -> SamplerSession:
+    """A sampler that makes children of earlier trials; inside a budget, children outside are made again."""
+    from search.budget.confined_samplers import GeneticSampler
+
+    if problem.confinement is None:
+        return SamplerSession(inner)
+    confined = GeneticSampler(problem.confinement, inner, problem.seed)
+    return SamplerSession(confined, moved=confined.moved)

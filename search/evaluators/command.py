@@ -6,17 +6,16 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, Literal, cast, final
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from archspec.cost.metrics import Metric, find_metric
+from archspec.cost.metrics import Metric
 from archspec.errors import RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
-from search.own_metrics import MetricSpec, OwnMetrics, check_value, own_metrics
+from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import parse_config
 
 POLL_SECONDS = 0.02
@@ -109,16 +108,11 @@ class CommandSession(Session):
                 process.wait()
         if process.returncode:
             raise RunError(f"command ended with exit code {process.returncode} (see {output})")
-        metrics = _parse(output.read_text(encoding="utf-8", errors="replace"), f"{output}", self._asked(task))
+        record = _last_line(output.read_text(encoding="utf-8", errors="replace"), f"{output}")
+        check_answer(record, self.config.metrics, final=task.final, place=f"see {output}")
+        metrics = _numbers(record)
         metrics.setdefault("train_seconds", time.monotonic() - start)
         return metrics | cost_metrics(task.spec)
-
-    def _asked(self, task: Task) -> list[Metric]:
-        """What the last line must hold."""
-        accuracy = find_metric("accuracy")
-        tested = [replace(accuracy, name="test_accuracy")] if task.final else []
-        own = self.config.own_metrics
-        return [accuracy, *tested, *(find_metric(name, own) for name in self.config.metrics)]
 
     def _arguments(self, task: Task) -> list[str]:
         values = {
@@ -132,7 +126,7 @@ class CommandSession(Session):
         return [pattern.sub(lambda match: values[match[1]], argument) for argument in self.config.command]
 
 
-def _parse(text: str, place: str, asked: Iterable[Metric]) -> Metrics:
+def _last_line(text: str, place: str) -> dict[str, Any]:
     last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
     try:
         record = json.loads(last)
@@ -140,13 +134,10 @@ def _parse(text: str, place: str, asked: Iterable[Metric]) -> Metrics:
         record = None
     if not isinstance(record, dict):
         raise RunError(f"the command's last line must be a JSON object, not {last!r:.60} (see {place})")
-    metrics: Metrics = {
-        key: value
-        for key, value in cast("dict[str, Any]", record).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+    return cast("dict[str, Any]", record)
+
+
+def _numbers(record: dict[str, Any]) -> Metrics:
+    return {
+        key: value for key, value in record.items() if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    for metric in asked:
-        wrong = check_value(metric, cast("dict[str, Any]", record).get(metric.name))
-        if wrong:
-            raise RunError(f"{wrong} (see {place})")
-    return metrics

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, SupportsFloat, cast, final
 
 from pydantic import Field, PrivateAttr
 
-from archspec.cost.metrics import Metric, find_metric
+from archspec.cost.metrics import Metric
 from archspec.errors import RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
-from search.own_metrics import MetricSpec, OwnMetrics, check_value, own_metrics
+from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import check_portable, parse_config
 
 Function = Callable[[ArchSpec, int], SupportsFloat | Mapping[str, Any]]
@@ -120,18 +119,8 @@ class FunctionSession(Session):
         progress(self.config.function)
         answer = self.call(task.spec, task.seed)
         given = _as_numbers(answer if isinstance(answer, Mapping) else {"accuracy": answer})
-        for metric in self._asked(task):
-            wrong = check_value(metric, given.get(metric.name))
-            if wrong:
-                raise RunError(f"{wrong} (returned by {self.config.function})")
+        check_answer(given, self.config.metrics, final=task.final, place=f"returned by {self.config.function}")
         return given | cost_metrics(task.spec)
-
-    def _asked(self, task: Task) -> list[Metric]:
-        """What the function must return."""
-        accuracy = find_metric("accuracy")
-        tested = [replace(accuracy, name="test_accuracy")] if task.final else []
-        own = self.config.own_metrics
-        return [accuracy, *tested, *(find_metric(name, own) for name in self.config.metrics)]
 
 
 def _as_numbers(answer: Mapping[str, Any]) -> Metrics:

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial
 from pydantic import Field
 
 from archspec.errors import FieldError
-from search.budget.confined_samplers import GeneticSampler, distribution
-from search.sampler import Problem, Sampler, SamplerSession
+from search.budget.confined_samplers import distribution
+from search.sampler import Problem, Sampler, SamplerSession, open_genetic
 from search.space.holes import steps_by
 from search.space.space import Space
 
@@ -45,10 +45,7 @@ class CMAES(Sampler):
     def open(self, problem: Problem) -> SamplerSession:
         others = TPESampler(n_startup_trials=self.startup, seed=problem.seed)
         inner = RangeCmaEsSampler(find_ranges(problem.space), others, self.startup, self.population, problem.seed)
-        if problem.confinement is None:
-            return SamplerSession(inner)
-        confined = GeneticSampler(problem.confinement, inner, problem.seed)
-        return SamplerSession(confined, moved=confined.moved)
+        return open_genetic(problem, inner)
 
 
 @final

@@ -6,7 +6,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from search.sampler import Problem, Sampler, SamplerSession
+from search.sampler import Problem, Sampler, SamplerSession, open_genetic
 
 
 @final
@@ -22,10 +22,5 @@ class NSGA2(Sampler):
     def open(self, problem: Problem) -> SamplerSession:
         from optuna.samplers import NSGAIISampler
 
-        from search.budget.confined_samplers import GeneticSampler
-
         inner = NSGAIISampler(population_size=self.population, seed=problem.seed)
-        if problem.confinement is None:
-            return SamplerSession(inner)
-        confined = GeneticSampler(problem.confinement, inner, problem.seed)
-        return SamplerSession(confined, moved=confined.moved)
+        return open_genetic(problem, inner)

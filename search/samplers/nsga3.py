@@ -6,7 +6,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from search.sampler import Problem, Sampler, SamplerSession
+from search.sampler import Problem, Sampler, SamplerSession, open_genetic
 
 
 @final
@@ -23,10 +23,5 @@ class NSGA3(Sampler):
     def open(self, problem: Problem) -> SamplerSession:
         from optuna.samplers import NSGAIIISampler
 
-        from search.budget.confined_samplers import GeneticSampler
-
         inner = NSGAIIISampler(population_size=self.population, seed=problem.seed)
-        if problem.confinement is None:
-            return SamplerSession(inner)
-        confined = GeneticSampler(problem.confinement, inner, problem.seed)
-        return SamplerSession(confined, moved=confined.moved)
+        return open_genetic(problem, inner)
