@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from archspec.documents.fitted_text import longest_piece, longest_word, shorten, wrap, wrap_pieces
+from archspec.documents.fitted_text import WIDE, longest_piece, longest_word, shorten, wrap, wrap_pieces
 from archspec.documents.safe_text import printable
 
 Kind = Literal["number", "size", "name", "code", "words", "bar"]
@@ -23,8 +23,6 @@ words are wrapped, a bar is drawn shorter."""
 Cell = str | Text | tuple[str, ...] | Callable[[int], str]
 """Text, which may be styled; lines of text; or what draws a bar of at most so many cells."""
 
-WIDE = 118
-"""Cells of a line that is no terminal's, where words are wrapped; numbers, names and codes may make it wider."""
 LEAST: dict[Kind, int] = {"name": 12, "code": 16, "words": 16, "bar": 8}
 """Cells that columns of these kinds keep before others are left out for them."""
 FULL_BAR, LABEL = 32, 40

@@ -15,6 +15,8 @@ from rich.text import Text
 
 from archspec.documents.safe_text import printable
 
+WIDE = 118
+"""Cells of a line that is no terminal's, where words are wrapped; numbers, names and codes may make it wider."""
 CUT = "…"
 """What stands for the part of a name that is left out."""
 UNBROKEN = 24
@@ -29,23 +31,27 @@ _PIECE = re.compile(r"[^-+:@/., ]*(?:[-+:@/., ]+|$)")
 @final
 @dataclass(frozen=True)
 class FittedText:
-    """Lines that rich prints in the width of a terminal by `wrap`, and unbroken elsewhere; no markup is read.
+    """Lines that rich prints in the width of a terminal by `wrap`; no markup is read.
 
     Attributes:
         text: may hold line breaks; other control characters are shown as their escapes.
         style: of all of it.
-        indent: what stands before all but the first line that a line becomes.
+        indent: what stands before all but the first line that a line becomes on a terminal.
+        wide: cells of a line where the output is no terminal's; 0 for unbroken lines.
     """
 
     text: str
     style: str = ""
     indent: str = "  "
+    wide: int = WIDE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console
         lines = [printable(line) for line in self.text.split("\n")]
-        if options.is_terminal:
-            lines = [part for line in lines for part in wrap(line, options.max_width, self.indent)]
+        width = options.max_width if options.is_terminal else self.wide
+        if width:
+            indent = self.indent if options.is_terminal else ""
+            lines = [part for line in lines for part in wrap(line, width, indent)]
         yield Text("\n".join(lines), style=self.style, no_wrap=True, overflow="ignore")
 
 

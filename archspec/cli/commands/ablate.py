@@ -61,7 +61,7 @@ def ablate(
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
-    from archspec.cli.shared.screen import show
+    from archspec.cli.shared.screen import say, show
     from archspec.documents.fitted_table import Column, FittedTable
     from archspec.documents.wording import plural
     from reports.ablation_page.table import cost_table
@@ -77,7 +77,8 @@ def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
         table = FittedTable(found.title, columns, whole="--json has all", box=None)
         for cells in found.rows:
             table.add_row(*cells)
-        show(table, *found.notes, "")
+        show(table)
+        say(*found.notes, "")
     config, trainings = ablation.plan.config, len(ablation.runs)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
-    show(*described["notes"], f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")
+    say(*described["notes"], f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -24,7 +24,7 @@ def fix(
     as_json: JsonOption = False,
 ) -> None:
     """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes."""
-    from archspec.cli.shared.screen import show, show_yaml
+    from archspec.cli.shared.screen import say, show_yaml
     from archspec.documents.safe_text import printable
     from archspec.loader import dump, load
     from search.budget.fix import fix as find
@@ -37,6 +37,6 @@ def fix(
         typer.echo(json.dumps(record(found), indent=2))
         return
     if out is not None:
-        show(*report(found), f"wrote {out}")
+        say(*report(found), f"wrote {out}")
         return
     show_yaml("".join(f"# {printable(line)}\n" for line in report(found)) + dump(found.spec))

@@ -22,7 +22,7 @@ def lint(
     as_json: Annotated[bool, typer.Option("--json", help="findings as JSON")] = False,
 ) -> None:
     """Warnings on a spec that is valid, with numbers, file and line. They leave the exit code at 0."""
-    from archspec.cli.shared.screen import show
+    from archspec.cli.shared.screen import say
     from archspec.documents.reader import Document
     from archspec.documents.wording import plural
     from archspec.lint.lint import lint as find
@@ -39,8 +39,8 @@ def lint(
     if as_json:
         typer.echo(json.dumps([record(finding, document) for finding in findings], indent=2))
     else:
-        show(*(written(finding, document) for finding in findings))
+        say(*(written(finding, document) for finding in findings))
         place = size if isinstance(size, int) else f"{size[0]}x{size[1]}"
-        show(f"{document.source}: {plural(len(findings), 'finding')} at {place}", stderr=True)
+        say(f"{document.source}: {plural(len(findings), 'finding')} at {place}", stderr=True)
     if strict and findings:
         raise typer.Exit(1)

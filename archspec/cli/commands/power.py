@@ -75,9 +75,9 @@ def power(
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:
-        from archspec.cli.shared.screen import show
+        from archspec.cli.shared.screen import say
 
-        show(*_lines(record))
+        say(*_lines(record))
 
 
 def _check_options(

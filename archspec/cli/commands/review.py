@@ -18,7 +18,7 @@ def review(
     as_json: JsonOption = False,
 ) -> None:
     """The objections of a reviewer to a run, from its data, each with the command that resolves it."""
-    from archspec.cli.shared.screen import room, show
+    from archspec.cli.shared.screen import room, say
     from reports.review.review import examine
     from reports.review.text import WIDTH, lines, record
 
@@ -26,4 +26,4 @@ def review(
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
         return
-    show(*lines(found, room(WIDTH)))
+    say(*lines(found, room(WIDTH)))

@@ -15,15 +15,15 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="specs, spaces, studies and plans")],
 ) -> None:
     """Check files without building anything; one line each."""
-    from archspec.cli.shared.screen import show
+    from archspec.cli.shared.screen import say
 
     failed = False
     for file in files:
         try:
-            show(f"{file}: {_describe(file)}")
+            say(f"{file}: {_describe(file)}")
         except ArchspecError as error:
             failed = True
-            show(str(error), stderr=True)
+            say(str(error), stderr=True)
     if failed:
         raise typer.Exit(SpecError.exit_code)
 

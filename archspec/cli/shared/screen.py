@@ -12,10 +12,15 @@ ENDLESS = 1 << 16
 
 
 def show(*parts: RenderableType | str, stderr: bool = False) -> None:
-    """Print tables and lines of text, which are wrapped on a terminal and never read as markup."""
+    """Print tables and the text around them, wrapped and never read as markup."""
     out = _console(stderr=stderr)
     for part in parts:
         out.print(FittedText(part) if isinstance(part, str) else part)
+
+
+def say(*lines: str, stderr: bool = False) -> None:
+    """Print lines, wrapped on a terminal and unbroken elsewhere."""
+    show(*(FittedText(line, wide=0) for line in lines), stderr=stderr)
 
 
 def show_yaml(text: str) -> None:
