@@ -16,6 +16,7 @@ import typer
 
 from archspec import __version__
 from archspec.cli import commands
+from archspec.cli.shared.options import check_sides
 from archspec.errors import ArchspecError
 from archspec.shadowing import check_packages
 
@@ -28,6 +29,7 @@ def main() -> NoReturn:
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         check_packages()
+        check_sides(sys.argv[1:])
         make_app([asked] if asked in command_names() else command_names())()
     except ArchspecError as error:
         print(f"archspec: {error}", file=sys.stderr)  # noqa: T201
@@ -46,7 +48,8 @@ def command_names() -> list[str]:
 def make_app(names: Iterable[str]) -> typer.Typer:
     """The command line with these commands.
 
-    A command is the function `name` of the module `name`; its `PANEL` is the group that `archspec --help` shows it in.
+    A command is the function `name` of the module `name`; its `PANEL` is the group that `archspec --help` shows it in,
+    its `EXAMPLE` what its own help ends with.
     """
     app = typer.Typer(
         name="archspec",
@@ -58,7 +61,8 @@ def make_app(names: Iterable[str]) -> typer.Typer:
     app.callback()(_options)
     modules = [import_module(f"{commands.__name__}.{name}") for name in names]
     for module in sorted(modules, key=lambda module: PANELS.index(module.PANEL)):
-        app.command(rich_help_panel=module.PANEL)(getattr(module, module.__name__.rpartition(".")[2]))
+        command = getattr(module, module.__name__.rpartition(".")[2])
+        app.command(rich_help_panel=module.PANEL, epilog=f"Example: {module.EXAMPLE}")(command)
     return app
 
 

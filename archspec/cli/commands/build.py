@@ -7,20 +7,24 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import SetOption, SpecArgument, edited
+from archspec.cli.shared.options import MAX_SEED, SetOption, SpecArgument, edited, squares
 
 PANEL = "Design"
+EXAMPLE = "archspec build tiny --out weights/tiny"
 
 
 def build(
     spec: SpecArgument,
     settings: SetOption = None,
-    res: Annotated[Optional[int], typer.Option("--res", help="side of the image; chooses a declared variant")] = None,  # noqa: UP045
+    res: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--res", metavar="PIXELS", help="side of the image; chooses a declared variant"),
+    ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of the initial weights")] = 0,
 ) -> None:
     """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
     from archspec.cli.shared.cost_tables import part_table
@@ -30,7 +34,7 @@ def build(
     from archspec.loader import load
 
     loaded = edited(load(spec), settings)
-    loaded = loaded.at(res or loaded.resolution)
+    loaded = loaded.at(squares([res])[0] if res is not None else loaded.resolution)
     cost = measure(loaded)
 
     import torch

@@ -8,9 +8,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption
+from archspec.cli.shared.options import MAX_SEED, BudgetOption, JsonOption
 
 PANEL = "Search"
+EXAMPLE = "archspec edf runs/first runs/second"
 
 
 def edf(
@@ -20,7 +21,7 @@ def edf(
         typer.Option("--out", metavar="FILE", help="draw to FILE.pdf, .svg and .png, with the data in FILE.csv"),
     ] = None,
     budget: BudgetOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of the permutation tests")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Compare design spaces by layouts drawn at random from each: the distributions of their accuracies, and tests."""

@@ -11,6 +11,7 @@ import typer
 from archspec.cli.shared.options import BudgetOption, JsonOption, SetOption, SpecArgument, edited, existing
 
 PANEL = "Design"
+EXAMPLE = "archspec fix hiri-vit-s --budget '<= 4.5G @ 448'"
 
 
 def fix(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 PANEL = "Design"
+EXAMPLE = "archspec hiri pvtv2-b2 > hiri-pvt.yaml"
 
 
 def hiri(

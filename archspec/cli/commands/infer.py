@@ -10,6 +10,7 @@ import typer
 from archspec.cli.shared.options import JsonOption
 
 PANEL = "Papers"
+EXAMPLE = "archspec infer hiri-vit --top 10"
 
 
 def infer(

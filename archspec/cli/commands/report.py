@@ -10,6 +10,7 @@ import typer
 from archspec.errors import SpecError
 
 PANEL = "Search"
+EXAMPLE = "archspec report runs/demo"
 
 
 def report(

@@ -11,6 +11,7 @@ import typer
 from archspec.cli.shared.options import JsonOption
 
 PANEL = "Search"
+EXAMPLE = "archspec review runs/demo"
 
 
 def review(

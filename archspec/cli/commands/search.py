@@ -7,9 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import FieldOption
+from archspec.cli.shared.options import MAX_WORKERS, FieldOption
 
 PANEL = "Search"
+EXAMPLE = "archspec search demo --trials 20 --name first"
 
 
 def search(
@@ -29,7 +30,7 @@ def search(
         str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")
     ] = None,
     settings: FieldOption = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
 ) -> None:
     """Search layouts for accuracy against cost; the same command again continues where it stopped."""

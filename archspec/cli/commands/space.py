@@ -8,9 +8,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
+from archspec.cli.shared.options import MAX_SEED, BudgetOption, JsonOption, SideOption, squares
 
 PANEL = "Search"
+EXAMPLE = "archspec space five_stage_tiny --budget '<= 3M' --front"
 
 
 def space(
@@ -27,7 +28,7 @@ def space(
         Optional[Path],  # noqa: UP045
         typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of what is drawn")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
