@@ -147,7 +147,8 @@ def test_torch_is_what_its_own_counter_prints():
         assert measure(spec, resolution).under("torch").macs == counter.get_total_flops()
 
 
-def test_flops_are_twice_the_macs_and_called_so(run):
+def test_flops_are_twice_the_macs_and_called_so(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # where headings take one line
     _, out, _ = run("flops", "swin-t", "--as", "flops", "--json")
     assert json.loads(out)["macs"] == 2 * measure(load("swin-t")).under("macs").macs
     _, out, _ = run("flops", "swin-t", "--as", "FLOPs")
