@@ -9,15 +9,19 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.convert import timm
+from archspec.documents.ownership import OutputCommand
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import SpecError
+from archspec.loader import load
+from archspec.model.weights import foreign_format
 from archspec.spec.schema import ArchSpec
 
 if TYPE_CHECKING:
@@ -26,36 +30,52 @@ if TYPE_CHECKING:
 SOURCES = ("timm",)
 COUNTER = "num_batches_tracked"
 """How often batch norm was trained: older checkpoints lack it, and nothing here reads it."""
-_WRAPPERS = ("state_dict", "model")
-"""Under these keys training scripts keep the state dict of a checkpoint."""
+_WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "ema")
+"""Under these keys training scripts keep the state dict of a checkpoint; the first that is there counts."""
 
 Conversion = Callable[[Mapping[str, "Tensor"], ArchSpec], dict[str, "Tensor"]]
 
 
-def convert_file(spec: ArchSpec, weights: Path, out: Path, family: str | None = None) -> tuple[Path, Path]:
+@dataclass(frozen=True)
+class ConvertedWeights:
+    """The two files of a conversion, and what the names in the source began with: `module.` of a wrapped network."""
+
+    weights: Path
+    spec: Path
+    prefix: str
+
+
+def convert_file(
+    source: str, weights: Path, out: Path, family: str | None = None, *, force: bool = False
+) -> ConvertedWeights:
     """Write the weights of a file as `out`.safetensors with the spec `out`.yaml; see `archspec.model.weights`.
 
     Args:
-        spec: the network, which must have the tensors of the file.
+        source: what `load` takes: the network, which must have the tensors of the file.
         weights: a state dict, as `.safetensors`, or as `.pth`, `.pt` or `.bin` without anything but tensors.
-        out: the files to write; an ending is replaced.
+        out: the files to write; an ending that names a format is replaced.
         family: see `families`; the beginning of the spec's name when None.
+        force: replace files that no conversion wrote.
 
     Raises:
-        SpecError: no family, a file that cannot be read or written, or tensors of another network.
+        SpecError: no family, a file that cannot be read or written or would be lost, or tensors of another network.
+        RunError: the disk is full.
     """
     from archspec.model.build import build
-    from archspec.model.weights import save
+    from archspec.model.weights import check_pair, pair, strip_prefix, write_pair
 
-    family = find_family(spec, family)
-    if out.with_suffix(".safetensors").resolve() == weights.resolve():
+    spec, command = load(source), OutputCommand("convert", force)
+    family, target = find_family(spec, family), pair(out)[0]
+    if target.resolve() == weights.resolve():
         raise SpecError("would overwrite the weights that it reads", field="--out", source=str(out))
+    check_pair(spec, target, command, [source])
     network = build(spec, init="skip")
     try:
-        network.load_state_dict(convert(read_state(weights), spec, network, family))
+        state, prefix = strip_prefix(read_state(weights))
+        network.load_state_dict(convert(state, spec, network, family))
     except SpecError as error:
         raise SpecError(error.rule, source=error.source or str(weights)) from None
-    return save(network, out.with_suffix(".safetensors"))
+    return ConvertedWeights(*write_pair(network, target, command, [source]), prefix)
 
 
 def convert(state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str) -> dict[str, Tensor]:
@@ -112,6 +132,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise SpecError("no such file", source=str(path))
+    if foreign := foreign_format(path):
+        raise SpecError(f"cannot be read as a state dict: {foreign}", source=str(path))
     try:
         state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except Exception as error:  # whatever the two formats' readers make of a damaged file

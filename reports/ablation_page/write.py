@@ -14,23 +14,23 @@ from reports.records.ablation import AblationRecord, read_ablation
 from reports.section import ComputedSection, compute_sections, write_sections
 
 
-def write_ablation(run: Path, out: Path | None = None) -> Path:
+def write_ablation(run: Path, out: Path | None = None, *, force: bool = False) -> Path:
     """Write the report of the ablation in `run` to `out` (`run`/report) and return the path of its index.html.
 
-    Only the report's own files in `out` are replaced, and only when all of them are written.
+    Only the report's own files in `out` are replaced, unless `force` says any, and only when all of them are written.
 
     Raises:
-        RunError: a damaged journal or one without an ablation, or `out` holds or is something else.
-        SpecError: there is no journal, or scipy is not installed.
+        RunError: a damaged journal or one without an ablation, or a full disk.
+        SpecError: there is no journal, or scipy is not installed; `out` holds or is something else.
     """
-    return write_record(read_ablation(run), run, out)
+    return write_record(read_ablation(run), run, out, force=force)
 
 
-def write_record(record: AblationRecord, run: Path, out: Path | None = None) -> Path:
+def write_record(record: AblationRecord, run: Path, out: Path | None = None, *, force: bool = False) -> Path:
     """The report of an ablation whose journal has been read; raises as `write_ablation` does."""
     info = compute(record)
     views = [(one, compute_sections(one)) for one in named_views(info)]
-    return publish(run, out, lambda folder: _write(info, views, run, folder))
+    return publish(run, out, lambda folder: _write(info, views, run, folder), force=force)
 
 
 def named_views(info: AblationResults) -> list[ViewResults]:

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from archspec import __version__
+from archspec.documents.output import clear_partial
 from archspec.documents.wording import plural
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
@@ -59,6 +60,7 @@ def conduct_plan(
     evaluators = ablation.evaluators()
     check_ready(evaluators, workers)
     with lock_run(root):
+        clear_partial(root)
         _record(config, root)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -21,7 +20,7 @@ from archspec.documents.reader import Document
 from archspec.documents.wording import plural
 from archspec.edits.patch import canonical
 from archspec.errors import FieldError, SpecError
-from archspec.loader import dump, parse
+from archspec.loader import parse
 from archspec.spec.forms import compact
 from archspec.spec.schema import ArchSpec
 from search.budget.confinement import Confinement
@@ -146,18 +145,6 @@ def read_budget(texts: Sequence[str]) -> Box:
         return parse_limits(texts)
     except FieldError as error:
         raise SpecError(error.rule, field="--budget") from None
-
-
-def write(result: Fix, path: Path) -> None:
-    """Write the spec as YAML in row form.
-
-    Raises:
-        SpecError: it cannot be written.
-    """
-    try:
-        path.write_text(dump(result.spec), encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(path)) from None
 
 
 def _shown(value: Scalar) -> str:

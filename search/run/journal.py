@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.cost.metrics import Direction, Metric, find_metric
+from archspec.documents.os_errors import unwritable
+from archspec.documents.output import append_bytes
 from archspec.errors import RunError, SpecError
 
 MAX_ATTEMPTS = 3
@@ -27,6 +31,7 @@ def lock_run(root: Path) -> FileLock:
 
     Raises:
         SpecError: another process holds it, or the folder cannot be written.
+        RunError: the disk is full.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -35,7 +40,7 @@ def lock_run(root: Path) -> FileLock:
     except Timeout:
         raise SpecError("another archspec process is at work on this run", source=str(root)) from None
     except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(root)) from None
+        raise unwritable(error, root) from None
     return lock
 
 
@@ -44,6 +49,7 @@ def open_storage(root: Path) -> JournalStorage:
 
     Raises:
         RunError: the journal is damaged; it is left as it is.
+        OSError: it cannot be read or written.
     """
     path = root / "journal.log"
     if path.exists():
@@ -52,9 +58,34 @@ def open_storage(root: Path) -> JournalStorage:
     # A killed process may have left the backend's own lock; the run's lock says that nobody holds it.
     Path(f"{path}.lock").unlink(missing_ok=True)
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
+        return JournalStorage(_Journal(str(path), _RunLock(str(path))))
     except (KeyError, ValueError, TypeError, AssertionError) as error:
         raise RunError(f"{path}: damaged: {type(error).__name__}: {error}; kept as it is") from None
+
+
+@final
+class _RunLock(JournalFileSymlinkLock):
+    """No lock: that of the run is held, and a full disk has no room for one more."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+@final
+class _Journal(JournalFileBackend):
+    """A journal file that holds whole entries only: what could not be written to its end is taken back."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        size = os.path.getsize(self._file_path)
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            with suppress(OSError):
+                os.truncate(self._file_path, size)
+            raise OSError(error.errno, error.strerror, self._file_path) from None
 
 
 def open_study(
@@ -152,8 +183,7 @@ def _cut_torn_line(path: Path) -> None:
     if not data or data.endswith(b"\n"):
         return
     whole = data.rfind(b"\n") + 1
-    with path.with_suffix(".torn").open("ab") as file:
-        file.write(data[whole:] + b"\n")
+    append_bytes(path.with_suffix(".torn"), data[whole:] + b"\n")
     with path.open("r+b") as file:
         file.truncate(whole)
 

@@ -16,6 +16,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from archspec.cost.metrics import find_metric
+from archspec.documents.output import write_text
 from archspec.errors import FieldError, SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
@@ -290,7 +291,7 @@ def write_spec(spec: ArchSpec, root: Path) -> None:
     path = root / "artifacts" / spec.digest / "spec.yaml"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dump(spec), encoding="utf-8")
+        write_text(path, dump(spec))
 
 
 def encode_order(order: Order) -> str:

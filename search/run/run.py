@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.study import Study
 
 from archspec import __version__
+from archspec.documents.output import clear_partial
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator
@@ -50,7 +51,8 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     Raises:
         SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
             start; the sampler needs a package that is not installed.
-        RunError: a damaged journal, or no layout can be evaluated at all.
+        RunError: a damaged journal, no layout can be evaluated at all, or a worker meets a full disk.
+        OSError: this process does.
     """
     config.sampler.check_installed()
     root = runs / config.name
@@ -58,6 +60,7 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
     check_ready(evaluators, workers)
     with lock_run(root):
+        clear_partial(root)
         _record(config, root)
         storage = open_storage(root)
         summarize = partial(front_table, objectives=config.titles)
@@ -126,7 +129,7 @@ class Conductor:
 
         Raises:
             SpecError: an evaluator cannot start, such as for want of its data.
-            RunError: no layout can be evaluated at all.
+            RunError: no layout can be evaluated at all, or the disk is full.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         # Python delivers signals to the main thread only, and lets no other one listen.
@@ -141,8 +144,8 @@ class Conductor:
                 if not self.pool.busy:
                     return not self.stopping
                 for order, report in self.pool.reports(timeout=0.5):
-                    if report.kind == "unready":  # its trial stays under way, and is queued again by the next start
-                        raise SpecError(report.text)
+                    if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
+                        raise (SpecError if report.kind == "unready" else RunError)(report.text)
                     failures += report.kind == "failed"
                     successes += report.kind == "done"
                     self._note(arm, order, report, search)

@@ -17,12 +17,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
+from archspec.documents.os_errors import check_space, explain, is_of_disk
+from archspec.documents.output import append_bytes, write_text
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
 
-Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
-"""`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
+Kind = Literal["progress", "done", "failed", "interrupted", "unready", "unwritable"]
+"""`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
+is to blame for either."""
 
 
 @final
@@ -138,13 +141,26 @@ def answer(
     except Interrupted as error:
         return Report("interrupted", str(error))
     except ArchspecError as error:
-        return Report("failed", str(error))
+        return _failed(str(error), folder)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # whatever a layout provokes must not end the search
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(error, OSError) and is_of_disk(error, root):
+            return Report("unwritable", explain(error))
         first = next(iter(str(error).splitlines()), "")
-        return Report("failed", f"{type(error).__name__}: {first} (see {folder / 'error.txt'})")
+        text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
+        return _failed(text, folder, traceback.format_exc())
+
+
+def _failed(text: str, folder: Path, trace: str = "") -> Report:
+    """The failure of a layout, unless the disk is full: what then fails need not say that this was the reason."""
+    try:
+        check_space(folder)
+        if trace:
+            write_text(folder / "error.txt", trace)
+    except OSError as error:
+        return Report("unwritable", explain(error))
+    return Report("failed", text)
 
 
 def _stopper(pipe: Connection) -> Callable[[], bool]:
@@ -165,15 +181,10 @@ def _stopper(pipe: Connection) -> Callable[[], bool]:
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
-    partial = folder / "result.json.tmp"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / "result.json")
+    write_text(folder / "result.json", json.dumps(record, indent=1))
     _log(folder, "finished")
 
 
 def _log(folder: Path, event: str) -> None:
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n")
+    line = json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n"
+    append_bytes(folder / "events.jsonl", line.encode())

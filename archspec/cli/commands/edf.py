@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption
+from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption
 
 PANEL = "Search"
 
@@ -19,6 +19,7 @@ def edf(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="FILE", help="draw to FILE.pdf, .svg and .png, with the data in FILE.csv"),
     ] = None,
+    force: ForceOption = False,
     budget: BudgetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
     as_json: JsonOption = False,
@@ -29,7 +30,7 @@ def edf(
     from reports.spaces.edf_text import record, render
 
     found = compare(runs, tuple(budget or ()), seed)
-    written = None if out is None else draw(found, out)
+    written = None if out is None else draw(found, out, force=force)
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
     else:

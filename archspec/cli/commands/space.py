@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
+from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption, SideOption, squares
 
 PANEL = "Search"
 
@@ -21,12 +21,15 @@ def space(
     sample: Annotated[int, typer.Option("--sample", min=0, metavar="N", help="draw N specs uniformly into --out")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--out", metavar="DIR", help="new or empty folder for the specs drawn and their index.csv"),
+        typer.Option(
+            "--out", metavar="DIR", help="folder for the specs drawn and their index.csv, and for nothing else"
+        ),
     ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
     ] = None,
+    force: ForceOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,7 +37,8 @@ def space(
     from archspec.cli.shared.cost_tables import console, plain
     from archspec.cli.shared.space_answer import Request, answer
 
-    found = answer(Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot))
+    request = Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, force)
+    found = answer(request)
     if as_json:
         typer.echo(json.dumps(found.record, indent=2))
     else:
