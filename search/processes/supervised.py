@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, final
 
@@ -78,20 +79,16 @@ class SupervisedCommand:
 
     def end(self) -> None:
         """End the command and all that it started: SIGTERM, and SIGKILL after `STOP_SECONDS`."""
-        try:
+        with suppress(OSError):  # it has ended meanwhile
             self._channel.send(b"stop")
-        except OSError:
-            pass
         self._next_line(STOP_SECONDS + KILL_SECONDS)
         self._close()
 
     def _close(self) -> None:
         """End what is left where the supervisor is hung or was killed; its end else has come already."""
         self._channel.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         if self._process.returncode != 0:
             self._process.kill()
             end_processes(lambda: find_tree(self._roots, [self._marker]), 0)

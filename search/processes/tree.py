@@ -101,7 +101,7 @@ def die_with_parent() -> None:
 
 
 def adopt_orphans() -> None:
-    """Have descendants whose parents end become children of this process, not of the system's first. Linux alone can."""
+    """Have orphans among the descendants become children of this process. Linux alone can."""
     _control(_SUBREAPER, 1)
 
 

@@ -39,4 +39,4 @@ class Pool(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Have all workers asked to save and end what they are doing. A handler of signals may call it at any moment."""
+        """Have all workers asked to save and end what they are doing; a handler of signals may call it."""
