@@ -93,6 +93,11 @@ class Evaluator(BaseModel, ABC):
         """Whether this process alone has it: its class is no file of `search.evaluators` and no entry point."""
         return str(self.type) not in tags("search.evaluators", GROUP)
 
+    @property
+    def interruptible(self) -> bool:
+        """Whether its sessions ask `stop` while they evaluate; else an interrupted run waits for the layout's end."""
+        return True
+
     def check_ready(self, workers: int) -> None:
         """Refuse what `open` would refuse whatever the layout, before anything is written.
 

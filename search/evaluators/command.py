@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any, Literal, cast, final
@@ -12,13 +11,15 @@ from typing import Any, Literal, cast, final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
-from archspec.errors import RunError
+from archspec.errors import Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import parse_config
+from search.processes.folder_lock import lock_output
+from search.processes.supervised import SupervisedCommand
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 
 
 @final
@@ -85,34 +86,43 @@ class CommandSession(Session):
         self.config = config
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
-        from archspec.errors import Interrupted
-
         progress("command")
         output = task.folder / "output.txt"
         start = time.monotonic()
-        with output.open("wb") as file:
+        with output.open("ab") as file:
+            lock_output(file, output, stop)  # what a killed run left of this command has it as its output
+            file.truncate(0)
             try:
-                process = subprocess.Popen(self._arguments(task), stdout=file, stderr=subprocess.STDOUT)
+                command = SupervisedCommand(self._arguments(task), file)
             except OSError as error:
                 raise RunError(f"command cannot be run: {error}") from None
-            try:
-                while process.poll() is None:
-                    if stop():
-                        raise Interrupted("interrupted while the command ran")
-                    if time.monotonic() - start > self.config.timeout:
-                        raise RunError(f"command took longer than {self.config.timeout:g} s")
-                    time.sleep(POLL_SECONDS)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
-        if process.returncode:
-            raise RunError(f"command ended with exit code {process.returncode} (see {output})")
+            code = self._wait(command, stop, start + self.config.timeout)
+        if code:
+            raise RunError(f"command ended with exit code {code} (see {output})")
         record = _last_line(output.read_text(encoding="utf-8", errors="replace"), f"{output}")
         check_answer(record, self.config.metrics, final=task.final, place=f"see {output}")
         metrics = _numbers(record)
         metrics.setdefault("train_seconds", time.monotonic() - start)
         return metrics | cost_metrics(task.spec)
+
+    def _wait(self, command: SupervisedCommand, stop: Callable[[], bool], deadline: float) -> int:
+        """The exit code of the command, of which nothing is alive when this returns or raises."""
+        try:
+            while (code := command.wait(POLL_SECONDS)) is None:
+                if stop():
+                    raise Interrupted("interrupted while the command ran")
+                if time.monotonic() > deadline:
+                    raise RunError(f"command took longer than {self.config.timeout:g} s")
+        except ChildProcessError as error:
+            raise Interrupted(str(error)) from None
+        except BaseException:
+            command.end()
+            raise
+        if code < 0 or code > 128:  # a signal: a batch system may have sent it to all processes of the run
+            time.sleep(POLL_SECONDS)
+            if stop():
+                raise Interrupted("interrupted while the command ran")
+        return code
 
     def _arguments(self, task: Task) -> list[str]:
         values = {

@@ -83,6 +83,10 @@ class FunctionEvaluator(Evaluator):
     def local(self) -> bool:
         return True
 
+    @property
+    def interruptible(self) -> bool:
+        return False
+
     def check_ready(self, workers: int) -> None:
         call = self._bound()
         if workers > 1:

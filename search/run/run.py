@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from archspec.documents.output import clear_partial
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator
+from search.processes.signals import heard_signals
 from search.run.finalists import FinalPhase, front_specs
 from search.run.in_process import InProcessPool
 from search.run.journal import lock_run, open_storage, open_study
@@ -132,9 +133,7 @@ class Conductor:
             RunError: no layout can be evaluated at all, or the disk is full.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        # Python delivers signals to the main thread only, and lets no other one listen.
-        caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        previous = {number: signal.signal(number, self._interrupt) for number in caught}
+        previous = {number: signal.signal(number, self._interrupt) for number in heard_signals()}
         failures, successes = 0, 0
         try:
             while True:
@@ -167,10 +166,11 @@ class Conductor:
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
-        self.screen.say(
-            "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
-        )
         self.pool.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self.screen.say(
+                "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
+            )
 
 
 def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
