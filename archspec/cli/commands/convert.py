@@ -35,5 +35,5 @@ def convert(
 
     if source not in SOURCES:
         raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
-    written = convert_file(load(spec), weights, out, family)
+    written = convert_file(load(spec), weights, out, family, typer.echo)
     typer.echo(f"wrote {written[0]} and {written[1]}")
