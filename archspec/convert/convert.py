@@ -1,7 +1,8 @@
 """Published weights under archspec's names: a state dict of a known family, checked tensor by tensor.
 
 A family is one file in `archspec/convert/timm`, found by its being there, with `convert(state, spec)`: tensors by the
-source's names -> tensors by the names of the network that `spec` describes.
+source's names -> tensors by the names of the network that `spec` describes, and `original(name, spec)`, the source's
+name of what messages speak of.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.convert import timm
+from archspec.convert.problems import Original, find_problems, name_first
 from archspec.documents.ownership import OutputCommand
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
@@ -34,20 +35,21 @@ _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "ema")
 """Under these keys training scripts keep the state dict of a checkpoint; the first that is there counts."""
 
 Conversion = Callable[[Mapping[str, "Tensor"], ArchSpec], dict[str, "Tensor"]]
-
-
-@dataclass(frozen=True)
-class ConvertedWeights:
-    """The two files of a conversion, and what the names in the source began with: `module.` of a wrapped network."""
-
-    weights: Path
-    spec: Path
-    prefix: str
+Tell = Callable[[str], None]
+_HEAD = "head."
+_LIST = re.compile(r"(stem|stages|layers)_(\d+)\.")
+"""A part of timm's networks with `features_only`, which writes an underscore where the others have a point."""
 
 
 def convert_file(
-    source: str, weights: Path, out: Path, family: str | None = None, *, force: bool = False
-) -> ConvertedWeights:
+    source: str,
+    weights: Path,
+    out: Path,
+    family: str | None = None,
+    *,
+    force: bool = False,
+    tell: Tell | None = None,
+) -> tuple[Path, Path]:
     """Write the weights of a file as `out`.safetensors with the spec `out`.yaml; see `archspec.model.weights`.
 
     Args:
@@ -56,6 +58,7 @@ def convert_file(
         out: the files to write; an ending that names a format is replaced.
         family: see `families`; the beginning of the spec's name when None.
         force: replace files that no conversion wrote.
+        tell: what is given a line about what was left out or taken off.
 
     Raises:
         SpecError: no family, a file that cannot be read or written or would be lost, or tensors of another network.
@@ -72,35 +75,48 @@ def convert_file(
     network = build(spec, init="skip")
     try:
         state, prefix = strip_prefix(read_state(weights))
-        network.load_state_dict(convert(state, spec, network, family))
+        if prefix and tell is not None:
+            tell(f"all names in {weights} begin with {prefix}, which was taken off")
+        network.load_state_dict(convert(state, spec, network, family, tell))
     except SpecError as error:
         raise SpecError(error.rule, source=error.source or str(weights)) from None
-    return ConvertedWeights(*write_pair(network, target, command, [source]), prefix)
+    return write_pair(network, target, command, [source])
 
 
-def convert(state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str) -> dict[str, Tensor]:
+def convert(
+    state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str, tell: Tell | None = None
+) -> dict[str, Tensor]:
     """The tensors of `state` by their names in `network`, each of its own exactly once.
+
+    Where the spec has no head, the tensors of the source's are left out.
 
     Args:
         state: tensors by the source's names.
         spec: the network.
         network: what was built from `spec`, on any device.
         family: see `families`.
+        tell: what is given a line about what was left out.
 
     Raises:
         SpecError: tensors that are missing, unexpected, of another shape or used twice, by name.
     """
-    conversion = cast("Conversion", import_module(f"{timm.__name__}.{family}").convert)
-    read = _Read(state)
+    module = import_module(f"{timm.__name__}.{family}")
+    conversion = cast("Conversion", module.convert)
+    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in state.items()})
     try:
         converted = conversion(read, spec)
     except KeyError as error:
         raise SpecError(f"is not the {family} of {spec.name}: no tensor {error.args[0]}") from None
     expected = network.state_dict()
+    original = Original(spec, getattr(module, "original", None))
+    if spec.head is None and (heads := [name for name in converted if name.startswith(_HEAD)]):
+        converted = {name: tensor for name, tensor in converted.items() if name not in heads}
+        if tell is not None:
+            tell(f"left out, since the spec has no head: {name_first(heads, original.there)}")
     for name, tensor in expected.items():
         if name.endswith(f".{COUNTER}"):
             converted.setdefault(name, tensor.new_zeros(tensor.shape, device="cpu"))
-    problems = _problems(converted, expected, [name for name in state if name not in read.names])
+    problems = find_problems(converted, expected, [name for name in read if name not in read.names], original)
     if problems:
         raise SpecError(f"is not the {family} of {spec.name}: {'; '.join(problems)}")
     return converted
@@ -112,15 +128,17 @@ def families() -> tuple[str, ...]:
 
 
 def find_family(spec: ArchSpec, asked: str | None = None) -> str:
-    """The family `asked` for, or that of the spec's name: `pvtv2` of `pvtv2-b2`.
+    """The family `asked` for, or that of the spec's name: `pvtv2` of `pvtv2-b2` and `pvt_v2_b2`.
 
     Raises:
         SpecError: there is no such family.
     """
-    name = asked if asked is not None else re.split(r"[-_ ]", spec.name)[0].lower()
-    if name in families():
-        return name
-    rule = f"must be {either(families())}, not {name!r}{suggest(name, families())}"
+    first, *rest = re.split(r"[-_ ]", spec.name.lower())
+    names = [asked] if asked is not None else [first, first + "".join(rest[:1]), re.sub(r"\d.*", "", first)]
+    for name in names:
+        if name in families():
+            return name
+    rule = f"must be {either(families())}, not {names[0]!r}{suggest(names[0], families())}"
     raise SpecError(rule if asked is not None else f"{rule}, with which the spec's name begins", field="--family")
 
 
@@ -195,26 +213,3 @@ class _Read(Mapping[str, "Tensor"]):
 
     def __len__(self) -> int:
         return len(self._state)
-
-
-def _problems(converted: Mapping[str, Tensor], expected: Mapping[str, Tensor], unread: list[str]) -> list[str]:
-    """What keeps `converted` from being the state of a network with the tensors `expected`."""
-    problems: list[str] = []
-    if missing := [name for name in expected if name not in converted]:
-        problems.append(f"no {_first(missing)}")
-    if unexpected := [*unread, *(name for name in converted if name not in expected)]:
-        problems.append(f"unexpected {_first(unexpected)}")
-    both = [(name, tuple(converted[name].shape), tuple(t.shape)) for name, t in expected.items() if name in converted]
-    if wrong := [f"{name} {found}, not {shape}" for name, found, shape in both if found != shape]:
-        problems.append(f"shape of {_first(wrong)}")
-    owners: dict[int, str] = {}
-    for name, tensor in converted.items():
-        address = tensor.data_ptr()  # 0 where nothing is stored
-        if address and (other := owners.setdefault(address, name)) != name:
-            problems.append(f"{other} and {name} are one tensor")
-            break
-    return problems
-
-
-def _first(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

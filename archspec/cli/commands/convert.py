@@ -36,7 +36,5 @@ def convert(
 
     if source not in SOURCES:
         raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
-    written = convert_file(spec, weights, out, family, force=force)
-    if written.prefix:
-        typer.echo(f"all names in {weights} begin with {written.prefix}, which was taken off")
-    typer.echo(f"wrote {written.weights} and {written.spec}")
+    written = convert_file(spec, weights, out, family, force=force, tell=typer.echo)
+    typer.echo(f"wrote {written[0]} and {written[1]}")
