@@ -16,6 +16,7 @@ import typer
 
 from archspec import __version__
 from archspec.cli import commands
+from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
 from archspec.shadowing import check_packages
 
@@ -30,7 +31,7 @@ def main() -> NoReturn:
         check_packages()
         make_app([asked] if asked in command_names() else command_names())()
     except ArchspecError as error:
-        print(f"archspec: {error}", file=sys.stderr)  # noqa: T201
+        print(f"archspec: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nothing to say, and nobody to say it to
