@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from archspec.cost.metrics import Direction, Metric, find_metric, known_metrics
 from archspec.documents.paths import PlaceError
+from archspec.documents.safe_text import PlainLine
 from archspec.errors import FieldError, RunError
 from search.attributes import RESERVED
 
@@ -34,8 +35,8 @@ class MetricSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    title: str = Field(default="", max_length=60, description="its name for people; its key if empty")
-    unit: str = Field(default="", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
+    title: PlainLine = Field(default="", max_length=60, description="its name for people; its key if empty")
+    unit: PlainLine = Field(default="", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
     direction: Direction = Field(default="minimize", description="which way is better")
 
     def metric(self, name: str) -> Metric:

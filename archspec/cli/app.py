@@ -23,6 +23,7 @@ from archspec import __version__
 from archspec.cli import commands
 from archspec.cli.shared.encoding import make_printable
 from archspec.documents.os_errors import explain
+from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
 from archspec.shadowing import check_packages
 
@@ -78,7 +79,7 @@ def _finish(code: int | str | None) -> int | str | None:
 
 def _say(text: str) -> None:
     with suppress(OSError):
-        print(f"archspec: {text}", file=sys.stderr)  # noqa: T201
+        print(f"archspec: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
 def _drop(*streams: TextIO) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archspec.documents.safe_text import file_stem
 from reports.ablation_page.page import render
 from reports.ablation_page.results import AblationResults, ViewResults, compute
 from reports.drawing.publish import publish
@@ -37,7 +37,7 @@ def named_views(info: AblationResults) -> list[ViewResults]:
     """The views, with the names that their files begin with."""
     return [
         # Names are unique in a plan, but not what is left of them in a file's name.
-        ViewResults(info.record, view, f"{number}-" + re.sub(r"[^A-Za-z0-9.+-]", "_", view.plan.name)[:80])
+        ViewResults(info.record, view, f"{number}-{file_stem(view.plan.name)}")
         for number, view in enumerate(info.views, 1)
     ]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from archspec.documents.safe_text import file_stem, printable
 from archspec.loader import dump
 from reports.drawing.canvas import write_csv
 from reports.drawing.units import unit
@@ -148,13 +148,12 @@ def _write_specs(results: SearchResults, folder: Path) -> list[str]:
     record, members = results.record, results.front.members
     names: list[str] = []
     for member in members:
-        code = re.sub(r"[^A-Za-z0-9.+-]", "_", member.code)[:120]
-        name = f"{member.rank:02d}-{code}.yaml"
+        name = f"{member.rank:02d}-{file_stem(member.code, 120)}.yaml"
         test = spread(member.test, unit(QUALITY, []))
         result = f"test {record.metric.word} {test} % over {member.test.n} seeds" if member.test.n else "not re-trained"
         about = f"member {member.rank} of {len(members)} of the front of {record.name}; {result}"
-        label = f"{record.name}-{member.rank:02d}"[:200]
-        spec = results.specs[member.rank].model_copy(update={"name": label, "description": about[:2000]})
+        label = printable(f"{record.name}-{member.rank:02d}")[:200]
+        spec = results.specs[member.rank].model_copy(update={"name": label, "description": printable(about)[:2000]})
         (folder / name).write_text(dump(spec), encoding="utf-8")
         names.append(name)
     return names

@@ -31,6 +31,7 @@ from reports.drawing.canvas import (
     PALE,
     PURPLE,
     VERMILLION,
+    clean,
     log_axis,
     save,
     sheet,
@@ -242,6 +243,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         columnspacing=1.5,
     )
     # Labels need the final layout, which must then stay.
+    clean(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, place in zip(info.panels, axes, strict=True):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from archspec.documents.paths import Place, place_of, suggest
 from archspec.documents.reader import Document, read_document
+from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.documents.shipped import Shelf
 from archspec.documents.wording import show
 from archspec.edits.draft import Draft
@@ -37,7 +38,7 @@ class EditSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field(default="", max_length=200, description="for tables; its name if empty")
+    label: PlainLine = Field(default="", max_length=200, description="for tables; its name if empty")
     set: dict[str, Any] = Field(min_length=1, description="values by dotted path")
 
     @property
@@ -89,13 +90,13 @@ class PlanConfig(BaseModel):
     name: str = Field(
         default="ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
     )
-    description: str = Field(default="", max_length=2000, description="one line for people")
+    description: PlainText = Field(default="", max_length=2000, description="one line for people")
     base: Any = Field(description="the spec that is edited: a preset, a file beside the plan, or the spec itself")
-    base_label: str = Field(default="", max_length=200, description="the base in tables; its name if empty")
+    base_label: PlainLine = Field(default="", max_length=200, description="the base in tables; its name if empty")
     evaluator: AnyEvaluator | None = Field(
         default=None, description="how rows are trained; null in a plan of costs alone"
     )
-    edits: dict[str, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
+    edits: dict[PlainLine, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
         default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
     )
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import PlainLine
 from archspec.errors import Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
@@ -40,7 +41,7 @@ class Command(Evaluator):
     timeout: float = Field(
         default=86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
     )
-    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    label: PlainLine = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal, SupportsFloat, cast, final
 from pydantic import Field, PrivateAttr
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import PlainLine
 from archspec.errors import RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
@@ -41,7 +42,7 @@ class FunctionEvaluator(Evaluator):
         strict=True,
         description="side of the image for which costs are stated; null for the space's own",
     )
-    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    label: PlainLine = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )

@@ -19,6 +19,7 @@ from typing import Any, cast, final
 
 from archspec.documents.paths import format_path
 from archspec.documents.reader import Document, Place
+from archspec.documents.safe_text import printable
 
 FAMILY = "family"
 """The field of a space, not of a spec, that chooses among whole layouts."""
@@ -98,6 +99,9 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
     twice = next((label for index, label in enumerate(labels) if label in labels[:index]), None)
     if twice is not None:
         raise document.refuse(place, f"option {twice!r} occurs twice", format_path(name))
+    raw = next((label for label in labels if isinstance(label, str) and printable(label) != label), None)
+    if raw is not None:
+        raise document.refuse(place, f"option {raw!r} must be plain text", format_path(name))
     odd = next((label for label, sub in options if name == (FAMILY,) and not isinstance(sub, dict)), None)
     if odd is not None:
         rule = f"option {odd!r} of the family must be a mapping of fields of the spec"

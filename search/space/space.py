@@ -11,9 +11,10 @@ from typing import Any, cast, final
 
 from archspec.documents.paths import suggest
 from archspec.documents.reader import Document
+from archspec.documents.safe_text import check_line, check_text
 from archspec.documents.shipped import Shelf
 from archspec.edits.bases import derive
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
 from search.space.holes import (
@@ -55,12 +56,18 @@ class Space:
             raise SpecError("a space must be a mapping: a spec with holes", source=document.source, line=1)
         self.document = document
         self.template = cast("dict[str, Any]", document.data)
-        self.name = str(self.template.get("name", "unnamed"))
-        self.description = str(self.template.get("description", ""))
+        self.name = self._text("name", "unnamed", check_line)
+        self.description = self._text("description", "", check_text)
         self.holes = find_holes(self.template, (), (), document)
         if not self.holes:
             raise document.refuse((), "a space needs at least one hole: {choice: [...]} or {range: [low, high]}")
         _check_options(self)
+
+    def _text(self, field: str, default: str, check: Callable[[str], str]) -> str:
+        try:
+            return check(str(self.template.get(field, default)))
+        except FieldError as error:
+            raise self.document.refuse((field,), error.rule) from None
 
     def count(self) -> int:
         """Number of ways to fill the holes, exactly; layouts that need a repair included."""
