@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, cast, final
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from archspec.documents.kinds import PLAN as PLAN_KIND
+from archspec.documents.kinds import refuse_kind
 from archspec.documents.paths import Place, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.shipped import Shelf
@@ -172,12 +174,14 @@ def parse_plan(document: Document, *, recorded: bool = False) -> Plan:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, PLAN_KIND)
         rule = f"must be a mapping with base, edits and views, not {show(document.data)}"
         raise SpecError(rule, source=document.source, line=1)
     data = cast("dict[str, Any]", document.data)
     try:
         config = PlanConfig.model_validate(data)
     except ValidationError as error:
+        refuse_kind(document, PLAN_KIND)
         raise _explain(error, document) from None
     opened = _open_base(config.base, document)
     base = parse(opened)

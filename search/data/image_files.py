@@ -160,4 +160,3 @@ def _identity(entry: os.DirEntry[str], device: int) -> Identity | None:
     if not stat.S_ISREG(found.st_mode):
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(entry.path)
-

@@ -116,9 +116,7 @@ def split_files(folders: Folders, validation: float, test: float) -> ImageSplits
     for name, files in (("train", rest), ("validation", validated), ("test", tested)):
         empty = [label for label, members in zip(folders.classes, files, strict=True) if not members]
         if empty:
-            raise SpecError(
-                f"{printable(str(folders.root))}: no image for {name} in class {some(empty)}", field="path"
-            )
+            raise SpecError(f"{printable(str(folders.root))}: no image for {name} in class {some(empty)}", field="path")
     return ImageSplits(rest, validated, tested, (*folders.left_out, *_endings(others)))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
@@ -23,6 +24,11 @@ from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import parse_config
 
 POLL_SECONDS = 0.02
+PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""How the files of compiled programs begin: of Linux, Windows and macOS."""
+WANTED = 'a JSON object such as {"accuracy": 0.8172}'
+SHOWN = 120
+"""Characters of a last line that are shown where it is not what it should be."""
 
 
 @final
@@ -150,13 +156,24 @@ def named_files(command: Sequence[str]) -> list[Path]:
     """The files that a command names, as far as they are there: a script, a configuration, the module behind `-m`.
 
     Words of an argument that is itself a command line (`bash -c "python train.py"`) and what stands behind `=` are looked
-    at, too; programs that are found on the path, and folders, are not.
+    at, too; compiled programs and folders are not.
     """
     words = [word for argument in command for word in (argument, *_words(argument))]
     names = [name for word in words for name in (word, word.partition("=")[2])]
     modules = [word.replace(".", "/") for before, word in pairwise(words) if before == "-m"]
     names += [name for module in modules for name in (f"{module}.py", f"{module}/__main__.py")]
-    return [path for name in dict.fromkeys(names) if name and "{" not in name and (path := Path(name)).is_file()]
+    return [path for name in dict.fromkeys(names) if name and "{" not in name and _holds_code(path := Path(name))]
+
+
+def _holds_code(path: Path) -> bool:
+    """Whether there is a file that people write, and not a program such as the interpreter."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) not in PROGRAMS
+    except OSError:  # may be run, and not read
+        return False
 
 
 def _words(argument: str) -> list[str]:
@@ -167,13 +184,17 @@ def _words(argument: str) -> list[str]:
 
 
 def _last_line(text: str, place: str) -> dict[str, Any]:
-    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    if not last:
+        raise RunError(f"the command printed nothing; its last line must be {WANTED} (see {place})")
     try:
         record = json.loads(last)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise RunError(f"the command's last line must be a JSON object, not {last!r:.60} (see {place})")
+        shown = printable(last if len(last) <= SHOWN else f"{last[:SHOWN]}...")
+        quotes = "; JSON wants double quotes: print(json.dumps(record))" if last.startswith("{'") else ""
+        raise RunError(f"the command's last line must be {WANTED}{quotes}, not: {shown} (see {place})")
     return cast("dict[str, Any]", record)
 
 

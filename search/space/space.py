@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, cast, final
 
+from archspec.documents.kinds import SPACE, SPEC, recognize, refuse_kind
 from archspec.documents.paths import suggest
 from archspec.documents.reader import Document
 from archspec.documents.shipped import Shelf
@@ -59,7 +60,9 @@ class Space:
         self.description = str(self.template.get("description", ""))
         self.holes = find_holes(self.template, (), (), document)
         if not self.holes:
-            raise document.refuse((), "a space needs at least one hole: {choice: [...]} or {range: [low, high]}")
+            one = "this is a spec (one layout): " if recognize(self.template) == SPEC else ""
+            rule = f"{one}a space needs at least one hole: {{choice: [...]}} or {{range: [low, high]}}"
+            raise document.refuse((), rule)
         _check_options(self)
 
     def count(self) -> int:
@@ -172,6 +175,7 @@ def parse_space(document: Document) -> Space:
     Raises:
         SpecError: a base that is not found, a malformed hole, or an option that gives no possible spec.
     """
+    refuse_kind(document, SPACE, SPEC)
     return Space(derive(document, find_space_document) if isinstance(document.data, dict) else document)
 
 

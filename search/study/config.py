@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from archspec.cost.metrics import Metric, find_metric
+from archspec.documents.kinds import STUDY as STUDY_KIND
+from archspec.documents.kinds import SPACE, SPEC, refuse_kind
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.safe_text import printable
@@ -25,6 +27,7 @@ from archspec.spec.diagnosis import explain_config, known_fields
 from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.inputs import Input, code_of, code_of_parts
+from search.own_metrics import NAME, TAKEN
 from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
@@ -103,9 +106,16 @@ class StudyConfig(BaseModel):
         try:
             find_metric(name, self.evaluator.own_metrics)
         except FieldError as error:
-            raise PlaceError(("objectives", index), error.rule) from None
+            raise PlaceError(("objectives", index), f"{error.rule}{self._remedy(name)}") from None
         if name not in self.evaluator.gives:
-            raise PlaceError(("objectives", index), f"evaluator {self.evaluator.type} does not give {name}")
+            rule = f"evaluator {self.evaluator.type} does not give {name}{self._remedy(name)}"
+            raise PlaceError(("objectives", index), rule)
+
+    def _remedy(self, name: str) -> str:
+        """What states the metric, of an evaluator that may answer with any."""
+        if "metrics" not in type(self.evaluator).model_fields or not NAME.fullmatch(name) or name in TAKEN:
+            return ""
+        return f"; if it does, state it under evaluator: `metrics: {{{name}: minimize}}`"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -200,6 +210,7 @@ def _find_study(source: str, runs: Path) -> tuple[Document, bool]:
     near = suggest(source, (*studies(), *spaces()))
     unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
     document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
+    refuse_kind(document, STUDY_KIND, SPEC, SPACE)
     if not _is_space(document):
         return document, recorded is not None
     space = parse_space(document)
@@ -234,10 +245,13 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
         SpecError: a rule is broken; a space file is named relative to the study file.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, STUDY_KIND)
         raise SpecError("a study must be a mapping", source=document.source, line=1)
+    refuse_kind(document, STUDY_KIND, SPEC, SPACE)
     document = derive(document, _find_base, StudyConfig, {"space": _space_document})
     data = dict(cast("dict[str, Any]", document.data))
     if "space" not in data:
+        refuse_kind(document, STUDY_KIND)
         raise document.refuse((), "field space is required")
     space = _open_space(data["space"], document)
     data["space"] = space.template

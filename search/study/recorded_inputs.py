@@ -52,9 +52,9 @@ def record_inputs(root: Path, inputs: Iterable[Input], *, begun: bool) -> tuple[
         if old is not None:
             difference = describe_difference(old, one)
             if one.kind != "code":
-                rule = f"{printable(one.name)}: not as they were when this run began: {difference}"
+                rule = f"{printable(one.name)}: not as when this run began: {difference}"
                 raise SpecError(f"{rule}; bring it back, or give this run another --name", source=str(root))
-            lines.append(f"{printable(one.name)} has changed since this run began: {difference}")
+            lines.append(f"changed since this run began: {printable(one.name)}: {difference}")
             when = datetime.now(timezone.utc).isoformat(timespec="seconds")
             changes.append({"name": one.name, "was": old["digest"], "now": one.digest, "at": when})
         known[key] = _entry(one, tuple(one.examine()))
@@ -88,7 +88,8 @@ def describe_difference(old: Mapping[str, Any], now: Input) -> str:
         was, are = counts.get(name, 0), now.counts.get(name, 0)
         if was != are:
             found.append(f"{name} has {are:,} images, {was:,} before")
-    return "; ".join(found) or "the same names with other sizes, or divided in another way"
+    same = "items" in old and not found
+    return "; ".join(found) or ("the same, but divided in another way" if same else "its content is another")
 
 
 def _some(names: Sequence[str]) -> str:
