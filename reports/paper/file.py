@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from archspec.documents.kinds import PAPER, refuse_kind
 from archspec.documents.paths import put
 from archspec.documents.reader import Document
 from archspec.documents.safe_text import PlainLine, PlainText
@@ -109,6 +110,7 @@ def read(document: Document) -> PaperFile:
     try:
         return PaperFile.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, PAPER)
         place = error.errors()[0]["loc"]
         rule = f"{'.'.join(map(str, place))}: {error.errors()[0]['msg']}"
         raise SpecError(rule, source=document.source, line=document.line(place)) from None

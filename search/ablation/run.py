@@ -24,6 +24,7 @@ from search.run.journal import lock_run, open_storage, open_study
 from search.run.progress import ProgressDisplay
 from search.run.run import Conductor, check_ready, open_pool
 from search.study.recorded import PLAN, Compared, record_asked
+from search.study.recorded_inputs import record_inputs
 
 FIXED = ("base", "evaluator", "seed", "score")
 """What may not change when a plan is continued; views, edits and seeds may."""
@@ -61,7 +62,9 @@ def conduct_plan(
     check_ready(evaluators, workers)
     with lock_run(root):
         clear_partial(root)
+        begun = (root / "journal.log").exists()
         _record(config, root)
+        said = record_inputs(root, ablation.inputs(), begun=begun)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
@@ -73,6 +76,8 @@ def conduct_plan(
             open_pool(workers, evaluators, root) as pool,
             ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
         ):
+            for line in (*ablation.plan.notes, *said):
+                screen.say(line)
             if retry_failed:
                 screen.say(f"{plural(again, 'failed training')} queued again")
             finished = Conductor(pool, screen).run(arm, study)

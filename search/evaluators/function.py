@@ -13,7 +13,8 @@ from archspec.documents.safe_text import PlainLine
 from archspec.errors import RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
-from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
+from search.inputs import Input, code_of
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import check_portable, parse_config
 
@@ -94,7 +95,10 @@ class FunctionEvaluator(Evaluator):
             check_portable(call, workers)
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        return spec.at(self.resolution or spec.resolution)
+        return at_resolution(spec, self.resolution)
+
+    def inputs(self) -> tuple[Input, ...]:
+        return code_of(self._bound(), "function")
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         if not changes:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from archspec.documents.kinds import CASE, refuse_kind
 from archspec.documents.paths import Place, format_path, suggest
 from archspec.documents.reader import Document, is_file_name
 from archspec.documents.safe_text import PlainLine, PlainText
@@ -186,11 +187,13 @@ def parse_case(document: Document) -> Case:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, CASE)
         rule = f"must be a mapping with choices, specs and cells, not {show(document.data)}"
         raise SpecError(rule, source=document.source, line=1)
     try:
         found = _CaseFile.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, CASE)
         raise explain(error, document, {(): set(_CaseFile.model_fields)}) from None
     return _Reader(found, document).case()
 

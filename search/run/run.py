@@ -32,6 +32,7 @@ from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
 from search.study.recorded import STUDY, Compared, record_asked
+from search.study.recorded_inputs import record_inputs
 
 MAX_FAILURES_FIRST = 5
 
@@ -62,13 +63,17 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     check_ready(evaluators, workers)
     with lock_run(root):
         clear_partial(root)
+        begun = (root / "journal.log").exists()
         _record(config, root)
+        said = record_inputs(root, config.inputs(), begun=begun)
         storage = open_storage(root)
         summarize = partial(front_table, objectives=config.titles)
         with (
             open_pool(workers, evaluators, root) as pool,
             ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
         ):
+            for line in (*config.notes, *said):
+                screen.say(line)
             finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
             screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
             return finished

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, cast, final
 
+from archspec.documents.kinds import SPACE, SPEC, recognize, refuse_kind
 from archspec.documents.paths import suggest
 from archspec.documents.reader import Document
 from archspec.documents.safe_text import check_line, check_text
@@ -60,7 +61,9 @@ class Space:
         self.description = self._text("description", "", check_text)
         self.holes = find_holes(self.template, (), (), document)
         if not self.holes:
-            raise document.refuse((), "a space needs at least one hole: {choice: [...]} or {range: [low, high]}")
+            one = "this is a spec (one layout): " if recognize(self.template) == SPEC else ""
+            rule = f"{one}a space needs at least one hole: {{choice: [...]}} or {{range: [low, high]}}"
+            raise document.refuse((), rule)
         _check_options(self)
 
     def _text(self, field: str, default: str, check: Callable[[str], str]) -> str:
@@ -179,6 +182,7 @@ def parse_space(document: Document) -> Space:
     Raises:
         SpecError: a base that is not found, a malformed hole, or an option that gives no possible spec.
     """
+    refuse_kind(document, SPACE, SPEC)
     return Space(derive(document, find_space_document) if isinstance(document.data, dict) else document)
 
 
