@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from typing import Any, Literal, final
 
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
+from search.run.results import find_fault, read_result
 
 Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
 """`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
@@ -80,25 +81,6 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path) -> Non
         return  # the conductor is gone; its next run continues from what is on disk
 
 
-def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | None:
-    """The recorded metrics of an order, or None.
-
-    Raises:
-        RunError: a result that is damaged or belongs to another configuration; it is kept.
-    """
-    path = order.folder(root) / "result.json"
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        metrics, recorded = record["metrics"], record["evaluator"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise RunError(f"{path}: damaged ({error}); move it away to evaluate this layout again") from None
-    if recorded != evaluator.model_dump(mode="json"):
-        raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
-    return cast("Metrics", metrics)
-
-
 def answer(
     order: Order,
     evaluators: Mapping[str, object],
@@ -120,7 +102,8 @@ def answer(
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
-        recorded = read_result(order, root, evaluator)
+        asked = {"digest": order.digest, "seed": order.seed, "run": order.run, "final": order.final}
+        recorded = read_result(folder / "result.json", evaluator, asked)
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +116,9 @@ def answer(
                 return Report("unready", str(error))
         task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
         metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
+        wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
+        if wrong:  # what would not be believed when it is read back is not written
+            raise RunError(wrong)
         _write_result(folder, order, evaluator, metrics)
         return Report("done", metrics=metrics)
     except Interrupted as error:
