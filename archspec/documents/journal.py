@@ -20,6 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from archspec.documents.journal_entries import EntryCheck
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError
 
 SUM = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
@@ -48,7 +49,7 @@ class JournalFile(BaseJournalBackend):
         """The entries from the number `log_number_from` on, from 0; a last line without its end is left for later.
 
         Raises:
-            ValueError: an entry breaks a rule; `line` is its number.
+            RunError: an entry breaks a rule; the message has its line.
             OSError: the file cannot be read.
         """
         if log_number_from != self.line or not self.path.exists():
@@ -61,11 +62,19 @@ class JournalFile(BaseJournalBackend):
                 if not raw.endswith(b"\n"):
                     return
                 self.line += 1
-                entry = self._parse(raw)
+                try:
+                    entry = self._parse(raw)
+                except ValueError as error:
+                    raise self.refuse(error) from None
                 self._offset += len(raw)
                 self._sum = zlib.crc32(raw)
                 if self.line > log_number_from:
                     yield entry
+
+    def refuse(self, error: Exception) -> RunError:
+        """The error on the line that was read last, whose rule is that of `error`."""
+        words = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+        return RunError(f"{self.path}:{self.line}: damaged: {words}; kept as it is")
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write entries, each with its checksum; nothing of them stays where one cannot be written whole.
@@ -98,11 +107,11 @@ class JournalFile(BaseJournalBackend):
         if not isinstance(entry, dict) or "op_code" not in entry:
             raise ValueError("not an entry of an Optuna journal")
         found = SUM.search(text)
-        if found:
-            del entry["crc"]
-            if int(found[1], 16) != zlib.crc32(text[: found.start()] + b"}", self._sum):
+        if entry.pop("crc", None) is not None or found:
+            known = int(found[1], 16) if found else -1
+            if not found or known != zlib.crc32(text[: found.start()] + b"}", self._sum):
                 raise ValueError("this line or the one before it is not as it was written (checksum)")
-        self._check.check(entry)
+        self._check.check(entry, strict=not found)
         return entry
 
     def _last_sum(self) -> int:
@@ -124,5 +133,4 @@ def open_journal(path: Path) -> JournalStorage:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, OptunaError) as error:
-        words = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RunError(f"{path}:{lines.line}: damaged: {words}; kept as it is") from None
+        raise lines.refuse(error) from None

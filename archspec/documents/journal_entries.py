@@ -18,6 +18,8 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from archspec.documents.wording import plural
+
 NUMBERS = frozenset(
     {
         *("accuracy", "params", "macs", "activations", "saved_bytes", "latency_ms"),
@@ -147,7 +149,7 @@ OPTIONAL: Mapping[str, Kind] = {
 @dataclass(slots=True)
 class _Study:
     name: str
-    directions: int
+    directions: list[int]
     kinds: dict[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
     numbers: frozenset[str] = NUMBERS
     objectives: tuple[str, ...] = ()
@@ -178,8 +180,12 @@ class EntryCheck:
         self._times: set[tuple[int, str]] = set()
         self._last: dict[str, Any] = {}
 
-    def check(self, entry: dict[str, Any]) -> None:
+    def check(self, entry: dict[str, Any], *, strict: bool = True) -> None:
         """Check an entry, and remember it.
+
+        Args:
+            entry: of the journal.
+            strict: refuse fields that are unknown; without it they are passed over, as Optuna does.
 
         Raises:
             ValueError: the rule that it breaks.
@@ -193,6 +199,8 @@ class EntryCheck:
                 raise ValueError(f"{name} is missing")
             _demand(name, entry[name], kind)
         for name, value in entry.items():
+            if strict and name not in fields and name not in OPTIONAL and name != "op_code":
+                raise ValueError(f"unknown field {name!r:.40}")
             if value is not None and name in OPTIONAL and name not in fields:
                 _demand(name, value, OPTIONAL[name])
         study = self._study(entry["study_id"]) if "study_id" in fields else None
@@ -221,12 +229,15 @@ class EntryCheck:
         return self._trials[number]
 
     def _create_study(self, entry: dict[str, Any]) -> None:
-        if any(study is not None and study.name == entry["study_name"] for study in self._studies):
-            raise ValueError(f"a second study named {entry['study_name']!r:.60}")
+        """A study that there is already is opened again, which Optuna notes in the same way."""
         directions = entry["directions"]
         if not directions or any(not _is_integer(one) or one not in (1, 2) for one in directions):
             raise ValueError(f"directions must be 1 (minimize) or 2 (maximize), not {directions!r:.60}")
-        self._studies.append(_Study(entry["study_name"], len(directions)))
+        named = [study for study in self._studies if study is not None and study.name == entry["study_name"]]
+        if not named:
+            self._studies.append(_Study(entry["study_name"], directions))
+        elif named[0].directions != directions:
+            raise ValueError(f"study {entry['study_name']!r:.60} had the directions {named[0].directions} before")
 
     def _create_trial(self, entry: dict[str, Any], study: _Study) -> None:
         begun = entry.get("datetime_start")
@@ -302,8 +313,8 @@ def _finish(trial: _Trial, values: object) -> None:
     """Check what a complete trial has: a finite value per objective, as its attributes record it, and a layout."""
     study, attributes = trial.study, trial.attributes
     numbers = cast("list[Any]", values) if isinstance(values, list) else []
-    if len(numbers) != study.directions or not all(_is_number(one) and math.isfinite(one) for one in numbers):
-        raise ValueError(f"{trial.title} needs {study.directions} finite values, not {values!r:.60}")
+    if len(numbers) != len(study.directions) or not all(_is_number(one) and math.isfinite(one) for one in numbers):
+        raise ValueError(f"{trial.title} needs {plural(len(study.directions), 'finite value')}, not {values!r:.60}")
     for name in NEEDED.get(study.name, ()):
         if attributes.get(name) is None:
             raise ValueError(f"{trial.title} is complete and names no {name}")

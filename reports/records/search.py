@@ -128,6 +128,9 @@ def frame(
     """
     names = [metric.name for metric in metrics]
     rows = [_row(trial, objectives, names) for trial in sorted(trials, key=lambda trial: trial.number)]
+    again = {trial.user_attrs.get("requeued_from") for trial in trials}
+    for row in rows:  # one that another trial took the place of, whatever came of that one
+        row["requeued"] |= row["state"] == "FAIL" and row["number"] in again
     table = pd.DataFrame(rows, columns=[*FIXED, *names])
     numeric = ["seed", "duplicate_of", "copied_from", *MEASURED, *names]
     return table.astype(dict.fromkeys(numeric, "float64"))
