@@ -199,8 +199,8 @@ def _caption(record: Record, members: FrontRecord) -> str:
     head = f"Pareto front of {record.name} on {record.metric.dataset}: {asked(record)} (validation, one seed)"
     if members.untested:
         return (
-            f"{head}; re-trained with fresh seeds, mean ± sample standard deviation of validation {record.metric.word}. "
-            "There is no test figure: no answer of the evaluator held test_accuracy."
+            f"{head}; re-trained with fresh seeds, mean ± sample standard deviation of validation "
+            f"{record.metric.word}. There is no test figure: no answer of the evaluator held test_accuracy."
         )
     if not counts:
         return f"{head}; not re-trained yet."

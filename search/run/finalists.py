@@ -11,6 +11,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from archspec.documents.wording import plural
+from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import recorded_metrics
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
@@ -147,7 +148,9 @@ class FinalPhase(Phase):
         self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))
 
 
-def front_specs(study: Study, config: StudyConfig, space: Space, recorded: Sequence[str] = ()) -> list[ArchSpec]:
+def front_specs(
+    study: Study, config: StudyConfig, space: Space, recorded: Sequence[str] = (), place: str = "journal.log"
+) -> list[ArchSpec]:
     """The specs of the study's Pareto front that are re-trained, by ascending cost; see `choose_members`.
 
     Args:
@@ -155,11 +158,25 @@ def front_specs(study: Study, config: StudyConfig, space: Space, recorded: Seque
         config: what was asked.
         space: the parsed space.
         recorded: digests of layouts that were re-trained before.
+        place: the journal, for messages.
+
+    Raises:
+        RunError: a trial whose parameters are not those of its layout.
     """
-    chosen = choose_members(study, config.final.members, recorded)
-    # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
-    placed: list[Params] = [trial.user_attrs.get("placed", trial.params) for trial in chosen]
-    return [config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec) for params in placed]
+    specs: list[ArchSpec] = []
+    for trial in choose_members(study, config.final.members, recorded):
+        # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
+        params: Params = trial.user_attrs.get("placed", trial.params)
+        try:
+            spec = config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec)
+        except (KeyError, TypeError, SpecError, FieldError) as error:
+            reason = f"no parameter {error}" if isinstance(error, KeyError) else f"parameters of no layout: {error}"
+            raise RunError(f"{place}: damaged: trial {trial.number} of search has {reason}; kept as it is") from None
+        if spec.digest != trial.user_attrs["digest"]:
+            rule = f"is of layout {trial.user_attrs['digest']}, but its parameters are those of {spec.digest}"
+            raise RunError(f"{place}: damaged: trial {trial.number} of search {rule}; kept as it is")
+        specs.append(spec)
+    return specs
 
 
 def choose_members(study: Study, count: int, recorded: Sequence[str] = ()) -> list[FrozenTrial]:

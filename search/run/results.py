@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,8 @@ def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any]) -> M
         raise _refuse(path, getattr(error, "lineno", 1), f"not JSON ({' '.join(str(error).split())[:100]})") from None
     if not isinstance(record, dict) or not isinstance(record.get("metrics"), dict) or "evaluator" not in record:
         raise _refuse(path, 1, "no record of metrics and evaluator")
+    if record.pop("crc", checksum(record)) != checksum(record):
+        raise _refuse(path, 1, "not as it was written (checksum)")
     if record["evaluator"] != evaluator.model_dump(mode="json"):
         raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
     for name, value in asked.items():
@@ -52,6 +55,12 @@ def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any]) -> M
     if lacking:
         raise _refuse(path, _line(path, "metrics"), f"no {lacking[0]} among the metrics")
     return metrics
+
+
+def checksum(record: Mapping[str, Any]) -> str:
+    """CRC-32 of a result's data, which its field `crc` keeps; results of earlier versions have none."""
+    data = {name: value for name, value in record.items() if name != "crc"}
+    return f"{zlib.crc32(json.dumps(data, sort_keys=True).encode()):08x}"
 
 
 def find_fault(name: str, value: object, evaluator: Evaluator) -> str:

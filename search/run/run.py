@@ -147,7 +147,8 @@ class _Run:
         own = config.evaluator.own_metrics
         study = open_study(self.storage, "final", ["accuracy"], _attrs(config), own)
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
-        specs = front_specs(self.search, config, self.space, _digests(study))
+        place = str(self.root / "journal.log")
+        specs = front_specs(self.search, config, self.space, _digests(study), place)
         finals = FinalPhase(study, config, specs, anchors, self.root, retry_failed=self.retry_failed)
         if finals.retried:
             conductor.screen.say(f"finalists: {plural(finals.retried, 'failed training')} tried again")

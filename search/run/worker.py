@@ -20,7 +20,7 @@ from typing import Any, Literal, final
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
-from search.run.results import find_fault, read_result
+from search.run.results import checksum, find_fault, read_result
 
 Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
 """`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
@@ -151,6 +151,7 @@ def _stopper(pipe: Connection) -> Callable[[], bool]:
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
+    record["crc"] = checksum(record)
     partial = folder / "result.json.tmp"
     with partial.open("w", encoding="utf-8") as file:
         json.dump(record, file, indent=1)
