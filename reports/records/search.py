@@ -129,8 +129,10 @@ def frame(
     names = [metric.name for metric in metrics]
     rows = [_row(trial, objectives, names) for trial in sorted(trials, key=lambda trial: trial.number)]
     again = {trial.user_attrs.get("requeued_from") for trial in trials}
-    for row in rows:  # one that another trial took the place of, whatever came of that one
-        row["requeued"] |= row["state"] == "FAIL" and row["number"] in again
+    done = {(row["digest"], row["seed"]) for row in rows if row["state"] == "COMPLETE"}
+    for row in rows:  # one that another trial took the place of, or made good, is no failure
+        superseded = row["number"] in again or (row["digest"] is not None and (row["digest"], row["seed"]) in done)
+        row["requeued"] |= row["state"] == "FAIL" and superseded
     table = pd.DataFrame(rows, columns=[*FIXED, *names])
     numeric = ["seed", "duplicate_of", "copied_from", *MEASURED, *names]
     return table.astype(dict.fromkeys(numeric, "float64"))

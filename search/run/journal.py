@@ -54,7 +54,7 @@ def open_storage(root: Path) -> JournalStorage:
     try:
         return open_journal(path)
     except RunError as error:
-        raise RunError(f"{error} ({REMEDY})") from None
+        raise RunError(f"{error} ({REMEDY})" if "damaged" in str(error) else str(error)) from None
 
 
 def open_study(
@@ -96,10 +96,18 @@ def queued_again(study: Study) -> frozenset[int]:
 
 
 def failed_for_good(study: Study) -> list[FrozenTrial]:
-    """Trials that failed, that are not tried again, and whose place no later one took."""
+    """Trials that failed, that are not tried again, and whose evaluation no other trial completed."""
     again = queued_again(study)
-    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    return [trial for trial in failed if trial.number not in again and not trial.user_attrs.get("requeued")]
+    trials = study.get_trials(deepcopy=False)
+    done = {_evaluation(trial) for trial in trials if trial.state == TrialState.COMPLETE}
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL and not trial.user_attrs.get("requeued")]
+    return [trial for trial in failed if trial.number not in again and _evaluation(trial) not in done]
+
+
+def _evaluation(trial: FrozenTrial) -> tuple[object, ...]:
+    """What is evaluated once; a trial that was given up before it had a layout is alone."""
+    attrs = trial.user_attrs
+    return (attrs["digest"], attrs.get("run"), attrs.get("seed")) if "digest" in attrs else (trial.number,)
 
 
 def waiting(study: Study) -> list[FrozenTrial]:

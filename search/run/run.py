@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
@@ -137,6 +137,12 @@ class _Run:
         config = self.config
         if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
+        lost = failed_for_good(self.search)
+        if lost and not _evaluated(self.search):
+            reasons = [str(trial.user_attrs.get("failure", "no reason recorded")) for trial in lost]
+            own = [one for one in reasons if not one.startswith("the same layout")] or reasons
+            self.missing = f"no layout could be evaluated, {_count(lost)} failed; the last: {own[-1]}"
+            return True
         if config.baseline:
             baseline = _study(self.storage, "baseline", config)
             copy_start_up(self.search, baseline, config.baseline)
@@ -165,7 +171,7 @@ class _Run:
         if known:
             screen.show_table(front_table(self.search, self.config.titles, wide))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
-        failed = len({trial.user_attrs.get("digest", trial.number) for trial in failed_for_good(self.search)})
+        failed = _count(failed_for_good(self.search))
         counts = [f"{plural(len(known), 'layout')} evaluated", f"{failed} failed" if failed else ""]
         counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
         state = "interrupted" if not finished else "not finished" if self.missing else "finished"
@@ -259,6 +265,11 @@ class Conductor:
 def _evaluated(study: Study) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if "duplicate_of" not in trial.user_attrs]
+
+
+def _count(trials: Sequence[FrozenTrial]) -> int:
+    """Layouts among trials; an impossible one has no digest."""
+    return len({trial.user_attrs.get("digest", trial.number) for trial in trials})
 
 
 def _digests(study: Study) -> list[str]:

@@ -117,6 +117,8 @@ def answer(
         task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
         metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
         wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
+        if lacking := sorted(evaluator.gives - metrics.keys()):
+            wrong = wrong or f"the answer lacks {', '.join(lacking)}, which evaluator {evaluator.type} should give"
         if wrong:  # what would not be believed when it is read back is not written
             raise RunError(wrong)
         _write_result(folder, order, evaluator, metrics)

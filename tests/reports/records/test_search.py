@@ -168,3 +168,20 @@ def test_random_damage_never_ends_in_a_traceback(make_run: Callable[..., Path]) 
             refusals.append(str(error))
     assert 10 < len(refusals) < 140
     assert not any("\n" in refusal for refusal in refusals)
+
+
+def test_a_failure_that_a_later_trial_made_good_counts_no_longer(make_run: Callable[..., Path]) -> None:
+    run = make_run(trials=3, startup=0, baseline=0, final=False, duplicates=0, failures=("no memory", "killed"))
+    study = optuna.load_study(study_name="search", storage=JournalStorage(JournalFileBackend(str(run / "journal.log"))))
+    failed = [trial for trial in study.trials if trial.state.name == "FAIL"]
+    # The first was tried again, and failed again; the second was evaluated in the end, if by another trial.
+    study.add_trial(
+        create_trial(state=failed[0].state, user_attrs=failed[0].user_attrs | {"requeued_from": failed[0].number})
+    )
+    done = study.trials[0]
+    study.add_trial(
+        create_trial(values=done.values, user_attrs=done.user_attrs | {"digest": failed[1].user_attrs["digest"]})
+    )
+    table = read(run).search
+    lost = table[(table["state"] == "FAIL") & ~table["requeued"]]
+    assert lost["number"].tolist() == [len(study.trials) - 2]
