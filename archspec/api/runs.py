@@ -34,7 +34,11 @@ SpaceSource = str | Path | Mapping[str, Any] | Space | DesignSpace
 
 
 class StudyOptions(TypedDict, total=False):
-    """Fields of a study (docs, the page on searching), as `archspec.search` takes them."""
+    """Fields of a study (docs, the page on searching), as `archspec.search` takes them, and how it is run.
+
+    `retry_failed` evaluates once more what failed for good before, layouts and finalists; `quiet` writes nothing to
+    standard error on the way.
+    """
 
     name: str
     objectives: Sequence[str]
@@ -44,6 +48,8 @@ class StudyOptions(TypedDict, total=False):
     seed: int
     baseline: int
     final: Mapping[str, Any]
+    retry_failed: bool
+    quiet: bool
 
 
 @final
@@ -171,8 +177,6 @@ def search(
     runs: str | Path = "runs",
     workers: int = 1,
     timeout: float | None = None,
-    retry_failed: bool = False,
-    quiet: bool = False,
     **study: Unpack[StudyOptions],
 ) -> RecordedSearch:
     """Search layouts for accuracy against cost, or go on with a search of the same name.
@@ -191,9 +195,7 @@ def search(
         runs: folder of all runs.
         workers: processes on this machine.
         timeout: seconds after which no further layout is proposed.
-        retry_failed: evaluate once more what failed for good before, layouts and finalists.
-        quiet: write nothing to standard error on the way.
-        study: fields of a study, over those of `space`. Finalists of a function are not evaluated again unless
+        study: fields of a study, over those of `space`; and `retry_failed` and `quiet`, see `StudyOptions`. Finalists of a function are not evaluated again unless
             `final={"seeds": 3}` says so: then it should return `test_accuracy` too.
 
     Raises:
@@ -202,7 +204,9 @@ def search(
             and `archspec.open_run` reads it.
     """
     end_nested_start()
-    asked: dict[str, Any] = {key: value for key, value in study.items() if key != "budget"}
+    asked: dict[str, Any] = {
+        key: value for key, value in study.items() if key not in ("budget", "retry_failed", "quiet")
+    }
     if accuracy is not None:
         if evaluator is not None:
             raise SpecError("takes the place of a function: give one of the two", field="evaluator")
@@ -213,7 +217,8 @@ def search(
     if evaluator is not None:
         asked["evaluator"] = evaluator
     config = _config(space, Path(runs), asked, study.get("budget"))
-    conduct(config, Path(runs), workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
+    again, quiet = study.get("retry_failed", False), study.get("quiet", False)
+    conduct(config, Path(runs), workers=workers, timeout=timeout, retry_failed=again, quiet=quiet)
     return RecordedSearch(Path(runs) / config.name, config.evaluator if config.evaluator.local else None)
 
 

@@ -80,19 +80,23 @@ def conduct_plan(
             finished = Conductor(pool, screen).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
-            done, wanted = arm.progress
-            failed = f", {arm.failed} of them failed" if arm.failed else ""
-            state = "finished" if finished else "interrupted"
-            screen.say(f"{state} after {screen.elapsed}: {done} of {plural(wanted, 'training')}{failed}")
-            if arm.failed and finished:
-                screen.say(f"{hint('ablate', root, '--retry-failed')} (trains once more what failed)")
-            if finished:
-                screen.say(hint("report", root))
-            elif any(evaluator.local for evaluator in evaluators.values()):
-                screen.say("next: the same call again goes on")
-            else:
-                screen.say(hint("ablate", root))
+            local = any(evaluator.local for evaluator in evaluators.values())
+            for line in _closing(arm, root, screen.elapsed, finished=finished, local=local):
+                screen.say(line)
             return finished
+
+
+def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:
+    """A summary, and what to do next."""
+    done, wanted = arm.progress
+    failed = f", {arm.failed} of them failed" if arm.failed else ""
+    summary = (
+        f"{'finished' if finished else 'interrupted'} after {elapsed}: {done} of {plural(wanted, 'training')}{failed}"
+    )
+    again = f"{hint('ablate', root, '--retry-failed')} (trains once more what failed)"
+    if finished:
+        return [summary, *([again] if arm.failed else []), hint("report", root)]
+    return [summary, "next: the same call again goes on" if local else hint("ablate", root)]
 
 
 def _header(ablation: Ablation, root: Path, workers: int) -> str:

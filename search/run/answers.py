@@ -52,7 +52,7 @@ def intermediate_values(attrs: Mapping[str, Any], objectives: Sequence[str]) -> 
 
 
 def untested_note(config: StudyConfig, metrics: Metrics) -> str:
-    """What to say of the first answer of a search whose finalists may get no test figure; empty where they do.
+    """A line on the first answer of a search whose finalists may get no test figure; empty where they do.
 
     Args:
         config: what was asked.

@@ -135,7 +135,7 @@ class FinalPhase(Phase):
         return [f"note: {count} no test figure (no test_accuracy in the answer): reports show validation alone"]
 
     def missing(self) -> str:
-        """How many finalists are not recorded, and why; empty where all are."""
+        """The number of finalists that are not recorded, and the reason; empty where all are."""
         keys = [key for key in self._asked if key not in self._done]
         if not keys:
             return ""

@@ -1,4 +1,4 @@
-"""What a run says to people: a header, a line per answer, what is under way, and at the end what came of it."""
+"""Progress of a run for people: a header, a line per answer, trainings under way, and a summary at the end."""
 
 from __future__ import annotations
 
