@@ -195,8 +195,9 @@ def search(
         runs: folder of all runs.
         workers: processes on this machine.
         timeout: seconds after which no further layout is proposed.
-        study: fields of a study, over those of `space`; and `retry_failed` and `quiet`, see `StudyOptions`. Finalists of a function are not evaluated again unless
-            `final={"seeds": 3}` says so: then it should return `test_accuracy` too.
+        study: fields of a study, over those of `space`; and `retry_failed` and `quiet`, see `StudyOptions`. Finalists
+            of a function are not evaluated again unless `final={"seeds": 3}` says so: then it should return
+            `test_accuracy` too.
 
     Raises:
         SpecError: a field that breaks a rule, or a run of this name that was asked something else.
