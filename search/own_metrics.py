@@ -120,14 +120,14 @@ def check_answer(answer: Mapping[str, object], specs: Mapping[str, MetricSpec], 
     Args:
         answer: values by name.
         specs: the metrics that were promised beside accuracy.
-        final: whether the layout is a finalist, of which `test_accuracy` is wanted too.
+        final: whether the layout is a finalist, of which `test_accuracy` is checked too where it is given.
         place: where the answer came from, for the message.
 
     Raises:
         RunError: a value that is missing, no number, or out of its range.
     """
     accuracy, own = find_metric("accuracy"), own_metrics(specs)
-    tested = [replace(accuracy, name="test_accuracy")] if final else []
+    tested = [replace(accuracy, name="test_accuracy")] if final and "test_accuracy" in answer else []
     for metric in (accuracy, *tested, *(find_metric(name, own) for name in specs)):
         if metric.name not in answer:
             has = ", ".join(printable(str(name)[:40]) for name in list(answer)[:8]) or "nothing"
