@@ -21,7 +21,7 @@ from archspec.spec import forms_parallel
 from archspec.spec.diagnosis import explain, written_place
 from archspec.spec.forms import COLUMNS, columnize, compact
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.spec.short_code import CODE_STAGE, parse_code
+from archspec.spec.short_code import LABEL, is_code, parse_code
 from archspec.tree.trace import trace
 
 PRESETS = Shelf("preset", "archspec", "presets")
@@ -72,10 +72,11 @@ def find_document(source: str | Path) -> Document:
         return read_document(Path(source))
     if text in presets():
         return PRESETS.read(text)
-    if "-" in text or CODE_STAGE.fullmatch(text):
-        stages = text.split("-")
-        if CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
-            return Document(parse_code(text), f"{text:.80}")
+    if is_code(text):
+        return Document(parse_code(text), f"{text:.80}")
+    if LABEL.fullmatch(text):
+        rule = "is the label of a layout that no short code says: name its spec, such as artifacts/DIGEST/spec.yaml of"
+        raise SpecError(f"{rule} its run", source=f"{text:.80}")
     if os.path.exists(text):  # unlike Path.exists, it takes any text
         return read_document(Path(text))
     raise SpecError(f"{text!r:.80} is no file, preset{suggest(text, presets())} or short code such as HR2x32-T2x64h2")

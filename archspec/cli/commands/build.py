@@ -24,9 +24,11 @@ def build(
     seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
 ) -> None:
     """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
-    from archspec.cli.shared.cost_tables import console, part_table, plain, size
+    from archspec.cli.shared.cost_tables import part_table
+    from archspec.cli.shared.screen import show
     from archspec.cost.measure import measure
     from archspec.documents.ownership import OutputCommand
+    from archspec.documents.wording import size
     from archspec.loader import load
     from archspec.model.weights import check_pair, pair, write_pair
 
@@ -45,12 +47,9 @@ def build(
     network = build_network(loaded).eval()
     with torch.inference_mode():
         output = network(torch.zeros(1, loaded.channels, *cost.resolution))
-    screen = console()
-    screen.print(part_table(cost))
+    show(part_table(cost, f"archspec flops {spec} --json has all"))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    screen.print(
-        plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
-    )
+    show(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
     if out is not None:
         weights, written = write_pair(network, pair(out)[0], command, [spec])
-        screen.print(plain(f"wrote {weights} and {written}"))
+        show(f"wrote {weights} and {written}")

@@ -25,8 +25,8 @@ def edf(
     as_json: JsonOption = False,
 ) -> None:
     """Compare design spaces by layouts drawn at random from each: the distributions of their accuracies, and tests."""
-    from archspec.cli.shared.cost_tables import console, plain
     from archspec.cli.shared.edf_answer import compare, draw
+    from archspec.cli.shared.screen import show
     from reports.spaces.edf_text import record, render
 
     found = compare(runs, tuple(budget or ()), seed)
@@ -34,6 +34,6 @@ def edf(
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
     else:
-        console().print(render(found))
+        show(render(found))
     if written:
-        console(stderr=as_json).print(plain(written))
+        show(written, stderr=as_json)

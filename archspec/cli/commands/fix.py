@@ -25,7 +25,9 @@ def fix(
     as_json: JsonOption = False,
 ) -> None:
     """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes."""
+    from archspec.cli.shared.screen import say, show_yaml
     from archspec.documents.ownership import OutputCommand, write_marked
+    from archspec.documents.safe_text import printable
     from archspec.loader import dump, load
     from search.budget.fix import fix as find
     from search.budget.fix import read_budget, record, report
@@ -36,7 +38,7 @@ def fix(
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
         return
-    mark = "# " if out is None else ""  # what is printed without --out is a spec
-    for line in report(found):
-        typer.echo(f"{mark}{line}")
-    typer.echo(dump(found.spec) if out is None else f"wrote {out}", nl=out is not None)
+    if out is not None:
+        say(*report(found), f"wrote {out}")
+        return
+    show_yaml("".join(f"# {printable(line)}\n" for line in report(found)) + dump(found.spec))

@@ -21,18 +21,22 @@ def hiri(
     force: ForceOption = False,
 ) -> None:
     """Print the spec with HIRI-ViT's first stages in place of its embedding, for images of twice the size."""
-    from archspec.cli.shared.cost_tables import short
+    from archspec.cli.shared.screen import say, show_yaml
     from archspec.cost.measure import measure
     from archspec.documents.ownership import OutputCommand, write_marked
+    from archspec.documents.safe_text import printable
+    from archspec.documents.wording import short
     from archspec.edits.hiri import to_hiri
     from archspec.loader import dump, load
 
     before = load(spec)
     after = to_hiri(before)
-    if out is not None:
-        write_marked(out, dump(after), OutputCommand("hiri", force), reads=[spec])
-    mark = "# " if out is None else ""  # what is printed without --out is a spec
+    lines: list[str] = []
     for one in (before, after):
         cost = measure(one)
-        typer.echo(f"{mark}{one.name}: {short(cost.params)} params, {short(cost.macs)} MACs at {one.resolution}")
-    typer.echo(dump(after) if out is None else f"wrote {out}", nl=out is not None)
+        lines.append(f"{one.name}: {short(cost.params)} params, {short(cost.macs)} MACs at {one.resolution}")
+    if out is None:  # what is printed is a spec
+        show_yaml("".join(f"# {printable(line)}\n" for line in lines) + dump(after))
+        return
+    write_marked(out, dump(after), OutputCommand("hiri", force), reads=[spec])
+    say(*lines, f"wrote {out}")

@@ -20,8 +20,8 @@ def infer(
     as_json: JsonOption = False,
 ) -> None:
     """Undocumented choices that fit a paper's cost cells: all designs priced, how many fit, what that determines."""
-    from archspec.cli.shared.cost_tables import console
     from archspec.cli.shared.infer_tables import record, render
+    from archspec.cli.shared.screen import show
     from search.infer.case import load_case
     from search.infer.infer import infer as solve
 
@@ -29,6 +29,4 @@ def infer(
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
         return
-    out = console()
-    for part in render(found):
-        out.print(part)
+    show(*render(found))

@@ -40,8 +40,7 @@ def paper(
     as_md: Annotated[bool, typer.Option("--md", help="as Markdown")] = False,
 ) -> None:
     """Every cost cell of a paper's tables: published, computed, difference, and what had to be inferred."""
-    from rich.console import Console
-
+    from archspec.cli.shared.screen import show
     from reports.paper import text
     from reports.paper.tables import paper as compute
 
@@ -55,7 +54,7 @@ def paper(
     elif as_md:
         typer.echo(text.markdown(found), nl=False)
     else:
-        Console(width=text.WIDTH, highlight=False).print(text.render(found))
+        show(text.render(found))
     for line in _written(found, plot, specs, force):
         typer.echo(line, err=as_json or as_csv or as_md)
 

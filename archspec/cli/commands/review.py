@@ -18,12 +18,12 @@ def review(
     as_json: JsonOption = False,
 ) -> None:
     """The objections of a reviewer to a run, from its data, each with the command that resolves it."""
+    from archspec.cli.shared.screen import room, say
     from reports.review.review import examine
-    from reports.review.text import lines, record
+    from reports.review.text import WIDTH, lines, record
 
     found = examine(run)
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
         return
-    for line in lines(found):
-        typer.echo(line)
+    say(*lines(found, room(WIDTH)))

@@ -34,7 +34,7 @@ def space(
     as_json: JsonOption = False,
 ) -> None:
     """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
-    from archspec.cli.shared.cost_tables import console, plain
+    from archspec.cli.shared.screen import show
     from archspec.cli.shared.space_answer import Request, answer
 
     request = Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, force)
@@ -42,6 +42,5 @@ def space(
     if as_json:
         typer.echo(json.dumps(found.record, indent=2))
     else:
-        console().print(*found.tables, sep="\n")
-    for line in found.written:
-        console(stderr=as_json).print(plain(line))
+        show(*found.tables)
+    show(*found.written, stderr=as_json)
