@@ -14,6 +14,7 @@ import numpy as np
 from archspec.cost.tables import Chain, MetricAt
 from archspec.errors import SpecError
 from archspec.loader import dump
+from archspec.progress import doing
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.budget.count import BoxSampler
@@ -57,7 +58,13 @@ def draw(encoding: Encoding, chain: Chain, box: Box, inside: int, wanted: int, s
         many = f"the space has {inside:,} inside the budget" if box else f"the space has {inside:,}"
         rule = many if wanted > inside else f"at most {MAX_SPECIMENS:,} can be written at a time"
         raise SpecError(f"cannot draw {wanted:,} different layouts: {rule}", field="--sample")
-    sampler, rng = BoxSampler(chain, box), np.random.default_rng(seed)
+    doing("making ready to draw")
+    return _draws(encoding, chain, BoxSampler(chain, box), inside, wanted, np.random.default_rng(seed))
+
+
+def _draws(
+    encoding: Encoding, chain: Chain, sampler: BoxSampler, inside: int, wanted: int, rng: np.random.Generator
+) -> Iterator[Specimen]:
     rows: set[bytes] = set()
     digests: set[str] = set()
     while len(digests) < wanted:

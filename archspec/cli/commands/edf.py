@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption
+from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Search"
 
@@ -21,6 +22,7 @@ def edf(
     ] = None,
     budget: BudgetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """Compare design spaces by layouts drawn at random from each: the distributions of their accuracies, and tests."""
@@ -28,7 +30,8 @@ def edf(
     from archspec.cli.shared.edf_answer import compare, draw
     from reports.spaces.edf_text import record, render
 
-    found = compare(runs, tuple(budget or ()), seed)
+    with waiting(", ".join(map(str, runs)), timeout):
+        found = compare(runs, tuple(budget or ()), seed)
     written = None if out is None else draw(found, out)
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))

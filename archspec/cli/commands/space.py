@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
+from archspec.cli.shared.waiting import TimeoutOption
 
 PANEL = "Search"
 
@@ -28,13 +29,14 @@ def space(
         typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
     from archspec.cli.shared.cost_tables import console, plain
     from archspec.cli.shared.space_answer import Request, answer
 
-    found = answer(Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot))
+    found = answer(Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, timeout))
     if as_json:
         typer.echo(json.dumps(found.record, indent=2))
     else:
