@@ -9,8 +9,11 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption, SetOption, SpecArgument, edited, existing
+from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Design"
+SEARCH = 0.9
+"""The share of the seconds that the search takes; the rest is for reading, pricing and counting what it found."""
 
 
 def fix(
@@ -21,6 +24,7 @@ def fix(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="FILE", help="write the edited spec to FILE instead of printing it"),
     ] = None,
+    timeout: TimeoutOption = 60,
     as_json: JsonOption = False,
 ) -> None:
     """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes."""
@@ -28,7 +32,9 @@ def fix(
     from search.budget.fix import fix as find
     from search.budget.fix import read_budget, record, report, write
 
-    found = find(edited(load(existing(spec)), settings), read_budget(budget or []))
+    loaded, box = edited(load(existing(spec)), settings), read_budget(budget or [])
+    with waiting(loaded.name, timeout):
+        found = find(loaded, box, SEARCH * timeout)
     if out is not None:
         write(found, out)
     if as_json:
