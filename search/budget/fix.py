@@ -112,7 +112,7 @@ def fix(spec: ArchSpec, budget: Box, seconds: float = math.inf) -> Fix:
         box = settle(budget, spec.resolution)
     except FieldError as error:
         raise SpecError(error.rule, field="--budget") from None
-    template = _template(spec)
+    template = template_of(spec)
     found = _fewest(spec, template, _opened(template, box), box, effort)
     if not found.findings or found.excluded is not None:
         return found
@@ -147,7 +147,7 @@ def _fewest(spec: ArchSpec, template: dict[str, Any], opened: dict[str, Any], bo
     costs = chain.price(np.stack([here, there]))
     if broken(chain, box, there[None])[0]:
         raise UndecidedError(_so_far(spec, box, changes, costs[1].tolist(), found.excluded, effort))
-    edited = _named(encoding.spec(there), spec) if changes else spec
+    edited = named(encoding.spec(there), spec) if changes else spec
     return Fix(
         edited,
         changes,
@@ -166,7 +166,8 @@ def _so_far(
         f"no edit of up to {plural(excluded, 'field')} meets the budget" if excluded >= 0 else "nothing is excluded"
     )
     closest = f"the closest edit found changes {plural(len(changes), 'field')} to {' and '.join(away)}"
-    return f"{printable(spec.name)}: not decided after {effort.seconds:.0f} s of search (--timeout gives it longer); so far {fields}, and {closest}"
+    time_ = f"{effort.seconds:.0f} s of search (--timeout gives it longer)"
+    return f"{printable(spec.name)}: not decided after {time_}; so far {fields}, and {closest}"
 
 
 def _away(limit: Limit, cost: int) -> str:
@@ -207,7 +208,7 @@ def _claim(result: Fix) -> str:
     fields = plural(len(result.changes), "field")
     if result.scaled:
         lint_ = "" if result.findings else ", with no new finding of lint"
-        return f"{' and '.join(result.scaled)} times {result.factor:.3g}, the nearest to 1 that meets the budget{lint_}"
+        return f"{', '.join(result.scaled)} times {result.factor:.3g}, the nearest to 1 that meets the budget{lint_}"
     if result.excluded is not None:
         known_ = f"that no edit of up to {result.excluded} does" if result.excluded >= 0 else "nothing about fewer"
         return (
@@ -266,7 +267,7 @@ def _shown(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _template(spec: ArchSpec) -> dict[str, Any]:
+def template_of(spec: ArchSpec) -> dict[str, Any]:
     """The spec in row form, with the options of stem and head and every depth spelt out."""
     data = canonical(spec)
     out = compact(data)
@@ -353,7 +354,7 @@ def _relative(hole: Hole, present: Scalar) -> NDArray[np.int64]:
     return table
 
 
-def _named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
+def named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
     """What was said about the spec, and how it is documented, no longer holds."""
     return fixed.model_copy(update={"name": f"{spec.name[:190]}-fixed", "description": "", "status": "own"})
 

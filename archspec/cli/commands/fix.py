@@ -24,17 +24,29 @@ def fix(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="FILE", help="write the edited spec to FILE instead of printing it"),
     ] = None,
+    scale: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--scale", metavar="WHAT", help="all widths, depths or the resolution by a factor: width,depth"),
+    ] = None,
     timeout: TimeoutOption = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes."""
+    """The smallest edit of a spec that meets a budget: fewest changed fields, then the smallest relative changes.
+
+    With --scale, a factor on all widths, all depths or the resolution instead.
+    """
     from archspec.loader import dump, load
     from search.budget.fix import fix as find
     from search.budget.fix import read_budget, record, report, write
+    from search.budget.scale import read_dimensions
+    from search.budget.scale import scale as scale_spec
 
     loaded, box = edited(load(existing(spec)), settings), read_budget(budget or [])
     with waiting(loaded.name, timeout):
-        found = find(loaded, box, SEARCH * timeout)
+        if scale is None:
+            found = find(loaded, box, SEARCH * timeout)
+        else:
+            found = scale_spec(loaded, box, read_dimensions(scale))
     if out is not None:
         write(found, out)
     if as_json:
