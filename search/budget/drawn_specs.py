@@ -17,6 +17,7 @@ from archspec.documents.output_folder import foreign_files, fresh_folder
 from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
 from archspec.loader import dump
+from archspec.progress import doing
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.budget.count import BoxSampler
@@ -60,7 +61,13 @@ def draw(encoding: Encoding, chain: Chain, box: Box, inside: int, wanted: int, s
         many = f"the space has {inside:,} inside the budget" if box else f"the space has {inside:,}"
         rule = many if wanted > inside else f"at most {MAX_SPECIMENS:,} can be written at a time"
         raise SpecError(f"cannot draw {wanted:,} different layouts: {rule}", field="--sample")
-    sampler, rng = BoxSampler(chain, box), np.random.default_rng(seed)
+    doing("making ready to draw")
+    return _draws(encoding, chain, BoxSampler(chain, box), inside, wanted, np.random.default_rng(seed))
+
+
+def _draws(
+    encoding: Encoding, chain: Chain, sampler: BoxSampler, inside: int, wanted: int, rng: np.random.Generator
+) -> Iterator[Specimen]:
     rows: set[bytes] = set()
     digests: set[str] = set()
     while len(digests) < wanted:

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption
+from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Search"
 
@@ -22,6 +23,7 @@ def edf(
     force: ForceOption = False,
     budget: BudgetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """Compare design spaces by layouts drawn at random from each: the distributions of their accuracies, and tests."""
@@ -29,7 +31,8 @@ def edf(
     from archspec.cli.shared.screen import show
     from reports.spaces.edf_text import record, render
 
-    found = compare(runs, tuple(budget or ()), seed)
+    with waiting(", ".join(map(str, runs)), timeout):
+        found = compare(runs, tuple(budget or ()), seed)
     written = None if out is None else draw(found, out, force=force)
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))

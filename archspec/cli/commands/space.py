@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption, SideOption, squares
+from archspec.cli.shared.waiting import TimeoutOption
 
 PANEL = "Search"
 
@@ -31,13 +32,16 @@ def space(
     ] = None,
     force: ForceOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
     from archspec.cli.shared.screen import show
     from archspec.cli.shared.space_answer import Request, answer
 
-    request = Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, force)
+    request = Request(
+        name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, force=force, timeout=timeout
+    )
     found = answer(request)
     if as_json:
         typer.echo(json.dumps(found.record, indent=2))
