@@ -92,3 +92,7 @@ def __dir__() -> list[str]:
 
 if not is_command():  # which checks them itself, to report in one line
     check_packages()
+else:
+    from archspec.interrupts import hear_interrupts
+
+    hear_interrupts()

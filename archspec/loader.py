@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from archspec.documents.kinds import SPACE, SPEC, refuse_kind
 from archspec.documents.paths import Place, format_path, place_of, suggest
 from archspec.documents.reader import MAX_BYTES, Document, is_file_name, parse_document, read_document
 from archspec.documents.shipped import Shelf
@@ -93,11 +94,13 @@ def parse(document: Document) -> ArchSpec:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, SPEC)
         rule = "is empty" if document.data is None else f"must be a mapping, not {show(document.data)}"
         raise SpecError(f"{rule}: a spec needs at least stem and stages", source=document.source, line=1)
     try:
         spec = ArchSpec.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, SPEC, SPACE)  # of a space, the first hole is named with its line
         columns = () if "stages" in document.data else COLUMNS
         raise explain(error, document, {(): {*ArchSpec.model_fields, *columns} - {"branched"}}) from None
     for resolution in dict.fromkeys((spec.image, spec.resolution, *spec.variants)):

@@ -165,14 +165,10 @@ class FittedTable:
         for index, width in zip(kept, widths, strict=True):
             column = self.columns[index]
             heading = Text("\n".join(wrap(column.title, width)))
-            table.add_column(
-                heading, justify="right" if column.kind == "number" else "left", width=width, no_wrap=True
-            )
+            table.add_column(heading, justify="right" if column.kind == "number" else "left", width=width, no_wrap=True)
         for row in self._rows:
             if len(row.cells) == len(self.columns):
-                cells = [
-                    self._shown(row.cells[index], index, width) for index, width in zip(kept, widths, strict=True)
-                ]
+                cells = [self._shown(row.cells[index], index, width) for index, width in zip(kept, widths, strict=True)]
                 table.add_row(*cells, style=row.style)
             else:  # a heading among the rows, in the first column
                 table.add_row(self._shown(row.cells[0], kept[0], widths[0]), style=row.style)

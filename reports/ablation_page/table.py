@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from archspec.documents.safe_text import escape_markdown, escape_paragraph, escape_tex
 from reports.ablation_page.results import CostChange, cost_change
 from reports.ablation_page.text import aliases, changes
-from reports.drawing.tables import booktabs, escape_tex, pipes
+from reports.drawing.tables import booktabs, pipes
 from reports.drawing.units import Unit, signed, unit
 from reports.records.ablation import PlanRow, PlanView, parse_view
 from reports.section import SectionTable, TableCell
@@ -85,11 +86,11 @@ def _cost_notes(plan: PlanView) -> Iterator[str]:
 def markdown(content: AblationTable) -> str:
     """GitHub Markdown: differences within noise in parentheses, supported ones bold."""
     style = {"plain": "{}", "bold": "**{}**", "grey": "({})"}
-    rows = [_styled(row, content, style) for row in content.rows]
-    header = content.header
-    notes = "".join(f"- {note}\n" for note in content.notes)
-    said = content.caption.replace("grey:", "in parentheses:")
-    return f"{pipes(header, rows, content.text)}\n{said}\n" + (f"\n{notes}" if notes else "")
+    escaped = [TextRow(tuple(escape_markdown(cell) for cell in row.cells), row.emphasis) for row in content.rows]
+    rows = [_styled(row, content, style) for row in escaped]
+    notes = "".join(f"- {escape_paragraph(note)}\n" for note in content.notes)
+    said = escape_paragraph(content.caption.replace("grey:", "in parentheses:"))
+    return f"{pipes(content.header, rows, content.text)}\n{said}\n" + (f"\n{notes}" if notes else "")
 
 
 def latex(content: AblationTable) -> str:

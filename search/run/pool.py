@@ -39,4 +39,4 @@ class Pool(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Ask all workers to save and end what they are doing."""
+        """Have all workers asked to save and end what they are doing; a handler of signals may call it."""

@@ -1,7 +1,8 @@
 """The process that evaluates layouts: it knows the evaluator and its pipe, not the study.
 
 It writes only into the folder of its task. A result on disk is returned as it is, so that nothing is evaluated twice
-even when the process that asked was killed before it could note the answer.
+even when the process that asked was killed before it could note the answer. It leads a session of its own, and a
+thread listens to the conductor, so that the worker ends with it whatever it is doing.
 """
 
 from __future__ import annotations
@@ -9,20 +10,38 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from queue import SimpleQueue
+from typing import Any, Literal, final
 
+from archspec.documents.os_errors import check_space, explain, is_of_disk
+from archspec.documents.output import append_bytes, write_text
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
+from search.processes.folder_lock import BusyFolderError, lock_folder
+from search.processes.signals import ENDING, unblock_signals
+from search.processes.tree import die_with_parent
+from search.run.results import checksum, find_fault, read_result
 
-Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
-"""`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
+STOP, FINISH = "stop", "finish"
+"""Messages of the conductor: end the evaluation under way; or end after it, and say now and then that it goes on."""
+
+ALIVE_SECONDS = 5.0
+"""Time between signs of life of an evaluation that is waited for."""
+LEAVE_SECONDS = 2.0
+"""Time in which a worker without an order ends by itself when its conductor is gone."""
+
+Kind = Literal["progress", "done", "failed", "interrupted", "unready", "unwritable"]
+"""`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
+is to blame for either."""
 
 
 @final
@@ -60,43 +79,87 @@ class Report:
     metrics: Metrics | None = None
 
 
-def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path) -> None:
+def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marker: str) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
         pipe: orders come in, reports go out.
         evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
+        marker: `NAME=VALUE`, set in the environment of all that is started here, which is found by it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the conductor tells us to stop
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
+        os.setsid()  # what is started here is of this group, and Ctrl-C in a terminal is not
+    name, _, value = marker.partition("=")
+    os.environ[name] = value
+    die_with_parent()
+    inbox = _Inbox(pipe)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the conductor tells us to stop
+    for number in ENDING[1:]:
+        signal.signal(number, inbox.interrupt)
+    unblock_signals()
     sessions: dict[str, Session] = {}
-    try:
-        while (message := pipe.recv()) is not None:
-            if isinstance(message, Order):
-                stop = _stopper(pipe)
-                pipe.send(answer(message, evaluators, sessions, root, stop, pipe.send))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the conductor is gone; its next run continues from what is on disk
+    with suppress(BrokenPipeError, ConnectionResetError):  # the conductor's next run continues from what is on disk
+        while (order := inbox.next_order()) is not None:
+            inbox.send(answer(order, evaluators, sessions, root, inbox.stopping, inbox.send))
+            inbox.close_order()
 
 
-def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | None:
-    """The recorded metrics of an order, or None.
+@final
+class _Inbox:
+    """The worker's end of the pipe. A thread receives, so that messages are heard during whatever the worker does."""
 
-    Raises:
-        RunError: a result that is damaged or belongs to another configuration; it is kept.
-    """
-    path = order.folder(root) / "result.json"
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        metrics, recorded = record["metrics"], record["evaluator"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise RunError(f"{path}: damaged ({error}); move it away to evaluate this layout again") from None
-    if recorded != evaluator.model_dump(mode="json"):
-        raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
-    return cast("Metrics", metrics)
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._working = self._stop = self._patient = False
+        threading.Thread(target=self._receive, name="archspec-inbox", daemon=True).start()
+
+    def next_order(self) -> Order | None:
+        """The next order; None when the conductor is gone."""
+        return self._orders.get()
+
+    def close_order(self) -> None:
+        """The order is answered."""
+        self._working = False
+
+    def stopping(self) -> bool:
+        """Whether the evaluation under way is to end."""
+        return self._stop
+
+    def interrupt(self, number: int, frame: object) -> None:
+        """Handle a signal that asks this process to end: a batch system sends it to every process of a run."""
+        del number, frame
+        self._stop = True
+
+    def send(self, report: Report) -> None:
+        """Report to the conductor."""
+        with self._sending:
+            self._pipe.send(report)
+
+    def _receive(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                while self._patient and self._working and not self._pipe.poll(ALIVE_SECONDS):
+                    self.send(Report("progress", "the run ends after this layout"))
+                message = self._pipe.recv()
+                if isinstance(message, Order):
+                    self._working, self._stop, self._patient = True, False, False
+                    self._orders.put(message)
+                elif message in (STOP, FINISH):
+                    self._stop, self._patient = True, message == FINISH
+        self._orders.put(None)
+        if not self._working:
+            time.sleep(LEAVE_SECONDS)
+        _end_group()
+
+
+def _end_group() -> None:
+    """Kill this process, and those that it started."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def answer(
@@ -120,60 +183,73 @@ def answer(
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
-        recorded = read_result(order, root, evaluator)
+        asked = {"digest": order.digest, "seed": order.seed, "run": order.run, "final": order.final}
+        recorded = read_result(folder / "result.json", evaluator, asked)
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
-        _log(folder, "started")
-        key = evaluator.model_dump_json()  # finalists trained like the search share its session
-        if key not in sessions:
-            try:
-                sessions[key] = evaluator.open()
-            except ArchspecError as error:
-                return Report("unready", str(error))
-        task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
-        metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
-        _write_result(folder, order, evaluator, metrics)
-        return Report("done", metrics=metrics)
+        with lock_folder(folder, stop):
+            recorded = read_result(
+                folder / "result.json", evaluator, asked
+            )  # whoever held the lock may have come to its end
+            if recorded is not None:
+                return Report("done", metrics=recorded)
+            _log(folder, "started")
+            key = evaluator.model_dump_json()  # finalists trained like the search share its session
+            if key not in sessions:
+                try:
+                    sessions[key] = evaluator.open()
+                except ArchspecError as error:
+                    return Report("unready", str(error))
+            task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
+            metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
+            _check(metrics, evaluator)
+            _write_result(folder, order, evaluator, metrics)
+            return Report("done", metrics=metrics)
     except Interrupted as error:
         return Report("interrupted", str(error))
+    except BusyFolderError as error:
+        return Report("unready", str(error))
     except ArchspecError as error:
-        return Report("failed", str(error))
+        return _failed(str(error), folder)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # whatever a layout provokes must not end the search
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(error, OSError) and is_of_disk(error, root):
+            return Report("unwritable", explain(error))
         first = next(iter(str(error).splitlines()), "")
-        return Report("failed", f"{type(error).__name__}: {first} (see {folder / 'error.txt'})")
+        text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
+        return _failed(text, folder, traceback.format_exc())
 
 
-def _stopper(pipe: Connection) -> Callable[[], bool]:
-    parent = os.getppid()
+def _failed(text: str, folder: Path, trace: str = "") -> Report:
+    """The failure of a layout, unless the disk is full: what then fails need not say that this was the reason."""
+    try:
+        check_space(folder)
+        if trace:
+            write_text(folder / "error.txt", trace)
+    except OSError as error:
+        return Report("unwritable", explain(error))
+    return Report("failed", text)
 
-    def stop() -> bool:
-        # A closed pipe raises EOFError from recv, which ends this process.
-        if pipe.poll():
-            pipe.recv()
-            return True
-        if os.getppid() != parent:
-            raise EOFError
-        return False
 
-    return stop
+def _check(metrics: Metrics, evaluator: Evaluator) -> None:
+    """Refuse an answer that would not be believed when it is read back."""
+    wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
+    if lacking := sorted(evaluator.gives - metrics.keys()):
+        wrong = wrong or f"the answer lacks {', '.join(lacking)}, which evaluator {evaluator.type} should give"
+    if wrong:
+        raise RunError(wrong)
 
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
-    partial = folder / "result.json.tmp"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / "result.json")
+    record["crc"] = checksum(record)
+    write_text(folder / "result.json", json.dumps(record, indent=1))
     _log(folder, "finished")
 
 
 def _log(folder: Path, event: str) -> None:
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n")
+    line = json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n"
+    append_bytes(folder / "events.jsonl", line.encode())

@@ -1,5 +1,8 @@
 """Worker processes and their pipes. A worker that dies is replaced; its order is reported as lost.
 
+The pool owns all that its workers start. Nothing of a worker is alive when its order is reported as lost, so that the
+order can be given to another one; nor is anything of the pool when it is closed, or the process that has it is gone.
+
 A worker first imports the script that started it, as every process of Python's does: one that starts a run at its top
 level would start itself again in each worker.
 """
@@ -7,8 +10,10 @@ level would start itself again in each worker.
 from __future__ import annotations
 
 import multiprocessing
+import secrets
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -16,11 +21,22 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import cast, final
 
+from search.evaluator import Evaluator
+from search.processes.signals import hold_signals
+from search.processes.tree import end_processes, find_tree
+from search.processes.watchdog import Watchdog
 from search.run.pool import Pool
-from search.run.worker import Order, Report, serve
+from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
 
 UNGUARDED = 78
 """Exit code of a worker in which the script began to start itself again."""
+
+
+STOP_SECONDS = 30.0
+"""Silence after which a worker that was asked to stop is killed: it hangs, or somebody has stopped its process."""
+
+WORKER_VARIABLE = "ARCHSPEC_WORKER"
+"""Name in the environment of what a worker starts, whose value is the worker's own."""
 
 
 @final
@@ -28,7 +44,13 @@ UNGUARDED = 78
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    marker: str
     order: Order | None = None
+    heard: float = 0.0
+
+    @property
+    def pid(self) -> int:
+        return cast("int", self.process.pid)
 
 
 @final
@@ -40,23 +62,30 @@ class ProcessPool(Pool):
         size: number of processes.
         evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
+        patience: seconds of silence after which a worker that was asked to stop is killed.
     """
 
-    def __init__(self, size: int, evaluators: Mapping[str, object], root: Path) -> None:
-        self._size = size
+    def __init__(
+        self, size: int, evaluators: Mapping[str, object], root: Path, *, patience: float = STOP_SECONDS
+    ) -> None:
+        self._size, self._patience = size, patience
         self._arguments = (evaluators, root)
         self._workers: list[_Worker] = []
+        self._watchdog = Watchdog()
+        self._stopping = self._asked = False
 
     def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.process.kill() if worker.order else worker.pipe.close()
-        for worker in self._workers:
-            worker.process.join(5)
-            if worker.process.is_alive():
-                worker.process.kill()
+        with hold_signals():  # it takes seconds at most
+            for worker in self._workers:
+                worker.pipe.close() if worker.order is None else worker.process.kill()
+            for worker in self._workers:
+                worker.process.join(LEAVE_SECONDS + 1)
+            self._bury(self._workers)
+            self._workers = []
+            self._watchdog.close()
 
     @property
     def idle(self) -> int:
@@ -73,42 +102,87 @@ class ProcessPool(Pool):
         worker = next((worker for worker in self._workers if worker.order is None), None)
         if worker is None:
             worker = self._start()
-        worker.order = order
-        with suppress(BrokenPipeError, ConnectionResetError):  # died while idle: `reports` says that the order is lost
+        with hold_signals(), suppress(BrokenPipeError, ConnectionResetError):  # died while idle: `reports` says so
+            worker.order = order
             worker.pipe.send(order)
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """Messages of workers within `timeout` seconds."""
-        pipes = {worker.pipe: worker for worker in self._workers if worker.order is not None}
-        for ready in wait(list(pipes), timeout):
-            worker = pipes[cast("Connection", ready)]
+        busy = [worker for worker in self._workers if worker.order is not None]
+        if self._stopping and not self._asked:
+            self._ask_to_stop(busy)
+        ready = wait([worker.pipe for worker in busy], timeout)
+        for worker in busy:
             order = cast("Order", worker.order)
-            try:
-                report = cast("Report", worker.pipe.recv())
-            except (EOFError, ConnectionResetError):
-                self._workers.remove(worker)
-                worker.process.join(5)
-                report = _lost(worker.process.exitcode)
+            report = self._hear(worker, worker.pipe in ready)
+            if report is None:
+                continue
             if report.kind != "progress":
                 worker.order = None
             yield order, report
 
     def stop(self) -> None:
-        """Ask all workers to save and end what they are doing."""
-        for worker in self._workers:
-            if worker.order is not None:
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    worker.pipe.send("stop")
+        """Have the next `reports` ask all workers to save and end what they are doing; a handler of signals may."""
+        self._stopping = True
+
+    def _ask_to_stop(self, busy: Iterable[_Worker]) -> None:
+        self._asked = True
+        evaluators = self._arguments[0]
+        for worker in busy:
+            evaluator = evaluators[cast("Order", worker.order).evaluator]
+            patient = isinstance(evaluator, Evaluator) and not evaluator.interruptible
+            worker.heard = time.monotonic()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                worker.pipe.send(FINISH if patient else STOP)
+
+    def _hear(self, worker: _Worker, ready: bool) -> Report | None:
+        """A busy worker's next message, or what became of it; None where there is nothing to say."""
+        # Processes that a dead worker has forked may hold its end of the pipe open: its death must be looked for.
+        if ready or (not worker.process.is_alive() and worker.pipe.poll()):
+            try:
+                report = cast("Report", worker.pipe.recv())
+            except (EOFError, ConnectionResetError):
+                worker.process.join(5)
+                return self._lose(worker)
+            worker.heard = time.monotonic()
+            return report
+        if not worker.process.is_alive():
+            return self._lose(worker)
+        if self._asked and time.monotonic() - worker.heard > self._patience:
+            self._lose(worker)
+            return Report("interrupted", f"the worker did not stop within {self._patience:g} s and was killed")
+        return None
+
+    def _lose(self, worker: _Worker) -> Report:
+        with hold_signals():
+            self._workers.remove(worker)
+            self._bury([worker])
+        if self._stopping:  # a batch system may end all processes of a run at once: the layout is not to blame
+            return Report("interrupted", "the worker ended while the run stopped")
+        return _lost(worker.process.exitcode)
+
+    def _bury(self, workers: Iterable[_Worker]) -> None:
+        """Kill workers and all that they have started."""
+        roots = {worker.marker: worker.pid for worker in workers}
+        if roots:
+            end_processes(lambda: find_tree(set(roots.values()), roots), grace=0)
+        for worker in workers:
+            worker.process.join(5)
+            worker.pipe.close()
+            self._watchdog.remove(worker.pid, worker.marker)
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        marker = f"{WORKER_VARIABLE}={secrets.token_hex(8)}"
         # Not a daemon: an evaluator may start processes of its own to decode images.
-        process = context.Process(target=serve, args=(theirs, *self._arguments), name="archspec-worker")
-        process.start()
-        theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
+        process = context.Process(target=serve, args=(theirs, *self._arguments, marker), name="archspec-worker")
+        with hold_signals():
+            process.start()
+            theirs.close()
+            worker = _Worker(process, ours, marker)
+            self._workers.append(worker)
+            self._watchdog.add(worker.pid, marker)
         return worker
 
 

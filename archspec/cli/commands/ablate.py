@@ -33,6 +33,7 @@ def ablate(
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
@@ -54,7 +55,7 @@ def ablate(
     from reports.statistics.summary import scipy_stats
 
     scipy_stats("comparing rows")  # before the trainings and not after them
-    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed):
+    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import MAX_SEED, SetOption, SpecArgument, edited, squares
+from archspec.cli.shared.options import MAX_SEED, ForceOption, SetOption, SpecArgument, edited, squares
 
 PANEL = "Design"
 EXAMPLE = "archspec build tiny --out weights/tiny"
@@ -24,17 +24,23 @@ def build(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
     ] = None,
+    force: ForceOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of the initial weights")] = 0,
 ) -> None:
     """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
     from archspec.cli.shared.cost_tables import part_table
     from archspec.cli.shared.screen import show
     from archspec.cost.measure import measure
+    from archspec.documents.ownership import OutputCommand
     from archspec.documents.wording import size
     from archspec.loader import load
+    from archspec.model.weights import check_pair, pair, write_pair
 
     loaded = edited(load(spec), settings)
     loaded = loaded.at(squares([res])[0] if res is not None else loaded.resolution)
+    command = OutputCommand("build", force)
+    if out is not None:
+        check_pair(loaded, pair(out)[0], command, [spec])
     cost = measure(loaded)
 
     import torch
@@ -49,7 +55,5 @@ def build(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     show(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
     if out is not None:
-        from archspec.model.weights import save
-
-        weights, written = save(network, out.with_suffix(".safetensors"))
+        weights, written = write_pair(network, pair(out)[0], command, [spec])
         show(f"wrote {weights} and {written}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.shared.options import JsonOption
+from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Search"
 EXAMPLE = "archspec review runs/demo"
@@ -16,6 +17,7 @@ EXAMPLE = "archspec review runs/demo"
 
 def review(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a search or an ablation: runs/NAME")],
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """The objections of a reviewer to a run, from its data, each with the command that resolves it."""
@@ -23,7 +25,8 @@ def review(
     from reports.review.review import examine
     from reports.review.text import WIDTH, lines, record
 
-    found = examine(run)
+    with waiting(str(run), timeout):
+        found = examine(run)
     if as_json:
         typer.echo(json.dumps(record(found), indent=2))
         return

@@ -30,9 +30,8 @@ def validate(
 
 
 def _describe(file: str) -> str:
-    from archspec.documents.wording import short
     from archspec.cost.measure import measure
-    from archspec.documents.wording import plural
+    from archspec.documents.wording import plural, short
     from archspec.loader import find_document, parse
     from search.ablation.plan import parse_plan
     from search.ablation.rows import Ablation

@@ -1,0 +1,94 @@
+"""Locks of evaluation folders: at most one living process works in one, whatever became of the run that started it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, final
+
+from filelock import FileLock, Timeout
+
+from archspec.errors import Interrupted, RunError
+
+WAIT_SECONDS = 15.0
+"""Time in which processes of a run that was killed have ended, if they can."""
+POLL_SECONDS = 0.1
+
+
+@final
+class BusyFolderError(RunError):
+    """Another process works in the folder of an evaluation."""
+
+
+@contextmanager
+def lock_folder(folder: Path, stop: Callable[[], bool]) -> Generator[None]:
+    """Hold the lock of a folder, which forked processes share: it is free when the last of them has ended.
+
+    Args:
+        folder: of one evaluation; it exists.
+        stop: asked while another process holds the lock.
+
+    Raises:
+        BusyFolderError: another process holds it for `WAIT_SECONDS`.
+        Interrupted: `stop` said so.
+    """
+    path = folder / "lock"
+    lock = FileLock(path)
+
+    def acquire() -> bool:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    _await(acquire, path, stop)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_output(file: IO[bytes], path: Path, stop: Callable[[], bool]) -> None:
+    """Lock an open file for this process and all that inherit it as their output; see `lock_folder` for what is raised.
+
+    Args:
+        file: open for writing.
+        path: where it is.
+        stop: asked while another process holds the lock.
+    """
+    import fcntl
+
+    def acquire() -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    _await(acquire, path, stop)
+
+
+def _await(acquire: Callable[[], bool], path: Path, stop: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not acquire():
+        if stop():
+            raise Interrupted("interrupted while another process worked in its folder")
+        if time.monotonic() > deadline:
+            names = ", ".join(_users(path)) or "another process"
+            raise BusyFolderError(f"{path.parent}: {names} is at work in this folder; end it, and continue")
+        time.sleep(POLL_SECONDS)
+
+
+def _users(path: Path) -> list[str]:
+    """Processes of this user that have a file open, as far as the system says."""
+    wanted, users = os.path.realpath(path), list[str]()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            opened = {os.path.realpath(link) for link in (process / "fd").iterdir()}
+            if process.name != str(os.getpid()) and wanted in opened:
+                users.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
+    return sorted(users)
