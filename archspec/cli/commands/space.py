@@ -22,7 +22,7 @@ def space(
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--out", metavar="DIR", help="folder for the specs drawn and their index.csv, and for nothing else"
+            "--out", metavar="DIR", help="new or empty folder for the specs drawn and their index.csv"
         ),
     ] = None,
     plot: Annotated[
