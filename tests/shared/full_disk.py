@@ -24,7 +24,9 @@ class _FullFile:
     def __enter__(self) -> _FullFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def __getattr__(self, name: str) -> Any:

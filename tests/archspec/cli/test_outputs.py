@@ -150,7 +150,14 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
 @pytest.mark.parametrize("encoding", ["cp932", "cp950", "ascii", "latin-1", "utf-8"])
 def test_what_a_console_cannot_show_is_replaced(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     Path("spec.yaml").write_text(MINE.replace("# mine", "name: 'Größe → ネット ✓'"), encoding="utf-8")
-    for line in ("presets", "flops", "space five_stage_tiny --budget 1M..2M", "nothing", "flops none.yaml", "flops ネット"):
+    for line in (
+        "presets",
+        "flops",
+        "space five_stage_tiny --budget 1M..2M",
+        "nothing",
+        "flops none.yaml",
+        "flops ネット",
+    ):
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2))
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
