@@ -22,7 +22,7 @@ import typer
 from archspec import __version__
 from archspec.cli import commands
 from archspec.cli.shared.encoding import make_printable
-from archspec.documents.os_errors import explain
+from archspec.documents.os_errors import EXHAUSTED, explain
 from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
 from archspec.shadowing import check_packages
@@ -53,8 +53,9 @@ def _run(names: list[str]) -> int | str | None:
     except BrokenPipeError:
         _drop(sys.stdout, sys.stderr)  # the reader went away: nothing to say, and nobody to say it to
         return 1
-    except OSError as error:
-        _say(explain(error))
+    except OSError as error:  # files are written with their names
+        printed = error.filename is None and error.errno in EXHAUSTED
+        _say(f"standard output: {explain(error)}" if printed else explain(error))
         return 1
     except MemoryError:
         _say("out of memory")

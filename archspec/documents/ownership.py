@@ -1,4 +1,4 @@
-"""What may be replaced at places that a user names: a file that the same command wrote and nobody changed since.
+"""Files that may be replaced at places that a user names: the same command wrote them, and nobody changed them since.
 
 A YAML file says so itself, in its first line; other files of a folder are listed in a file of digests beside them. What
 is identical already is no loss, and `--force` replaces anything.
