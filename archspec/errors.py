@@ -63,6 +63,11 @@ class RunError(ArchspecError):
 
 
 @final
+class UndecidedError(ArchspecError):
+    """A question that could not be decided in the time that it was given; the message says what is known so far."""
+
+
+@final
 class ShadowedError(ArchspecError, ImportError):
     """A module of the user's hides a package of archspec.
 

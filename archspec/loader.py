@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from archspec.documents.kinds import SPACE, SPEC, refuse_kind
 from archspec.documents.paths import Place, format_path, place_of, suggest
 from archspec.documents.reader import MAX_BYTES, Document, is_file_name, parse_document, read_document
 from archspec.documents.shipped import Shelf
@@ -20,7 +21,7 @@ from archspec.spec import forms_parallel
 from archspec.spec.diagnosis import explain, written_place
 from archspec.spec.forms import COLUMNS, columnize, compact
 from archspec.spec.schema import ArchSpec, Resolution
-from archspec.spec.short_code import CODE_STAGE, parse_code
+from archspec.spec.short_code import LABEL, is_code, parse_code
 from archspec.tree.trace import trace
 
 PRESETS = Shelf("preset", "archspec", "presets")
@@ -71,10 +72,11 @@ def find_document(source: str | Path) -> Document:
         return read_document(Path(source))
     if text in presets():
         return PRESETS.read(text)
-    if "-" in text or CODE_STAGE.fullmatch(text):
-        stages = text.split("-")
-        if CODE_STAGE.match(stages[0]) and not any(text.startswith(name.split("-")[0]) for name in presets()):
-            return Document(parse_code(text), f"{text:.80}")
+    if is_code(text):
+        return Document(parse_code(text), f"{text:.80}")
+    if LABEL.fullmatch(text):
+        rule = "is the label of a layout that no short code says: name its spec, such as artifacts/DIGEST/spec.yaml of"
+        raise SpecError(f"{rule} its run", source=f"{text:.80}")
     if os.path.exists(text):  # unlike Path.exists, it takes any text
         return read_document(Path(text))
     raise SpecError(f"{text!r:.80} is no file, preset{suggest(text, presets())} or short code such as HR2x32-T2x64h2")
@@ -92,11 +94,13 @@ def parse(document: Document) -> ArchSpec:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, SPEC)
         rule = "is empty" if document.data is None else f"must be a mapping, not {show(document.data)}"
         raise SpecError(f"{rule}: a spec needs at least stem and stages", source=document.source, line=1)
     try:
         spec = ArchSpec.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, SPEC, SPACE)  # of a space, the first hole is named with its line
         columns = () if "stages" in document.data else COLUMNS
         raise explain(error, document, {(): {*ArchSpec.model_fields, *columns} - {"branched"}}) from None
     for resolution in dict.fromkeys((spec.image, spec.resolution, *spec.variants)):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from search.data.dataset import Dataset, DatasetSplit, Splits
     from search.data.tensor_split import TensorSplit
     from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics
+    from search.inputs import Input
     from search.sampler import Problem, Sampler, SamplerSession
     from search.tasks.task import Supervision
 
@@ -21,6 +22,7 @@ __all__ = [
     "DatasetSplit",
     "Evaluator",
     "FieldError",
+    "Input",
     "Interrupted",
     "Metric",
     "Metrics",
@@ -41,6 +43,7 @@ _HOMES = {
     "DatasetSplit": "search.data.dataset",
     "Evaluator": "search.evaluator",
     "FieldError": "archspec.errors",
+    "Input": "search.inputs",
     "Interrupted": "archspec.errors",
     "Metric": "archspec.cost.metrics",
     "Metrics": "search.evaluator",

@@ -7,7 +7,7 @@ literal `type` is its YAML tag and, in lower case, the name of its file.
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.errors import FieldError
 from blocks.layers.layer import Layer
@@ -20,6 +20,15 @@ MapNumber = Annotated[int, Field(ge=0, le=63, strict=True)]
 MapNumbers = Annotated[tuple[MapNumber, ...], Field(min_length=1, max_length=32, strict=False)]
 
 Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", strict=True)]
+
+
+def without_added(part: BaseModel, data: dict[str, Any], added: frozenset[str]) -> dict[str, Any]:
+    """The data of a part without those of its options that were `added` later and stand at their default.
+
+    So a spec that says nothing of them keeps the digest that it had before they existed.
+    """
+    usual = {name for name in added if getattr(part, name) == type(part).model_fields[name].get_default()}
+    return {name: value for name, value in data.items() if name not in usual}
 
 
 class Stem(BaseModel, ABC):
@@ -42,10 +51,12 @@ class Block(BaseModel, ABC):
 
     Attributes:
         drops: whether stochastic depth applies; a block without a shortcut has no step on the schedule.
+        added: options that came later; see `without_added`.
     """
 
     model_config = PART_CONFIG
     drops: ClassVar[bool] = True
+    added: ClassVar[frozenset[str]] = frozenset()
     type: Any
     drop_path: float | None = Field(
         default=None,
@@ -62,16 +73,29 @@ class Block(BaseModel, ABC):
         """Raise FieldError, which names the option, or ValueError where the options do not fit `width` channels."""
         del width
 
+    @model_serializer(mode="wrap")
+    def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_added(self, write(self), self.added)
+
 
 class Downsample(BaseModel, ABC):
-    """The transition into a stage: fewer positions, other channels."""
+    """The transition into a stage: fewer positions, other channels.
+
+    Attributes:
+        added: options that came later; see `without_added`.
+    """
 
     model_config = PART_CONFIG
+    added: ClassVar[frozenset[str]] = frozenset()
     type: Any
 
     @abstractmethod
     def layers(self, width_in: int, width_out: int) -> Layer:
         """Layers from `width_in` to `width_out` channels."""
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_added(self, write(self), self.added)
 
 
 class Exchange(BaseModel, ABC):

@@ -1,6 +1,6 @@
 """The block of HRFormer."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -21,12 +21,17 @@ class HRFormerBlock(Block):
     Source: HRFormer section 3.1, Figure 1; norms, and the activation after the last one, follow its published code.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"window_fit"})
     type: Literal["hrformer_block"] = "hrformer_block"
     heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
     window: int = Field(
         default=7, ge=1, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
     )
     expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    window_fit: Literal["refuse", "pad"] = Field(
+        default="refuse",
+        description="what to do with a map that fills no window: refuse it, or pad it, as the original does",
+    )
 
     def check(self, width: int) -> None:
         if width % self.heads:
@@ -34,7 +39,8 @@ class HRFormerBlock(Block):
 
     def layers(self, width: int) -> Layer:
         hidden = hidden_width(width, self.expansion)
-        attention = chain(norm=layer_norm(width), attention=WindowAttention(width, self.heads, self.window))
+        windows = WindowAttention(width, self.heads, self.window, self.window_fit != "refuse")
+        attention = chain(norm=layer_norm(width), attention=windows)
         ffn = chain(
             norm=layer_norm(width),
             fc1=conv(width, hidden),

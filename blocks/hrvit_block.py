@@ -1,6 +1,6 @@
 """The block of HRViT."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class HRViTBlock(Block):
     Source: HRViT section 3.2, Figure 4; the layer's details follow its published description and code.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"window_fit"})
     type: Literal["hrvit_block"] = "hrvit_block"
     head_dim: int = Field(
         default=32,
@@ -40,6 +41,10 @@ class HRViTBlock(Block):
         default=1, ge=1, le=64, strict=True, description="rows or columns of a stripe; a map must be as high or as wide"
     )
     expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    window_fit: Literal["refuse", "pad"] = Field(
+        default="refuse",
+        description="what to do with a map that fills no window: refuse it, or pad it, as the original does",
+    )
 
     def check(self, width: int) -> None:
         if width % 2:
@@ -55,7 +60,7 @@ class HRViTBlock(Block):
         half = self._hidden(width) // 2
         attention = chain(
             norm=layer_norm(width, EPS),
-            attention=StripedAttention(width, width // self._head_dim(width), self.window),
+            attention=StripedAttention(width, width // self._head_dim(width), self.window, self.window_fit != "refuse"),
             norm2=BatchNorm(width, zero=True),
         )
         mixed = add(attention=attention, shortcut=Kronecker(*kronecker_shape(width)))

@@ -18,6 +18,7 @@ from archspec.cost.measure import measure
 from archspec.cost.metrics import Metric, exact_metrics, exact_values
 from archspec.documents.wording import quality
 from archspec.spec.schema import ArchSpec
+from search.inputs import Input, code_of
 from search.plugins import check_portable, find_class, parse_config, tags
 
 Metrics = dict[str, float | int]
@@ -118,6 +119,23 @@ class Evaluator(BaseModel, ABC):
             FieldError: the spec does not fit, such as a head with another number of classes.
         """
 
+    def inputs(self) -> tuple[Input, ...]:
+        """Data, tables and code (but archspec's own) that its answers depend on beside this configuration.
+
+        Asked once when a run begins or goes on, by the process that conducts it; it may read the disk. SpecError where
+        what is named cannot be read.
+        """
+        return code_of(type(self), "evaluator")
+
+    def settled(self, resolution: int) -> Evaluator:
+        """This evaluator with what it leaves to a space spelt out, for the record of a run.
+
+        Args:
+            resolution: of every layout of the space.
+        """
+        del resolution
+        return self
+
     @abstractmethod
     def open(self) -> Session:
         """Load what evaluation needs; slow, once per process."""
@@ -129,6 +147,13 @@ class Evaluator(BaseModel, ABC):
         Raises:
             FieldError: a change that this evaluator does not know.
         """
+
+
+def at_resolution(spec: ArchSpec, resolution: int | None) -> ArchSpec:
+    """A spec at a resolution; without one at its own, or for the image that it states."""
+    if resolution is None and spec.input is not None:
+        return spec
+    return spec.at(spec.resolution if resolution is None else resolution)
 
 
 def cost_metrics(spec: ArchSpec) -> Metrics:

@@ -20,9 +20,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from archspec.cost.metrics import Direction, Metric, find_metric, known_metrics
 from archspec.documents.paths import PlaceError
+from archspec.documents.safe_text import PlainLine, printable
 from archspec.errors import FieldError, RunError
 from search.attributes import RESERVED
 
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 TAKEN = RESERVED | {"number", "state", "value", "values", "test_accuracy", "test_loss", "audited_macs"}
 """Names that tables of trials give to other things."""
@@ -34,8 +36,8 @@ class MetricSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    title: str = Field(default="", max_length=60, description="its name for people; its key if empty")
-    unit: str = Field(default="", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
+    title: PlainLine = Field(default="", max_length=60, description="its name for people; its key if empty")
+    unit: PlainLine = Field(default="", max_length=12, description="behind numbers: ms, J; % for fractions from 0 to 1")
     direction: Direction = Field(default="minimize", description="which way is better")
 
     def metric(self, name: str) -> Metric:
@@ -94,7 +96,22 @@ def check_value(metric: Metric, value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return ""
     wanted = "number from 0 to 1" if metric.unit == "%" else "finite number"
-    return f"{metric.name} must be a {wanted}, not {value!r:.40}"
+    return f"{metric.name} must be a {wanted}, not {value!r:.40}{_hint(metric, value)}"
+
+
+def _hint(metric: Metric, value: object) -> str:
+    """The likely slip behind a value that is refused, as an addition to the message."""
+    if isinstance(value, str):
+        return ": remove the quotes" if value and _NUMBER.fullmatch(value.strip()) else ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if value != value:
+        return ": did the training diverge?"
+    if metric.unit == "%" and 1 < value <= 100:
+        return f": {value} looks like per cent: divide by 100"
+    if metric.name == "accuracy":
+        return ": a score on another scale is a metric of its own, such as `metrics: {score: maximize}`"
+    return ""
 
 
 def check_answer(answer: Mapping[str, object], specs: Mapping[str, MetricSpec], *, final: bool, place: str) -> None:
@@ -103,15 +120,18 @@ def check_answer(answer: Mapping[str, object], specs: Mapping[str, MetricSpec], 
     Args:
         answer: values by name.
         specs: the metrics that were promised beside accuracy.
-        final: whether the layout is a finalist, of which `test_accuracy` is wanted too.
+        final: whether the layout is a finalist, of which `test_accuracy` is checked too where it is given.
         place: where the answer came from, for the message.
 
     Raises:
         RunError: a value that is missing, no number, or out of its range.
     """
     accuracy, own = find_metric("accuracy"), own_metrics(specs)
-    tested = [replace(accuracy, name="test_accuracy")] if final else []
+    tested = [replace(accuracy, name="test_accuracy")] if final and "test_accuracy" in answer else []
     for metric in (accuracy, *tested, *(find_metric(name, own) for name in specs)):
-        wrong = check_value(metric, answer.get(metric.name))
+        if metric.name not in answer:
+            has = ", ".join(printable(str(name)[:40]) for name in list(answer)[:8]) or "nothing"
+            raise RunError(f"no `{metric.name}` in the record (it has {has}) ({place})")
+        wrong = check_value(metric, answer[metric.name])
         if wrong:
             raise RunError(f"{wrong} ({place})")

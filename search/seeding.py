@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def mix(*words: int | str) -> int:
     """A 63-bit seed from any words, stable over machines and versions (BLAKE2b; Python's `hash` is not)."""
     text = "\0".join(f"{type(word).__name__}:{word}" for word in words)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
 def torch_generator(*words: int | str) -> "torch.Generator":

@@ -33,6 +33,21 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
+def run_at(run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Runs `archspec` on a terminal of so many columns: the lines that it shows, without their colours."""
+
+    def call(width: int, *arguments: object) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TERMINAL_WIDTH", str(width))
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        code, out, err = run(*arguments)
+        assert code == 0, err
+        return re.sub(r"\x1b\[[0-9;]*m", "", out + err).splitlines()
+
+    return call
+
+
+@pytest.fixture
 def forget() -> Callable[[], None]:
     """Forgets what this process knows of measured modules; the cache on disk stays."""
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from archspec.cli.shared.cost_tables import short
+from archspec.documents.wording import short
 from archspec.convert.convert import families
 from archspec.cost.measure import measure
 from archspec.loader import load, presets

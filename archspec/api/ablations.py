@@ -100,6 +100,7 @@ def ablate(
     runs: str | Path = "runs",
     workers: int = 1,
     retry_failed: bool = False,
+    quiet: bool = False,
     **changes: Unpack[PlanOptions],
 ) -> RecordedAblation:
     """Train the rows of a plan with several seeds, or go on with an ablation of the same name.
@@ -113,6 +114,7 @@ def ablate(
         runs: folder of all runs.
         workers: processes on this machine.
         retry_failed: train once more what failed for good before.
+        quiet: write nothing to standard error on the way.
         changes: fields of the plan.
 
     Raises:
@@ -125,7 +127,7 @@ def ablate(
         bound: Evaluator = FunctionEvaluator().bind(accuracy)
         asked |= {"evaluator": bound, "score": "validation"}
     ablation = Ablation(_plan(plan, Path(runs), asked))
-    conduct_with_looks(ablation, Path(runs), workers=workers, retry_failed=retry_failed)
+    conduct_with_looks(ablation, Path(runs), workers=workers, retry_failed=retry_failed, quiet=quiet)
     return RecordedAblation(Path(runs) / ablation.plan.config.name)
 
 

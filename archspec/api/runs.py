@@ -34,7 +34,11 @@ SpaceSource = str | Path | Mapping[str, Any] | Space | DesignSpace
 
 
 class StudyOptions(TypedDict, total=False):
-    """Fields of a study (docs, the page on searching), as `archspec.search` takes them."""
+    """Fields of a study (docs, the page on searching), as `archspec.search` takes them, and how it is run.
+
+    `retry_failed` evaluates once more what failed for good before, layouts and finalists; `quiet` writes nothing to
+    standard error on the way.
+    """
 
     name: str
     objectives: Sequence[str]
@@ -44,6 +48,8 @@ class StudyOptions(TypedDict, total=False):
     seed: int
     baseline: int
     final: Mapping[str, Any]
+    retry_failed: bool
+    quiet: bool
 
 
 @final
@@ -115,6 +121,8 @@ class RecordedSearch(RecordedRun):
         accuracy: Function | None = None,
         workers: int = 1,
         timeout: float | None = None,
+        retry_failed: bool = False,
+        quiet: bool = False,
     ) -> RecordedSearch:
         """Go on with the search.
 
@@ -124,8 +132,11 @@ class RecordedSearch(RecordedRun):
             accuracy: the function, where the run was opened from its folder.
             workers: processes; see `search`.
             timeout: seconds after which no further layout is proposed.
+            retry_failed: evaluate once more what failed for good before, layouts and finalists.
+            quiet: write nothing to standard error on the way.
 
         Raises:
+            RunError: no layout can be evaluated at all, or finalists are not recorded in the end.
             SpecError: the run needs a function, or another process works on it.
         """
         end_nested_start()
@@ -138,7 +149,14 @@ class RecordedSearch(RecordedRun):
             evaluator = config.evaluator.bind(accuracy)
         if evaluator is not None:
             config = config.model_copy(update={"evaluator": evaluator})
-        conduct(_named(config, self.root), self.root.parent, workers=workers, timeout=timeout)
+        conduct(
+            _named(config, self.root),
+            self.root.parent,
+            workers=workers,
+            timeout=timeout,
+            retry_failed=retry_failed,
+            quiet=quiet,
+        )
         return RecordedSearch(self.root, evaluator)
 
     def _record(self) -> Record:
@@ -177,15 +195,19 @@ def search(
         runs: folder of all runs.
         workers: processes on this machine.
         timeout: seconds after which no further layout is proposed.
-        study: fields of a study, over those of `space`. Finalists of a function are not evaluated again unless
-            `final={"seeds": 3}` says so: then it must return `test_accuracy`.
+        study: fields of a study, over those of `space`; and `retry_failed` and `quiet`, see `StudyOptions`. Finalists
+            of a function are not evaluated again unless `final={"seeds": 3}` says so: then it should return
+            `test_accuracy` too.
 
     Raises:
         SpecError: a field that breaks a rule, or a run of this name that was asked something else.
-        RunError: no layout can be evaluated at all.
+        RunError: no layout can be evaluated at all, or finalists are not recorded in the end; what is, is on disk,
+            and `archspec.open_run` reads it.
     """
     end_nested_start()
-    asked: dict[str, Any] = {key: value for key, value in study.items() if key != "budget"}
+    asked: dict[str, Any] = {
+        key: value for key, value in study.items() if key not in ("budget", "retry_failed", "quiet")
+    }
     if accuracy is not None:
         if evaluator is not None:
             raise SpecError("takes the place of a function: give one of the two", field="evaluator")
@@ -196,7 +218,8 @@ def search(
     if evaluator is not None:
         asked["evaluator"] = evaluator
     config = _config(space, Path(runs), asked, study.get("budget"))
-    conduct(config, Path(runs), workers=workers, timeout=timeout)
+    again, quiet = study.get("retry_failed", False), study.get("quiet", False)
+    conduct(config, Path(runs), workers=workers, timeout=timeout, retry_failed=again, quiet=quiet)
     return RecordedSearch(Path(runs) / config.name, config.evaluator if config.evaluator.local else None)
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from reports.statistics.sequential import Look
 
 
-def conduct_with_looks(ablation: Ablation, runs: Path, *, workers: int = 1, retry_failed: bool = False) -> bool:
+def conduct_with_looks(
+    ablation: Ablation, runs: Path, *, workers: int = 1, retry_failed: bool = False, quiet: bool = False
+) -> bool:
     """Train every row of a plan that is not known yet, until its looks decide it where the plan asks for looks.
 
     Args:
@@ -22,6 +24,7 @@ def conduct_with_looks(ablation: Ablation, runs: Path, *, workers: int = 1, retr
         runs: folder of all runs.
         workers: processes on this machine.
         retry_failed: train once more what failed for good before.
+        quiet: say nothing on the way.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -33,7 +36,9 @@ def conduct_with_looks(ablation: Ablation, runs: Path, *, workers: int = 1, retr
     looks = _looks(ablation)
     marks = [(look.seeds, look.p) for look in looks]
     decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
-    return conduct_plan(ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed)
+    return conduct_plan(
+        ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed, quiet=quiet
+    )
 
 
 def _looks(ablation: Ablation) -> tuple[Look, ...]:

@@ -6,16 +6,24 @@ A command is imported when it is called, and imports what it needs when it runs,
 
 from __future__ import annotations
 
+import os
 import pkgutil
+import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from types import FrameType
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
 from archspec import __version__
 from archspec.cli import commands
+from archspec.cli.shared.encoding import make_printable
+from archspec.documents.os_errors import explain
+from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
 from archspec.shadowing import check_packages
 
@@ -24,18 +32,86 @@ PANELS = ("Design", "Search", "Ablate", "Papers")
 
 
 def main() -> NoReturn:
-    """Run the command line; bad input is one line and exit code 2, a failure of ours exit code 1."""
+    """Run the command line; bad input is one line and exit code 2, a failure of ours or of the system exit code 1."""
+    make_printable()
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    with _ended_by_signals():
+        code = _finish(_run([asked] if asked in command_names() else command_names()))
+    sys.exit(code)
+
+
+def _run(names: list[str]) -> int | str | None:
+    """The exit code of the command line with these commands; what is wrong is said on stderr."""
     try:
         check_packages()
-        make_app([asked] if asked in command_names() else command_names())()
+        make_app(names)()
+    except SystemExit as end:
+        return end.code
     except ArchspecError as error:
-        print(f"archspec: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        _say(str(error))
+        return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away: nothing to say, and nobody to say it to
-        sys.exit(1)
-    sys.exit(0)
+        _drop(sys.stdout, sys.stderr)  # the reader went away: nothing to say, and nobody to say it to
+        return 1
+    except OSError as error:
+        _say(explain(error))
+        return 1
+    except MemoryError:
+        _say("out of memory")
+        return 1
+    return 0
+
+
+def _finish(code: int | str | None) -> int | str | None:
+    """The exit code once all output is written, which a full disk or a reader that went away may prevent."""
+    try:
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  (closed by whoever started us)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop(sys.stdout, sys.stderr)
+        return code or 1
+    except OSError as error:
+        _drop(sys.stdout)
+        _say(f"standard output: {explain(error)}")
+        return code or 1
+    return code
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        print(f"archspec: {printable(text)}", file=sys.stderr)  # noqa: T201
+
+
+def _drop(*streams: TextIO) -> None:
+    """Lead what streams still hold nowhere, so that Python does not fail in writing it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def _ended_by_signals() -> Generator[None]:
+    """End by SIGTERM and SIGHUP as by Ctrl-C, so that what stands half written is removed on the way out."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # no other one may
+        yield
+        return
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # One that is ignored already stays so: `nohup` asks for that.
+    caught: list[signal.Signals] = [one for one in known if signal.getsignal(one) is signal.SIG_DFL]
+    try:
+        for number in caught:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def command_names() -> list[str]:

@@ -1,7 +1,8 @@
 """Published weights under archspec's names: a state dict of a known family, checked tensor by tensor.
 
 A family is one file in `archspec/convert/timm`, found by its being there, with `convert(state, spec)`: tensors by the
-source's names -> tensors by the names of the network that `spec` describes.
+source's names -> tensors by the names of the network that `spec` describes, and `original(name, spec)`, the source's
+name of what messages speak of.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.convert import timm
+from archspec.convert.problems import Original, find_problems, name_first
+from archspec.documents.ownership import OutputCommand
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import SpecError
+from archspec.loader import load
+from archspec.model.weights import foreign_format
 from archspec.spec.schema import ArchSpec
 
 if TYPE_CHECKING:
@@ -26,61 +31,92 @@ if TYPE_CHECKING:
 SOURCES = ("timm",)
 COUNTER = "num_batches_tracked"
 """How often batch norm was trained: older checkpoints lack it, and nothing here reads it."""
-_WRAPPERS = ("state_dict", "model")
-"""Under these keys training scripts keep the state dict of a checkpoint."""
+_WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "ema")
+"""Under these keys training scripts keep the state dict of a checkpoint; the first that is there counts."""
 
 Conversion = Callable[[Mapping[str, "Tensor"], ArchSpec], dict[str, "Tensor"]]
+Tell = Callable[[str], None]
+_HEAD = "head."
+_LIST = re.compile(r"(stem|stages|layers)_(\d+)\.")
+"""A part of timm's networks with `features_only`, which writes an underscore where the others have a point."""
 
 
-def convert_file(spec: ArchSpec, weights: Path, out: Path, family: str | None = None) -> tuple[Path, Path]:
+def convert_file(
+    source: str,
+    weights: Path,
+    out: Path,
+    family: str | None = None,
+    *,
+    force: bool = False,
+    tell: Tell | None = None,
+) -> tuple[Path, Path]:
     """Write the weights of a file as `out`.safetensors with the spec `out`.yaml; see `archspec.model.weights`.
 
     Args:
-        spec: the network, which must have the tensors of the file.
+        source: what `load` takes: the network, which must have the tensors of the file.
         weights: a state dict, as `.safetensors`, or as `.pth`, `.pt` or `.bin` without anything but tensors.
-        out: the files to write; an ending is replaced.
+        out: the files to write; an ending that names a format is replaced.
         family: see `families`; the beginning of the spec's name when None.
+        force: replace files that no conversion wrote.
+        tell: what is given a line about what was left out or taken off.
 
     Raises:
-        SpecError: no family, a file that cannot be read or written, or tensors of another network.
+        SpecError: no family, a file that cannot be read or written or would be lost, or tensors of another network.
+        RunError: the disk is full.
     """
     from archspec.model.build import build
-    from archspec.model.weights import save
+    from archspec.model.weights import check_pair, pair, strip_prefix, write_pair
 
-    family = find_family(spec, family)
-    if out.with_suffix(".safetensors").resolve() == weights.resolve():
+    spec, command = load(source), OutputCommand("convert", force)
+    family, target = find_family(spec, family), pair(out)[0]
+    if target.resolve() == weights.resolve():
         raise SpecError("would overwrite the weights that it reads", field="--out", source=str(out))
+    check_pair(spec, target, command, [source])
     network = build(spec, init="skip")
     try:
-        network.load_state_dict(convert(read_state(weights), spec, network, family))
+        state, prefix = strip_prefix(read_state(weights))
+        if prefix and tell is not None:
+            tell(f"all names in {weights} begin with {prefix}, which was taken off")
+        network.load_state_dict(convert(state, spec, network, family, tell))
     except SpecError as error:
         raise SpecError(error.rule, source=error.source or str(weights)) from None
-    return save(network, out.with_suffix(".safetensors"))
+    return write_pair(network, target, command, [source])
 
 
-def convert(state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str) -> dict[str, Tensor]:
+def convert(
+    state: Mapping[str, Tensor], spec: ArchSpec, network: nn.Module, family: str, tell: Tell | None = None
+) -> dict[str, Tensor]:
     """The tensors of `state` by their names in `network`, each of its own exactly once.
+
+    Where the spec has no head, the tensors of the source's are left out.
 
     Args:
         state: tensors by the source's names.
         spec: the network.
         network: what was built from `spec`, on any device.
         family: see `families`.
+        tell: what is given a line about what was left out.
 
     Raises:
         SpecError: tensors that are missing, unexpected, of another shape or used twice, by name.
     """
-    conversion = cast("Conversion", import_module(f"{timm.__name__}.{family}").convert)
-    read = _Read(state)
+    module = import_module(f"{timm.__name__}.{family}")
+    conversion = cast("Conversion", module.convert)
+    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in state.items()})
     try:
         converted = conversion(read, spec)
     except KeyError as error:
         raise SpecError(f"is not the {family} of {spec.name}: no tensor {error.args[0]}") from None
     expected = network.state_dict()
+    original = Original(spec, getattr(module, "original", None))
+    if spec.head is None and (heads := [name for name in converted if name.startswith(_HEAD)]):
+        converted = {name: tensor for name, tensor in converted.items() if name not in heads}
+        if tell is not None:
+            tell(f"left out, since the spec has no head: {name_first(heads, original.there)}")
     for name, tensor in expected.items():
         if name.endswith(f".{COUNTER}"):
             converted.setdefault(name, tensor.new_zeros(tensor.shape, device="cpu"))
-    problems = _problems(converted, expected, [name for name in state if name not in read.names])
+    problems = find_problems(converted, expected, [name for name in read if name not in read.names], original)
     if problems:
         raise SpecError(f"is not the {family} of {spec.name}: {'; '.join(problems)}")
     return converted
@@ -92,15 +128,17 @@ def families() -> tuple[str, ...]:
 
 
 def find_family(spec: ArchSpec, asked: str | None = None) -> str:
-    """The family `asked` for, or that of the spec's name: `pvtv2` of `pvtv2-b2`.
+    """The family `asked` for, or that of the spec's name: `pvtv2` of `pvtv2-b2` and `pvt_v2_b2`.
 
     Raises:
         SpecError: there is no such family.
     """
-    name = asked if asked is not None else re.split(r"[-_ ]", spec.name)[0].lower()
-    if name in families():
-        return name
-    rule = f"must be {either(families())}, not {name!r}{suggest(name, families())}"
+    first, *rest = re.split(r"[-_ ]", spec.name.lower())
+    names = [asked] if asked is not None else [first, first + "".join(rest[:1]), re.sub(r"\d.*", "", first)]
+    for name in names:
+        if name in families():
+            return name
+    rule = f"must be {either(families())}, not {names[0]!r}{suggest(names[0], families())}"
     raise SpecError(rule if asked is not None else f"{rule}, with which the spec's name begins", field="--family")
 
 
@@ -112,6 +150,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise SpecError("no such file", source=str(path))
+    if foreign := foreign_format(path):
+        raise SpecError(f"cannot be read as a state dict: {foreign}", source=str(path))
     try:
         state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except Exception as error:  # whatever the two formats' readers make of a damaged file
@@ -173,26 +213,3 @@ class _Read(Mapping[str, "Tensor"]):
 
     def __len__(self) -> int:
         return len(self._state)
-
-
-def _problems(converted: Mapping[str, Tensor], expected: Mapping[str, Tensor], unread: list[str]) -> list[str]:
-    """What keeps `converted` from being the state of a network with the tensors `expected`."""
-    problems: list[str] = []
-    if missing := [name for name in expected if name not in converted]:
-        problems.append(f"no {_first(missing)}")
-    if unexpected := [*unread, *(name for name in converted if name not in expected)]:
-        problems.append(f"unexpected {_first(unexpected)}")
-    both = [(name, tuple(converted[name].shape), tuple(t.shape)) for name, t in expected.items() if name in converted]
-    if wrong := [f"{name} {found}, not {shape}" for name, found, shape in both if found != shape]:
-        problems.append(f"shape of {_first(wrong)}")
-    owners: dict[int, str] = {}
-    for name, tensor in converted.items():
-        address = tensor.data_ptr()  # 0 where nothing is stored
-        if address and (other := owners.setdefault(address, name)) != name:
-            problems.append(f"{other} and {name} are one tensor")
-            break
-    return problems
-
-
-def _first(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

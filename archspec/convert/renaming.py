@@ -11,7 +11,7 @@ from archspec.errors import SpecError
 T = TypeVar("T")
 
 Rules = Mapping[str, str]
-"""Regular expression for a whole module's name -> its name here, which may use the groups as `\\1` or `\\g<name>`."""
+"""Regular expression for a whole module's name -> its name here, which may use the groups as `\\1`."""
 
 
 def rename(state: Mapping[str, T], rules: Rules) -> dict[str, T]:
@@ -37,17 +37,52 @@ def rename(state: Mapping[str, T], rules: Rules) -> dict[str, T]:
     return renamed
 
 
-def residual_unit(theirs: str, ours: str) -> dict[str, str]:
+def find_origin(name: str, rules: Rules) -> str:
+    """The name of the tensor that `rename` calls `name`; `name` itself where no rule gives it.
+
+    Args:
+        name: `module.name.tensor` here.
+        rules: of literal text and groups that hold no other group.
+    """
+    module, _, leaf = name.rpartition(".")
+    for pattern, new in rules.items():
+        pieces = [(token["group"], token["escaped"] or token["plain"] or "") for token in _TOKEN.finditer(pattern)]
+        groups = [group for group, _ in pieces if group is not None]
+        match = re.fullmatch(_inverse(new, groups), module)
+        if match is not None and len(match.groups()) == len(groups):
+            values = iter(match[f"g{number}"] for number in range(1, len(groups) + 1))
+            return f"{''.join(text if group is None else next(values) for group, text in pieces)}.{leaf}"
+    return name
+
+
+_TOKEN = re.compile(r"\((?P<group>(?:[^()\\]|\\.)*)\)|\\(?P<escaped>.)|(?P<plain>.)")
+"""A group, an escaped character or another one of a rule's pattern."""
+
+
+def _inverse(new: str, groups: list[str]) -> str:
+    """The regular expression for the names that a rule gives, with a group `g1` for what was in its first one."""
+    out, known = "", set[str]()
+    for index, piece in enumerate(re.split(r"\\(\d)", new)):
+        if index % 2 == 0:
+            out += re.escape(piece)
+        else:
+            out += f"(?P=g{piece})" if piece in known else f"(?P<g{piece}>{groups[int(piece) - 1]})"
+            known.add(piece)
+    return out
+
+
+def residual_unit(theirs: str, ours: str, projection: int = 0) -> dict[str, str]:
     """Rules for a residual unit of ResNet or HRNet in timm, basic or bottleneck.
 
     Args:
         theirs: regular expression for the unit's name there.
         ours: its name here, which may use the groups of `theirs`.
+        projection: place of the convolution among what its shortcut is made of; 1 behind an average pool.
     """
     rules: dict[str, str] = {}
     for layer in (1, 2, 3):
         rules[rf"{theirs}\.conv{layer}"] = rf"{ours}.body.conv{layer}"
         rules[rf"{theirs}\.bn{layer}"] = rf"{ours}.body.norm{layer}"
-    rules[rf"{theirs}\.downsample\.0"] = f"{ours}.shortcut.conv"
-    rules[rf"{theirs}\.downsample\.1"] = f"{ours}.shortcut.norm"
+    rules[rf"{theirs}\.downsample\.{projection}"] = f"{ours}.shortcut.conv"
+    rules[rf"{theirs}\.downsample\.{projection + 1}"] = f"{ours}.shortcut.norm"
     return rules

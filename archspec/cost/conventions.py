@@ -15,18 +15,24 @@ from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import SpecError
 from blocks.layers.layer import Line
+from blocks.opaque.operators import COUNTED
 
 Rule = Callable[[Line], int]
+
+WRITTEN_MATMULS = tuple(COUNTED["attention, written-out matmuls"].split())
+"""The operators of matmuls that stand in opaque modules."""
 
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(("conv",), "convolution"),
     **dict.fromkeys(("linear", "addmm", "mm"), "linear"),
-    **dict.fromkeys(("scaled_dot_product_attention", "matmul", "bmm", "baddbmm", "einsum"), "attention"),
+    **dict.fromkeys(("scaled_dot_product_attention", *WRITTEN_MATMULS), "attention"),
     **dict.fromkeys(("batch_norm",), "batch norm"),
-    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), "norm"),
+    **dict.fromkeys(("layer_norm", "rms_norm", "group_norm", "instance_norm"), "norm"),
     **dict.fromkeys(("relu", "relu6", "leaky_relu", "elu", "prelu"), "ReLU"),
     **dict.fromkeys(("adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"), "pooling"),
-    **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d"), "resizing"),
+    **dict.fromkeys(COUNTED["global and adaptive average pool"].split(), "pooling"),
+    **dict.fromkeys(COUNTED["nearest resize"].split(), "resizing"),
+    **dict.fromkeys(COUNTED["linear, bilinear, trilinear, bicubic resize"].split(), "resizing"),
 }
 """What each of fvcore's operators is; all others must be free."""
 

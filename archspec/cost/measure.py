@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
-from archspec.cost.conventions import Convention, find_convention
+from archspec.cost.conventions import WRITTEN_MATMULS, Convention, find_convention
 from archspec.cost.metrics import exact_values
 from archspec.documents.wording import memory, short, size
 from archspec.errors import FieldError, SpecError
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAPER_OPERATORS = frozenset(
-    {"conv", "linear", "scaled_dot_product_attention", "layer_norm", "matmul", "bmm", "mm", "addmm", "einsum"}
+    {"conv", "linear", "scaled_dot_product_attention", "layer_norm", "rms_norm", "mm", "addmm", *WRITTEN_MATMULS}
 )
-"""Of these the last ones occur in opaque modules only: linear layers and attention, written out."""
+"""Of these RMS norm and what follows it occur in opaque modules only: linear layers and attention, written out."""
 
 
 @final

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from archspec.cost.components import ComponentOptions, ComponentTracer, State, Step
 from archspec.cost.metrics import additive_names
 from archspec.errors import SpecError
+from archspec.progress import doing
 from archspec.spec.schema import MAX_BLOCKS
 
 BLOCK = 8192
@@ -221,6 +222,7 @@ def _component(
     after = np.full((len(states), options), -1, np.int32)
     reached: dict[tuple[State, ...], int] = {}
     for row, state in enumerate(states):
+        doing(f"pricing {name}: {row * options:,} of {len(states) * options:,} options")
         for option in range(options):
             steps = [tracer.step(place, part, option) for tracer, part in zip(tracers, state, strict=True)]
             if None not in steps:

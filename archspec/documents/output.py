@@ -1,12 +1,18 @@
-"""Files that appear whole or not at all, with the modes that the user's umask gives."""
+"""Files that appear whole or not at all, with the modes that the user's umask gives, and files that grow."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+_PARTIAL = re.compile(r"\..*\.[0-9a-f]{12}\.tmp", re.DOTALL)
+_FORMER = frozenset({"checkpoint.pt.tmp", "curve.csv.tmp", "result.json.tmp", "study.yaml.tmp", "plan.yaml.tmp"})
+"""Names on the way that earlier versions used."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -27,16 +33,58 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Replace `path` in one step by what `write` leaves at the path that it is given.
 
     A reader, or a kill at any moment, meets the old file or the new one; a failure leaves the old one and nothing else.
-    The name on the way is another one each time, so that two writers do not meet in it.
+    The name on the way is another one each time, so that two writers do not meet in it. Through a symbolic link the
+    file that it names is replaced; what is no file but a device or a pipe is written to.
 
     Args:
         path: of the file; its folder exists.
         write: creates the file at the path that it is given, beside `path`.
 
     Raises:
-        OSError: as `write`, or the system, has it.
+        OSError: as `write`, or the system, has it, with `path`.
     """
-    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        if _is_stream(path):
+            write(path)
+            return
+        target = Path(os.path.realpath(path))
+        if target.is_dir():  # before any work: a folder cannot be replaced by a file
+            raise IsADirectoryError(21, "Is a directory")
+        _replace(target, write)
+    except OSError as error:  # a failed write knows no path, and that of the file on the way says nothing
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Write `data` at the end of a file, made if need be; a failure takes back what was written of it.
+
+    Raises:
+        OSError: as the system has it, with `path`.
+    """
+    size = None
+    try:
+        with path.open("ab") as file:
+            size = file.tell()
+            file.write(data)
+    except OSError as error:
+        if size is not None:
+            with suppress(OSError):
+                os.truncate(path, size)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def clear_partial(root: Path) -> None:
+    """Remove what killed processes left on the way to files below `root`, which no other process writes."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if _PARTIAL.fullmatch(name) or name in _FORMER:
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    start = path.name.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # systems limit a name's bytes
+    partial = path.with_name(f".{start}.{secrets.token_hex(6)}.tmp")
     try:
         write(partial)
         descriptor = os.open(partial, os.O_RDONLY)
@@ -50,6 +98,15 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether `path` is there and is neither a file nor a folder: /dev/stdout, a named pipe."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parent in (Path("/dev"), Path("/dev/fd"))
 
 
 def _umask() -> int:

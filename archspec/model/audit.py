@@ -25,6 +25,7 @@ from archspec.tree.tree import plant
 from blocks.layers.layer import Line, Shape
 from blocks.opaque.counting_torch import depth, kept_storages, per_image, tally
 from blocks.opaque.opaque import Opaque
+from blocks.opaque.operators import refusal
 
 MATMUL_OPERATORS = frozenset({"conv", "linear", "scaled_dot_product_attention", "matmul", "bmm"})
 """What torch's own counter counts, at 2 per multiply-add."""
@@ -97,7 +98,7 @@ def count(model: nn.Module, images: Tensor) -> Count:
     """
     counted = tally(model, images)
     for name, operator in counted.uncounted:
-        raise AuditError(f"module {name or '(whole)'}: operator {operator} has no counting rule")
+        raise AuditError(f"module {name or '(whole)'}: operator {operator} {refusal(operator)}")
     macs = {name: per_image(counts, len(images)) for name, counts in counted.macs.items()}
     outputs = int(counted.activations[""].total()) // len(images)
     return Count(sum(parameter.numel() for parameter in model.parameters()), macs, outputs)

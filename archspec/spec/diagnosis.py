@@ -162,7 +162,14 @@ def _rule(problem: ErrorDetails, place: Place, context: dict[str, Any], known: d
     if kind in _RULES:
         return _RULES[kind].format(value=show(value), **context)
     wanted, name = _TYPES.get(kind.split("_")[0], (None, ""))
-    return f"must be {name}, not {show(value, wanted)}" if wanted else problem["msg"]
+    return f"must be {name}, not {show(value, wanted)}{_dashes(place, wanted, value)}" if wanted else problem["msg"]
+
+
+def _dashes(place: Place, wanted: type, value: Any) -> str:
+    """A hint where dashes make a list of what is none, or are missing before what should be one."""
+    if wanted is dict and isinstance(value, list) and place[0] == "stages" and isinstance(place[-1], int):
+        return ": is there a dash too many?"
+    return ": each stage begins with a dash" if place == ("stages",) and isinstance(value, dict) else ""
 
 
 def _unknown_field(loc: tuple[int | str, ...], place: Place, known: dict[Place, set[str]]) -> str:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from archspec.documents.paths import Place, PlaceError, format_path, parse_path, place_of, suggest
+from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.documents.wording import show
 from archspec.errors import FieldError
 from archspec.spec import forms_parallel
@@ -148,10 +149,12 @@ class ArchSpec(BaseModel):
     if TYPE_CHECKING:
         __init__: ClassVar[SpecConstructor]  # which takes more than the fields hold
 
-    name: str = Field(
+    name: PlainLine = Field(
         default="unnamed", max_length=200, description="name for tables and figures; not part of the identity"
     )
-    description: str = Field(default="", max_length=2000, description="one line for people; not part of the identity")
+    description: PlainText = Field(
+        default="", max_length=2000, description="one line for people; not part of the identity"
+    )
     status: Literal["own", "published", "reconstruction", "unverified"] = Field(
         default="own", description="how far the layers are documented by a publication; not part of the identity"
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast, final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.errors import FieldError
-from blocks.component import Exchange, MapNumber
+from blocks.component import Exchange, MapNumber, without_added
 from blocks.layers.basic.activation import Activation, ActivationKind
 from blocks.layers.basic.conv import conv, dwconv
 from blocks.layers.basic.norm import NormKind, norm
@@ -99,11 +99,7 @@ class Fuse(Exchange):
 
     @model_serializer(mode="wrap")
     def _serialize(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `paths` where it is null: it was added later, and specs without it keep their digest."""
-        data = write(self)
-        if self.paths is None:
-            data.pop("paths", None)
-        return data
+        return without_added(self, write(self), frozenset({"paths"}))
 
     def _path(self, source: int, target: int, width_in: int, width_out: int) -> Layer | None:
         if source == target:

@@ -122,8 +122,7 @@ class Meter:
     Args:
         training: count as in training.
         kept: values whose memory is saved for backward before the walk begins.
-        oversize: let windows be larger than the map that they cut. The modules take such maps, which they pad, or
-            shrink the windows to; a spec refuses them.
+        oversize: let all windows be larger than the map that they cut, as `Layer.oversize` says of one layer.
 
     Attributes:
         training: count as in training.
@@ -153,8 +152,8 @@ class Meter:
             FieldError: the shape of `value` does not fit.
         """
         self._path.append(name)
-        if layer.period > 1 and not self._oversize:
-            _check_window(layer.period, value.shape)
+        if layer.period > 1 and not (self._oversize or layer.oversize):
+            _check_window(layer, value.shape)
         out = layer.trace(value, self)
         if self.visits is not None:
             self.visits.append(Visit(self.path, layer, value.shape, out.shape))
@@ -258,6 +257,16 @@ class Layer(ABC):
         """Side of the windows into which the layer cuts a map; 1 where it cuts none."""
         return 1
 
+    @property
+    def oversize(self) -> bool:
+        """Whether the windows may be larger than the whole map; the modules take such maps in any case."""
+        return False
+
+    @property
+    def fit(self) -> str:
+        """What a module does where a window is larger than the whole map: `shrink` the window, or `pad` the map."""
+        return "pad"
+
     def children(self) -> tuple[tuple[str, Layer], ...]:
         """The layers that this one is made of, by the name of their submodule."""
         return ()
@@ -267,11 +276,13 @@ class Layer(ABC):
         return ()
 
 
-def _check_window(window: int, shape: Shape) -> None:
+def _check_window(layer: Layer, shape: Shape) -> None:
     """One side may be shorter than the window, as in HRFormer's pose models at 256x192; the whole map may not."""
     sides = shape[1:]
-    if window > max(sides, default=window):
-        raise FieldError("", f"window {window} is larger than the map of {'x'.join(map(str, sides))}")
+    if layer.period > max(sides, default=layer.period):
+        does = {"shrink": "shrinks the window to the map", "pad": "pads the map to the window"}[layer.fit]
+        rule = f"window {layer.period} is larger than the map of {'x'.join(map(str, sides))}"
+        raise FieldError("", f"{rule}: with window_fit: {layer.fit} the block {does}, as the original does")
 
 
 def window_output(size: int, kernel: int, stride: int, padding: int) -> int:

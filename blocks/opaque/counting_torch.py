@@ -2,7 +2,8 @@
 
 The rules are those of docs/reference/counting.md. fvcore skips `scaled_dot_product_attention`, for which a handle
 counts the two matmuls, miscounts a matmul that broadcasts, and rounds most einsums; the handles here are exact. An
-operator that neither has a counting rule nor is known to be free is reported, never taken for a zero.
+operator that neither has a counting rule nor is known to be free (`blocks.opaque.operators`) is reported, never taken
+for a zero.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import isqrt, prod
 from typing import Any, cast, final
 
 import torch
@@ -25,31 +26,7 @@ from fvcore.nn.jit_handles import (
 )
 from torch import Tensor, nn
 
-# fmt: off
-FREE_OPERATORS = frozenset(
-    {
-        # Elementwise
-        "aten::add", "aten::add_", "aten::sub", "aten::rsub", "aten::mul", "aten::mul_", "aten::div", "aten::div_",
-        "aten::neg", "aten::abs", "aten::exp", "aten::log", "aten::erf", "aten::sqrt", "aten::rsqrt", "aten::pow",
-        "aten::sin", "aten::cos", "aten::where", "aten::maximum", "aten::minimum", "aten::lt", "aten::le", "aten::ne",
-        # Activations
-        "aten::gelu", "aten::silu", "aten::silu_", "aten::hardswish", "aten::hardswish_", "aten::sigmoid",
-        "aten::softmax", "aten::log_softmax", "aten::tanh", "aten::relu6", "aten::hardtanh", "aten::leaky_relu",
-        "aten::elu", "aten::mish", "aten::softplus", "aten::hardsigmoid", "aten::prelu",
-        # Reductions
-        "aten::avg_pool2d", "aten::max_pool2d", "aten::mean", "aten::sum", "aten::amax",
-        # Memory
-        "aten::pad", "aten::constant_pad_nd", "aten::clone", "aten::expand", "aten::expand_as", "aten::repeat",
-        "aten::repeat_interleave", "aten::empty", "aten::new_empty", "aten::new_ones", "aten::ones_like",
-        "aten::flip", "aten::masked_fill_", "aten::pixel_shuffle", "aten::pixel_unshuffle", "aten::channel_shuffle",
-        "aten::unflatten", "aten::movedim", "aten::tile", "aten::view_as", "aten::reshape_as", "aten::swapaxes",
-        "aten::meshgrid", "aten::tensor_split", "aten::index_select", "aten::alias", "aten::lift_fresh", "aten::unfold",
-        # Random numbers
-        "aten::bernoulli_", "aten::bernoulli", "aten::feature_dropout", "aten::dropout_", "aten::rand",
-    }
-)
-# fmt: on
-"""Operators without counted multiply-adds, by fvcore's rules; it also ignores reshapes and more of their kind."""
+from blocks.opaque.operators import is_free
 
 OUTPUTS = "outputs of "
 """Where output elements are counted beside multiply-adds: in front of the operator's name."""
@@ -81,6 +58,8 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
         analysis = FlopCountAnalysis(module, images)
         for operator, (macs, outputs) in _rules().items():
             analysis.set_op_handle(f"aten::{operator}", _both(operator, macs, outputs))
+        for operator, rule in _elementwise_rules().items():
+            analysis.set_op_handle(f"aten::{operator}", _alone(operator, rule))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counted = analysis.by_module_and_operator()
         missing = tuple(
@@ -90,7 +69,7 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
                 *analysis.unsupported_ops(name),
                 *(key for key in counted[name] if key.startswith("aten::")),
             )
-            if operator not in FREE_OPERATORS
+            if not is_free(operator)
         )
     found = {name: _split(counts) for name, counts in counted.items()}
     return OperatorCounts(
@@ -99,16 +78,61 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
 
 
 def _rules() -> dict[str, tuple[Rule, Rule]]:
-    """Rules for multiply-adds and for output elements of the operators that fvcore's activation count knows."""
+    """Rules for multiply-adds and for output elements of the operators that fvcore's activation count knows, and of
+    all other matmuls.
+    """
     return {
         "_convolution": (conv_flop_jit, generic_activation_jit("conv")),
+        "_convolution_mode": (_padded_conv_macs, generic_activation_jit("conv")),
         "addmm": (addmm_flop_jit, generic_activation_jit()),
         "bmm": (bmm_flop_jit, generic_activation_jit()),
         "einsum": (_einsum_macs, generic_activation_jit()),
         "linear": (linear_flop_jit, generic_activation_jit()),
         "matmul": (_matmul_macs, generic_activation_jit()),
         "scaled_dot_product_attention": (_attention_macs, _attention_activations),
+        **{name: (rule, generic_activation_jit()) for name, rule in _matmul_rules().items()},
     }
+
+
+def _matmul_rules() -> dict[str, Rule]:
+    """Multiply-adds of the matmuls under other names: one per result and summed position."""
+    return {
+        "addbmm": lambda ins, outs: prod(_shape(ins[1])) * _shape(ins[2])[-1],
+        "addmv": lambda ins, outs: prod(_shape(ins[1])),
+        "baddbmm": lambda ins, outs: prod(_shape(ins[1])) * _shape(ins[2])[-1],
+        "dot": lambda ins, outs: prod(_shape(ins[0])),
+        "inner": _inner_macs,
+        "linalg_vecdot": lambda ins, outs: prod(_shape(outs[0])) * _shape(ins[0])[ins[2].toIValue()],
+        "mv": lambda ins, outs: prod(_shape(ins[0])),
+        "tensordot": _tensordot_macs,
+        "vdot": lambda ins, outs: prod(_shape(ins[0])),
+    }
+
+
+def _elementwise_rules() -> dict[str, Rule]:
+    """Rules of operators that count per element, where fvcore has none or takes only some shapes."""
+
+    def per_output(times: int) -> Rule:
+        return lambda ins, outs: times * prod(_shape(outs[0]))
+
+    return {
+        "layer_norm": lambda ins, outs: (5 if _given(ins[2]) else 4) * prod(_shape(ins[0])),
+        # Without a mean to be taken and subtracted: the mean square, the quotient, and the factor.
+        "rms_norm": lambda ins, outs: (3 if _given(ins[2]) else 2) * prod(_shape(ins[0])),
+        "adaptive_avg_pool1d": lambda ins, outs: prod(_shape(ins[0])),
+        "adaptive_avg_pool3d": lambda ins, outs: prod(_shape(ins[0])),
+        "linalg_norm": _norm_macs,
+        "upsample_nearest1d": per_output(1),
+        "upsample_nearest3d": per_output(1),
+        "upsample_linear1d": per_output(2),
+        "upsample_trilinear3d": per_output(8),
+        "upsample_bicubic2d": per_output(16),
+    }
+
+
+def _alone(operator: str, macs: Rule) -> Rule:
+    """The handle of an operator whose output elements are not counted."""
+    return lambda ins, outs: _named(operator, macs(ins, outs))
 
 
 def _both(operator: str, macs: Rule, outputs: Rule) -> Rule:
@@ -208,6 +232,32 @@ def _matmul_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
     return Counter({"matmul": prod(_shape(outputs[0])) * _shape(inputs[0])[-1]})
 
 
+def _padded_conv_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """Of a convolution whose padding is a word, `same` or `valid`."""
+    batch, _, *positions = _shape(outputs[0])
+    return Counter({"conv": batch * prod(_shape(inputs[1])) * prod(positions)})
+
+
+def _norm_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """Nothing, unless it is a norm of matrices by their singular values."""
+    order, axes = inputs[1].toIValue(), inputs[2].node()
+    given = len(list(axes.inputs())) if axes.kind() == "prim::ListConstruct" else len(_shape(inputs[0]))
+    matrix = given == 2
+    return Counter({"aten::linalg_norm of a matrix": 1}) if matrix and order in (2, -2, "nuc") else Counter()
+
+
+def _inner_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    first, second = _shape(inputs[0]), _shape(inputs[1])
+    # With a single number it is a product.
+    return prod(_shape(outputs[0])) * first[-1] if first and second else 0
+
+
+def _tensordot_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """Of (M, K) and (K, N), M·K·N; without a summed index a product, which is free."""
+    first, second, out = (prod(_shape(value)) for value in (inputs[0], inputs[1], outputs[0]))
+    return isqrt(first * second * out) if out < first * second else 0
+
+
 def _attention_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
     """fvcore handle: the two matmuls of attention on (N, heads, L, d) queries and (N, heads, M, d) keys."""
     query, key, out = _shape(inputs[0]), _shape(inputs[1]), _shape(outputs[0])
@@ -217,6 +267,11 @@ def _attention_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
 def _attention_activations(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
     key, out = _shape(inputs[1]), _shape(outputs[0])
     return Counter({"scaled_dot_product_attention": prod(out[:-1]) * key[-2] + prod(out)})
+
+
+def _given(value: Any) -> bool:
+    """Whether an optional tensor was given."""
+    return value.type().kind() == "TensorType"
 
 
 def _shape(value: Any) -> list[int]:

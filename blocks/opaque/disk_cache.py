@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from archspec.documents.output import write_text
 from blocks.opaque.result import Measured
 from blocks.opaque.source_code import digest
 
@@ -60,13 +60,7 @@ def write(root: Path, question: Question, answer: Measured, sources: Mapping[str
     entry = {"question": question, "sources": sources, "answer": plain, "checksum": _checksum(question, sources, plain)}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".tmp", dir=path.parent)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(entry, file, indent=1)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
+        write_text(path, json.dumps(entry, indent=1))
 
 
 def _path(root: Path, question: Question) -> Path:

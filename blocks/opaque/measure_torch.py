@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from archspec.errors import FieldError, UncountedError
 from blocks.layers.layer import FLOAT_BYTES, Line, Shape
 from blocks.opaque.counting_torch import OperatorCounts, kept_storages, per_image, tally
+from blocks.opaque.operators import refusal
 from blocks.opaque.result import Measured
 from blocks.opaque.source_code import digests, resolve, watch
 
@@ -45,7 +46,7 @@ def measure(factory: str, options: dict[str, Any], shape: Shape, *, training: bo
         counted = _guard(f"{name} cannot be counted", lambda: tally(module, images))
         for place, operator in counted.uncounted:
             where = f" in its module {place}" if place else ""
-            raise UncountedError("", f"operator {operator} of {name}{where} has no counting rule")
+            raise UncountedError("", f"operator {operator} of {name}{where} {refusal(operator)}")
         memory = _guard(refuses, lambda: _memory(module.train(), shape))
     measured = Measured(
         shape=shapes[""],

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from archspec.documents.safe_text import escape_markdown, escape_paragraph, escape_tex
 from reports.ablation_page.results import CostChange, cost_change
 from reports.ablation_page.text import aliases, changes
-from reports.drawing.tables import booktabs, escape_tex, pipes
+from reports.drawing.tables import booktabs, pipes
 from reports.drawing.units import Unit, signed, unit
 from reports.records.ablation import PlanRow, PlanView, parse_view
 from reports.section import SectionTable, TableCell
@@ -43,43 +44,53 @@ class AblationTable:
     notes: tuple[str, ...]
 
 
-def cost_lines(view: Mapping[str, Any]) -> list[str]:
-    """A view of a plan (as the journal keeps it) with costs alone, as lines of equal columns for a terminal.
+@dataclass(frozen=True)
+class CostTable:
+    """The costs of a view's rows as text, before anything is trained: a cell per column of `header`, and notes."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def cost_table(view: Mapping[str, Any]) -> CostTable:
+    """A view of a plan (as the journal keeps it) with costs alone.
 
     Raises:
         ValueError: the view lacks a key or holds something else there, or a factorial's rows are no two-level design.
     """
     plan = parse_view(view)
     scales = cost_scales(plan)
-    rows = [cost_cells(index, row, *_change_cells(plan, row, scales), scales) for index, row in enumerate(plan.rows)]
-    header = cost_header(scales)
-    widths = [max(len(cells[column]) for cells in (header, *rows)) for column in range(len(header))]
-    lines = [plan.title]
-    for cells in (header, *rows):
-        padded = (
-            cell.ljust(width) if column == 1 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        lines.append("  ".join(padded).rstrip())
+    found = [(None, None) if row.against is None else cost_change(row, plan.rows[row.against]) for row in plan.rows]
+    deltas = change_scales(found, scales)
+    rows = tuple(
+        cost_cells(index, row, change_text(params, deltas[0]), change_text(macs, deltas[1]), scales)
+        for index, (row, (params, macs)) in enumerate(zip(plan.rows, found, strict=True))
+    )
+    return CostTable(plan.title, cost_header(scales, deltas), rows, tuple(_cost_notes(plan)))
+
+
+def _cost_notes(plan: PlanView) -> Iterator[str]:
     for index, row in enumerate(plan.rows):
         base = None if row.against is None else plan.rows[row.against]
         if base is None or row.against is None:
             continue
         if base.run == row.run:
-            lines.append(f"row {index + 1} is the same run as row {row.against + 1}: it is trained once")
+            yield f"row {index + 1} is the same run as row {row.against + 1}: it is trained once"
         if changes(row, base):
-            lines.append(f"row {index + 1} also changes {', '.join(changes(row, base))}")
-    return lines + aliases(plan)
+            yield f"row {index + 1} also changes {', '.join(changes(row, base))}"
+    yield from aliases(plan)
 
 
 def markdown(content: AblationTable) -> str:
     """GitHub Markdown: differences within noise in parentheses, supported ones bold."""
     style = {"plain": "{}", "bold": "**{}**", "grey": "({})"}
-    rows = [_styled(row, content, style) for row in content.rows]
-    header = content.header
-    notes = "".join(f"- {note}\n" for note in content.notes)
-    said = content.caption.replace("grey:", "in parentheses:")
-    return f"{pipes(header, rows, content.text)}\n{said}\n" + (f"\n{notes}" if notes else "")
+    escaped = [TextRow(tuple(escape_markdown(cell) for cell in row.cells), row.emphasis) for row in content.rows]
+    rows = [_styled(row, content, style) for row in escaped]
+    notes = "".join(f"- {escape_paragraph(note)}\n" for note in content.notes)
+    said = escape_paragraph(content.caption.replace("grey:", "in parentheses:"))
+    return f"{pipes(content.header, rows, content.text)}\n{said}\n" + (f"\n{notes}" if notes else "")
 
 
 def latex(content: AblationTable) -> str:
@@ -127,16 +138,30 @@ def cost_scales(view: PlanView) -> tuple[Unit, Unit]:
     return unit("params", [row.params for row in view.rows]), unit("macs", [row.macs for row in view.rows])
 
 
-def cost_header(scales: tuple[Unit, Unit]) -> tuple[str, ...]:
-    """The columns that need no training."""
-    return ("#", "Row", scales[0].label, "Δ", scales[1].label, "Δ")
+def change_scales(
+    found: Iterable[tuple[CostChange | None, CostChange | None]], scales: tuple[Unit, Unit]
+) -> tuple[Unit, Unit]:
+    """The units of all changes in params and in MACs: those of the counts, `scales`, where no change reads as 0."""
+    params, macs = zip(*found, strict=True)
+    return _change_scale("params", params, scales[0]), _change_scale("macs", macs, scales[1])
 
 
-def _change_cells(view: PlanView, row: PlanRow, scales: tuple[Unit, Unit]) -> tuple[str, str]:
-    if row.against is None:
-        return "–", "–"
-    params, macs = cost_change(row, view.rows[row.against])
-    return change_text(params, scales[0]), change_text(macs, scales[1])
+def _change_scale(metric: str, found: Iterable[CostChange | None], scale: Unit) -> Unit:
+    values = [abs(change.absolute) for change in found if change is not None and change.absolute]
+    if values and _is_nought(min(values), scale):
+        scale = unit(metric, values)
+    while values and scale.divisor > 1 and _is_nought(min(values), scale):
+        scale = unit(metric, [value for value in values if value < scale.divisor])
+    return replace(scale, title="Δ")
+
+
+def _is_nought(value: int, scale: Unit) -> bool:
+    return value / scale.divisor < 0.5 * 10.0**-scale.decimals
+
+
+def cost_header(scales: tuple[Unit, Unit], deltas: tuple[Unit, Unit]) -> tuple[str, ...]:
+    """The columns that need no training: `deltas` are the units of the changes."""
+    return ("#", "Row", scales[0].label, deltas[0].label, scales[1].label, deltas[1].label)
 
 
 def cost_cells(index: int, row: PlanRow, params: str, macs: str, scales: tuple[Unit, Unit]) -> tuple[str, ...]:
@@ -145,14 +170,12 @@ def cost_cells(index: int, row: PlanRow, params: str, macs: str, scales: tuple[U
 
 
 def change_text(change: CostChange | None, scale: Unit) -> str:
-    """`+0.26 (+1.2 %)` in the unit `scale`; counts too small for its places are written out."""
+    """`+0.26 (+1.2 %)` in the unit `scale`."""
     if change is None:
         return "–"
     if change.absolute == 0:
         return "±0"
-    value = signed(change.absolute / scale.divisor, scale.decimals)
-    if value.startswith("±"):
-        value = f"{change.absolute:+,}".replace("-", "−")
+    value = f"{change.absolute / scale.divisor:+,.{scale.decimals}f}".replace("-", "−")
     percent = signed(change.percent, 1 if abs(change.percent) >= 0.05 else 3)
     return f"{value} ({percent} %)" if percent != "–" else value
 

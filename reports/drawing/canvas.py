@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from archspec.documents.safe_text import csv_cell, multiline
 
 COLUMN = 3.5
 """Width of one column of a two-column page, in inches; fonts are sized for it."""
@@ -60,13 +64,16 @@ _STYLE: dict[str, Any] = {
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
     "svg.hashsalt": "archspec",
+    "text.parse_math": False,  # a name is no formula, whatever dollars it holds
 }
 
 
 @contextmanager
 def style() -> Generator[None]:
     """matplotlib's settings for the figures of a report, undone at the end."""
-    with matplotlib.rc_context(cast(Any, _STYLE)):
+    with matplotlib.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():
+        # The font shows a box for such a character; beside the figure stands the whole name.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
@@ -84,16 +91,25 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         "svg": {"Date": None, "Creator": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
+    clean(figure)
     for suffix in FORMATS:
         figure.savefig(folder / f"{name}.{suffix}", metadata=metadata[suffix])
 
 
+def clean(figure: Figure) -> None:
+    """Put escapes in place of what in the texts of `figure` is no sign but a command; once they are all there.
+
+    Labels of ticks are made anew as they are drawn: those of a user's are cleaned where they are set.
+    """
+    for text in figure.findobj(Text):
+        text.set_text(multiline(text.get_text()))
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write the data behind a figure; numbers that are missing (NaN) become empty cells."""
+    """Write the data behind a figure; numbers that are missing (NaN) become empty cells, and no text a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([["" if cell is None or cell != cell else cell for cell in row] for row in rows])
+        writer.writerows([csv_cell(cell) for cell in row] for row in (header, *rows))
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
+
+from archspec.documents.safe_text import printable
 
 Boxes = NDArray[np.float64]
 """Rectangles (n, 4) in pixels: left, bottom, right, top."""
@@ -48,7 +50,7 @@ def draw_labels(axes: Axes, labels: Sequence[Label], obstacles: Sequence[tuple[f
     spots = [*obstacles, *((label.x, label.y) for label in labels)]
     marks = _around(np.array([axes.transData.transform(spot) for spot in spots]).reshape(-1, 2), _MARK * point)
     taken = np.empty((0, 4))
-    for label in labels:
+    for label in (replace(label, text=printable(label.text)) for label in labels):
         half = _half_size(axes, label, size, canvas)
         shifts, radii = _candidates(half, point)
         spot = np.asarray(axes.transData.transform((label.x, label.y)))

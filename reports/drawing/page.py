@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
+from archspec.documents.safe_text import multiline
 from archspec.documents.wording import plural
 
 PACKAGES = ("archspec-vision", "torch", "optuna", "numpy", "pandas", "matplotlib")
@@ -32,9 +34,18 @@ def template(name: str) -> Template:
     `plural(count, "trial")` counts in words there.
     """
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        finalize=_show,
     )
     return environment.get_template(name, globals={"plural": plural})
+
+
+def _show(value: object) -> object:
+    """What stands on the page for a value: its text, of which nothing steers the browser; templates' own stay."""
+    return multiline(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def inline(path: Path) -> str:

@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
-
-
-_SIGNS = {
-    "±": r"$\pm$",
-    "–": "--",
-    "×": r"$\times$",
-    "−": "$-$",
-    "Δ": r"$\Delta$",
-    "†": r"$^\dagger$",
-    "≤": r"$\le$",
-    "→": r"$\to$",
-}
+from archspec.documents.safe_text import escape_markdown, escape_tex
 
 
 def pipes(header: Sequence[str], rows: Sequence[Sequence[str]], text: AbstractSet[int]) -> str:
-    """A table of GitHub Markdown; the columns `text` to the left, all others to the right."""
+    """A table of GitHub Markdown, whose cells are Markdown already; `text` are the columns to the left."""
     rule = ["---:" if index not in text else ":---" for index in range(len(header))]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, rule, *rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+    titles = [escape_markdown(title) for title in header]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (titles, rule, *rows))
 
 
 def booktabs(
@@ -42,7 +25,7 @@ def booktabs(
     needs: Sequence[str] = ("booktabs",),
 ) -> str:
     """A LaTeX table of `blocks` of rows with a rule between them; cells are LaTeX already, the caption is not."""
-    parts = ["\n".join(" & ".join(row) + r" \\" for row in block) for block in blocks if block]
+    parts = ["\n".join(map(_line, block)) for block in blocks if block]
     return "\n".join(
         [
             "% needs " + " and ".join(f"\\usepackage{{{package}}}" for package in needs),
@@ -51,7 +34,7 @@ def booktabs(
             rf"\caption{{{escape_tex(caption)}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(header) + r" \\",
+            _line(header),
             r"\midrule",
             "\n\\midrule\n".join(parts),
             r"\bottomrule",
@@ -62,7 +45,6 @@ def booktabs(
     )
 
 
-def escape_tex(text: str) -> str:
-    """`text` with LaTeX's special characters escaped, and the signs of the tables as commands."""
-    escaped = "".join(_TEX.get(sign, sign) for sign in text)
-    return "".join(_SIGNS.get(sign, sign) for sign in escaped)
+def _line(cells: Sequence[str]) -> str:
+    """A row; behind the end of another one, a bracket or an asterisk would be an option of it."""
+    return ("{}" if cells and cells[0][:1] in ("[", "*") else "") + " & ".join(cells) + r" \\"

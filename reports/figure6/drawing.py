@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from reports.drawing.canvas import BLACK, COLUMN, PAGE, log_axis, sheet
+from reports.drawing.canvas import BLACK, COLUMN, PAGE, clean, log_axis, sheet
 from reports.drawing.labels import Label, draw_labels
 from reports.figure6.data import PANELS, Cost, FamilyCurve, Figure6, Figure6Point, Kind
 from reports.figure6.overlay import accuracy_of
@@ -50,6 +50,7 @@ def draw(info: Figure6, *, stacked: bool = False) -> Figure:
         if stacked or index == 0:
             place.set_ylabel("top-1 on ImageNet-1K (%)")
     # Labels need the final layout, which must then stay.
+    clean(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for place, (cost, _) in zip(axes, PANELS, strict=True):

@@ -9,8 +9,10 @@ from typing import Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from archspec.documents.kinds import PAPER, refuse_kind
 from archspec.documents.paths import put
 from archspec.documents.reader import Document
+from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.edits.hiri import to_hiri
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
@@ -26,7 +28,7 @@ class Family(BaseModel):
     """Options of parts where rows leave them open, and edits of the presets that rows start from."""
 
     model_config = _STRICT
-    description: str
+    description: PlainText
     parts: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
     edits: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
 
@@ -51,9 +53,9 @@ class WrittenRow(BaseModel):
     """
 
     model_config = _STRICT
-    table: str
-    row: str | int
-    label: str = ""
+    table: PlainLine
+    row: PlainLine | int
+    label: PlainLine = ""
     at: int | tuple[int, int]
     base: str | None = None
     spec: dict[str, Any] | None = None
@@ -63,8 +65,8 @@ class WrittenRow(BaseModel):
     convention: str | None = None
     frozen: tuple[str, ...] = ()
     published: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
-    inferred: str = ""
-    off: str = ""
+    inferred: PlainText = ""
+    off: PlainText = ""
 
     @property
     def name(self) -> str:
@@ -91,11 +93,11 @@ class PaperFile(BaseModel):
     """
 
     model_config = _STRICT
-    title: str
-    families: dict[str, Family] = Field(default_factory=dict[str, Family])
+    title: PlainLine
+    families: dict[PlainLine, Family] = Field(default_factory=dict[str, Family])
     near: float = Field(NEAR, gt=0)
-    headings: dict[str, str] = Field(default_factory=dict[str, str])
-    notes: tuple[str, ...] = ()
+    headings: dict[str, PlainLine] = Field(default_factory=dict[str, str])
+    notes: tuple[PlainText, ...] = ()
     rows: tuple[WrittenRow, ...]
 
 
@@ -108,6 +110,7 @@ def read(document: Document) -> PaperFile:
     try:
         return PaperFile.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, PAPER)
         place = error.errors()[0]["loc"]
         rule = f"{'.'.join(map(str, place))}: {error.errors()[0]['msg']}"
         raise SpecError(rule, source=document.source, line=document.line(place)) from None

@@ -9,32 +9,37 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cost.conventions import CONVENTIONS
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.fitted_text import FittedText
 from archspec.documents.wording import plural
 from reports.paper.tables import COLUMNS, UNITS, Paper, PaperCell, PaperRow
 
-WIDTH = 100
 _MARKS = {"rounds": "=", "near": " ", "off": "✗"}
 _HEADER = ("row", "px", "params M", "ours", "%", "GMACs", "ours", "%")
 
 
 def render(info: Paper) -> Group:
-    """The rows grouped by table, the count of cells that are met, and what is off or inferred; 100 columns wide."""
-    table = Table(box=SIMPLE_HEAD, title=_title(info), pad_edge=False, padding=(0, 1, 0, 0))
-    for index, name in enumerate(_header(info)):
-        table.add_column(name, justify="left" if index in (0, 8) else "right", no_wrap=True)
+    """The rows grouped by table, the count of cells that are met, and what is off or inferred."""
+    known = {
+        0: Column("row", "words", least=12),
+        1: Column("px", rank=1),
+        4: Column("%", rank=2, known_as="% of params"),
+        8: Column(_header(info)[8], "words", 3),
+    }
+    heads = [known.get(index, Column(name)) for index, name in enumerate(_header(info))]
+    table = FittedTable(_title(info), heads, whole="--json has all", box=SIMPLE_HEAD)
     for name in dict.fromkeys(row.table for row in info.rows):
         table.add_section()
         table.add_row(Text(info.heading(name), style="bold"))
         for row in info.rows:
             if row.table == name:
-                table.add_row(Text(f"{_number(row)}{row.label}"), row.px, *_figures(row), _last(info, row))
-    parts = [Text(summary(info), style="bold"), *_list("Off:", offs(info), "red"), *_list("Inferred:", inferred(info))]
-    return Group(table, *parts, Text(f"\n{legend(info)}", style="dim"))
+                table.add_row(f"{_number(row)}{row.label}", str(row.px), *_figures(row), _last(info, row))
+    parts = [FittedText(summary(info), style="bold")]
+    parts += [*_list("Off:", offs(info), "red"), *_list("Inferred:", inferred(info))]
+    return Group(table, *parts, FittedText(f"\n{legend(info)}", style="dim"))
 
 
 def markdown(info: Paper) -> str:
@@ -126,11 +131,11 @@ def inferred(info: Paper) -> list[str]:
     return [f"{', '.join(rows)}: {text}" for text, rows in names.items()]
 
 
-def _list(title: str, lines: list[str], style: str = "") -> Iterator[Text | Padding]:
+def _list(title: str, lines: list[str], style: str = "") -> Iterator[FittedText]:
     if lines:
-        yield Text(f"\n{title}")
+        yield FittedText(f"\n{title}")
         for line in lines:
-            yield Padding(Text(line, style=style), (0, 0, 0, 2))
+            yield FittedText(f"  {line}", style=style)
 
 
 def _number(row: PaperRow) -> str:

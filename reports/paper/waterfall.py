@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 from reports.drawing.canvas import BLACK, BLUE, GREY, PAGE, PALE, PURPLE, VERMILLION, save, sheet, write_csv
 from reports.drawing.units import signed
@@ -193,7 +194,7 @@ def _broken(left: Axes, right: Axes) -> None:
 
 
 def _label(axes: Sequence[Axes], info: Waterfall) -> None:
-    axes[0].set_yticks(range(len(info.steps)), [f"{step.label}  {step.number:>2}" for step in info.steps])
+    axes[0].set_yticks(range(len(info.steps)), [f"{printable(step.label)}  {step.number:>2}" for step in info.steps])
     axes[0].tick_params(axis="y", labelcolor=BLACK, labelsize=7.5)
     axes[0].set_xlabel("parameters (M)")
     axes[1].set_xlabel("multiply-adds (10⁹)")

@@ -15,6 +15,9 @@ from reports.records.search import Record, finished
 from reports.statistics.pareto import nondominated
 from reports.statistics.summary import Summary, summarise
 
+NONE = Summary(math.nan, math.nan, 0)
+"""Of no training."""
+
 
 @dataclass(frozen=True)
 class FrontMember:
@@ -22,7 +25,8 @@ class FrontMember:
 
     `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
     accuracy (a fraction, one seed); `costs` has every other metric of the run, those to be maximised too, NaN where
-    not measured; `test` summarises the test accuracy of its final trainings, with n = 0 when there are none.
+    not measured; `test` summarises the test accuracy of its final trainings, with n = 0 when there are none; `again`
+    their validation accuracy, over fresh seeds.
     """
 
     rank: int
@@ -32,6 +36,7 @@ class FrontMember:
     accuracy: float
     costs: Mapping[str, float]
     test: Summary
+    again: Summary = NONE
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Anchor:
     code: str
     costs: Mapping[str, float]
     test: Summary
+    again: Summary = NONE
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,12 @@ class FrontRecord:
     def costs(self) -> tuple[Metric, ...]:
         """All metrics but accuracy: the keys of the members' `costs`."""
         return others(self.metrics)
+
+    @property
+    def untested(self) -> bool:
+        """Whether layouts were re-trained, and none of them was scored on the test split."""
+        lines = (*self.members, *self.anchors)
+        return any(line.again.n for line in lines) and not any(line.test.n for line in lines)
 
     @property
     def order(self) -> Metric:
@@ -79,7 +91,7 @@ def front(record: Record) -> FrontRecord:
     upwards = [metric.direction == "minimize" for metric in order]
     names = [metric.name for metric in order]
     search = search.sort_values([*names, QUALITY, "digest"], ascending=[*upwards, False, True])
-    tests = by_layout(record.final, "test_accuracy")
+    tests, again = by_layout(record.final, "test_accuracy"), by_layout(record.final, QUALITY)
     costs = [metric.name for metric in others(record.metrics)]
     members = tuple(
         FrontMember(
@@ -89,11 +101,12 @@ def front(record: Record) -> FrontRecord:
             trial=int(row["number"]),
             accuracy=float(row[QUALITY]),
             costs={name: float(row[name]) for name in costs},
-            test=tests.get(str(row["digest"]), summarise([])),
+            test=tests.get(str(row["digest"]), NONE),
+            again=again.get(str(row["digest"]), NONE),
         )
         for rank, row in enumerate(search.to_dict("records"), start=1)
     )
-    found = _others(record.final, tests, {member.digest for member in members}, costs)
+    found = _others(record.final, (tests, again), {member.digest for member in members}, costs)
     return FrontRecord(
         objectives=record.objectives,
         members=members,
@@ -137,7 +150,7 @@ def by_layout(final: pd.DataFrame, name: str) -> dict[str, Summary]:
 
 
 def _others(
-    final: pd.DataFrame, tests: Mapping[str, Summary], members: set[str], names: Sequence[str]
+    final: pd.DataFrame, scores: tuple[Mapping[str, Summary], ...], members: set[str], names: Sequence[str]
 ) -> list[tuple[str, Anchor]]:
     """Role and result of every layout in `final` that is an anchor, or that the front no longer holds."""
     found: list[tuple[str, Anchor]] = []
@@ -149,7 +162,8 @@ def _others(
         costs = {name: _mean(group[name]) for name in names}
         code = str(group["code"].iloc[0])
         role, name = ("front", code) if named.empty else ("anchor", str(named.iloc[0]))
-        found.append((role, Anchor(name=name, digest=str(digest), code=code, costs=costs, test=tests[str(digest)])))
+        test, again = (known[str(digest)] for known in scores)
+        found.append((role, Anchor(name=name, digest=str(digest), code=code, costs=costs, test=test, again=again)))
     return found
 
 

@@ -11,11 +11,10 @@ from typing import Any, cast
 
 import optuna
 import pandas as pd
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
+from archspec.documents.journal import open_journal
 from archspec.documents.reader import read_document
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
@@ -129,6 +128,11 @@ def frame(
     """
     names = [metric.name for metric in metrics]
     rows = [_row(trial, objectives, names) for trial in sorted(trials, key=lambda trial: trial.number)]
+    again = {trial.user_attrs.get("requeued_from") for trial in trials}
+    done = {(row["digest"], row["seed"]) for row in rows if row["state"] == "COMPLETE"}
+    for row in rows:  # one that another trial took the place of, or made good, is no failure
+        superseded = row["number"] in again or (row["digest"] is not None and (row["digest"], row["seed"]) in done)
+        row["requeued"] |= row["state"] == "FAIL" and superseded
     table = pd.DataFrame(rows, columns=[*FIXED, *names])
     numeric = ["seed", "duplicate_of", "copied_from", *MEASURED, *names]
     return table.astype(dict.fromkeys(numeric, "float64"))
@@ -147,19 +151,12 @@ def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
         SpecError: there is no journal.
         RunError: the journal is damaged.
     """
-    # JournalFileBackend creates the file that it does not find; a report must not.
     if not journal.is_file():
         rule = "no such file: a run folder holds journal.log, what was asked, and artifacts/"
         raise SpecError(rule, source=str(journal))
-    try:
-        storage = JournalStorage(JournalFileBackend(str(journal)))
-        names = [study.study_name for study in storage.get_all_studies()]
-        known = [name for name in wanted if name in names]
-        return {name: optuna.load_study(study_name=name, storage=storage) for name in known}
-    except OSError as error:
-        raise RunError(f"{journal}: cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError) as error:
-        raise RunError(f"{journal}: damaged: {one_line(error)}") from None
+    storage = open_journal(journal)
+    names = [study.study_name for study in storage.get_all_studies()]
+    return {name: optuna.load_study(study_name=name, storage=storage) for name in wanted if name in names}
 
 
 def _objectives(study: optuna.Study, metrics: Sequence[Metric]) -> tuple[str, ...]:

@@ -29,6 +29,14 @@ def untested_best(run: SearchRun) -> Iterator[Objection]:
     if best.test.n:
         return
     word = run.record.metric.word
+    if best.again.n:
+        text = (
+            f"trial {best.trial} was re-trained, {100 * best.again.mean:.2f} % on validation over "
+            f"{plural(best.again.n, 'fresh seed')}, but has no test {word}: no answer for it held "
+            "test_accuracy; make the evaluator give it to finalists first"
+        )
+        yield Objection("serious", "untested-best", text, "study final", run.shell.again("tested"))
+        return
     text = (
         f"{100 * best.accuracy:.2f} % is the highest validation {word} of {run.trained} layouts, from one seed, and no "
         f"test {word} stands beside it: it was selected for being high{_shrunk(run)}"
@@ -68,7 +76,9 @@ def few_seeds(run: SearchRun) -> Iterator[Objection]:
     asked = run.wanted("final.seeds")
     wanted = max(FEWEST, most)
     shell = run.shell
-    command = shell.resume() if asked >= wanted and not lost else shell.extend("final.seeds", max(asked, wanted) + lost)
+    command = shell.resume() if asked >= wanted else shell.extend("final.seeds", wanted)
+    if lost:
+        command = shell.retry({} if asked >= wanted else {"final.seeds": wanted})
     yield Objection("serious" if least < FEWEST else "minor", "few-seeds", text, _places(run, least), command)
 
 

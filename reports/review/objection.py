@@ -47,6 +47,10 @@ class Shell:
         """Change a field that a search may change when it is continued, such as `final.seeds`, and continue it."""
         return self._search({path: value})
 
+    def retry(self, changes: Mapping[str, object] | None = None) -> str:
+        """Continue a search, and evaluate once more what failed in it."""
+        return self._search(changes, "--retry-failed")
+
     def again(self, name: str, options: str = "", changes: Mapping[str, object] | None = None) -> str:
         """Search again under the name `<run>-<name>`, with options and changed fields of the study."""
         return self._search(changes or {}, f"--name {self._new(name)}{options and ' '}{options}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reports.drawing.tables import booktabs, escape_tex, pipes
+from archspec.documents.safe_text import escape_markdown, escape_paragraph, escape_tex
+from reports.drawing.tables import booktabs, pipes
 from reports.drawing.units import Unit
 from reports.search_page.neighbours import within_noise
 from reports.statistics.comparison import Comparison
@@ -43,7 +44,8 @@ def spread(summary: Summary, scale: Unit) -> str:
 
 def markdown(content: FrontTable) -> str:
     """GitHub Markdown, with the numbers to the right."""
-    return pipes(content.header, content.rows, text=set(content.left)) + f"\n{content.caption}\n"
+    rows = [[escape_markdown(cell) for cell in row] for row in content.rows]
+    return f"{pipes(content.header, rows, text=set(content.left))}\n{escape_paragraph(content.caption)}\n"
 
 
 def latex(content: FrontTable, *, wide: bool = False) -> str:

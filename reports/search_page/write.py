@@ -21,17 +21,17 @@ class Findings:
     sections: tuple[ComputedSection[Any], ...]
 
 
-def write_report(run: Path, out: Path | None = None) -> Path:
+def write_report(run: Path, out: Path | None = None, *, force: bool = False) -> Path:
     """Write the report of the run folder `run` to `out` (`run`/report) and return the path of its index.html.
 
-    Only the report's own files in `out` are replaced, and only when all of them are written.
+    Only the report's own files in `out` are replaced, unless `force` says any, and only when all of them are written.
 
     Raises:
-        RunError: nothing to report, a damaged journal, or `out` holds or is something else.
-        SpecError: the spec of a member of the front is missing or damaged.
+        RunError: nothing to report, a damaged journal, or a full disk.
+        SpecError: the spec of a member of the front is missing or damaged; `out` holds or is something else.
     """
     found = compute(run)
-    return publish(run, out, lambda folder: _write(found, run, folder))
+    return publish(run, out, lambda folder: _write(found, run, folder), force=force)
 
 
 def compute(run: Path) -> Findings:

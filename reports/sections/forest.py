@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from archspec.documents.safe_text import printable
 from reports.ablation_page.results import ResultRow, ResultView, ViewResults
 from reports.ablation_page.text import reference
 from reports.drawing.canvas import BLACK, BLUE, COLUMN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, save, sheet, write_csv
@@ -176,7 +177,7 @@ def _label(axes: Sequence[Axes], info: Forest, width: int) -> None:
 
 
 def _wrapped(label: str, width: int) -> str:
-    lines = textwrap.wrap(label, width)
+    lines = textwrap.wrap(printable(label), width)
     if len(lines) > 2:
         lines = [lines[0], textwrap.shorten(" ".join(lines[1:]), width, placeholder=" …")]
     return "\n".join(lines)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
+from archspec.documents.safe_text import file_stem, printable
+from archspec.documents.wording import plural
 from archspec.loader import dump
 from reports.drawing.canvas import write_csv
 from reports.drawing.units import unit
@@ -24,6 +26,8 @@ from reports.statistics.comparison import Comparison
 
 SPECS = "front"
 """The folder of the members' specs."""
+_FRESH = ("validation_again_mean", "validation_again_sd", "seeds_again")
+"""Columns of fresh seeds, in tables of fronts without a test figure."""
 ABOUT = "Each layout links to its spec, which `archspec build` and `archspec flops` read."
 
 
@@ -44,7 +48,8 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
     wanted = [metric for metric in shown(front.metrics, front.objectives) if _known(metric.name, front)]
     units = {metric.name: unit(metric, [line.costs[metric.name] for line in lines]) for metric in wanted}
     accuracy = unit(QUALITY, [])
-    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", "Test (%)", "Seeds")
+    score = "Validation, fresh seeds (%)" if front.untested else "Test (%)"
+    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", score, "Seeds")
     rows: list[tuple[str, ...]] = []
     for line in lines:
         named = isinstance(line, Anchor) and line.name != line.code
@@ -52,8 +57,9 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
         rank = str(line.rank) if isinstance(line, FrontMember) else ""
         validation = accuracy.text(line.accuracy) if isinstance(line, FrontMember) else "–"
         costs = [one.text(line.costs[name]) for name, one in units.items()]
-        seeds = str(line.test.n) if line.test.n else "–"
-        rows.append((rank, layout, *costs, validation, spread(line.test, accuracy), seeds))
+        known = line.again if front.untested else line.test
+        seeds = str(known.n) if known.n else "–"
+        rows.append((rank, layout, *costs, validation, spread(known, accuracy), seeds))
     if beside is None or not beside.comparisons:
         return FrontTable(header, tuple(rows), len(front.members), caption)
     known = beside.comparisons
@@ -68,15 +74,18 @@ def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
     (folder / "front.tex").write_text(latex(content), encoding="utf-8")
     names = [metric.name for metric in usual_first(front.costs)]
     header = ["rank", "name", "code", "digest", "trial", *names, "validation_accuracy"]
-    header += ["test_accuracy_mean", "test_accuracy_sd", "seeds"]
+    header += ["test_accuracy_mean", "test_accuracy_sd", "seeds", *(_FRESH if front.untested else ())]
     header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
     lines = [*front.members, *front.anchors]
     differences = content.differences or (None,) * len(lines)
-    rows = [(*_numbers(line, names), *_compared(one)) for line, one in zip(lines, differences, strict=True)]
+    rows = [
+        (*_numbers(line, names, fresh=front.untested), *_compared(one))
+        for line, one in zip(lines, differences, strict=True)
+    ]
     write_csv(folder / "front.csv", header, rows)
 
 
-def _numbers(line: FrontMember | Anchor, names: Sequence[str]) -> Sequence[object]:
+def _numbers(line: FrontMember | Anchor, names: Sequence[str], *, fresh: bool) -> Sequence[object]:
     member = isinstance(line, FrontMember)
     return [
         line.rank if member else None,
@@ -89,6 +98,7 @@ def _numbers(line: FrontMember | Anchor, names: Sequence[str]) -> Sequence[objec
         line.test.mean,
         line.test.sd,
         line.test.n,
+        *((line.again.mean, line.again.sd, line.again.n) if fresh else ()),
     ]
 
 
@@ -113,7 +123,9 @@ def _compute(results: SearchResults) -> FrontReport:
     beside = neighbours(record, front)
     caption = f"{_caption(record, front)} {legend(beside, record.metric.word)}".rstrip()
     counts = summary(record, front)
-    return FrontReport(results, table(front, caption, beside), counts.noise + counts.best + counts.surrogate)
+    return FrontReport(
+        results, table(front, caption, beside), (*_rule(record, front), *counts.noise, *counts.best, *counts.surrogate)
+    )
 
 
 def _write(info: FrontReport, folder: Path) -> SectionContent:
@@ -148,21 +160,47 @@ def _write_specs(results: SearchResults, folder: Path) -> list[str]:
     record, members = results.record, results.front.members
     names: list[str] = []
     for member in members:
-        code = re.sub(r"[^A-Za-z0-9.+-]", "_", member.code)[:120]
-        name = f"{member.rank:02d}-{code}.yaml"
-        test = spread(member.test, unit(QUALITY, []))
-        result = f"test {record.metric.word} {test} % over {member.test.n} seeds" if member.test.n else "not re-trained"
+        name = f"{member.rank:02d}-{file_stem(member.code, 120)}.yaml"
+        result = _result(member, record.metric.word)
         about = f"member {member.rank} of {len(members)} of the front of {record.name}; {result}"
-        label = f"{record.name}-{member.rank:02d}"[:200]
-        spec = results.specs[member.rank].model_copy(update={"name": label, "description": about[:2000]})
+        label = printable(f"{record.name}-{member.rank:02d}")[:200]
+        spec = results.specs[member.rank].model_copy(update={"name": label, "description": printable(about)[:2000]})
         (folder / name).write_text(dump(spec), encoding="utf-8")
         names.append(name)
     return names
 
 
+def _result(member: FrontMember, word: str) -> str:
+    scale = unit(QUALITY, [])
+    if member.test.n:
+        return f"test {word} {spread(member.test, scale)} % over {member.test.n} seeds"
+    if member.again.n:
+        return f"validation {word} {spread(member.again, scale)} % over {member.again.n} fresh seeds, no test figure"
+    return "not re-trained"
+
+
+def _rule(record: Record, front: FrontRecord) -> tuple[str, ...]:
+    """Which members were re-trained, and why those."""
+    asked = record.asked.get("final") if record.asked else None
+    most = cast("dict[str, Any]", asked).get("members") if isinstance(asked, dict) else None
+    trained = sum(member.again.n > 0 for member in front.members)
+    if not trained or not isinstance(most, int):
+        return ()
+    return (
+        f"Re-trained: {trained} of {plural(len(front.members), 'member')}. Of a front of more than {most} "
+        "(final.members) these are the best of each objective, then those that were re-trained before, and others "
+        "spread evenly over the front.",
+    )
+
+
 def _caption(record: Record, members: FrontRecord) -> str:
     counts = [member.test.n for member in members.members if member.test.n]
     head = f"Pareto front of {record.name} on {record.metric.dataset}: {asked(record)} (validation, one seed)"
+    if members.untested:
+        return (
+            f"{head}; re-trained with fresh seeds, mean ± sample standard deviation of validation "
+            f"{record.metric.word}. There is no test figure: no answer of the evaluator held test_accuracy."
+        )
     if not counts:
         return f"{head}; not re-trained yet."
     if max(counts) == 1:

@@ -21,6 +21,7 @@ from matplotlib.patches import Patch
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import printable
 from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, save, sheet, write_csv
 from reports.drawing.units import in_text, title
 from reports.records.metrics import QUALITY
@@ -150,7 +151,7 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
     axes.barh(places, shares, color=clear, height=0.62)
     if one.chance:
         axes.plot(chance, places, linestyle="none", marker="|", color=VERMILLION, markersize=6.5, markeredgewidth=1.1)
-    axes.set_yticks(places, rows)
+    axes.set_yticks(places, [printable(name) for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_title(one.title)
     axes.set_xlabel("share of importance")

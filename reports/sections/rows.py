@@ -11,6 +11,7 @@ from reports.ablation_page.table import (
     TABLES,
     AblationTable,
     TextRow,
+    change_scales,
     change_text,
     cost_cells,
     cost_header,
@@ -31,14 +32,15 @@ def table(record: AblationRecord, view: ResultView, name: str) -> AblationTable:
     """A row per row of the plan; in a progressive view, below a rule, the last against the first."""
     scales = cost_scales(view.plan)
     lines = [*view.lines, *([view.overall] if view.overall else [])]
+    deltas = change_scales([(line.params, line.macs) for line in lines], scales)
     named = reference(view.plan).endswith("in brackets")
-    rows = tuple(_row(line, view, record, scales, named=named) for line in lines)
+    rows = tuple(_row(line, view, record, scales, deltas, named=named) for line in lines)
     score = "Test (%), mean ± sd (n)" if record.score == "test" else "Validation (%), mean ± sd (n)"
     p = "p (look)" if record.looks else "p (Holm)"
     return AblationTable(
         name=name,
         title=view.plan.title,
-        header=(*cost_header(scales), score, "Δ [95 % interval]", p, "Mark"),
+        header=(*cost_header(scales, deltas), score, "Δ [95 % interval]", p, "Mark"),
         rows=rows,
         emphasised=7,
         text=frozenset({1, 9}),
@@ -69,10 +71,16 @@ def status(outcome: Outcome) -> str:
 
 
 def _row(
-    line: ResultRow, view: ResultView, record: AblationRecord, scales: tuple[Unit, Unit], *, named: bool
+    line: ResultRow,
+    view: ResultView,
+    record: AblationRecord,
+    scales: tuple[Unit, Unit],
+    deltas: tuple[Unit, Unit],
+    *,
+    named: bool,
 ) -> TextRow:
-    deltas = (change_text(line.params, scales[0]), change_text(line.macs, scales[1]))
-    cells = cost_cells(line.index, line.row, *deltas, scales)
+    texts = (change_text(line.params, deltas[0]), change_text(line.macs, deltas[1]))
+    cells = cost_cells(line.index, line.row, *texts, scales)
     outcome = line.outcome
     if line is view.overall and outcome:
         cells = (f"{line.index + 1}–{outcome.against + 1}", "last against first", *cells[2:])

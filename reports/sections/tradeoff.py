@@ -31,6 +31,7 @@ from reports.drawing.canvas import (
     PALE,
     PURPLE,
     VERMILLION,
+    clean,
     log_axis,
     save,
     sheet,
@@ -207,7 +208,9 @@ def _notes(record: Record, front: FrontRecord, panels: Sequence[Metric]) -> list
             "Published rows are Table II of HIRI-ViT: top-1 on ImageNet-1K's validation set, each by its authors' "
             "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
         )
-    if not any(member.test.n for member in front.members):
+    if front.untested:
+        notes.append(f"Members were re-trained, but without a test {record.metric.word}: there is none to show.")
+    elif not any(member.test.n for member in front.members):
         notes.append(
             f"No member of the front has been re-trained yet, so there is no test {record.metric.word} to show."
         )
@@ -242,6 +245,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         columnspacing=1.5,
     )
     # Labels need the final layout, which must then stay.
+    clean(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, place in zip(info.panels, axes, strict=True):

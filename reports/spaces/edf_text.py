@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.fitted_text import FittedText
 from reports.drawing.units import unit
 from reports.spaces.edf import COSTS, LEVEL, DrawnPopulation, Edf
 
@@ -18,8 +18,8 @@ def render(info: Edf) -> Group:
     """Populations, comparisons, what the numbers are, and warnings."""
     parts: list[RenderableType] = [_populations(info)]
     if info.comparisons:
-        parts += [_comparisons(info), Text(_legend(info), style="dim")]
-    parts += [Text(f"warning: {warning}", style="yellow") for warning in info.warnings]
+        parts += [_comparisons(info), FittedText(_legend(info), style="dim")]
+    parts += [FittedText(f"warning: {warning}", style="yellow") for warning in info.warnings]
     return Group(*parts)
 
 
@@ -50,39 +50,29 @@ def _population(one: DrawnPopulation) -> dict[str, Any]:
     }
 
 
-def _populations(info: Edf) -> Table:
-    table = Table(title=f"{info.label} of layouts drawn at random (percent)")
-    table.add_column("population", overflow="fold")
-    for name in ("layouts", "25 %", f"median [{LEVEL:.0%}]".replace("%", " %"), "75 %"):
-        table.add_column(name, justify="right", no_wrap=name.startswith("median"))
+def _populations(info: Edf) -> FittedTable:
     scales = {cost: unit(cost, [end for one in info.populations for end in one.span(cost)]) for cost in COSTS}
-    for scale in scales.values():
-        table.add_column(scale.label, justify="right", no_wrap=True)
+    median = f"median [{LEVEL:.0%}]".replace("%", " %")
+    heads = (Column("population", "code"), Column("layouts"), Column("25 %", rank=1), Column(median))
+    heads += (Column("75 %", rank=1), *(Column(scale.label, rank=2) for scale in scales.values()))
+    table = FittedTable(f"{info.label} of layouts drawn at random (percent)", heads, whole="--json has all")
     for one in info.populations:
-        low, median, high = one.quartiles
+        low, middle, high = one.quartiles
         ends = one.median_interval
         interval = f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
         costs = [" … ".join(dict.fromkeys(map(scale.text, one.span(cost)))) for cost, scale in scales.items()]
-        lost = f"\n{one.failed} failed" if one.failed else ""
-        lost += f"\n{one.outside} outside" if one.outside else ""
-        table.add_row(
-            f"{one.name}\n{one.source}",
-            f"{one.n}{lost}",
-            f"{low:.1f}",
-            f"{median:.1f}{interval}",
-            f"{high:.1f}",
-            *costs,
-        )
+        lost = [f"{count} {word}" for count, word in ((one.failed, "failed"), (one.outside, "outside")) if count]
+        cells = (f"{low:.1f}", f"{middle:.1f}{interval}", f"{high:.1f}", *costs)
+        table.add_row((one.name, str(one.source)), (str(one.n), *lost), *cells)
     return table
 
 
-def _comparisons(info: Edf) -> Table:
+def _comparisons(info: Edf) -> FittedTable:
     several = len(info.comparisons) > 1
-    table = Table(title="compared")
-    table.add_column("first against second", overflow="fold")
-    names = ["median difference", "first is better", "KS distance", "at", "p"]
-    for name in [*names, "p (Holm)"] if several else names:
-        table.add_column(name, justify="right", no_wrap=name in ("at", "p", "p (Holm)"))
+    heads = [Column("first against second", "code"), Column("median difference"), Column("first is better", rank=1)]
+    heads += [Column("KS distance", rank=2), Column("at", rank=3), Column("p")]
+    heads += [Column("p (Holm)")] if several else []
+    table = FittedTable("compared", heads, whole="--json has all")
     for pair in info.comparisons:
         cells = [f"{pair.shift:+.1f}", f"{100 * pair.superiority:.0f} %", f"{pair.distance:.3f}", f"{pair.at:.1f} %"]
         cells += [f"{pair.p:.4f}", *([f"{pair.adjusted:.4f}"] if several else [])]

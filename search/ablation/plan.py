@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,19 +12,23 @@ from typing import Annotated, Any, Literal, cast, final
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from archspec.documents.kinds import PLAN as PLAN_KIND
+from archspec.documents.kinds import refuse_kind
 from archspec.documents.paths import Place, place_of, suggest
 from archspec.documents.reader import Document, read_document
+from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.documents.shipped import Shelf
 from archspec.documents.wording import show
 from archspec.edits.draft import Draft
 from archspec.edits.settings import Setting, apply_settings
 from archspec.errors import FieldError, SpecError
-from archspec.loader import find_document, parse, written
+from archspec.loader import find_document, parse, presets, written
 from archspec.spec.diagnosis import explain_config, known_fields
 from archspec.spec.schema import ArchSpec
 from search.ablation.views import AnyView
 from search.evaluator import AnyEvaluator
 from search.study.recorded import PLAN, find_asked, refuse_other_kind
+from search.study.stated_resolution import FIELDS, check_resolution, spell_out, tell_resolution
 
 PLANS = Shelf("plan", "search.ablation", "plans")
 TRAINING = "evaluator"
@@ -37,7 +42,7 @@ class EditSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field(default="", max_length=200, description="for tables; its name if empty")
+    label: PlainLine = Field(default="", max_length=200, description="for tables; its name if empty")
     set: dict[str, Any] = Field(min_length=1, description="values by dotted path")
 
     @property
@@ -89,13 +94,13 @@ class PlanConfig(BaseModel):
     name: str = Field(
         default="ablation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="folder under runs/"
     )
-    description: str = Field(default="", max_length=2000, description="one line for people")
+    description: PlainText = Field(default="", max_length=2000, description="one line for people")
     base: Any = Field(description="the spec that is edited: a preset, a file beside the plan, or the spec itself")
-    base_label: str = Field(default="", max_length=200, description="the base in tables; its name if empty")
+    base_label: PlainLine = Field(default="", max_length=200, description="the base in tables; its name if empty")
     evaluator: AnyEvaluator | None = Field(
         default=None, description="how rows are trained; null in a plan of costs alone"
     )
-    edits: dict[str, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
+    edits: dict[PlainLine, Annotated[EditSpec, BeforeValidator(_edit)]] = Field(
         default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
     )
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
@@ -113,10 +118,10 @@ class PlanConfig(BaseModel):
 
 @final
 class Plan:
-    """A plan with its base spec and the file that errors point to."""
+    """A plan with its base spec, the file that errors point to, and notes to tell when it is run."""
 
-    def __init__(self, config: PlanConfig, base: ArchSpec, document: Document) -> None:
-        self.config, self.base, self.document = config, base, document
+    def __init__(self, config: PlanConfig, base: ArchSpec, document: Document, notes: tuple[str, ...] = ()) -> None:
+        self.config, self.base, self.document, self.notes = config, base, document, notes
 
     @property
     def base_label(self) -> str:
@@ -156,34 +161,56 @@ def load_plan(source: str, runs: Path, asked: dict[str, Any] | None = None, sett
         draft = Draft(replace(document, data={**cast("dict[str, Any]", document.data), **options}), PlanConfig)
         apply_settings(draft, [setting for setting in settings if setting.place not in {(key,) for key in options}])
         document = draft.document
-    return parse_plan(document)
+    return parse_plan(document, recorded=recorded is not None)
 
 
-def parse_plan(document: Document) -> Plan:
+def parse_plan(document: Document, *, recorded: bool = False) -> Plan:
     """The plan in a document; a base file is named relative to it.
+
+    Args:
+        document: a mapping.
+        recorded: whether a run wrote it; of earlier versions some state what is refused now, and go on as they began.
 
     Raises:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, PLAN_KIND)
         rule = f"must be a mapping with base, edits and views, not {show(document.data)}"
         raise SpecError(rule, source=document.source, line=1)
     data = cast("dict[str, Any]", document.data)
     try:
         config = PlanConfig.model_validate(data)
     except ValidationError as error:
+        refuse_kind(document, PLAN_KIND)
         raise _explain(error, document) from None
-    base = _open_base(config.base, document)
-    return Plan(config.model_copy(update={"base": written(base)}), base, document)
+    opened = _open_base(config.base, document)
+    base = parse(opened)
+    notes: tuple[str, ...] = ()
+    if config.evaluator is not None and not recorded:
+        check_resolution(document, opened, "base", presets())
+        if not any(path.split(".")[0] in FIELDS for path in _edited(config)):
+            evaluator = spell_out(config.evaluator, opened.data, base)
+            config = config.model_copy(update={"evaluator": evaluator})
+        with suppress(FieldError):  # edits may make it fit
+            notes = tell_resolution(opened.data, base, config.evaluator, "base")
+    return Plan(config.model_copy(update={"base": written(base)}), base, document, notes)
 
 
-def _open_base(raw: Any, document: Document) -> ArchSpec:
+def _edited(config: PlanConfig) -> Iterator[str]:
+    """The dotted paths that edits of a plan set."""
+    edits = [*config.edits.values()]
+    yield from (path for edit in edits for path in edit.set)
+    yield from (path for view in config.views for changes in view.own_edits().values() for path in changes)
+
+
+def _open_base(raw: Any, document: Document) -> Document:
     if isinstance(raw, dict):
-        return parse(document.below("base"))
+        return document.below("base")
     if not isinstance(raw, str):
         raise document.refuse(("base",), f"must be a preset, a file, or a spec, not {show(raw)}")
     try:
-        return parse(find_document(document.beside(raw)))
+        return find_document(document.beside(raw))
     except SpecError as error:
         if error.source:
             raise

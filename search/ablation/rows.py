@@ -22,6 +22,7 @@ from archspec.spec.schema import ArchSpec
 from search.ablation.plan import TRAINING, EditSpec, Plan, PlanConfig, trains
 from search.ablation.views import Combination, View
 from search.evaluator import Evaluator, parse_evaluator
+from search.inputs import Input, code_of_parts
 
 MAX_ROWS = 4096
 Names = tuple[str, ...]
@@ -123,6 +124,11 @@ class Ablation:
             rule = "is required to train the rows; --dry-run states their costs without it"
             raise self.plan.error(FieldError("evaluator", rule))
         return ready
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Data, tables and code that a run of this plan reads; see `Evaluator.inputs`."""
+        found = tuple(one for evaluator in self.evaluators().values() for one in evaluator.inputs())
+        return (*found, *(one for row in self.runs.values() for one in code_of_parts(row.spec.canonical())))
 
     def pairs(self) -> dict[str, list[tuple[str, str]]]:
         """By view, (run, run that it is compared with); rows that share their trainings are not compared."""

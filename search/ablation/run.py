@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -12,17 +12,21 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import TrialState
 from rich.table import Table
+from rich.text import Text
 
 from archspec import __version__
+from archspec.documents.output import clear_partial
+from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
 from search.ablation.rows import Ablation
 from search.ablation.trainings import AblationPhase, Decide, Scores
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.progress import ProgressDisplay
+from search.run.progress import ProgressDisplay, hint
 from search.run.run import Conductor, check_ready, open_pool
 from search.study.recorded import PLAN, Compared, record_asked
+from search.study.recorded_inputs import record_inputs
 
 FIXED = ("base", "evaluator", "seed", "score")
 """What may not change when a plan is continued; views, edits and seeds may."""
@@ -36,6 +40,7 @@ def conduct_plan(
     looks: Sequence[tuple[int, float]] = (),
     decide: Decide | None = None,
     retry_failed: bool = False,
+    quiet: bool = False,
 ) -> bool:
     """Train every row of a plan that is not known yet.
 
@@ -46,6 +51,7 @@ def conduct_plan(
         looks: seeds after which rows are looked at, and the p value at which a comparison then is decided.
         decide: which rows stop at a look; nothing stops without it.
         retry_failed: train once more what failed for good before.
+        quiet: say nothing on the way.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -59,23 +65,53 @@ def conduct_plan(
     evaluators = ablation.evaluators()
     check_ready(evaluators, workers)
     with lock_run(root):
+        clear_partial(root)
+        begun = (root / "journal.log").exists()
         _record(config, root)
+        said = record_inputs(root, ablation.inputs(), begun=begun)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
         arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
         again = arm.retry_failed() if retry_failed else 0
-        summarize = partial(_scores_table, ablation=ablation)
         with (
             open_pool(workers, evaluators, root) as pool,
-            ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
+            ProgressDisplay(config.name, quiet=quiet) as screen,
         ):
+            screen.say(_header(ablation, root, workers))
+            for line in (*ablation.plan.notes, *said):
+                screen.say(line)
             if retry_failed:
                 screen.say(f"{plural(again, 'failed training')} queued again")
-            finished = Conductor(pool, screen).run(arm, study)
-            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec ablate {root} continues")
+            finished = Conductor(pool, screen).run(arm)
+            screen.close()
+            screen.show_table(_scores_table(study, ablation))
+            local = any(evaluator.local for evaluator in evaluators.values())
+            for line in _closing(arm, root, screen.elapsed, finished=finished, local=local):
+                screen.say(line)
             return finished
+
+
+def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:
+    """A summary, and what to do next."""
+    done, wanted = arm.progress
+    failed = f", {arm.failed} of them failed" if arm.failed else ""
+    summary = (
+        f"{'finished' if finished else 'interrupted'} after {elapsed}: {done} of {plural(wanted, 'training')}{failed}"
+    )
+    again = f"{hint('ablate', root, '--retry-failed')} (trains once more what failed)"
+    if finished:
+        return [summary, *([again] if arm.failed else []), hint("report", root)]
+    return [summary, "next: the same call again goes on" if local else hint("ablate", root)]
+
+
+def _header(ablation: Ablation, root: Path, workers: int) -> str:
+    config = ablation.plan.config
+    kind = config.evaluator.type if config.evaluator else "none"
+    what = f"{plural(len(ablation.runs), 'row')} x {plural(config.seeds, 'seed')}"
+    by = f"evaluator {kind}, {plural(workers, 'worker')}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    return f"ablation {config.name} in {root}: {what}; {by}"
 
 
 def _never(scores: Scores, seeds: int) -> frozenset[str]:
@@ -116,12 +152,13 @@ def _scores_table(study: Study, ablation: Ablation) -> Table:
     """Mean and standard deviation of every distinct row so far."""
     found: dict[str, list[float]] = {run: [] for run in ablation.runs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        found.get(trial.user_attrs["run"], []).append(trial.values[0])
-    table = Table(title=f"rows so far, {ablation.quality} in percent", title_justify="left")
+        found.get(trial.user_attrs.get("run", ""), []).append(trial.values[0])
+    table = Table(title=Text(printable(f"rows, {ablation.quality} in percent")), title_justify="left")
     for name in ("row", "seeds", "mean", "sd"):
-        table.add_column(name, justify="left" if name == "row" else "right")
+        row = name == "row"  # the one column that may give way, line by line
+        table.add_column(name, justify="left" if row else "right", no_wrap=not row, overflow="fold")
     for run, scores in found.items():
         mean, sd = fmean(scores) if scores else math.nan, stdev(scores) if len(scores) > 1 else math.nan
         texts = ("" if math.isnan(value) else f"{100 * value:.2f}" for value in (mean, sd))
-        table.add_row(ablation.runs[run].label, str(len(scores)), *texts)
+        table.add_row(Text(printable(ablation.runs[run].label)), str(len(scores)), *texts)
     return table

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from archspec.spec.short_code import encode
 from search.ablation.rows import Ablation, ResolvedRow
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values
-from search.run.journal import find_trial, note, queued_again, requeue, unfinished, waiting
+from search.run.journal import MAX_ATTEMPTS, find_trial, note, queued_again, requeue, unfinished, waiting
 from search.run.proposals import Phase, write_spec
 from search.run.worker import Order, Report
 
@@ -40,6 +40,8 @@ class AblationPhase(Phase):
         decide: which rows then stop.
     """
 
+    title, noun = "ablation", "trainings"
+
     def __init__(
         self,
         study: Study,
@@ -50,6 +52,7 @@ class AblationPhase(Phase):
         looks: tuple[int, ...],
         decide: Decide,
     ) -> None:
+        super().__init__()
         self.study, self.storage, self.ablation, self.root = study, storage, ablation, root
         self.config = ablation.plan.config
         self.looks, self.decide = looks, decide
@@ -90,6 +93,11 @@ class AblationPhase(Phase):
         )
         return done, wanted
 
+    @property
+    def failed(self) -> int:
+        """Trainings that failed for good."""
+        return sum(math.isnan(score) for scores in self._scores.values() for score in scores.values())
+
     def next_order(self) -> Order | None:
         while True:
             if not waiting(self.study):
@@ -105,7 +113,8 @@ class AblationPhase(Phase):
         row = self.ablation.runs[trial_key(order)]
         text = f"{self._title(row)}, seed {order.seed}"
         if report.kind == "done" and report.metrics is not None:
-            score = float(report.metrics["test_accuracy" if order.final else "accuracy"])
+            name = "test_accuracy" if order.final else "accuracy"
+            score = float(report.metrics.get(name, math.nan))
             if math.isfinite(score):
                 attrs = answer_attributes(report.metrics, order.folder(self.root))
                 note(trial, attrs)
@@ -115,13 +124,16 @@ class AblationPhase(Phase):
                 self.study.tell(trial, score)
                 self._remember(find_trial(self.study, trial.number))
                 return f"{text}: {self.ablation.quality} {score:.4f}"
-            report = Report("failed", f"{self.ablation.quality} is not finite: {score}")
+            lacking = f"the answer lacks {name}; `score: validation` in the plan compares rows without a test split"
+            rule = f"{self.ablation.quality} is not finite: {score}" if name in report.metrics else lacking
+            report = Report("failed", rule)
         if report.kind == "interrupted":
-            self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
-        else:
-            note(trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
-            self.study.tell(trial, state=TrialState.FAIL)
-            self._remember(find_trial(self.study, trial.number))
+            again = self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
+            fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
+            return f"{text}, interrupted: {report.text}; {fate}"
+        note(trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
+        self.study.tell(trial, state=TrialState.FAIL)
+        self._remember(find_trial(self.study, trial.number))
         return f"{text}, {report.kind}: {report.text}"
 
     def _title(self, row: ResolvedRow) -> str:
@@ -188,12 +200,13 @@ class AblationPhase(Phase):
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             scores.setdefault(attrs["seed"], math.nan)
 
-    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> None:
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> bool:
         row = self.ablation.runs.get(attrs["run"])
         queued = params if row is None else self._params(row, attrs["seed"])
         kept = {name: attrs[name] for name in ("run", "digest", "seed", "code")}
-        requeue(self.storage, self.study, number, queued, attrs, kept, reason)
+        again = requeue(self.storage, self.study, number, queued, attrs, kept, reason)
         self._remember(find_trial(self.study, number))
+        return again
 
 
 def trial_key(order: Order) -> str:

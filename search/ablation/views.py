@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from archspec.documents.paths import suggest
+from archspec.documents.safe_text import PlainLine
 from archspec.documents.wording import either
 from archspec.errors import FieldError
 from search.ablation.fractional import FractionalDesign, design
@@ -45,7 +46,7 @@ class View(BaseModel, ABC):
     name: str = Field(
         default="", pattern=r"^[A-Za-z0-9._-]*$", max_length=60, description="of its files; its type if empty"
     )
-    title: str = Field(default="", max_length=200, description="of its table")
+    title: PlainLine = Field(default="", max_length=200, description="of its table")
     edits: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="names of edits in order; all if left out"
     )
@@ -151,7 +152,7 @@ class ListedRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field(default="", max_length=200, description="for the table; the labels of its edits if empty")
+    label: PlainLine = Field(default="", max_length=200, description="for the table; the labels of its edits if empty")
     edits: tuple[str, ...] = Field(default=(), description="names of edits in order")
 
 

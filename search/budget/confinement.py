@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.errors import SpecError
 from search.budget.count import BoxSampler, count
-from search.budget.nearest import changed, moves, nearest, span
+from search.budget.nearest import Effort, changed, moves, nearest, span
 from search.space.encoding import Encoding
 from search.space.holes import Hole, Params
 from search.space.limits import Box, format_limit
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 
+MOST_WAYS = 1 << 26
+"""Beginnings of layouts that a repair looks at: some seconds."""
+DRAWN = 1024
 LARGE = 1 << 22
 """Layouts of a space whose inside is counted in milliseconds, however many limits there are."""
 
@@ -77,11 +79,22 @@ class Confinement:
         return Layout(self.encoding.space.decode(inner), inner, changed(params, inner), complaint)
 
     def bring(self, row: Ints) -> Ints:
-        """The nearest layout inside to the choices `row` [components]; see `search.budget.nearest`."""
-        found = nearest(self.chain, self.box, moves(self.encoding, row, self._spans))
-        if found is None:
-            raise SpecError("no layout is inside the budget")  # which the constructor excludes
-        return found
+        """The nearest layout inside to the choices `row` [components]; see `search.budget.nearest`.
+
+        Where a narrow budget makes that longer than `MOST_WAYS`, the nearest of `DRAWN` uniform draws inside, or
+        one that the search came across; the same for the same choices.
+        """
+        distances = moves(self.encoding, row, self._spans)
+        found = nearest(self.chain, self.box, distances, Effort(ways=MOST_WAYS))
+        if found.decided and found.choices is not None:
+            return found.choices
+        drawn = self.draw(np.random.default_rng(0), DRAWN)
+        rows = drawn if found.choices is None else np.concatenate([found.choices[None], drawn])
+        made, far = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+        for component, options in enumerate(rows.T):
+            made += distances.changes[component][options]
+            far += distances.distance[component][options]
+        return rows[np.lexsort((far, made))[0]]
 
     def _complaint(self, row: Ints) -> str:
         """Why a layout is not inside; empty where it is."""

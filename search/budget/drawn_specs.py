@@ -12,8 +12,12 @@ from typing import final
 import numpy as np
 
 from archspec.cost.tables import Chain, MetricAt
+from archspec.documents.os_errors import unwritable
+from archspec.documents.output_folder import foreign_files, fresh_folder
+from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
 from archspec.loader import dump
+from archspec.progress import doing
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.budget.count import BoxSampler
@@ -57,7 +61,13 @@ def draw(encoding: Encoding, chain: Chain, box: Box, inside: int, wanted: int, s
         many = f"the space has {inside:,} inside the budget" if box else f"the space has {inside:,}"
         rule = many if wanted > inside else f"at most {MAX_SPECIMENS:,} can be written at a time"
         raise SpecError(f"cannot draw {wanted:,} different layouts: {rule}", field="--sample")
-    sampler, rng = BoxSampler(chain, box), np.random.default_rng(seed)
+    doing("making ready to draw")
+    return _draws(encoding, chain, BoxSampler(chain, box), inside, wanted, np.random.default_rng(seed))
+
+
+def _draws(
+    encoding: Encoding, chain: Chain, sampler: BoxSampler, inside: int, wanted: int, rng: np.random.Generator
+) -> Iterator[Specimen]:
     rows: set[bytes] = set()
     digests: set[str] = set()
     while len(digests) < wanted:
@@ -78,40 +88,45 @@ def draw(encoding: Encoding, chain: Chain, box: Box, inside: int, wanted: int, s
                     yield Specimen(_named(spec, encoding.space.name), cost)
 
 
-def check_folder(folder: Path, *, empty: bool) -> None:
-    """Make sure that files can be written to a folder; if `empty`, that it holds none.
+def check_folder(folder: Path, command: OutputCommand, *, alone: bool) -> None:
+    """Make sure, before any work, that files can be written to a folder; if `alone`, that nobody else's are there.
 
     Raises:
-        SpecError: it holds files, or cannot be written.
+        SpecError: it holds files that `command` did not write, or cannot be written.
+        RunError: the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if empty and any(folder.iterdir()):
-            raise SpecError("holds files already, which are kept: name a new or an empty folder", source=str(folder))
+        if alone and not command.force and (other := next(foreign_files(folder, command), None)):
+            rule = f"holds files already, which are kept ({other}): name a new or an empty folder, or --force"
+            raise SpecError(rule, source=str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SpecError("cannot be written: Permission denied", source=str(folder))
     except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(folder)) from None
+        raise unwritable(error, folder) from None
 
 
-def write(specimens: Iterator[Specimen], metrics: Sequence[MetricAt], folder: Path) -> int:
+def write(specimens: Iterator[Specimen], metrics: Sequence[MetricAt], folder: Path, command: OutputCommand) -> int:
     """Write each spec as DIGEST.yaml, and index.csv with digest, code and costs; returns how many.
 
+    What an earlier draw of the same command left there is removed.
+
     Raises:
-        SpecError: the folder cannot be written.
+        SpecError: the folder cannot be written, or a file in it would be lost.
+        RunError: the disk is full.
     """
     written = 0
-    try:
-        with (folder / INDEX).open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["file", "digest", "code", *map(str, metrics)])
-            for specimen in specimens:
-                spec = specimen.spec
-                (folder / f"{spec.digest}.yaml").write_text(dump(spec), encoding="utf-8")
-                table.writerow([f"{spec.digest}.yaml", spec.digest, encode(spec), *specimen.costs.tolist()])
-                written += 1
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(folder)) from None
+    with (
+        fresh_folder(folder, command, prune=True) as fresh,
+        (fresh / INDEX).open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["file", "digest", "code", *map(str, metrics)])
+        for specimen in specimens:
+            spec = specimen.spec
+            (fresh / f"{spec.digest}.yaml").write_text(dump(spec), encoding="utf-8")
+            table.writerow([f"{spec.digest}.yaml", spec.digest, encode(spec), *specimen.costs.tolist()])
+            written += 1
     return written
 
 

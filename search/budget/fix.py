@@ -7,26 +7,30 @@ kinds of blocks, transitions and all else stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.documents.paths import pick, put
+from archspec.documents.paths import format_path, pick, put
 from archspec.documents.reader import Document
+from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural
 from archspec.edits.patch import canonical
-from archspec.errors import FieldError, SpecError
-from archspec.loader import dump, parse
+from archspec.errors import FieldError, SpecError, UndecidedError
+from archspec.lint.lint import lint
+from archspec.lint.rules import HEAD_DIMENSIONS, Finding
+from archspec.loader import parse
 from archspec.spec.forms import compact
 from archspec.spec.schema import ArchSpec
-from search.budget.confinement import Confinement
-from search.budget.count import count
-from search.budget.nearest import FAR
+from search.budget.count import count, explain
+from search.budget.near_miss import broken, near_miss
+from search.budget.nearest import FAR, Effort, moves, nearest
+from search.space.encoding import Encoding
 from search.space.holes import Hole, Params, Scalar, has_holes
 from search.space.limits import Box, Limit, parse_limits, settle
 from search.space.space import parse_space
@@ -38,6 +42,9 @@ PARTS = 16
 GROWTH = (2, 1.5, 1.25, 1.1)
 """How large fields may become, tried in turn until the largest layout is a spec."""
 PER_MILLION = 1_000_000
+PROOF = 0.7
+"""The share of its seconds in which a search goes for the proof before it looks for anything close."""
+_HEADS = f"{HEAD_DIMENSIONS[0]} to {HEAD_DIMENSIONS[-1]} channels"
 
 
 @final
@@ -63,50 +70,124 @@ class Fix:
         changes: the edits, in the order of the file.
         costs: each limit with the cost before and after.
         layouts: number of layouts in the neighbourhood, of which none with fewer or smaller changes meets the budget.
+        findings: the warnings of `archspec lint` that the given spec does not have.
+        excluded: where time ran out before the proof: no edit of so many fields, or of fewer, meets the budget.
+        clean: among layouts without such warnings on heads only; others change as many fields.
+        scaled: what was scaled in proportion, by `search.budget.scale`, instead of the fewest fields.
+        factor: by which.
     """
 
     spec: ArchSpec
     changes: tuple[FieldChange, ...]
     costs: tuple[tuple[Limit, int, int], ...]
     layouts: int
+    findings: tuple[Finding, ...] = ()
+    excluded: int | None = None
+    clean: bool = False
+    scaled: tuple[str, ...] = ()
+    factor: float = 1
 
 
-def fix(spec: ArchSpec, budget: Box) -> Fix:
+def fix(spec: ArchSpec, budget: Box, seconds: float = math.inf) -> Fix:
     """The spec inside `budget` with the fewest changed fields, of these with the smallest sum of relative changes.
+
+    Where that has warnings of `archspec lint` that the spec has not, and an edit of as many fields keeps the channels
+    per head between 32 and 128, it is that one.
 
     Args:
         spec: any spec.
         budget: at least one limit; where it names no resolution, at that of the spec.
+        seconds: of search, after which an edit may be left unproven.
 
     Raises:
         SpecError: no spec of the neighbourhood meets the budget, with the nearest cost that one has; or two limits
             exclude each other.
+        UndecidedError: the seconds are over, and no spec inside was found.
     """
+    effort = Effort(seconds)
     if spec.topology == "parallel":
         raise SpecError("parallel branches cannot be edited to a budget yet, only a pyramid", source=spec.name)
     try:
         box = settle(budget, spec.resolution)
     except FieldError as error:
         raise SpecError(error.rule, field="--budget") from None
-    template = _template(spec)
-    space = parse_space(Document(_opened(template, box), spec.name))
-    present: Params = {hole.path: pick(template, hole.path) for hole in space.holes}
+    template = template_of(spec)
+    found = _fewest(spec, template, _opened(template, box), box, effort)
+    if not found.findings or found.excluded is not None:
+        return found
+    opened = _opened(template, box, keeps_heads(spec))
+    if not has_holes(opened):
+        return found
     try:
-        confinement = Confinement(space, box, lambda hole: _relative(hole, present[hole.path]))
-    except SpecError as error:
-        rule = error.rule.replace("no layout", f"no edit of {spec.name}", 1).replace("layout", "edit")
-        raise SpecError(rule, field="--budget") from None
-    here = confinement.encoding.encode(present)
-    there = here if confinement.inside(here[None])[0] else confinement.bring(here)
-    params = confinement.encoding.params(there)
+        clean = _fewest(spec, template, opened, box, Effort(effort.left))
+    except (SpecError, UndecidedError):
+        return found
+    fewer = clean.excluded is None and len(clean.findings) < len(found.findings)
+    return replace(clean, clean=True) if fewer and len(clean.changes) == len(found.changes) else found
+
+
+def _fewest(spec: ArchSpec, template: dict[str, Any], opened: dict[str, Any], box: Box, effort: Effort) -> Fix:
+    """The edit with the fewest changes in the space `opened`; see `fix`."""
+    space = parse_space(Document(opened, spec.name))
+    present: Params = {hole.path: pick(template, hole.path) for hole in space.holes}
+    encoding = Encoding(space)
+    chain = encoding.chain([limit.metric for limit in box])
+    here = encoding.encode(present)
+    distances = moves(encoding, here, [_relative(slot, present[slot.path]) for slot in encoding.slots])
+    found = nearest(chain, box, distances, Effort(effort.left * PROOF))
+    there = found.choices
+    if there is None:
+        if found.decided:
+            rule = explain(chain, box).replace("no layout", f"no edit of {spec.name}", 1).replace("layout", "edit")
+            raise SpecError(rule, field="--budget")
+        there = near_miss(chain, box, here, effort)
+    params = encoding.params(there)
     changes = tuple(FieldChange(path, present[path], params[path]) for path in params if params[path] != present[path])
-    costs = confinement.chain.price(np.stack([here, there]))
+    costs = chain.price(np.stack([here, there]))
+    if broken(chain, box, there[None])[0]:
+        raise UndecidedError(_so_far(spec, box, changes, costs[1].tolist(), found.excluded, effort))
+    edited = named(encoding.spec(there), spec) if changes else spec
     return Fix(
-        _named(confinement.encoding.spec(there), spec) if changes else spec,
+        edited,
         changes,
         tuple((limit, int(a), int(b)) for limit, (a, b) in zip(box, costs.T, strict=True)),
-        count(confinement.chain),
+        count(chain),
+        new_findings(edited, spec) if changes else (),
+        None if found.decided else found.excluded,
     )
+
+
+def _so_far(
+    spec: ArchSpec, box: Box, changes: Sequence[FieldChange], costs: Sequence[int], excluded: int, effort: Effort
+) -> str:
+    away = [f"{limit.metric.name} {cost:,}, {_away(limit, cost)}" for limit, cost in zip(box, costs, strict=True)]
+    fields = (
+        f"no edit of up to {plural(excluded, 'field')} meets the budget" if excluded >= 0 else "nothing is excluded"
+    )
+    closest = f"the closest edit found changes {plural(len(changes), 'field')} to {' and '.join(away)}"
+    time_ = f"{effort.seconds:.0f} s of search (--timeout gives it longer)"
+    return f"{printable(spec.name)}: not decided after {time_}; so far {fields}, and {closest}"
+
+
+def _away(limit: Limit, cost: int) -> str:
+    if limit.high is not None and cost > limit.high:
+        return f"{cost - limit.high:,} above"
+    return f"{limit.low - cost:,} below" if limit.low is not None and cost < limit.low else "inside"
+
+
+def new_findings(edited: ArchSpec, spec: ArchSpec) -> tuple[Finding, ...]:
+    """The warnings of `archspec lint` on an edited spec that the spec before has not, by rule and place."""
+    before = {(finding.rule, finding.place) for finding in lint(spec)}
+    return tuple(finding for finding in lint(edited) if (finding.rule, finding.place) not in before)
+
+
+def keeps_heads(spec: ArchSpec) -> Callable[[str, Any], bool]:
+    """Whether a width, by its path, leaves every head of its stage as many channels as lint asks for."""
+    heads = {
+        f"stages[{index}].width": [int(count) for block in stage.blocks if (count := getattr(block, "heads", None))]
+        for index, stage in enumerate(spec.stages)
+    }
+    return lambda path, option: all(option // count in HEAD_DIMENSIONS for count in heads.get(path, ()))
 
 
 def report(result: Fix) -> Iterator[str]:
@@ -116,8 +197,26 @@ def report(result: Fix) -> Iterator[str]:
     for limit, before, after in result.costs:
         yield f"{limit}: {before:,}" + (f" -> {after:,}" if result.changes else " already")
     if result.changes:
-        fields = plural(len(result.changes), "field")
-        yield f"{fields} changed; of the {result.layouts:,} layouts around it, none inside has fewer or smaller changes"
+        yield _claim(result)
+    for finding in result.findings:
+        yield f"lint, new: {format_path(finding.place)}: {finding.message} [{finding.rule}]"
+
+
+def _claim(result: Fix) -> str:
+    """What is known about an edit in comparison with others."""
+    fields = plural(len(result.changes), "field")
+    if result.scaled:
+        lint_ = "" if result.findings else ", with no new finding of lint"
+        return f"{', '.join(result.scaled)} times {result.factor:.3g}, the nearest to 1 that meets the budget{lint_}"
+    if result.excluded is not None:
+        known_ = f"that no edit of up to {result.excluded} does" if result.excluded >= 0 else "nothing about fewer"
+        return (
+            f"{fields} changed; not decided in time whether fewer or smaller changes meet the budget: known is {known_}"
+        )
+    among = f"of the {result.layouts:,} layouts around it"
+    if result.clean:
+        return f"{fields} changed; {among} that keep the heads at {_HEADS}, none inside has fewer or smaller changes"
+    return f"{fields} changed; {among}, none inside has fewer or smaller changes"
 
 
 def record(result: Fix) -> dict[str, Any]:
@@ -130,6 +229,9 @@ def record(result: Fix) -> dict[str, Any]:
             for limit, before, after in result.costs
         ],
         "layouts": result.layouts,
+        "scale": {"of": list(result.scaled), "factor": result.factor} if result.scaled else None,
+        "proven": result.excluded is None and not result.scaled,
+        "findings": [{"rule": f.rule, "field": format_path(f.place), "message": f.message} for f in result.findings],
         "spec": compact(canonical(result.spec)),
     }
 
@@ -148,23 +250,11 @@ def read_budget(texts: Sequence[str]) -> Box:
         raise SpecError(error.rule, field="--budget") from None
 
 
-def write(result: Fix, path: Path) -> None:
-    """Write the spec as YAML in row form.
-
-    Raises:
-        SpecError: it cannot be written.
-    """
-    try:
-        path.write_text(dump(result.spec), encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(path)) from None
-
-
 def _shown(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _template(spec: ArchSpec) -> dict[str, Any]:
+def template_of(spec: ArchSpec) -> dict[str, Any]:
     """The spec in row form, with the options of stem and head and every depth spelt out."""
     data = canonical(spec)
     out = compact(data)
@@ -176,7 +266,9 @@ def _template(spec: ArchSpec) -> dict[str, Any]:
     return out
 
 
-def _opened(template: dict[str, Any], box: Box) -> dict[str, Any]:
+def _opened(
+    template: dict[str, Any], box: Box, accept: Callable[[str, Any], bool] = lambda path, option: True
+) -> dict[str, Any]:
     """The template with a hole in place of every field that may change and has a second possible value.
 
     Raises:
@@ -191,6 +283,7 @@ def _opened(template: dict[str, Any], box: Box) -> dict[str, Any]:
         for path in _fields(template):
             value = pick(template, path)
             near = [option for option in _options(path, value, parts) if least * value <= option <= most * value]
+            near = [option for option in near if option == value or accept(path, option)]
             options = [option for option in near if option == value or _is_possible(template, path, option)]
             if len(options) > 1:
                 put(opened, path, {"choice": options})
@@ -248,7 +341,7 @@ def _relative(hole: Hole, present: Scalar) -> NDArray[np.int64]:
     return table
 
 
-def _named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
+def named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
     """What was said about the spec, and how it is documented, no longer holds."""
     return fixed.model_copy(update={"name": f"{spec.name[:190]}-fixed", "description": "", "status": "own"})
 

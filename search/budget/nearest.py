@@ -8,14 +8,17 @@ cost of an ending with exactly so many changes are known from every border, and 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archspec.cost.tables import Chain, Component
+from archspec.progress import doing, known
 from search.budget.nearest_bounds import MARGIN, Blend, Ends, Relaxation
 from search.space.encoding import Encoding
 from search.space.holes import Hole
@@ -84,18 +87,79 @@ def span(hole: Hole) -> Ints:
     return np.where(np.eye(count, dtype=bool), 0, SPAN).astype(np.int64)
 
 
-def nearest(chain: Chain, box: Box, moves: Moves) -> Ints | None:
-    """The choices [components] of the layout inside `box` with the fewest changes, of these with the smallest
-    distance, of these the first in the order of the options; None where the box is empty.
+@final
+@dataclass(slots=True)
+class Effort:
+    """The work that a search may do.
+
+    Attributes:
+        seconds: wall time from now on.
+        ways: beginnings that it may look at; unlike seconds, they end it at the same place on any machine.
+    """
+
+    seconds: float = math.inf
+    ways: float = math.inf
+    _started: float = field(default_factory=time.monotonic)
+
+    def spend(self, ways: int) -> None:
+        """Count so many beginnings.
+
+        Raises:
+            _EffortSpent: that was all.
+        """
+        self.ways -= ways
+        if self.ways < 0 or self.left <= 0:
+            raise _EffortSpent
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.seconds - (time.monotonic() - self._started)
+
+
+class _EffortSpent(Exception):  # noqa: N818  (it is no error)
+    """An effort is spent."""
+
+
+@final
+@dataclass(frozen=True)
+class Nearest:
+    """The answer of a search.
+
+    Attributes:
+        choices: [components], a layout inside; None where there is none, or none was found.
+        decided: whether no other one inside is nearer, or none is inside.
+        excluded: no layout inside has so few changes, or fewer; -1 where that is not known of any number.
+    """
+
+    choices: Ints | None
+    decided: bool
+    excluded: int
+
+
+def nearest(chain: Chain, box: Box, moves: Moves, effort: Effort | None = None) -> Nearest:
+    """The layout inside `box` with the fewest changes, of these with the smallest distance, of these the first in the
+    order of the options.
 
     The time that this takes grows with the number of changes where limits are narrow or contradict each other nearly.
+
+    Args:
+        chain: the tables.
+        box: at least one limit.
+        moves: from the layout that is to be repaired.
+        effort: after which the search ends with what it has.
     """
-    search = _Search(chain.select([limit.metric for limit in box]), box, moves)
+    search = _Search(chain.select([limit.metric for limit in box]), box, moves, effort or Effort())
     for changes in range(search.most_changes + 1):
-        found = search.find(changes)
+        doing(f"looking at edits of {changes} of at most {search.most_changes} fields")
+        try:
+            found = search.find(changes)
+        except _EffortSpent:
+            return Nearest(search.best, decided=False, excluded=changes - 1)
         if found is not None:
-            return found
-    return None
+            return Nearest(found, decided=True, excluded=changes - 1)
+        known(f"none changes {changes}")
+    return Nearest(None, decided=True, excluded=search.most_changes)
 
 
 @final
@@ -133,8 +197,9 @@ class _Endings:
 
 @final
 class _Search:
-    def __init__(self, chain: Chain, box: Box, moves: Moves) -> None:
-        self.parts, self.moves = chain.components, moves
+    def __init__(self, chain: Chain, box: Box, moves: Moves, effort: Effort) -> None:
+        self.parts, self.moves, self.effort = chain.components, moves, effort
+        self.best: Ints | None = None  # inside, with as many changes as are looked at now
         self.low = np.array([-FAR if limit.low is None else limit.low for limit in box], np.int64)
         self.high = np.array([FAR if limit.high is None else limit.high for limit in box], np.int64)
         self.most_changes = sum(int(changes.max()) for changes in moves.changes)
@@ -183,6 +248,7 @@ class _Search:
             if place == len(self.parts):
                 first = int(ways.distance.argmin())
                 best, path = int(ways.distance[first]), ways.path[first].astype(np.int64)
+                self.best = path
                 continue
             few = max(1, CHUNK // self.parts[place].options)
             if len(ways.state) > few:
@@ -252,6 +318,7 @@ class _Search:
         """Every way followed by every option that is possible there and leaves enough changes."""
         place = ways.path.shape[1]
         part, changes = self.parts[place], self.moves.changes[place]
+        self.effort.spend(len(ways.state) * part.options)
         after = part.after[ways.state]
         rows, options = np.nonzero((after >= 0) & (changes <= ways.left[:, None]))
         return _Beginnings(

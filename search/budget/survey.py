@@ -17,6 +17,7 @@ from archspec.cost.metrics import additive_names
 from archspec.cost.tables import Chain, MetricAt
 from archspec.documents.wording import either
 from archspec.errors import FieldError, SpecError
+from archspec.progress import doing, known
 from archspec.spec.schema import ArchSpec
 from search.budget import count as budget
 from search.counting.big_integers import Ints
@@ -156,9 +157,11 @@ class Survey:
             SpecError: no layout is inside the budget, or too many to be counted.
         """
         space = self.encoding.space
+        doing("counting the layouts")
         layouts = budget.count(self.chain)
         if not layouts:
             raise SpecError("no layout is possible", source=space.document.source)
+        known(f"{layouts:,} layouts in all")
         alone, inside = self._inside(layouts)
         return Population(
             space.name,
@@ -188,6 +191,7 @@ class Survey:
         columns = [chain.metrics.index(metric) for metric in (cost, score)]
         scores = [part.costs[..., columns[1]].astype(float) for part in chain.components]
         others = [limit for limit in self.box if limit.metric not in (cost, score)]
+        doing("looking for the front")
         choices = solve_front(chain, columns[0], scores, others).choices
         ends = chain.price(choices)[:, columns].tolist()
         cuts = [limit_on(self.box, metric) for metric in (cost, score)]
@@ -207,18 +211,27 @@ class Survey:
             raise SpecError(f"{error.rule} at {either(map(str, sizes))} px", field="--res") from None
 
     def _inside(self, layouts: int) -> tuple[tuple[int, ...], int]:
-        alone = tuple(budget.count(self.chain, (limit,)) for limit in self.box)
+        alone = tuple(self._alone(limit) for limit in self.box)
         inside = layouts if not alone else alone[0]
         if len(alone) > 1:
+            doing("counting those inside all limits")
             inside = budget.count(self.chain, self.box) if all(alone) else 0
         if not inside:
+            doing("looking for the reason why none is inside")
             raise SpecError(budget.explain(self.chain, self.box), field="--budget")
         return alone, inside
+
+    def _alone(self, limit: Limit) -> int:
+        doing(f"counting those with {limit}")
+        inside = budget.count(self.chain, (limit,))
+        known(f"{inside:,} with {limit}")
+        return inside
 
     def _spread(self, metric: MetricAt, bins: int) -> Spread:
         smallest, largest = budget.extremes(self.chain, metric)
         if metric.name not in ("params", "macs") and metric not in (limit.metric for limit in self.box):
             return Spread(metric, smallest, largest)
+        doing(f"counting the layouts by {metric}")
         try:
             edges, layouts = budget.distribution(self.chain, metric, bins)
         except SpecError as error:

@@ -17,6 +17,7 @@ from archspec.spec.schema import ArchSpec
 from archspec.tree.trace import trace
 from archspec.tree.tree import plant_head
 from blocks.layers.maps import MapsLayer
+from search.inputs import Input, code_of
 from search.plugins import find_class, parse_config
 from search.seeding import torch_generator
 from search.tasks.classification import Classification
@@ -127,6 +128,14 @@ class Dataset(BaseModel, ABC):
             raise FieldError("head", rule)
         if classes != wanted:
             raise FieldError("head", f"must have the data set's {wanted} classes, not {classes}")
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Files, and code that is not archspec's, that its images depend on beside these options.
+
+        Asked once when a run begins or goes on, by the process that conducts it; it may read the disk. SpecError where
+        the files cannot be read.
+        """
+        return code_of(type(self), "data set")
 
     @abstractmethod
     def load(self) -> Splits:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import final
 
 from archspec.documents.paths import suggest
+from archspec.documents.safe_text import printable
 from archspec.documents.shipped import Shelf
 from archspec.errors import FieldError, SpecError
 
@@ -75,7 +76,8 @@ def parse_table(lines: Iterable[str], source: str) -> TrainedLayouts:
     try:
         missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
         if missing:
-            raise SpecError(f"a table needs the column {missing[0]}", source=source, line=1)
+            has = ", ".join(printable(name[:40]) for name in (reader.fieldnames or ())[:8]) or "none"
+            raise SpecError(f"a table needs the column {missing[0]} (it has {has})", source=source, line=1)
         rows: dict[str, dict[int, TrainedLayout]] = {}
         for record in reader:
             digest, row = _row(record, source, reader.line_num)
@@ -112,5 +114,8 @@ def _share(record: Mapping[str, str | None], name: str, source: str, line: int) 
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise SpecError(f"must be a number from 0 to 1, not {text!r:.40}", field=name, source=source, line=line)
+        percent = f": {text} looks like per cent: divide by 100" if 1 < value <= 100 else ""
+        raise SpecError(
+            f"must be a number from 0 to 1, not {text!r:.40}{percent}", field=name, source=source, line=line
+        )
     return value

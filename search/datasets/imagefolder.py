@@ -1,5 +1,6 @@
 """Images of one's own, in class folders."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, final
 
@@ -7,8 +8,10 @@ from pydantic import Field
 
 from archspec.errors import SpecError
 from search.data.dataset import Dataset, DatasetSplit, Splits
-from search.data.image_folders import Files, find_folders, split_files
+from search.data.folder_content import digest_images
+from search.data.image_folders import Files, Folders, ImageSplits, find_folders, split_files
 from search.data.image_split import Framing, ImageSplit
+from search.inputs import Input
 
 
 @final
@@ -46,20 +49,34 @@ class ImageFolder(Dataset):
     @property
     def classes(self) -> int:
         """Number of class folders; SpecError where `path` does not hold such, unless `num_classes` says it."""
-        return len(find_folders(self._root()).classes) if self.num_classes is None else self.num_classes
+        return len(self.folders.classes) if self.num_classes is None else self.num_classes
+
+    @cached_property
+    def folders(self) -> Folders:
+        """The classes and splits in the folder; SpecError where it holds no such, or a class without images."""
+        return find_folders(self._root())
 
     @property
     def benchmark(self) -> str | None:
         return self.protocol
 
+    def inputs(self) -> tuple[Input, ...]:
+        shares = {"validation": self.validation, "test": self.test}
+        fields = type(self).model_fields
+        options = ", ".join(f"{name} {value:g}" for name, value in shares.items() if value != fields[name].default)
+        name = f"images in {self.path}{f' ({options})' if options else ''}"
+        return (digest_images(name, self._root(), self._files()),)
+
     def load(self) -> Splits:
+        files = self._files()
+        return Splits(*(self._split(part) for part in (files.train, files.validation, files.test)))
+
+    def _files(self) -> ImageSplits:
         folders = find_folders(self._root())
         if self.num_classes not in (None, len(folders.classes)):
             rule = f"must be the number of class folders, {len(folders.classes)}, not {self.num_classes}"
             raise SpecError(rule, field="num_classes", source=self.path)
-        files = split_files(folders, self.validation, self.test)
-        train, validation, test = (self._split(part) for part in files)
-        return Splits(train, validation, test)
+        return split_files(folders, self.validation, self.test)
 
     def _root(self) -> Path:
         return Path(self.path).expanduser()

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, cast, final
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import PlainLine, printable
 from archspec.errors import Interrupted, RunError
 from archspec.spec.schema import ArchSpec
-from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
+from search.inputs import Input, digest_file
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import parse_config
 from search.processes.folder_lock import lock_output
 from search.processes.supervised import SupervisedCommand
 
 POLL_SECONDS = 0.1
+PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""How the files of compiled programs begin: of Linux, Windows and macOS."""
+WANTED = 'a JSON object such as {"accuracy": 0.8172}'
+SHOWN = 120
+"""Characters of a last line that are shown where it is not what it should be."""
 
 
 @final
@@ -34,13 +44,17 @@ class Command(Evaluator):
 
     type: Literal["command"] = "command"
     command: tuple[str, ...] = Field(min_length=1, description="program and arguments")
-    resolution: int = Field(
-        default=224, gt=0, le=16384, strict=True, description="side of the image for which costs are stated"
+    resolution: int | None = Field(
+        default=None,
+        gt=0,
+        le=16384,
+        strict=True,
+        description="side of the image for which costs are stated; null for the space's own",
     )
     timeout: float = Field(
         default=86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
     )
-    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    label: PlainLine = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )
@@ -69,7 +83,14 @@ class Command(Evaluator):
         return {"name": "accuracy", "label": self.label, "dataset": "command", "benchmark": self.benchmark}
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        return spec.at(self.resolution)
+        return at_resolution(spec, self.resolution)
+
+    def settled(self, resolution: int) -> Evaluator:
+        return self if self.resolution is not None else self.model_copy(update={"resolution": resolution})
+
+    def inputs(self) -> tuple[Input, ...]:
+        files = {str(path): digest_file(path) for path in named_files(self.command)}
+        return (Input("code", "files of the command", "file", files),) if files else ()
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         return parse_config({**self.model_dump(), **changes}, "evaluator", lambda tag: Command)
@@ -129,21 +150,61 @@ class CommandSession(Session):
             "spec": str(task.folder.parent / "spec.yaml"),
             "folder": str(task.folder),
             "seed": str(task.seed),
-            "resolution": str(self.config.resolution),
+            "resolution": _side(task.spec),
             "split": "test" if task.final else "validation",
         }
         pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
         return [pattern.sub(lambda match: values[match[1]], argument) for argument in self.config.command]
 
 
+def _side(spec: ArchSpec) -> str:
+    """The side of the image, or `HEIGHTxWIDTH` of one that is no square."""
+    return str(spec.image) if isinstance(spec.image, int) else "x".join(map(str, spec.image))
+
+
+def named_files(command: Sequence[str]) -> list[Path]:
+    """The files that a command names, as far as they are there: a script, a configuration, the module behind `-m`.
+
+    Words of an argument that is itself a command line (`bash -c "python train.py"`) and what stands behind `=` are
+    looked at, too; compiled programs and folders are not.
+    """
+    words = [word for argument in command for word in (argument, *_words(argument))]
+    names = [name for word in words for name in (word, word.partition("=")[2])]
+    modules = [word.replace(".", "/") for before, word in pairwise(words) if before == "-m"]
+    names += [name for module in modules for name in (f"{module}.py", f"{module}/__main__.py")]
+    return [path for name in dict.fromkeys(names) if name and "{" not in name and _holds_code(path := Path(name))]
+
+
+def _holds_code(path: Path) -> bool:
+    """Whether there is a file that people write, and not a program such as the interpreter."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) not in PROGRAMS
+    except OSError:  # may be run, and not read
+        return False
+
+
+def _words(argument: str) -> list[str]:
+    try:
+        return shlex.split(argument) if " " in argument else []
+    except ValueError:  # a quote that is not closed
+        return []
+
+
 def _last_line(text: str, place: str) -> dict[str, Any]:
-    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    if not last:
+        raise RunError(f"the command printed nothing; its last line must be {WANTED} (see {place})")
     try:
         record = json.loads(last)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise RunError(f"the command's last line must be a JSON object, not {last!r:.60} (see {place})")
+        shown = printable(last if len(last) <= SHOWN else f"{last[:SHOWN]}...")
+        quotes = "; JSON wants double quotes: print(json.dumps(record))" if last.startswith("{'") else ""
+        raise RunError(f"the command's last line must be {WANTED}{quotes}, not: {shown} (see {place})")
     return cast("dict[str, Any]", record)
 
 

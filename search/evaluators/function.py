@@ -9,10 +9,12 @@ from typing import Any, Literal, SupportsFloat, cast, final
 from pydantic import Field, PrivateAttr
 
 from archspec.cost.metrics import Metric
+from archspec.documents.safe_text import PlainLine
 from archspec.errors import RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
-from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
+from search.inputs import Input, code_of
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import check_portable, parse_config
 
@@ -41,7 +43,7 @@ class FunctionEvaluator(Evaluator):
         strict=True,
         description="side of the image for which costs are stated; null for the space's own",
     )
-    label: str = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
+    label: PlainLine = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )
@@ -93,7 +95,10 @@ class FunctionEvaluator(Evaluator):
             check_portable(call, workers)
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
-        return spec.at(self.resolution or spec.resolution)
+        return at_resolution(spec, self.resolution)
+
+    def inputs(self) -> tuple[Input, ...]:
+        return code_of(self._bound(), "function")
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         if not changes:

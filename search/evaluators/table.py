@@ -15,6 +15,7 @@ from archspec.spec.short_code import encode
 from search.data.dataset import AnyDataset, parse_dataset
 from search.data.trained_layouts import TrainedLayout, TrainedLayouts, load_table
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.inputs import Input, digest_text
 from search.plugins import parse_config
 
 
@@ -67,6 +68,10 @@ class Lookup(Evaluator):
         if spec.digest not in self.content.rows:
             raise FieldError("", self._lacks(spec))
         return spec
+
+    def inputs(self) -> tuple[Input, ...]:
+        layouts = {digest: digest_text(repr(rows)) for digest, rows in self.content.rows.items()}
+        return (Input("table", f"table {self.table}", "layout", layouts),)
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         return parse_config({**self.model_dump(), **changes}, "evaluator", lambda tag: Lookup)

@@ -13,6 +13,7 @@ from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.inputs import Input
 from search.plugins import first_problem
 from search.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
@@ -60,6 +61,9 @@ class Train(Evaluator):
         if self.recipe.distill is not None:
             check_head(plant_head(spec)[0])
         return spec
+
+    def inputs(self) -> tuple[Input, ...]:
+        return self.data.inputs()
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         try:

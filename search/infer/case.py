@@ -11,8 +11,10 @@ from typing import Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from archspec.documents.kinds import CASE, refuse_kind
 from archspec.documents.paths import Place, format_path, suggest
 from archspec.documents.reader import Document, is_file_name
+from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.documents.shipped import Shelf
 from archspec.documents.wording import show
 from archspec.edits.edit import edit
@@ -41,8 +43,8 @@ class _ChoiceFile(_Strict):
     path: str | None = None
     paths: list[str] | None = Field(default=None, min_length=1)
     times: str | None = None
-    values: list[Label] | None = Field(default=None, min_length=1)
-    options: dict[str, dict[str, Any]] | None = Field(default=None, min_length=1)
+    values: list[PlainLine | int | float | bool | None] | None = Field(default=None, min_length=1)
+    options: dict[PlainLine, dict[str, Any]] | None = Field(default=None, min_length=1)
 
 
 @final
@@ -68,20 +70,20 @@ class _CellFile(_Cell):
 
 @final
 class _ExcludedFile(_Cell):
-    reason: str = Field(min_length=1)
+    reason: PlainText = Field(min_length=1)
 
 
 @final
 class _CaseFile(_Strict):
-    name: str = "unnamed"
-    description: str = ""
+    name: PlainLine = "unnamed"
+    description: PlainText = ""
     macs: Literal["paper_macs", "macs"] = "paper_macs"
     tolerance: dict[Quantity, Any] = Field(default_factory=dict[Quantity, Any])
-    choices: dict[str, _ChoiceFile] = Field(min_length=1, max_length=30)
-    specs: dict[str, _SpecFile] = Field(min_length=1)
+    choices: dict[PlainLine, _ChoiceFile] = Field(min_length=1, max_length=30)
+    specs: dict[PlainLine, _SpecFile] = Field(min_length=1)
     cells: list[_CellFile] = Field(min_length=1)
     excluded: list[_ExcludedFile] = Field(default_factory=list[_ExcludedFile])
-    known: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
+    known: dict[PlainLine, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
 
     @field_validator("choices", mode="before")
     @classmethod
@@ -185,11 +187,13 @@ def parse_case(document: Document) -> Case:
         SpecError: a rule is broken.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, CASE)
         rule = f"must be a mapping with choices, specs and cells, not {show(document.data)}"
         raise SpecError(rule, source=document.source, line=1)
     try:
         found = _CaseFile.model_validate(document.data)
     except ValidationError as error:
+        refuse_kind(document, CASE)
         raise explain(error, document, {(): set(_CaseFile.model_fields)}) from None
     return _Reader(found, document).case()
 

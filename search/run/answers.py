@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 
 from search.attributes import metric_attributes
 from search.evaluator import Metrics
+from search.study.config import StudyConfig
 from search.train.curve import read_curve
 
 Item = TypeVar("Item")
 
+TESTING = ("train", "table")
+"""Evaluators that score finalists on the test split by themselves; others are a user's own code."""
 MAX_EPOCHS = 100
 """Epochs of a curve that a journal keeps; of a longer one, evenly spaced ones with both ends."""
 
@@ -46,6 +49,25 @@ def intermediate_values(attrs: Mapping[str, Any], objectives: Sequence[str]) -> 
     """
     curve: Sequence[Mapping[str, Any]] = attrs.get("curve", ())
     return {row["epoch"]: row["val_accuracy"] for row in curve} if tuple(objectives) == ("accuracy",) else {}
+
+
+def untested_note(config: StudyConfig, metrics: Metrics) -> str:
+    """A line on the first answer of a search whose finalists may get no test figure; empty where they do.
+
+    Args:
+        config: what was asked.
+        metrics: the first answer. It is of the validation split, so that it need not hold `test_accuracy` itself.
+    """
+    kind = config.evaluator.type
+    if not config.final.seeds or "test_accuracy" in metrics or kind in TESTING:
+        return ""
+    if kind == "command":
+        return (
+            "note: this answer holds no test_accuracy, and need not: its split is validation. For finalists, whose "
+            "{split} is test, print test_accuracy too; without it they are recorded without a test figure"
+        )
+    place = "what the function returned" if kind == "function" else "this answer"
+    return f"note: {place} holds no test_accuracy; finalists whose answer has none are recorded without a test figure"
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -7,21 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
-from optuna.study import Study
-from optuna.trial import TrialState, create_trial
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from archspec.documents.wording import plural
+from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
+from search.attributes import recorded_metrics
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
+from search.run.journal import MAX_ATTEMPTS, failed_for_good, killed_worker
 from search.run.proposals import FINAL, Phase, encode_order, write_spec
 from search.run.worker import Order, Report
 from search.space.holes import Params
 from search.space.space import Space
 from search.study.config import StudyConfig
 
+Key = tuple[str, int]
+"""Digest and seed of a final training."""
+
 
 @final
 class FinalPhase(Phase):
     """Finalists and anchors, each re-trained with fresh seeds and scored on the test split.
+
+    One that ends with its worker is trained again, up to `MAX_ATTEMPTS` workers, over restarts too.
 
     Args:
         study: the Optuna study `final`, which receives finished evaluations only.
@@ -29,7 +38,10 @@ class FinalPhase(Phase):
         finalists: canonical specs of the front, in order.
         anchors: specs to compare with, by name.
         root: folder of the run.
+        retry_failed: train once more what failed for good before.
     """
+
+    title, noun = "finalists", "finalists"
 
     def __init__(
         self,
@@ -38,55 +50,163 @@ class FinalPhase(Phase):
         finalists: Sequence[ArchSpec],
         anchors: dict[str, ArchSpec],
         root: Path,
+        *,
+        retry_failed: bool = False,
     ) -> None:
+        super().__init__()
         self.study, self.config, self.root = study, config, root
         self._roles: dict[str, dict[str, str]] = {}
         self._orders: list[Order] = []
-        known = {(t.user_attrs["digest"], t.user_attrs["seed"]) for t in study.get_trials(deepcopy=False)}
+        self._asked: list[Key] = []
+        trials = study.get_trials(deepcopy=False)
+        self._done = {_key(trial) for trial in trials if trial.state == TrialState.COMPLETE}
+        self._failures = {_key(trial): trial for trial in failed_for_good(study) if _key(trial) not in self._done}
+        self._workers: dict[Key, int] = {}
+        """Workers that each training has ended with, since it was tried anew."""
+        for trial in trials:
+            if trial.user_attrs.get("requeued"):
+                self._workers[_key(trial)] = int(trial.user_attrs.get("attempt", 1))
+        self._reasons = {key: str(trial.user_attrs.get("failure", "")) for key, trial in self._failures.items()}
         specs = [(spec, {"role": "front"}) for spec in finalists]
         specs += [(spec, {"role": "anchor", "anchor": name}) for name, spec in anchors.items()]
-        self._total = 0
         for seed in (config.seed + 1 + index for index in range(config.final.seeds)):
             for spec, role in specs:
                 if self._roles.setdefault(spec.digest, role) is not role and role["role"] == "anchor":
                     continue  # an anchor that is on the front is trained once
-                self._total += 1
-                if (spec.digest, seed) not in known:
+                key = (spec.digest, seed)
+                self._asked.append(key)
+                if key not in self._done and (retry_failed or key not in self._failures):
                     write_spec(spec, root)
                     run = f"final-seed{seed}"
                     self._orders.append(Order(spec.canonical(), spec.digest, seed, run, FINAL, final=True))
+        self.retried = sum((order.digest, order.seed) in self._failures for order in self._orders)
         self._orders.reverse()
-        self._left = len(self._orders)
 
     @property
     def progress(self) -> tuple[int, int]:
-        return self._total - self._left, self._total
+        """Trainings recorded, and wanted."""
+        return sum(key in self._done for key in self._asked), len(self._asked)
 
     def next_order(self) -> Order | None:
         return self._orders.pop() if self._orders else None
 
     def finish(self, order: Order, report: Report) -> str:
-        self._left -= 1
+        key = (order.digest, order.seed)
         attrs: dict[str, Any] = {"digest": order.digest, "seed": order.seed, "code": encode_order(order)}
         attrs |= self._roles[order.digest]
+        if key in self._failures:
+            attrs |= {"requeued_from": self._failures[key].number}
+        name = f"finalist, seed {order.seed}"
         if report.kind == "done" and report.metrics is not None:
             attrs |= answer_attributes(report.metrics, order.folder(self.root))
             value = float(report.metrics["accuracy"])
             course = intermediate_values(attrs, ["accuracy"])
             self.study.add_trial(create_trial(value=value, user_attrs=attrs, intermediate_values=course))
-            test = report.metrics.get("test_accuracy", math.nan)
-            return f"finalist, seed {order.seed}: test {self.config.evaluator.quality} {test:.4f}  {attrs['code']}"
+            self._done.add(key)
+            self._reasons.pop(key, None)
+            test, quality = report.metrics.get("test_accuracy", math.nan), self.config.evaluator.quality
+            score = f"{quality} {value:.4f}, no test figure" if math.isnan(test) else f"test {quality} {test:.4f}"
+            return f"{name}: {score}  {attrs['code']}"
+        self._reasons[key] = report.text
+        fate = ""
         if report.kind == "failed":
-            attrs |= {"failure": report.text, **curve_attributes(order.folder(self.root))}
-            self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))
-        return f"finalist, seed {order.seed}, {report.kind}: {report.text}"
+            self._fail(order, attrs, report.text)
+        elif killed_worker(report.text):
+            count = self._workers[key] = (self._workers.get(key, 0) if key not in self._failures else 0) + 1
+            again = count < MAX_ATTEMPTS
+            self._fail(order, attrs | {"attempt": count} | ({"requeued": True} if again else {}), report.text)
+            fate = (
+                f"; tried again (attempt {count + 1} of {MAX_ATTEMPTS})"
+                if again
+                else f"; given up after {count} workers"
+            )
+            if again:
+                self._failures.pop(key, None)
+                self._orders.insert(0, order)  # behind the others, which may not end like this one
+        return f"{name}, {report.kind}: {report.text}{fate}  {attrs['code']}"
+
+    def closing(self) -> list[str]:
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        metrics = [recorded_metrics(trial.user_attrs) for trial in trials if _key(trial) in self._asked]
+        untested = sum("test_accuracy" not in one for one in metrics)
+        if not untested:
+            return []
+        count = "1 finalist has" if untested == 1 else f"{untested} finalists have"
+        return [f"note: {count} no test figure (no test_accuracy in the answer): reports show validation alone"]
+
+    def missing(self) -> str:
+        """The number of finalists that are not recorded, and the reason; empty where all are."""
+        keys = [key for key in self._asked if key not in self._done]
+        if not keys:
+            return ""
+        reasons = [self._reasons[key] for key in keys if key in self._reasons]
+        failed = f", {len(reasons)} failed; the last: {reasons[-1]}" if reasons else ""
+        return f"{len(keys)} of {plural(len(self._asked), 'finalist')} not recorded{failed}"
+
+    def _fail(self, order: Order, attrs: dict[str, Any], reason: str) -> None:
+        attrs |= {"failure": reason, **curve_attributes(order.folder(self.root))}
+        self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attrs))
 
 
-def front_specs(study: Study, config: StudyConfig, space: Space) -> list[ArchSpec]:
-    """The specs of the study's Pareto front by ascending cost, thinned to `final.members`."""
+def front_specs(
+    study: Study, config: StudyConfig, space: Space, recorded: Sequence[str] = (), place: str = "journal.log"
+) -> list[ArchSpec]:
+    """The specs of the study's Pareto front that are re-trained, by ascending cost; see `choose_members`.
+
+    Args:
+        study: the search.
+        config: what was asked.
+        space: the parsed space.
+        recorded: digests of layouts that were re-trained before.
+        place: the journal, for messages.
+
+    Raises:
+        RunError: a trial whose parameters are not those of its layout.
+    """
+    specs: list[ArchSpec] = []
+    for trial in choose_members(study, config.final.members, recorded):
+        # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
+        params: Params = trial.user_attrs.get("placed", trial.params)
+        try:
+            spec = config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec)
+        except (KeyError, TypeError, SpecError, FieldError) as error:
+            reason = f"no parameter {error}" if isinstance(error, KeyError) else f"parameters of no layout: {error}"
+            raise RunError(f"{place}: damaged: trial {trial.number} of search has {reason}; kept as it is") from None
+        if spec.digest != trial.user_attrs["digest"]:
+            rule = f"is of layout {trial.user_attrs['digest']}, but its parameters are those of {spec.digest}"
+            raise RunError(f"{place}: damaged: trial {trial.number} of search {rule}; kept as it is")
+        specs.append(spec)
+    return specs
+
+
+def choose_members(study: Study, count: int, recorded: Sequence[str] = ()) -> list[FrozenTrial]:
+    """At most `count` trials of the front, one per layout, by ascending cost.
+
+    Always among them: the best of each objective, in the order of the objectives; then layouts that were re-trained
+    before. The rest are spread evenly over the front, both ends among them.
+
+    Args:
+        study: the search.
+        count: most members.
+        recorded: digests of layouts that were re-trained before.
+    """
     trials = sorted(study.best_trials, key=lambda trial: tuple(reversed(trial.values)))
-    distinct = {trial.user_attrs["digest"]: trial for trial in trials if "digest" in trial.user_attrs}
-    chosen = spread(list(distinct.values()), config.final.members)
-    # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
-    placed: list[Params] = [trial.user_attrs.get("placed", trial.params) for trial in chosen]
-    return [config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec) for params in placed]
+    front = list({trial.user_attrs["digest"]: trial for trial in trials if "digest" in trial.user_attrs}.values())
+    if len(front) <= count:
+        return front
+    signs = [-1 if one == StudyDirection.MAXIMIZE else 1 for one in study.directions]
+    losses = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in front]
+    places = range(len(front))
+    best = [min(places, key=lambda at, k=k: (losses[at][k], losses[at])) for k in range(len(signs))]
+    known = [at for at in places if front[at].user_attrs["digest"] in recorded]
+    wanted = list(dict.fromkeys([*best, *known]))[:count]
+    chosen = set(spread(places, count))
+    for place in wanted:
+        if place not in chosen:  # in place of the nearest that nothing speaks for
+            chosen.remove(min(sorted(chosen.difference(wanted)), key=lambda at, p=place: abs(at - p)))
+            chosen.add(place)
+    return [front[at] for at in sorted(chosen)]
+
+
+def _key(trial: FrozenTrial) -> Key:
+    return str(trial.user_attrs.get("digest", "")), int(trial.user_attrs.get("seed", -1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +10,19 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from archspec.cost.metrics import Direction, Metric, find_metric
+from archspec.documents.journal import open_journal
+from archspec.documents.os_errors import unwritable
+from archspec.documents.output import append_bytes
 from archspec.errors import RunError, SpecError
 
 MAX_ATTEMPTS = 3
 """Workers that one layout may kill."""
+REMEDY = "moved away, the same command begins a new one from the results in artifacts/"
+"""What to do with a journal that cannot be read."""
 
 
 def lock_run(root: Path) -> FileLock:
@@ -27,6 +30,7 @@ def lock_run(root: Path) -> FileLock:
 
     Raises:
         SpecError: another process holds it, or the folder cannot be written.
+        RunError: the disk is full.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -35,7 +39,7 @@ def lock_run(root: Path) -> FileLock:
     except Timeout:
         raise SpecError("another archspec process is at work on this run", source=str(root)) from None
     except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(root)) from None
+        raise unwritable(error, root) from None
     return lock
 
 
@@ -44,17 +48,17 @@ def open_storage(root: Path) -> JournalStorage:
 
     Raises:
         RunError: the journal is damaged; it is left as it is.
+        OSError: it cannot be read or written.
     """
     path = root / "journal.log"
     if path.exists():
         _cut_torn_line(path)
-        _check_lines(path)
-    # A killed process may have left the backend's own lock; the run's lock says that nobody holds it.
+    # A killed process may have left a lock of Optuna's own; the run's lock says that nobody holds it.
     Path(f"{path}.lock").unlink(missing_ok=True)
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
-    except (KeyError, ValueError, TypeError, AssertionError) as error:
-        raise RunError(f"{path}: damaged: {type(error).__name__}: {error}; kept as it is") from None
+        return open_journal(path)
+    except RunError as error:
+        raise RunError(f"{error} ({REMEDY})" if "damaged" in str(error) else str(error)) from None
 
 
 def open_study(
@@ -95,6 +99,21 @@ def queued_again(study: Study) -> frozenset[int]:
     return frozenset(trial.user_attrs["requeued_from"] for trial in trials if "requeued_from" in trial.user_attrs)
 
 
+def failed_for_good(study: Study) -> list[FrozenTrial]:
+    """Trials that failed, that are not tried again, and whose evaluation no other trial completed."""
+    again = queued_again(study)
+    trials = study.get_trials(deepcopy=False)
+    done = {_evaluation(trial) for trial in trials if trial.state == TrialState.COMPLETE}
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL and not trial.user_attrs.get("requeued")]
+    return [trial for trial in failed if trial.number not in again and _evaluation(trial) not in done]
+
+
+def _evaluation(trial: FrozenTrial) -> tuple[object, ...]:
+    """What is evaluated once; a trial that was given up before it had a layout is alone."""
+    attrs = trial.user_attrs
+    return (attrs["digest"], attrs.get("run"), attrs.get("seed")) if "digest" in attrs else (trial.number,)
+
+
 def waiting(study: Study) -> list[FrozenTrial]:
     """Trials that are queued: the study answers with them before it asks its sampler."""
     return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
@@ -127,8 +146,8 @@ def requeue(
     attrs: dict[str, Any],
     kept: dict[str, Any],
     reason: str,
-) -> None:
-    """Record a running trial as failed, and queue it again unless it keeps killing its worker.
+) -> bool:
+    """Record a running trial as failed, and queue it again unless it keeps killing its worker; whether it is queued.
 
     Args:
         storage: of the study; a trial of a process that is gone has no Trial object here.
@@ -139,12 +158,40 @@ def requeue(
         kept: attributes that the new trial takes over.
         reason: why the trial ended.
     """
-    attempt = int(attrs.get("attempt", 1)) + ("worker died" in reason)
+    attempt = int(attrs.get("attempt", 1)) + killed_worker(reason)
     again = bool(queued) and attempt <= MAX_ATTEMPTS
     annotate(storage, study, number, {"failure": reason} | ({"requeued": True} if again else {}))
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)
+    return again
+
+
+def killed_worker(reason: str) -> bool:
+    """Whether an evaluation ended with its worker, which counts as one of its `MAX_ATTEMPTS`."""
+    return "worker died" in reason
+
+
+def copy_start_up(source: Study, target: Study, count: int) -> None:
+    """Give a new baseline the trials that the search itself drew uniformly at random, up to `count`."""
+    if target.get_trials(deepcopy=False):
+        return
+    drawn = [
+        trial
+        for trial in source.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trial.user_attrs.get("arm") == "random" and "duplicate_of" not in trial.user_attrs
+    ]
+    for trial in drawn[:count]:
+        attrs = {**trial.user_attrs, "copied_from": trial.number}
+        target.add_trial(
+            create_trial(
+                params=trial.params,
+                distributions=trial.distributions,
+                values=trial.values,
+                user_attrs=attrs,
+                intermediate_values=trial.intermediate_values,
+            )
+        )
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -152,18 +199,6 @@ def _cut_torn_line(path: Path) -> None:
     if not data or data.endswith(b"\n"):
         return
     whole = data.rfind(b"\n") + 1
-    with path.with_suffix(".torn").open("ab") as file:
-        file.write(data[whole:] + b"\n")
+    append_bytes(path.with_suffix(".torn"), data[whole:] + b"\n")
     with path.open("r+b") as file:
         file.truncate(whole)
-
-
-def _check_lines(path: Path) -> None:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = None
-            if not isinstance(entry, dict) or "op_code" not in entry:
-                raise RunError(f"{path}:{number}: damaged: not an entry of an Optuna journal; kept as it is")

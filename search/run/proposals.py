@@ -13,17 +13,28 @@ from typing import Any, cast, final
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.cost.metrics import find_metric
+from archspec.documents.output import write_text
+from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.attributes import metric_attributes, recorded_metrics
 from search.evaluator import Metrics
-from search.run.answers import answer_attributes, curve_attributes, intermediate_values
-from search.run.journal import find_trial, note, requeue, unfinished, waiting
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values, untested_note
+from search.run.journal import (
+    MAX_ATTEMPTS,
+    failed_for_good,
+    find_trial,
+    note,
+    queued_again,
+    requeue,
+    unfinished,
+    waiting,
+)
 from search.run.worker import Order, Report
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
@@ -37,7 +48,27 @@ MAX_FRUITLESS = 200
 
 
 class Phase(ABC):
-    """A source of orders."""
+    """A source of orders.
+
+    Attributes:
+        title: of this part of a run, for people.
+        noun: what its orders are, in the plural.
+    """
+
+    title: str
+    noun: str
+
+    def __init__(self) -> None:
+        self._said = list[str]()
+
+    def take_lines(self) -> list[str]:
+        """Lines for people on what was answered without an order, or beside one, since this was asked last."""
+        said, self._said = self._said, []
+        return said
+
+    def closing(self) -> list[str]:
+        """Lines for people at the end of this part of the run."""
+        return []
 
     @abstractmethod
     def next_order(self) -> Order | None:
@@ -87,16 +118,21 @@ class SearchPhase(Phase):
         trials: int,
         random: bool = False,
     ) -> None:
+        super().__init__()
         self.study, self.storage, self.config, self.space, self.root = study, storage, config, space, root
         self.wanted, self.random = trials, random
+        self.title, self.noun = ("random baseline", "layouts of the baseline") if random else ("search", "layouts")
         self._flights: dict[str, _Flight] = {}
         self._records: dict[str, FrozenTrial] = {}
         self._done = 0
         self._exhausted = False
+        again = queued_again(study)
         for trial in study.get_trials(deepcopy=False):
-            self._remember(trial)
+            if trial.number not in again or trial.state == TrialState.COMPLETE:
+                self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+        self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
         problem = _pose(config, space, config.seed + len(study.trials))
         self._start_up = open_start_up(problem)
@@ -106,15 +142,59 @@ class SearchPhase(Phase):
 
     @property
     def progress(self) -> tuple[int, int]:
-        return self._done, self.wanted
+        """Layouts evaluated, and wanted; no more than there are."""
+        wanted = self._known if self.exhausted else self.wanted
+        return self._done, max(self._done, wanted)
+
+    @property
+    def _known(self) -> int:
+        """Layouts that were evaluated, or cannot be."""
+        return len(self._records)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the space has no further layout, as far as proposals find."""
+        return not self._flights and (self._exhausted or self._known >= self._layouts) and self._done < self.wanted
+
+    def closing(self) -> list[str]:
+        if not self.exhausted:
+            return []
+        failed = self._known - self._done
+        counts = f"{self._done:,} of {plural(self._layouts, 'layout')} evaluated" + (
+            f", {failed} failed" * bool(failed)
+        )
+        why = "" if self._known >= self._layouts else f"; the last {MAX_FRUITLESS} proposals were all known"
+        text = f"{self.title}: the space is exhausted ({counts}{why}), before the {self.wanted:,} trials asked for"
+        if self.random:
+            text += ". Search and baseline saw the same layouts: comparing them says nothing of the sampler"
+        elif self.config.baseline:
+            text += ". The random baseline can draw no others, so that comparing with it says nothing of the sampler"
+        return [text]
+
+    def retry_failed(self) -> int:
+        """Queue the layouts that failed for good once more; how many. Their trials stay, and count no longer.
+
+        What comes of them is evaluated beyond the trials wanted where those are there already.
+        """
+        failed = [trial for trial in failed_for_good(self.study) if self._records.get(_digest(trial)) is trial]
+        for trial in failed:
+            attrs = trial.user_attrs
+            queued = attrs.get("queued", trial.params)
+            kept = {"queued": queued, "requeued_from": trial.number}
+            kept |= {"arm": attrs["arm"]} if "arm" in attrs else {}
+            self.study.enqueue_trial(queued, user_attrs=kept)
+            del self._records[attrs["digest"]]
+        self._retries += len(failed)
+        return len(failed)
 
     def next_order(self) -> Order | None:
-        if self._exhausted or self._done + len(self._flights) >= self.wanted:
+        if self._exhausted or (self._done + len(self._flights) >= self.wanted and not self._retries):
             return None
         if len(self._records) + len(self._flights) >= self._layouts:
             return None  # every layout is known or under way
         for _ in range(MAX_FRUITLESS):
             trial = self._ask()
+            self._retries -= self._is_retry(trial)
             order = self._place(trial)
             if order is not None:
                 return order
@@ -127,24 +207,41 @@ class SearchPhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             values = _values(self.config.objectives, report.metrics)
             if all(math.isfinite(value) for value in values):
+                if not self._done and not self.random and (said := untested_note(self.config, report.metrics)):
+                    self._said.append(said)
                 self._complete(flight.trial, order, report.metrics, values)
                 for twin in flight.twins:
                     self._copy(twin, number, report.metrics, values)
-                return f"trial {number}: {_describe(self.config, values)}  {encode_order(order)}"
-            report = Report("failed", f"objectives are not finite: {_describe(self.config, values)}")
+                return f"{self._name(flight.trial)}: {_describe(self.config, values)}  {encode_order(order)}"
+            lacking = [name for name in self.config.objectives if name not in report.metrics]
+            rule = f"the answer lacks {', '.join(lacking)}" if lacking else "objectives are not finite"
+            report = Report("failed", f"{rule}: {_describe(self.config, values)}")
         interrupted = report.kind == "interrupted"
         for twin in flight.twins:
+            self._said.append(f"{self._name(twin)} {report.kind}: the same layout as trial {number}")
             twin.set_user_attr("failure", report.text)
             if interrupted:  # the layout is queued again below: its failure here says nothing about it
                 twin.set_user_attr("requeued", True)
             self.study.tell(twin, state=TrialState.FAIL)
         if interrupted:
-            self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
-        else:
-            note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
-            self.study.tell(flight.trial, state=TrialState.FAIL)
-            self._remember(find_trial(self.study, number))
-        return f"trial {number} {report.kind}: {report.text}"
+            again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
+            fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
+            return f"{self._name(flight.trial)} interrupted: {report.text}; {fate}"
+        note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
+        self.study.tell(flight.trial, state=TrialState.FAIL)
+        self._remember(find_trial(self.study, number))
+        return f"{self._name(flight.trial)} {report.kind}: {report.text}"
+
+    def _name(self, trial: Trial | FrozenTrial) -> str:
+        return f"{'baseline trial' if self.random else 'trial'} {trial.number}"
+
+    def _is_retry(self, trial: Trial | FrozenTrial) -> bool:
+        """Whether a trial tries once more what failed for good, beyond the trials that are wanted."""
+        before = trial.user_attrs.get("requeued_from")
+        if before is None:
+            return False
+        earlier = find_trial(self.study, before)
+        return self._is_retry(earlier) if earlier.user_attrs.get("requeued") else True
 
     def _ask(self) -> Trial:
         queued = waiting(self.study)
@@ -178,6 +275,7 @@ class SearchPhase(Phase):
         except (SpecError, FieldError) as error:
             trial.set_user_attr("failure", f"impossible layout: {error}")
             self.study.tell(trial, state=TrialState.FAIL)
+            self._said.append(f"{self._name(trial)} failed: impossible layout: {error}")
             return None
         attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
         attrs |= self._session.notes(trial.number)
@@ -201,6 +299,7 @@ class SearchPhase(Phase):
             return
         trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
         self.study.tell(trial, state=TrialState.FAIL)
+        self._said.append(f"{self._name(trial)} failed: the same layout failed in trial {record.number}")
 
     def _complete(self, trial: Trial, order: Order, metrics: Metrics, values: list[float]) -> None:
         attrs = answer_attributes(metrics, order.folder(self.root)) | {"audited": "audited_macs" in metrics}
@@ -213,6 +312,7 @@ class SearchPhase(Phase):
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
         note(trial, {**metric_attributes(metrics), "duplicate_of": number})
         self.study.tell(trial, values)
+        self._said.append(f"{self._name(trial)}: duplicate of trial {number}: {_describe(self.config, values)}")
 
     def _remember(self, trial: FrozenTrial) -> None:
         attrs = trial.user_attrs
@@ -224,7 +324,7 @@ class SearchPhase(Phase):
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             self._records.setdefault(attrs["digest"], trial)
 
-    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> None:
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> bool:
         """Record a trial as failed and queue its parameters again, unless it keeps killing its worker.
 
         A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
@@ -232,8 +332,13 @@ class SearchPhase(Phase):
         """
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
         kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
-        requeue(self.storage, self.study, number, queued, attrs, kept, reason)
+        again = requeue(self.storage, self.study, number, queued, attrs, kept, reason)
         self._remember(find_trial(self.study, number))
+        return again
+
+
+def _digest(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get("digest", ""))
 
 
 def _pose(config: StudyConfig, space: Space, seed: int) -> Problem:
@@ -254,28 +359,6 @@ def _open(config: StudyConfig, problem: Problem) -> SamplerSession:
         return config.sampler.open(problem)
 
 
-def copy_start_up(source: Study, target: Study, count: int) -> None:
-    """Give a new baseline the trials that the search itself drew uniformly at random, up to `count`."""
-    if target.get_trials(deepcopy=False):
-        return
-    drawn = [
-        trial
-        for trial in source.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if trial.user_attrs.get("arm") == "random" and "duplicate_of" not in trial.user_attrs
-    ]
-    for trial in drawn[:count]:
-        attrs = {**trial.user_attrs, "copied_from": trial.number}
-        target.add_trial(
-            create_trial(
-                params=trial.params,
-                distributions=trial.distributions,
-                values=trial.values,
-                user_attrs=attrs,
-                intermediate_values=trial.intermediate_values,
-            )
-        )
-
-
 def suggest_option(trial: Trial, hole: Hole) -> Scalar:
     """Ask `trial` for the value of a hole: integers in a range as such, everything else as a category."""
     step = steps_by(hole)
@@ -290,7 +373,7 @@ def write_spec(spec: ArchSpec, root: Path) -> None:
     path = root / "artifacts" / spec.digest / "spec.yaml"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dump(spec), encoding="utf-8")
+        write_text(path, dump(spec))
 
 
 def encode_order(order: Order) -> str:
@@ -299,11 +382,11 @@ def encode_order(order: Order) -> str:
 
 
 def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
-    return [float(metrics[name]) for name in objectives]
+    return [float(metrics.get(name, math.nan)) for name in objectives]
 
 
 def _describe(config: StudyConfig, values: Sequence[float]) -> str:
     return ", ".join(
-        f"{title} {value:,.0f}" if metric.exact else f"{title} {value:.4f}"
+        f"{title} {value:,.0f}" if metric.exact and math.isfinite(value) else f"{title} {value:.4f}"
         for metric, title, value in zip(config.metrics, config.titles, values, strict=True)
     )

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
 
 from optuna.storages import JournalStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from archspec import __version__
+from archspec.documents.output import clear_partial
+from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator
 from search.processes.signals import heard_signals
 from search.run.finalists import FinalPhase, front_specs
 from search.run.in_process import InProcessPool
-from search.run.journal import lock_run, open_storage, open_study
+from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.pool import Pool
-from search.run.progress import ProgressDisplay, front_table
-from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase, copy_start_up
+from search.run.progress import ProgressDisplay, front_table, hint
+from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase
 from search.run.worker import Order, Report
 from search.run.workers import ProcessPool
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
 from search.study.recorded import STUDY, Compared, record_asked
+from search.study.recorded_inputs import record_inputs
 
 MAX_FAILURES_FIRST = 5
 
 
-def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float | None = None) -> bool:
+def conduct(
+    config: StudyConfig,
+    runs: Path,
+    *,
+    workers: int = 1,
+    timeout: float | None = None,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> bool:
     """Run or continue a study until its budget is spent.
 
     Args:
@@ -44,6 +56,8 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
         workers: processes on this machine.
         timeout: seconds after which the search proposes no further layout; its finalists are still trained. None for
             no limit.
+        retry_failed: evaluate once more the layouts, and train once more the finalists, that failed for good before.
+        quiet: say nothing on the way.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -51,7 +65,9 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     Raises:
         SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
             start; the sampler needs a package that is not installed.
-        RunError: a damaged journal, or no layout can be evaluated at all.
+        RunError: a damaged journal, no layout can be evaluated at all, a worker meets a full disk, or finalists are
+            not recorded in the end.
+        OSError: this process meets a full disk.
     """
     config.sampler.check_installed()
     root = runs / config.name
@@ -59,16 +75,27 @@ def conduct(config: StudyConfig, runs: Path, *, workers: int = 1, timeout: float
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
     check_ready(evaluators, workers)
     with lock_run(root):
+        clear_partial(root)
+        begun = (root / "journal.log").exists()
         _record(config, root)
+        said = record_inputs(root, config.inputs(), begun=begun)
         storage = open_storage(root)
-        summarize = partial(front_table, objectives=config.titles)
+        run = _Run(config, space, storage, root, timeout, retry_failed)
         with (
             open_pool(workers, evaluators, root) as pool,
-            ProgressDisplay(f"{config.name} in {root}", summarize) as screen,
+            ProgressDisplay(config.name, quiet=quiet) as screen,
         ):
-            finished = _run_arms(Conductor(pool, screen), config, space, storage, root, timeout)
-            screen.say(f"archspec report {root}" if finished else f"interrupted; archspec search {root} continues")
-            return finished
+            screen.say(run.header(workers))
+            for line in (*config.notes, *said):
+                screen.say(line)
+            finished = run.conduct(Conductor(pool, screen))
+            screen.close()
+            run.close(screen, finished=finished)
+        if finished and run.missing:
+            again = "`" + shlex.join(["archspec", "search", str(root), "--retry-failed"]) + "`"
+            how = "the same call with retry_failed=True" if config.evaluator.local else again
+            raise RunError(f"{root}: not finished: {run.missing}. {how[0].upper()}{how[1:]} tries again what failed")
+        return finished
 
 
 def check_ready(evaluators: Mapping[str, Evaluator], workers: int) -> None:
@@ -88,30 +115,92 @@ def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path) -> 
     return InProcessPool(evaluators, root) if workers == 1 else ProcessPool(workers, evaluators, root)
 
 
-def _run_arms(
-    conductor: Conductor,
-    config: StudyConfig,
-    space: Space,
-    storage: JournalStorage,
-    root: Path,
-    timeout: float | None,
-) -> bool:
-    search = _study(storage, "search", config)
-    if not conductor.run(SearchPhase(search, storage, config, space, root, trials=config.trials), search, timeout):
-        return False
-    if config.baseline:
-        baseline = _study(storage, "baseline", config)
-        copy_start_up(search, baseline, config.baseline)
-        if not conductor.run(
-            SearchPhase(baseline, storage, config, space, root, trials=config.baseline, random=True), search
-        ):
+@final
+class _Run:
+    """The parts of a run, in their order: search, random baseline, finalists."""
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        space: Space,
+        storage: JournalStorage,
+        root: Path,
+        timeout: float | None,
+        retry_failed: bool,
+    ) -> None:
+        self.config, self.space, self.storage, self.root = config, space, storage, root
+        self.timeout, self.retry_failed = timeout, retry_failed
+        self.search = _study(storage, "search", config)
+        self.missing = ""
+        self._finals = ""
+
+    def header(self, workers: int) -> str:
+        """One line on what begins, or goes on."""
+        config = self.config
+        known = len(_evaluated(self.search))
+        what = f"{config.trials:,} trials" + (f", {known:,} of them evaluated before" if known else "")
+        by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {plural(workers, 'worker')}"
+        return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+    def conduct(self, conductor: Conductor) -> bool:
+        """Bring all parts to their ends; False when interrupted."""
+        config = self.config
+        if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
-    if config.final.seeds and search.best_trials:
-        final_study = open_study(storage, "final", ["accuracy"], _attrs(config), config.evaluator.own_metrics)
+        lost = failed_for_good(self.search)
+        if lost and not _evaluated(self.search):
+            reasons = [str(trial.user_attrs.get("failure", "no reason recorded")) for trial in lost]
+            own = [one for one in reasons if not one.startswith("the same layout")] or reasons
+            self.missing = f"no layout could be evaluated, {_count(lost)} failed; the last: {own[-1]}"
+            return True
+        if config.baseline:
+            baseline = _study(self.storage, "baseline", config)
+            copy_start_up(self.search, baseline, config.baseline)
+            if not conductor.run(self._phase(baseline, config.baseline, conductor, random=True)):
+                return False
+        if not (config.final.seeds and self.search.best_trials):
+            return True
+        own = config.evaluator.own_metrics
+        study = open_study(self.storage, "final", ["accuracy"], _attrs(config), own)
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
-        specs = front_specs(search, config, space)
-        return conductor.run(FinalPhase(final_study, config, specs, anchors, root), search)
-    return True
+        place = str(self.root / "journal.log")
+        specs = front_specs(self.search, config, self.space, _digests(study), place)
+        finals = FinalPhase(study, config, specs, anchors, self.root, retry_failed=self.retry_failed)
+        if finals.retried:
+            conductor.screen.say(f"finalists: {plural(finals.retried, 'failed training')} tried again")
+        finished = conductor.run(finals)
+        done, wanted = finals.progress
+        self._finals = f"finalists {done} of {wanted}"
+        self.missing = finals.missing()
+        return finished
+
+    def close(self, screen: ProgressDisplay, *, finished: bool) -> None:
+        """Say what came of it: the front, a summary, and what to do next."""
+        known = _evaluated(self.search)
+        wide = screen.console.width if screen.console.is_terminal else None
+        if known:
+            screen.show_table(front_table(self.search, self.config.titles, wide))
+        repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
+        failed = _count(failed_for_good(self.search))
+        counts = [f"{plural(len(known), 'layout')} evaluated", f"{failed} failed" if failed else ""]
+        counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
+        state = "interrupted" if not finished else "not finished" if self.missing else "finished"
+        screen.say(f"{state} after {screen.elapsed}: {', '.join(filter(None, counts))}")
+        if finished and self.missing:
+            return  # the error says what to do
+        if finished:
+            screen.say(hint("report", self.root))
+        elif self.config.evaluator.local:
+            screen.say("next: the same call again goes on")
+        else:
+            screen.say(hint("search", self.root))
+
+    def _phase(self, study: Study, trials: int, conductor: Conductor, *, random: bool = False) -> SearchPhase:
+        phase = SearchPhase(study, self.storage, self.config, self.space, self.root, trials=trials, random=random)
+        again = phase.retry_failed() if self.retry_failed else 0
+        if again:
+            conductor.screen.say(f"{phase.title}: {plural(again, 'failed layout')} queued again")
+        return phase
 
 
 @final
@@ -122,41 +211,53 @@ class Conductor:
         self.pool, self.screen = pool, screen
         self.stopping = False
 
-    def run(self, arm: Phase, search: Study, timeout: float | None = None) -> bool:
+    def run(self, arm: Phase, timeout: float | None = None) -> bool:
         """Bring one arm to its end, or to the end of its time; False when interrupted.
 
         Raises:
             SpecError: an evaluator cannot start, such as for want of its data.
-            RunError: no layout can be evaluated at all.
+            RunError: no layout can be evaluated at all, or the disk is full.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         previous = {number: signal.signal(number, self._interrupt) for number in heard_signals()}
         failures, successes = 0, 0
+        self.screen.show_phase(arm.title, arm.progress)
         try:
             while True:
                 late = deadline is not None and time.monotonic() >= deadline
-                while not (self.stopping or late) and self.pool.idle and (order := arm.next_order()):
+                while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
                     self.pool.submit(order)
+                    self.screen.show_started(order)
                 if not self.pool.busy:
+                    for line in [] if self.stopping else arm.closing():
+                        self.screen.say(line)
                     return not self.stopping
                 for order, report in self.pool.reports(timeout=0.5):
-                    if report.kind == "unready":  # its trial stays under way, and is queued again by the next start
-                        raise SpecError(report.text)
+                    if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
+                        raise (SpecError if report.kind == "unready" else RunError)(report.text)
                     failures += report.kind == "failed"
                     successes += report.kind == "done"
-                    self._note(arm, order, report, search)
+                    self._note(arm, order, report)
                     if failures >= MAX_FAILURES_FIRST and not successes:
-                        raise RunError(f"the first {failures} layouts all failed; the last one: {report.text}")
+                        raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _note(self, arm: Phase, order: Order, report: Report, search: Study) -> None:
+    def _next(self, arm: Phase) -> Order | None:
+        order = arm.next_order()
+        for line in arm.take_lines():
+            self.screen.say(line)
+        return order
+
+    def _note(self, arm: Phase, order: Order, report: Report) -> None:
         if report.kind == "progress":
             self.screen.show_progress(order, report.text)
             return
         line = arm.finish(order, report)
-        self.screen.show_answer(line, arm.progress, order, search)
+        self.screen.show_answer(line, arm.progress, order)
+        for more in arm.take_lines():
+            self.screen.say(more)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -168,6 +269,22 @@ class Conductor:
             self.screen.say(
                 "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
             )
+
+
+def _evaluated(study: Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in trials if "duplicate_of" not in trial.user_attrs]
+
+
+def _count(trials: Sequence[FrozenTrial]) -> int:
+    """Layouts among trials; an impossible one has no digest."""
+    return len({trial.user_attrs.get("digest", trial.number) for trial in trials})
+
+
+def _digests(study: Study) -> list[str]:
+    """The layouts that were re-trained before."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial.user_attrs.get("digest", "") for trial in trials]
 
 
 def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:

@@ -19,14 +19,17 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, cast, final
+from typing import Any, Literal, final
 
+from archspec.documents.os_errors import check_space, explain, is_of_disk
+from archspec.documents.output import append_bytes, write_text
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
 from search.processes.folder_lock import BusyFolderError, lock_folder
 from search.processes.signals import ENDING, unblock_signals
 from search.processes.tree import die_with_parent
+from search.run.results import checksum, find_fault, read_result
 
 STOP, FINISH = "stop", "finish"
 """Messages of the conductor: end the evaluation under way; or end after it, and say now and then that it goes on."""
@@ -36,8 +39,9 @@ ALIVE_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
 """Time in which a worker without an order ends by itself when its conductor is gone."""
 
-Kind = Literal["progress", "done", "failed", "interrupted", "unready"]
-"""`unready`: the evaluator itself cannot start, such as for want of its data; no layout is to blame."""
+Kind = Literal["progress", "done", "failed", "interrupted", "unready", "unwritable"]
+"""`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
+is to blame for either."""
 
 
 @final
@@ -166,25 +170,6 @@ def _end_group() -> None:
     os._exit(1)
 
 
-def read_result(order: Order, root: Path, evaluator: Evaluator) -> Metrics | None:
-    """The recorded metrics of an order, or None.
-
-    Raises:
-        RunError: a result that is damaged or belongs to another configuration; it is kept.
-    """
-    path = order.folder(root) / "result.json"
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        metrics, recorded = record["metrics"], record["evaluator"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise RunError(f"{path}: damaged ({error}); move it away to evaluate this layout again") from None
-    if recorded != evaluator.model_dump(mode="json"):
-        raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
-    return cast("Metrics", metrics)
-
-
 def answer(
     order: Order,
     evaluators: Mapping[str, object],
@@ -206,12 +191,15 @@ def answer(
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
-        recorded = read_result(order, root, evaluator)
+        asked = {"digest": order.digest, "seed": order.seed, "run": order.run, "final": order.final}
+        recorded = read_result(folder / "result.json", evaluator, asked)
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder, stop):
-            recorded = read_result(order, root, evaluator)  # whoever held the lock may have come to its end
+            recorded = read_result(
+                folder / "result.json", evaluator, asked
+            )  # whoever held the lock may have come to its end
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
@@ -223,6 +211,7 @@ def answer(
                     return Report("unready", str(error))
             task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
             metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
+            _check(metrics, evaluator)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
     except Interrupted as error:
@@ -230,27 +219,45 @@ def answer(
     except BusyFolderError as error:
         return Report("unready", str(error))
     except ArchspecError as error:
-        return Report("failed", str(error))
+        return _failed(str(error), folder)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # whatever a layout provokes must not end the search
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(error, OSError) and is_of_disk(error, root):
+            return Report("unwritable", explain(error))
         first = next(iter(str(error).splitlines()), "")
-        return Report("failed", f"{type(error).__name__}: {first} (see {folder / 'error.txt'})")
+        text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
+        return _failed(text, folder, traceback.format_exc())
+
+
+def _failed(text: str, folder: Path, trace: str = "") -> Report:
+    """The failure of a layout, unless the disk is full: what then fails need not say that this was the reason."""
+    try:
+        check_space(folder)
+        if trace:
+            write_text(folder / "error.txt", trace)
+    except OSError as error:
+        return Report("unwritable", explain(error))
+    return Report("failed", text)
+
+
+def _check(metrics: Metrics, evaluator: Evaluator) -> None:
+    """Refuse an answer that would not be believed when it is read back."""
+    wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
+    if lacking := sorted(evaluator.gives - metrics.keys()):
+        wrong = wrong or f"the answer lacks {', '.join(lacking)}, which evaluator {evaluator.type} should give"
+    if wrong:
+        raise RunError(wrong)
 
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
-    partial = folder / "result.json.tmp"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / "result.json")
+    record["crc"] = checksum(record)
+    write_text(folder / "result.json", json.dumps(record, indent=1))
     _log(folder, "finished")
 
 
 def _log(folder: Path, event: str) -> None:
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n")
+    line = json.dumps({"event": event, "pid": os.getpid(), "time": time.time()}) + "\n"
+    append_bytes(folder / "events.jsonl", line.encode())

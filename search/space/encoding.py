@@ -20,6 +20,7 @@ from archspec.cost.tables import Chain, MetricAt, tabulate
 from archspec.documents.paths import Place, parse_path
 from archspec.errors import FieldError, SpecError
 from archspec.loader import MAX_PARAMS
+from archspec.progress import doing
 from archspec.spec.forms import COLUMNS, expand_part, expand_stage, row_from_columns
 from archspec.spec.schema import AnyHead, AnyStem, ArchSpec, StageSpec
 from archspec.spec.variants import change
@@ -136,6 +137,7 @@ class Encoding:
         Raises:
             SpecError: layouts with different numbers of stages, or larger than a spec may be.
         """
+        doing("reading the options of the stages")
         wanted = (*metrics, *(metric for metric in (MetricAt("params"),) if metric not in metrics))
         if wanted not in self._chains:
             sizes = {metric.resolution for metric in metrics if metric.resolution}

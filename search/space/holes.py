@@ -11,14 +11,16 @@ join those that stand beside it, and take the place of fields of the same name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from math import prod
 from typing import Any, cast, final
 
 from archspec.documents.paths import format_path
 from archspec.documents.reader import Document, Place
+from archspec.documents.safe_text import printable
 
 FAMILY = "family"
 """The field of a space, not of a spec, that chooses among whole layouts."""
@@ -27,6 +29,10 @@ Scalar = None | bool | int | float | str
 Params = dict[str, Scalar]
 
 MAX_CANDIDATES = 20_000
+"""Changes of as many holes among which the nearest come first."""
+MAX_VALUES = 10_000
+"""Values of a range."""
+MAX_NUMBER = 10**15
 
 
 @final
@@ -61,20 +67,20 @@ def steps_by(hole: Hole) -> int | None:
 
 def has_holes(data: Any) -> bool:
     """Whether plain data holds a `choice` or `range`."""
-    if _is_hole(data):
+    if is_hole(data):
         return True
     if isinstance(data, dict):
         return any(has_holes(value) for value in cast("dict[Any, Any]", data).values())
     return isinstance(data, list) and any(has_holes(value) for value in cast("list[Any]", data))
 
 
-def _is_hole(data: Any) -> bool:
+def is_hole(data: Any) -> bool:
     return isinstance(data, dict) and len(cast("dict[Any, Any]", data)) == 1 and next(iter(data)) in ("choice", "range")
 
 
 def find_holes(data: Any, place: Place, name: Place, document: Document) -> tuple[Hole, ...]:
     """The holes in `data`, which stands at `place` in the document and under `name` in the space."""
-    if _is_hole(data):
+    if is_hole(data):
         kind, value = next(iter(cast("dict[str, Any]", data).items()))
         if kind == "range":
             return (Hole(format_path(name), _range(value, place, document), ordered=True),)
@@ -95,9 +101,13 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
         rule = "must be a list of values or a mapping of labels to sub-specs, with at least one entry"
         raise document.refuse(place, rule, f"{format_path(name)}.choice")
     labels = [label for label, _ in options]
-    twice = next((label for index, label in enumerate(labels) if label in labels[:index]), None)
-    if twice is not None:
-        raise document.refuse(place, f"option {twice!r} occurs twice", format_path(name))
+    counts = Counter(labels)
+    if len(counts) < len(labels):
+        twice = next(label for label in labels if counts[label] > 1)
+        raise document.refuse(place, f"option {twice!r:.60} occurs twice", format_path(name))
+    raw = next((label for label in labels if isinstance(label, str) and printable(label) != label), None)
+    if raw is not None:
+        raise document.refuse(place, f"option {raw!r:.60} must be plain text", format_path(name))
     odd = next((label for label, sub in options if name == (FAMILY,) and not isinstance(sub, dict)), None)
     if odd is not None:
         rule = f"option {odd!r} of the family must be a mapping of fields of the spec"
@@ -135,17 +145,20 @@ def _range(value: Any, place: Place, document: Document) -> tuple[Scalar, ...]:
     if len(bounds) not in (2, 3) or len(numbers) != len(bounds):
         raise document.refuse(place, f"must be [low, high] or [low, high, step], not {value!r:.60}", field)
     low, high, step = (*numbers, 1)[:3]
+    if not all(abs(number) <= MAX_NUMBER for number in numbers):  # nor does .nan
+        raise document.refuse(place, f"must be numbers of at most {MAX_NUMBER:.0e}, not {value!r:.60}", field)
     if low > high or step <= 0:
         raise document.refuse(place, f"must go up from low to high by a positive step, not {value!r:.60}", field)
-    steps = int((high - low) / step + 1e-9)
-    if steps > 10_000:
-        raise document.refuse(place, f"must have at most 10000 values, not {steps + 1}", field)
-    return tuple(low + index * step for index in range(steps + 1))
+    steps = (high - low) / step + 1e-9
+    if steps >= MAX_VALUES:
+        count = f"{int(steps) + 1}" if steps < MAX_NUMBER else "more than can be counted"
+        raise document.refuse(place, f"must have at most {MAX_VALUES} values, not {count}", field)
+    return tuple(low + index * step for index in range(int(steps) + 1))
 
 
 def fill(data: Any, name: Place, params: Params) -> Any:
     """`data` with its holes replaced by what `params` choose."""
-    if _is_hole(data):
+    if is_hole(data):
         sub, label = _chosen(data, name, params)
         return fill(sub, (*name, label), params)
     if isinstance(data, dict):
@@ -160,7 +173,7 @@ def fill(data: Any, name: Place, params: Params) -> Any:
 def filled_places(data: Any, place: Place, name: Place, filled: Place, params: Params) -> Iterator[tuple[Place, Place]]:
     """The origin in the space of each value of the filled spec: pairs of place in the spec and in the space."""
     yield filled, place
-    if _is_hole(data):
+    if is_hole(data):
         sub, label = _chosen(data, name, params)
         yield from filled_places(sub, (*place, "choice", label), (*name, label), filled, params)
         return
@@ -172,7 +185,7 @@ def filled_places(data: Any, place: Place, name: Place, filled: Place, params: P
 
 
 def _has_family(data: Any, name: Place) -> bool:
-    return name == () and isinstance(data, dict) and _is_hole(cast("dict[Any, Any]", data).get(FAMILY))
+    return name == () and isinstance(data, dict) and is_hole(cast("dict[Any, Any]", data).get(FAMILY))
 
 
 def _chosen(data: Any, name: Place, params: Params) -> tuple[Any, str]:
@@ -201,20 +214,21 @@ def assignments(holes: tuple[Hole, ...]) -> Iterator[Params]:
                 yield {first.path: option, **inner, **other}
 
 
-def neighbours(params: Params, holes: list[Hole]) -> Iterator[Params]:
-    """Parameters with one hole changed, then two, ..., nearer options first; holes without others inside them only."""
+def neighbours(params: Params, holes: list[Hole]) -> Iterator[tuple[int, Params]]:
+    """Parameters with one hole changed, then two, ..., nearer options first, each with the number of changes.
+
+    Holes without others inside them only; of the ways to change so many holes, the first `MAX_CANDIDATES`.
+    """
     leaves = [hole for hole in holes if not hole.nested]
     moves = {hole.path: _nearest(hole, params[hole.path]) for hole in leaves}
     for changes in range(1, len(leaves) + 1):
-        candidates: list[tuple[int, tuple[tuple[str, Scalar], ...]]] = []
-        for paths in _combinations(list(moves), changes):
-            for steps in product(*(enumerate(moves[path]) for path in paths)):
-                distance = sum(rank for rank, _ in steps)
-                candidates.append((distance, tuple(zip(paths, (option for _, option in steps), strict=True))))
-                if len(candidates) > MAX_CANDIDATES:
-                    break
-        for _, change in sorted(candidates, key=lambda candidate: candidate[0]):
-            yield {**params, **dict(change)}
+        every = (
+            (sum(rank for rank, _ in steps), tuple(zip(paths, (option for _, option in steps), strict=True)))
+            for paths in _combinations(list(moves), changes)
+            for steps in product(*(enumerate(moves[path]) for path in paths))
+        )
+        for _, change in sorted(islice(every, MAX_CANDIDATES), key=lambda candidate: candidate[0]):
+            yield changes, {**params, **dict(change)}
 
 
 def _combinations(paths: list[str], count: int) -> Iterator[tuple[str, ...]]:

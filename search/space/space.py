@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, cast, final
 
+from archspec.documents.kinds import SPACE, SPEC, recognize, refuse_kind
 from archspec.documents.paths import suggest
 from archspec.documents.reader import Document
+from archspec.documents.safe_text import check_line, check_text
 from archspec.documents.shipped import Shelf
 from archspec.edits.bases import derive
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
 from search.space.holes import (
@@ -24,12 +26,16 @@ from search.space.holes import (
     fill,
     filled_places,
     find_holes,
+    is_hole,
     neighbours,
     open_holes,
 )
 
 SPACES = Shelf("space", "search.space", "spaces")
-MAX_REPAIRS = 20_000
+MAX_REPAIRS = 4_000
+"""Layouts that are looked at for a repair; a larger number takes longer than anybody waits for a mistyped space."""
+MAX_CHECKED = 64
+"""Options of a hole that are known to give a possible spec."""
 
 
 @final
@@ -55,12 +61,23 @@ class Space:
             raise SpecError("a space must be a mapping: a spec with holes", source=document.source, line=1)
         self.document = document
         self.template = cast("dict[str, Any]", document.data)
-        self.name = str(self.template.get("name", "unnamed"))
-        self.description = str(self.template.get("description", ""))
+        if is_hole(self.template):
+            rule = "must be a spec with holes, not one hole: `family: {choice: ...}` chooses among whole layouts"
+            raise document.refuse((), rule)
+        self.name = self._text("name", "unnamed", check_line)
+        self.description = self._text("description", "", check_text)
         self.holes = find_holes(self.template, (), (), document)
         if not self.holes:
-            raise document.refuse((), "a space needs at least one hole: {choice: [...]} or {range: [low, high]}")
+            one = "this is a spec (one layout): " if recognize(self.template) == SPEC else ""
+            rule = f"{one}a space needs at least one hole: {{choice: [...]}} or {{range: [low, high]}}"
+            raise document.refuse((), rule)
         _check_options(self)
+
+    def _text(self, field: str, default: str, check: Callable[[str], str]) -> str:
+        try:
+            return check(str(self.template.get(field, default)))
+        except FieldError as error:
+            raise self.document.refuse((field,), error.rule) from None
 
     def count(self) -> int:
         """Number of ways to fill the holes, exactly; layouts that need a repair included."""
@@ -134,17 +151,35 @@ class Space:
         known = {hole.path: hole for hole in open_holes(self.holes, params) if hole.path not in fixed}
         stage = _stage(error.field)
         near = [hole for path, hole in known.items() if _stage(path) == stage] or list(known.values())
-        for tries, candidate in enumerate(neighbours(params, near)):
-            if tries >= MAX_REPAIRS:
+        leaves = [hole for hole in near if not hole.nested]
+        if not self._matter(leaves, params, error):
+            return None
+        matters = False  # whether any hole alone does
+        for tries, (changes, candidate) in enumerate(neighbours(params, leaves)):
+            if tries >= MAX_REPAIRS or (changes > 1 and not matters):
                 return None
             try:
                 self.decode(candidate)
             except SpecError as other:
+                matters = matters or (other.field, other.rule) != (error.field, error.rule)
                 if _stage(other.field) == stage:
                     continue
                 return candidate, other
             return candidate, None
         return None
+
+    def _matter(self, holes: list[Hole], params: Params, error: SpecError) -> bool:
+        """Whether an error changes with all of `holes`; that of a list where a mapping is due does not."""
+        others = {hole.path: [option for option in hole.options if option != params[hole.path]] for hole in holes}
+        for place in (0, -1):
+            changed = {path: options[place] for path, options in others.items() if options}
+            try:
+                self.decode({**params, **changed})
+            except SpecError as other:
+                if (other.field, other.rule) == (error.field, error.rule):
+                    continue
+            return True
+        return False
 
 
 def spaces() -> tuple[str, ...]:
@@ -172,6 +207,7 @@ def parse_space(document: Document) -> Space:
     Raises:
         SpecError: a base that is not found, a malformed hole, or an option that gives no possible spec.
     """
+    refuse_kind(document, SPACE, SPEC)
     return Space(derive(document, find_space_document) if isinstance(document.data, dict) else document)
 
 
@@ -182,16 +218,45 @@ def _stage(path: str) -> str:
 
 
 def _check_options(space: Space) -> None:
-    """Each option of each hole must give a spec, the others at their first option or, if need be, repaired."""
+    """Each option of each hole must give a spec, the others at their first option or, if need be, otherwise."""
 
     def first(forced: dict[str, Scalar]) -> Chooser:
         return lambda hole: forced.get(hole.path, hole.options[0])
 
-    pending: list[tuple[Hole, dict[str, Scalar]]] = [(hole, {}) for hole in space.holes]
     space.fill(first({}))
-    while pending:
-        hole, forced = pending.pop()
-        for option in hole.options[:64]:
-            inside = {**forced, hole.path: option}
-            space.fill(first(inside), frozenset(inside))
-            pending += [(inner, inside) for inner in hole.nested.get(option, ())]
+    batches = _batches(list(_options(space.holes, {})))
+    while batches:
+        batch = batches.pop()
+        forced = {path: option for one in batch for path, option in one.items()}
+        if len(batch) == 1:
+            space.fill(first(forced), frozenset(forced))
+            continue
+        try:  # one layout that is possible shows it of all its options
+            space.decode(space.choose(first(forced)))
+        except SpecError:
+            batches += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+
+
+def _options(holes: tuple[Hole, ...], forced: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+    """What is to be chosen for each option of each hole, with the options around it."""
+    for hole in holes:
+        for option in hole.options[:MAX_CHECKED]:
+            yield (inside := {**forced, hole.path: option})
+            yield from _options(hole.nested.get(option, ()), inside)
+
+
+def _batches(choices: list[dict[str, Scalar]]) -> list[list[dict[str, Scalar]]]:
+    """Choices that can all be made in one layout together, the first ones last."""
+    batches: list[list[dict[str, Scalar]]] = []
+    while choices:
+        made: dict[str, Scalar] = {}
+        batch: list[dict[str, Scalar]] = []
+        later: list[dict[str, Scalar]] = []
+        for choice in choices:
+            fits = all(made.get(path, option) == option for path, option in choice.items())
+            (batch if fits else later).append(choice)
+            if fits:
+                made |= choice
+        batches.insert(0, batch)
+        choices = later
+    return batches

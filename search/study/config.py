@@ -12,8 +12,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from archspec.cost.metrics import Metric, find_metric
+from archspec.documents.kinds import SPACE, SPEC, refuse_kind
+from archspec.documents.kinds import STUDY as STUDY_KIND
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
+from archspec.documents.safe_text import printable
 from archspec.documents.shipped import Shelf
 from archspec.edits.bases import ancestry, derive
 from archspec.edits.draft import Draft
@@ -23,11 +26,14 @@ from archspec.loader import find_document, parse
 from archspec.spec.diagnosis import explain_config, known_fields
 from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
+from search.inputs import Input, code_of, code_of_parts
+from search.own_metrics import NAME, TAKEN
 from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
+from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
 
 STUDIES = Shelf("study", "search.study", "studies")
 EXTENDABLE = ("trials", "baseline", "final")
@@ -100,9 +106,16 @@ class StudyConfig(BaseModel):
         try:
             find_metric(name, self.evaluator.own_metrics)
         except FieldError as error:
-            raise PlaceError(("objectives", index), error.rule) from None
+            raise PlaceError(("objectives", index), f"{error.rule}{self._remedy(name)}") from None
         if name not in self.evaluator.gives:
-            raise PlaceError(("objectives", index), f"evaluator {self.evaluator.type} does not give {name}")
+            rule = f"evaluator {self.evaluator.type} does not give {name}{self._remedy(name)}"
+            raise PlaceError(("objectives", index), rule)
+
+    def _remedy(self, name: str) -> str:
+        """What states the metric, of an evaluator that may answer with any."""
+        if "metrics" not in type(self.evaluator).model_fields or not NAME.fullmatch(name) or name in TAKEN:
+            return ""
+        return f"; if it does, state it under evaluator: `metrics: {{{name}: minimize}}`"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -137,6 +150,24 @@ class StudyConfig(BaseModel):
         """The evaluator of the finalists."""
         return self.evaluator.finalist(self.final.changes)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines to tell at the start: resolutions that files state and that do not count."""
+        layout = self.open_space().fill(lambda hole: hole.options[0]).spec
+        lines = tell_resolution(self.space, layout, self.evaluator, "space")
+        for name in self.final.anchors:
+            anchor = parse(find_document(name))
+            image = self.evaluator.prepare(anchor).image
+            if image != anchor.image:
+                lines += (f"the anchor {printable(name)} is for images of {anchor.image}, and is trained at {image}",)
+        return lines
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Data, tables and code that a run of this study reads; see `Evaluator.inputs`."""
+        evaluators = (self.evaluator, self.final_evaluator())
+        found = tuple(one for evaluator in evaluators for one in evaluator.inputs())
+        return (*found, *code_of(self.sampler, "sampler"), *code_of_parts(self.space))
+
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/study.yaml` holds."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
@@ -159,32 +190,33 @@ def load_study(source: str, runs: Path, asked: dict[str, Any], settings: Sequenc
     Raises:
         SpecError: nothing of these, or a rule is broken.
     """
-    document = _find_study(source, runs)
+    document, recorded = _find_study(source, runs)
     if not isinstance(document.data, dict):
         return parse_study(document)
     document = derive(document, _find_base, StudyConfig, {"space": _space_document})
     data = {**cast("dict[str, Any]", document.data), **asked}
     draft = Draft(replace(document, data=data), StudyConfig, {"space": _space_document})
     apply_settings(draft, [setting for setting in settings if setting.place not in {(key,) for key in asked}])
-    return parse_study(draft.document)
+    return parse_study(draft.document, recorded=recorded)
 
 
-def _find_study(source: str, runs: Path) -> Document:
-    """The document of a study; a bare space becomes the study of it."""
+def _find_study(source: str, runs: Path) -> tuple[Document, bool]:
+    """The document of a study, and whether a run recorded it; a bare space becomes the study of it."""
     recorded = find_asked(STUDY, source, runs)
     if source in spaces():
-        return Document({"space": source, "name": source}, source)
+        return Document({"space": source, "name": source}, source), False
     if recorded is None and source not in studies():
         refuse_other_kind(STUDY, source, runs)
     near = suggest(source, (*studies(), *spaces()))
     unknown = f"{source!r:.80} is no file, no shipped study or space{near} and no run in {runs}"
     document = read_document(recorded) if recorded else STUDIES.find(source, unknown)
+    refuse_kind(document, STUDY_KIND, SPEC, SPACE)
     if not _is_space(document):
-        return document
+        return document, recorded is not None
     space = parse_space(document)
     known = {**space.document.lines, **space.document.origins}
     data = {"space": space.template, "name": space.name.replace(" ", "-")}
-    return space.document.moved(data, ((("space", *place), place) for place in known))
+    return space.document.moved(data, ((("space", *place), place) for place in known)), False
 
 
 def _is_space(document: Document) -> bool:
@@ -202,32 +234,56 @@ def _find_base(name: str) -> Document:
     return STUDIES.find(name, f"{name!r:.80} is no file and no shipped study{suggest(name, (*studies(), *spaces()))}")
 
 
-def parse_study(document: Document) -> StudyConfig:
+def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
     """The study in a document, over its `base` and with what its `set` changes.
+
+    Args:
+        document: a mapping.
+        recorded: whether a run wrote it; of earlier versions some state what is refused now, and go on as they began.
 
     Raises:
         SpecError: a rule is broken; a space file is named relative to the study file.
     """
     if not isinstance(document.data, dict):
+        refuse_kind(document, STUDY_KIND)
         raise SpecError("a study must be a mapping", source=document.source, line=1)
+    refuse_kind(document, STUDY_KIND, SPEC, SPACE)
     document = derive(document, _find_base, StudyConfig, {"space": _space_document})
     data = dict(cast("dict[str, Any]", document.data))
     if "space" not in data:
+        refuse_kind(document, STUDY_KIND)
         raise document.refuse((), "field space is required")
     space = _open_space(data["space"], document)
     data["space"] = space.template
     try:
         config = StudyConfig.model_validate(data)
+        if not recorded:
+            check_resolution(document, space.document, "space", spaces())
+        evaluator = spell_out(config.evaluator, space.template, space.fill(lambda hole: hole.options[0]).spec)
+        config = config.model_copy(update={"evaluator": evaluator})
         _check_fit(config, space)
-        for name in config.final.anchors:
-            config.evaluator.prepare(parse(find_document(name)))
     except ValidationError as error:
         raise explain_config(error, document, known_fields(StudyConfig)) from None
     except FieldError as error:
-        raise SpecError(f"the space does not fit the evaluator: {error}", source=document.source) from None
+        raise document.refuse(("space",), f"does not fit the evaluator: {error}") from None
+    _check_anchors(config, document)
     _check_changes(config, document)
     _check_tables(config, space, document)
     return config
+
+
+def _check_anchors(config: StudyConfig, document: Document) -> None:
+    for index, name in enumerate(config.final.anchors):
+        place = ("final", "anchors", index)
+        try:
+            anchor = parse(find_document(name))
+        except SpecError as error:
+            raise error if error.line else document.refuse(place, str(error)) from None
+        try:
+            config.evaluator.prepare(anchor)
+        except FieldError as error:
+            rule = f"{error.field}: {error.rule}" if error.field else error.rule
+            raise document.refuse(place, f"{printable(name)} does not fit the evaluator: {rule}") from None
 
 
 def _check_changes(config: StudyConfig, document: Document) -> None:

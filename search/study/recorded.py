@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from archspec.documents.output import write_text
 from archspec.errors import RunError, SpecError
 
-STUDY, PLAN = "study.yaml", "plan.yaml"
+STUDY, PLAN, JOURNAL = "study.yaml", "plan.yaml", "journal.log"
 KINDS = {STUDY: "a search", PLAN: "an ablation"}
 COMMANDS = {STUDY: "search", PLAN: "ablate"}
 
@@ -47,13 +48,18 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
         compare: what of the file as it is may not change.
 
     Raises:
-        SpecError: a field differs that may not change when a run is continued, or the folder holds another kind of run.
+        SpecError: a field differs that may not change when a run is continued, the folder holds another kind of run,
+            or the file is the user's own.
         RunError: the file is damaged; it is kept as it is.
+        OSError: it cannot be read or written.
     """
     for name, kind in KINDS.items():
         if name != path.name and (path.parent / name).exists():
             raise SpecError(f"holds {kind}; give the {noun} another name", field="name", source=str(path.parent))
     if path.exists():
+        if not (path.parent / JOURNAL).exists() and path.read_bytes() != text.encode("utf-8"):
+            rule = f"is no run's, whose {JOURNAL} would stand beside it: kept as it is; give the {noun} another --name"
+            raise SpecError(rule, source=str(path))
         try:
             found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -63,9 +69,7 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
                 change = first_difference(old, new, field)
                 rule = f"the {noun} was started with another {change}; continue it with the same, or give this one "
                 raise SpecError(f"{rule}another --name", source=str(path))
-    fresh = path.with_suffix(".yaml.tmp")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    write_text(path, text)
 
 
 def first_difference(old: Any, new: Any, path: str) -> str:

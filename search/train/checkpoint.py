@@ -1,11 +1,11 @@
 """Checkpoints: written whole or not at all, and never continued by a run they do not belong to."""
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast, final
 
+from archspec.documents.output import write_whole
 from archspec.errors import RunError
 
 VERSION = 1
@@ -15,12 +15,36 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Replace `path` by `state` in one step: a reader, or a kill at any moment, meets the old file or the new one."""
     import torch
 
-    partial = path.with_name(path.name + ".tmp")
-    with partial.open("wb") as file:
-        torch.save({"version": VERSION, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            told = _FailingFile(file)
+            try:
+                torch.save({"version": VERSION, **state}, cast("IO[bytes]", told))
+            except RuntimeError:  # all that torch says of a full disk is where it stood in the file
+                if told.failure is None:
+                    raise
+                raise told.failure from None
+
+    write_whole(path, write)
+
+
+@final
+class _FailingFile:
+    """A file that is written, and the first error in doing so, which torch does not keep."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:

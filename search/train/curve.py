@@ -2,11 +2,12 @@
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import final
+
+from archspec.documents.output import write_text
 
 
 @final
@@ -28,9 +29,7 @@ def write_curve(path: Path, curve: Sequence[EpochRecord]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.name for column in fields(EpochRecord)])
     writer.writerows(astuple(record) for record in curve)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, text.getvalue())
 
 
 def read_curve(path: Path) -> list[EpochRecord]:

@@ -7,7 +7,6 @@ reference's own time, which is measured once per run and kept in `reference.json
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from archspec.documents.output import write_text
 from archspec.loader import load
 from archspec.model.build import build
 from archspec.spec.schema import ArchSpec
@@ -92,7 +92,5 @@ def _nominal(path: Path, seconds: float, device: torch.device, spec: ArchSpec) -
         threads = torch.get_num_threads()
         record: dict[str, Any] = {"seconds": seconds, "reference": REFERENCE, "resolution": spec.resolution}
         record |= {"device": device.type, "threads": threads, "torch": torch.__version__}
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(record))
-        os.replace(partial, path)
+        write_text(path, json.dumps(record))
     return float(json.loads(path.read_text())["seconds"])

@@ -1,12 +1,17 @@
 """The parts of Swin and DaViT as specs: published costs, the alternation of their blocks, what is refused."""
 
+import json
+
 import pytest
 import torch
 
 from archspec.cost.measure import measure
+from archspec.cost.symbolic import symbolic
 from archspec.documents.reader import parse_document
+from archspec.edits.edit import edit
 from archspec.errors import SpecError
 from archspec.loader import dump, load, parse
+from archspec.model.audit import audit
 from archspec.model.build import build
 
 PUBLISHED = {
@@ -101,7 +106,48 @@ def test_a_window_larger_than_the_map_is_refused_at_its_line(run, tmp_path, bloc
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith(f"archspec: {path}:5: stages[1].block: at resolution 28, layer ")
-    assert err.endswith(": window 8 is larger than the map of 4x4\n")
+    fit = "shrink" if block == "Swin" else "pad"
+    assert f": window 8 is larger than the map of 4x4: with window_fit: {fit} the block {fit}s the " in err
+
+
+@pytest.mark.parametrize("block", ["Swin", "davit_spatial", "hrformer_block", "hrvit_block"])
+def test_a_map_that_fills_no_window_is_taken_where_asked_for_and_counted_as_built(block):
+    fit = "shrink" if block == "Swin" else "pad"
+    row = f"block: {block}, width: 8, window: 8, window_fit: {fit}"
+    spec = parse(parse_document(f"{{resolution: 28, stem: patch_embed, stages: [{{{row}}}]}}", "<test>"))
+    for size in (12, 28, (28, 16), (40, 12)):
+        assert audit(spec, size).cost.macs > 0
+        with torch.no_grad():
+            side = (size, size) if isinstance(size, int) else size
+            assert build(spec).eval()(torch.randn(1, 3, *side)).isfinite().all()
+    tokens = 7 * 7 if block == "Swin" else 8 * 8
+    if block in ("Swin", "hrformer_block"):
+        assert measure(spec, 28).total.by_operator["scaled_dot_product_attention"] == 2 * 8 * tokens**2
+
+
+def test_window_fit_is_written_only_where_it_is_not_the_usual():
+    plain, fitted = (
+        parse(parse_document(f"{{stem: patch_embed, stages: [{{block: Swin, width: 8{more}}}]}}", "<test>"))
+        for more in (", window_fit: refuse", ", window_fit: shrink")
+    )
+    assert "window_fit" not in plain.canonical()["stages"][0]["blocks"][0]
+    assert fitted.canonical()["stages"][0]["blocks"][0]["window_fit"] == "shrink"
+    assert parse(parse_document(dump(fitted, "rows"), "<rows>")) == fitted
+    assert plain.digest != fitted.digest
+
+
+def test_swin_t_at_112_costs_what_its_shrunken_window_does(run):
+    code, out, _ = run("flops", "swin-t", "--res", "112", "--set", "Swin.window_fit=shrink", "--json")
+    assert code == 0
+    whole = json.loads(out)["macs"]
+    small = edit(load("swin-t"), {"stages[3].window": 4})
+    assert measure(small, 112).macs == whole  # only the unread ends of its tables are fewer
+
+
+def test_the_cost_of_shrunken_windows_is_a_polynomial_from_where_they_are_whole(run):
+    formula = symbolic(edit(load("swin-t"), {"Swin.window_fit": "shrink"}), 224)
+    assert formula.value(448) == measure(load("swin-t"), 448).macs
+    assert formula.least == symbolic(load("swin-t"), 224).least
 
 
 def test_one_side_of_a_map_may_be_shorter_than_the_window():

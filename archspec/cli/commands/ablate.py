@@ -32,6 +32,7 @@ def ablate(
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the rows of an ablation plan with several seeds and compare them; the same command again continues."""
@@ -53,7 +54,7 @@ def ablate(
     from reports.statistics.summary import scipy_stats
 
     scipy_stats("comparing rows")  # before the trainings and not after them
-    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed):
+    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 
@@ -61,14 +62,24 @@ def ablate(
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
+    from archspec.cli.shared.screen import say, show
+    from archspec.documents.fitted_table import Column, FittedTable
     from archspec.documents.wording import plural
-    from reports.ablation_page.table import cost_lines
+    from reports.ablation_page.table import cost_table
 
     for view in described["views"]:
-        for line in (*cost_lines(view), ""):
-            typer.echo(line)
-    for note in described["notes"]:
-        typer.echo(note)
+        found = cost_table(view)
+        number, label, params, params_change, macs, macs_change = found.header
+        columns = (
+            *(Column(number), Column(label, "words", least=12), Column(params)),
+            *(Column(params_change, rank=2, known_as=f"{params_change} of params"), Column(macs)),
+            Column(macs_change, rank=1, known_as=f"{macs_change} of MACs"),
+        )
+        table = FittedTable(found.title, columns, whole="--json has all", box=None)
+        for cells in found.rows:
+            table.add_row(*cells)
+        show(table)
+        say(*found.notes, "")
     config, trainings = ablation.plan.config, len(ablation.runs)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
-    typer.echo(f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")
+    say(*described["notes"], f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import SetOption, SpecArgument, edited
+from archspec.cli.shared.options import ForceOption, SetOption, SpecArgument, edited
 
 PANEL = "Design"
 
@@ -20,15 +20,23 @@ def build(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
     ] = None,
+    force: ForceOption = False,
     seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
 ) -> None:
     """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
-    from archspec.cli.shared.cost_tables import console, part_table, plain, size
+    from archspec.cli.shared.cost_tables import part_table
+    from archspec.cli.shared.screen import show
     from archspec.cost.measure import measure
+    from archspec.documents.ownership import OutputCommand
+    from archspec.documents.wording import size
     from archspec.loader import load
+    from archspec.model.weights import check_pair, pair, write_pair
 
     loaded = edited(load(spec), settings)
     loaded = loaded.at(res or loaded.resolution)
+    command = OutputCommand("build", force)
+    if out is not None:
+        check_pair(loaded, pair(out)[0], command, [spec])
     cost = measure(loaded)
 
     import torch
@@ -39,14 +47,9 @@ def build(
     network = build_network(loaded).eval()
     with torch.inference_mode():
         output = network(torch.zeros(1, loaded.channels, *cost.resolution))
-    screen = console()
-    screen.print(part_table(cost))
+    show(part_table(cost, f"archspec flops {spec} --json has all"))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    screen.print(
-        plain(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
-    )
+    show(f"built: {parameters:,} parameters; one image of {size(cost.resolution)} gives {size(output.shape[1:])}")
     if out is not None:
-        from archspec.model.weights import save
-
-        weights, written = save(network, out.with_suffix(".safetensors"))
-        screen.print(plain(f"wrote {weights} and {written}"))
+        weights, written = write_pair(network, pair(out)[0], command, [spec])
+        show(f"wrote {weights} and {written}")

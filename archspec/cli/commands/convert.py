@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from archspec.cli.shared.options import ForceOption
 from archspec.errors import SpecError
 
 PANEL = "Design"
@@ -27,13 +28,13 @@ def convert(
         Optional[str],  # noqa: UP045
         typer.Option("--family", help="family of the weights; when not given the first word of the spec's name"),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Turn published weights into archspec's: every tensor renamed and checked, nothing left over."""
     from archspec.convert.convert import SOURCES, convert_file
     from archspec.documents.wording import either
-    from archspec.loader import load
 
     if source not in SOURCES:
         raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
-    written = convert_file(load(spec), weights, out, family)
+    written = convert_file(spec, weights, out, family, force=force, tell=typer.echo)
     typer.echo(f"wrote {written[0]} and {written[1]}")

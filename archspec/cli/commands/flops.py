@@ -41,14 +41,8 @@ def flops(
             raise SpecError("goes with --res, --per-layer and --json only", field="--symbolic")
         _flops_symbolic(spec, res, settings, per_layer=per_layer, as_json=as_json)
         return
-    from archspec.cli.shared.cost_tables import (
-        console,
-        cost_csv,
-        layer_table,
-        part_table,
-        plain,
-        resolution_table,
-    )
+    from archspec.cli.shared.cost_tables import cost_csv, layer_table, part_table, resolution_table
+    from archspec.cli.shared.screen import show
     from archspec.cost.conventions import find_convention
     from archspec.cost.measure import measure
     from archspec.loader import load
@@ -59,38 +53,34 @@ def flops(
     costs = [measure(loaded, size) for size in resolutions(res) or [loaded.image]]
     if convention is not None:
         costs = [cost.under(convention) for cost in costs]
-    out = console()
     if as_json:
         records = [cost.to_dict(layers=per_layer) for cost in costs]
         typer.echo(json.dumps(records[0] if len(records) == 1 else records, indent=2))
     elif as_csv:
         typer.echo(cost_csv(costs, layers=per_layer), nl=False)
     elif per_layer:
-        for cost in costs:
-            out.print(layer_table(cost))
+        show(*map(layer_table, costs))
     else:
-        out.print(part_table(costs[0]) if len(costs) == 1 else resolution_table(costs))
+        show(part_table(costs[0]) if len(costs) == 1 else resolution_table(costs))
     if verify:
         from archspec.model.audit import audit
 
-        err = console(stderr=True)
         for cost in costs:
             passed = audit(loaded, cost.resolution)
             place = "x".join(map(str, cost.resolution))
-            err.print(
-                plain(
-                    f"verified at {place}: fvcore counts {passed.cost.macs:,} MACs on the built model, equal to "
-                    f"the integer in all {passed.modules} modules; torch counts {passed.torch_macs:,} "
-                    "for convolutions, linear layers and attention, equal too"
-                )
+            show(
+                f"verified at {place}: fvcore counts {passed.cost.macs:,} MACs on the built model, equal to "
+                f"the integer in all {passed.modules} modules; torch counts {passed.torch_macs:,} "
+                "for convolutions, linear layers and attention, equal too",
+                stderr=True,
             )
 
 
 def _flops_symbolic(
     spec: str, res: list[str] | None, settings: list[str] | None, *, per_layer: bool, as_json: bool
 ) -> None:
-    from archspec.cli.shared.cost_tables import console
-    from archspec.cli.shared.symbolic_tables import examine, one_side, print_symbolic, symbolic_record
+    from archspec.cli.shared.screen import show
+    from archspec.cli.shared.symbolic_tables import examine, one_side, symbolic_record, symbolic_tables
     from archspec.loader import load
 
     loaded = edited(load(existing(spec)), settings)
@@ -101,4 +91,4 @@ def _flops_symbolic(
         typer.echo(json.dumps(records[0] if len(records) == 1 else records, indent=2))
         return
     for result in results:
-        print_symbolic(console(), loaded, result, per_part=per_layer)
+        show(*symbolic_tables(loaded, result, per_part=per_layer))

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
+
+from archspec.cli.shared.options import ForceOption
 
 PANEL = "Design"
 
 
 def hiri(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="a file, a preset, a short code, or - for stdin")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="FILE", help="write the spec to FILE instead of printing it"),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Print the spec with HIRI-ViT's first stages in place of its embedding, for images of twice the size."""
-    from archspec.cli.shared.cost_tables import short
+    from archspec.cli.shared.screen import say, show_yaml
     from archspec.cost.measure import measure
+    from archspec.documents.ownership import OutputCommand, write_marked
+    from archspec.documents.safe_text import printable
+    from archspec.documents.wording import short
     from archspec.edits.hiri import to_hiri
     from archspec.loader import dump, load
 
     before = load(spec)
     after = to_hiri(before)
+    lines: list[str] = []
     for one in (before, after):
         cost = measure(one)
-        typer.echo(f"# {one.name}: {short(cost.params)} params, {short(cost.macs)} MACs at {one.resolution}")
-    typer.echo(dump(after), nl=False)
+        lines.append(f"{one.name}: {short(cost.params)} params, {short(cost.macs)} MACs at {one.resolution}")
+    if out is None:  # what is printed is a spec
+        show_yaml("".join(f"# {printable(line)}\n" for line in lines) + dump(after))
+        return
+    write_marked(out, dump(after), OutputCommand("hiri", force), reads=[spec])
+    say(*lines, f"wrote {out}")

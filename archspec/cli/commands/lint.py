@@ -22,6 +22,7 @@ def lint(
     as_json: Annotated[bool, typer.Option("--json", help="findings as JSON")] = False,
 ) -> None:
     """Warnings on a spec that is valid, with numbers, file and line. They leave the exit code at 0."""
+    from archspec.cli.shared.screen import say
     from archspec.documents.reader import Document
     from archspec.documents.wording import plural
     from archspec.lint.lint import lint as find
@@ -38,9 +39,8 @@ def lint(
     if as_json:
         typer.echo(json.dumps([record(finding, document) for finding in findings], indent=2))
     else:
-        for finding in findings:
-            typer.echo(written(finding, document))
+        say(*(written(finding, document) for finding in findings))
         place = size if isinstance(size, int) else f"{size[0]}x{size[1]}"
-        typer.echo(f"{document.source}: {plural(len(findings), 'finding')} at {place}", err=True)
+        say(f"{document.source}: {plural(len(findings), 'finding')} at {place}", stderr=True)
     if strict and findings:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import JsonOption
+from archspec.cli.shared.options import ForceOption, JsonOption
 from archspec.errors import SpecError
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def paper(
         Optional[Path],  # noqa: UP045
         typer.Option("--specs", metavar="DIR", help="folder for the spec of every row"),
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="exact numbers as CSV, a line per cell")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="as Markdown")] = False,
 ) -> None:
     """Every cost cell of a paper's tables: published, computed, difference, and what had to be inferred."""
-    from rich.console import Console
-
+    from archspec.cli.shared.screen import show
     from reports.paper import text
     from reports.paper.tables import paper as compute
 
@@ -54,42 +54,43 @@ def paper(
     elif as_md:
         typer.echo(text.markdown(found), nl=False)
     else:
-        Console(width=text.WIDTH, highlight=False).print(text.render(found))
-    for line in _written(found, plot, specs):
+        show(text.render(found))
+    for line in _written(found, plot, specs, force):
         typer.echo(line, err=as_json or as_csv or as_md)
 
 
-def _written(found: Paper, plot: Path | None, specs: Path | None) -> list[str]:
+def _written(found: Paper, plot: Path | None, specs: Path | None, force: bool) -> list[str]:
     """Write figures and specs where they are asked for; a line on each.
 
     Raises:
-        SpecError: a folder that cannot be written.
+        SpecError: a folder that cannot be written, or a file in it that would be lost.
+        RunError: the disk is full.
     """
     lines: list[str] = []
-    try:
-        if plot is not None:
-            lines.append(_plot(found, plot))
-        if specs is not None:
-            lines.append(_specs(found, specs))
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(error.filename or plot or specs)) from None
+    if plot is not None:
+        lines.append(_plot(found, plot, force))
+    if specs is not None:
+        lines.append(_specs(found, specs, force))
     return lines
 
 
-def _plot(found: Paper, folder: Path) -> str:
+def _plot(found: Paper, folder: Path, force: bool) -> str:
+    from archspec.documents.output_folder import fresh_folder
+    from archspec.documents.ownership import OutputCommand
     from reports.drawing.canvas import style
     from reports.paper.waterfall import waterfall, write
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with style():
-        write(waterfall(found), folder)
+    with fresh_folder(folder, OutputCommand("paper", force)) as fresh, style():
+        write(waterfall(found), fresh)
     return f"wrote {folder / 'waterfall'}.pdf, .svg and .png, and waterfall.csv"
 
 
-def _specs(found: Paper, folder: Path) -> str:
+def _specs(found: Paper, folder: Path, force: bool) -> str:
+    from archspec.documents.output_folder import fresh_folder
+    from archspec.documents.ownership import OutputCommand
     from archspec.loader import dump
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for row in found.rows:
-        (folder / f"{row.name.lower()}.yaml").write_text(dump(row.spec), encoding="utf-8")
+    with fresh_folder(folder, OutputCommand("paper", force)) as fresh:
+        for row in found.rows:
+            (fresh / f"{row.name.lower()}.yaml").write_text(dump(row.spec), encoding="utf-8")
     return f"wrote {len(found.rows)} specs to {folder}"

@@ -75,8 +75,9 @@ def power(
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:
-        for line in _lines(record):
-            typer.echo(line)
+        from archspec.cli.shared.screen import say
+
+        say(*_lines(record))
 
 
 def _check_options(

@@ -11,24 +11,23 @@ PANEL = "Design"
 
 def presets() -> None:
     """The shipped specs with their costs and how far they are documented, and the shipped spaces, studies and plans."""
-    from rich.table import Table
+    from archspec.cli.shared.screen import show
+    from archspec.documents.fitted_table import Column, FittedTable
 
-    from archspec.cli.shared.cost_tables import console
-
-    table = Table(title="presets")
-    for name in ("name", "params", "MACs", "at", "status", "description"):
-        number = name in ("params", "MACs", "at")
-        table.add_column(name, no_wrap=name != "description", justify="right" if number else "left")
+    numbers = (Column("params"), Column("MACs"), Column("at", rank=2))
+    words = (Column("status", "words", 1), Column("description", "words", 3))
+    columns = (Column("name", "code", least=12), *numbers, *words)
+    table = FittedTable("presets", columns, whole="archspec show NAME has all")
     for rows in (_specs(), _spaces(), _studies(), _plans()):
         for row in rows:
             table.add_row(*row)
         table.add_section()
-    console().print(table)
+    show(table)
 
 
 def _specs() -> Iterator[Row]:
-    from archspec.cli.shared.cost_tables import short
     from archspec.cost.measure import measure
+    from archspec.documents.wording import short
     from archspec.loader import load
     from archspec.loader import presets as names
 

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from archspec.cli.shared.options import ForceOption
 from archspec.errors import SpecError
 
 PANEL = "Search"
@@ -31,6 +32,7 @@ def report(
     embed_tables: Annotated[
         bool, typer.Option("--embed-tables", help="with --paper: what is drawn as LaTeX (booktabs) and Markdown tables")
     ] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write tables, figures and a page about a run, or Figure 6 of HIRI-ViT with its data."""
     if paper == (run is not None):
@@ -38,7 +40,7 @@ def report(
     if run is None:
         from reports.figure6.write import write_figure6
 
-        typer.echo(write_figure6(out or Path("figure6"), study, tables=embed_tables))
+        typer.echo(write_figure6(out or Path("figure6"), study, tables=embed_tables, force=force))
         return
     if study is not None or embed_tables:
         raise SpecError("goes with --paper only", field="--embed-tables" if study is None else "--study")
@@ -48,8 +50,8 @@ def report(
     if ablation is not None:
         from reports.ablation_page.write import write_record
 
-        typer.echo(str(write_record(ablation, run, out)))
+        typer.echo(str(write_record(ablation, run, out, force=force)))
         return
     from reports.search_page.write import write_report
 
-    typer.echo(str(write_report(run, out)))
+    typer.echo(str(write_report(run, out, force=force)))

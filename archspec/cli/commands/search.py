@@ -29,8 +29,13 @@ def search(
         str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")
     ] = None,
     settings: FieldOption = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="evaluate once more what failed for good before, layouts and finalists"),
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
 ) -> None:
     """Search layouts for accuracy against cost; the same command again continues where it stopped."""
     from archspec.edits.settings import parse_settings
@@ -40,6 +45,6 @@ def search(
     asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
     given = {key: value for key, value in asked.items() if value is not None}
     config = load_study(study, runs, given, parse_settings(settings or []))
-    finished = conduct(config, runs, workers=workers, timeout=timeout)
+    finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
     if not finished:
         raise typer.Exit(130)

@@ -18,6 +18,7 @@ def show(
     form: Annotated[str, typer.Option("--form", help="rows, columns, canonical, or both rows and columns")] = "both",
 ) -> None:
     """The spec as archspec understands it, in row form and column form; both load to the same digest."""
+    from archspec.cli.shared.screen import show_yaml
     from archspec.errors import FieldError
     from archspec.loader import dump, load
     from archspec.spec.short_code import encode
@@ -26,10 +27,11 @@ def show(
     if not set(forms) <= {"rows", "columns", "canonical"}:
         raise SpecError(f"must be rows, columns, canonical or both, not {form!r}", field="--form")
     loaded = edited(load(spec), settings)
-    typer.echo(f"# {encode(loaded)}\n# digest {loaded.digest}")
+    texts = [f"# {encode(loaded)}\n# digest {loaded.digest}\n"]
     for name in forms:
         try:
             text = dump(loaded, name)
         except FieldError as error:
             text = f"# {error}\n"
-        typer.echo(f"{'---' if name != forms[0] else ''}\n# {name}\n{text}", nl=False)
+        texts.append(f"{'---' if name != forms[0] else ''}\n# {name}\n{text}")
+    show_yaml("".join(texts))

@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, JsonOption, SideOption, squares
+from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption, SideOption, squares
+from archspec.cli.shared.waiting import TimeoutOption
 
 PANEL = "Search"
 
@@ -21,23 +22,29 @@ def space(
     sample: Annotated[int, typer.Option("--sample", min=0, metavar="N", help="draw N specs uniformly into --out")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--out", metavar="DIR", help="new or empty folder for the specs drawn and their index.csv"),
+        typer.Option(
+            "--out", metavar="DIR", help="folder for the specs drawn and their index.csv, and for nothing else"
+        ),
     ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
     ] = None,
+    force: ForceOption = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:
     """The number of layouts in a space, their costs, and the number that a budget leaves: exactly, by counting."""
-    from archspec.cli.shared.cost_tables import console, plain
+    from archspec.cli.shared.screen import show
     from archspec.cli.shared.space_answer import Request, answer
 
-    found = answer(Request(name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot))
+    request = Request(
+        name, tuple(budget or ()), tuple(squares(res)), sample, out, seed, front, plot, force=force, timeout=timeout
+    )
+    found = answer(request)
     if as_json:
         typer.echo(json.dumps(found.record, indent=2))
     else:
-        console().print(*found.tables, sep="\n")
-    for line in found.written:
-        console(stderr=as_json).print(plain(line))
+        show(*found.tables)
+    show(*found.written, stderr=as_json)

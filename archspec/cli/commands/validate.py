@@ -15,21 +15,22 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="specs, spaces, studies and plans")],
 ) -> None:
     """Check files without building anything; one line each."""
+    from archspec.cli.shared.screen import say
+
     failed = False
     for file in files:
         try:
-            typer.echo(f"{file}: {_describe(file)}")
+            say(f"{file}: {_describe(file)}")
         except ArchspecError as error:
             failed = True
-            typer.echo(str(error), err=True)
+            say(str(error), stderr=True)
     if failed:
         raise typer.Exit(SpecError.exit_code)
 
 
 def _describe(file: str) -> str:
-    from archspec.cli.shared.cost_tables import short
     from archspec.cost.measure import measure
-    from archspec.documents.wording import plural
+    from archspec.documents.wording import plural, short
     from archspec.loader import find_document, parse
     from search.ablation.plan import parse_plan
     from search.ablation.rows import Ablation

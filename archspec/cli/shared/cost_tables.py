@@ -7,29 +7,20 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
 from archspec.cost.metrics import Metric, exact_metrics
+from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.wording import memory, short, size
 from blocks.layers.layer import Line
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"
 PAPER = "conv+linear+attn+LN"
-WIDTH, FITTING, COLUMN = 118, 4, 15
-"""A line that is no terminal's, the number of metrics whose columns fit into it, and what each further one takes."""
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that keeps tables whole when the output is not a terminal."""
-    out = Console(stderr=stderr, highlight=False)
-    if out.is_terminal:
-        return out
-    further = max(0, len(exact_metrics()) - FITTING)
-    return Console(stderr=stderr, highlight=False, width=max(out.width, WIDTH + further * COLUMN))
+JSON = "--json has all"
+KEPT = ("params", "macs")
+"""Metrics whose columns stay on any screen."""
+LAYER = 20
+"""Cells that the name of a layer keeps."""
 
 
 def units(cost: NetworkCost) -> str:
@@ -41,17 +32,18 @@ def units(cost: NetworkCost) -> str:
     )
 
 
-def resolution_table(costs: Sequence[NetworkCost]) -> Table:
+def resolution_table(costs: Sequence[NetworkCost]) -> FittedTable:
     """One row per resolution."""
-    table = _table(costs[0], costs[0].name, "resolution")
+    table = _table(costs[0], costs[0].name, Column("resolution", "size"))
     for cost in costs:
         table.add_row("×".join(map(str, cost.resolution)), *_cells(cost.total))
     return table
 
 
-def part_table(cost: NetworkCost) -> Table:
-    """One row per stem, stage and head, and the total."""
-    table = _table(cost, f"{cost.name} at {size(cost.resolution)}", "part", "output", "share of MACs")
+def part_table(cost: NetworkCost, whole: str = JSON) -> FittedTable:
+    """One row per stem, stage and head, and the total; `whole` says where all columns are."""
+    heads = (Column("part", "name"), Column("output", "size", 2), Column("share of MACs", rank=3))
+    table = _table(cost, f"{cost.name} at {size(cost.resolution)}", *heads, whole=whole)
     for part in cost.parts:
         share = f"{100 * part.macs / cost.macs:.1f} %" if cost.macs else "0 %"
         table.add_row(part.name, size(part.shape), share, *_cells(part))
@@ -60,13 +52,12 @@ def part_table(cost: NetworkCost) -> Table:
     return table
 
 
-def layer_table(cost: NetworkCost) -> Table:
+def layer_table(cost: NetworkCost) -> FittedTable:
     """One row per operator of each layer."""
-    table = Table(title=f"{cost.name} at {size(cost.resolution)}, layer by layer", caption=units(cost))
-    for name in ("layer", "operator", "output"):
-        table.add_column(name, no_wrap=True)
-    for metric in exact_metrics():
-        table.add_column(_head(metric, cost), justify="right", no_wrap=True)
+    columns = [Column("layer", "code", least=LAYER), Column("operator", "code", 1), Column("output", "size", 2)]
+    columns += [Column(_head(metric, cost), rank=_rank(metric)) for metric in exact_metrics()]
+    title = f"{cost.name} at {size(cost.resolution)}, layer by layer"
+    table = FittedTable(title, columns, units(cost), JSON)
     for line in cost.total.lines:
         table.add_row(line.path, line.operator, size(line.shape), *_whole_cells((line,)))
     table.add_section()
@@ -91,11 +82,6 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     return out.getvalue()
 
 
-def plain(text: str) -> Text:
-    """Text that rich does not read as markup."""
-    return Text(text)
-
-
 def _stated(cost: NetworkCost) -> dict[str, str]:
     return {} if cost.convention is None else {"convention": cost.convention}
 
@@ -104,15 +90,18 @@ def _head(metric: Metric, cost: NetworkCost) -> str:
     return metric.text if metric.name != "macs" or cost.convention is None else f"{metric.text} ({cost.convention})"
 
 
-def _table(cost: NetworkCost, title: str, *names: str) -> Table:
-    table = Table(title=title, caption=units(cost))
-    for name in names:
-        table.add_column(name, no_wrap=True, justify="right" if name.startswith("share") else "left")
+def _rank(metric: Metric) -> int:
+    """The order in which columns leave a narrow screen: the metrics of the catalog from the last one on."""
+    return 0 if metric.name in KEPT else 4 + exact_metrics().index(metric)
+
+
+def _table(cost: NetworkCost, title: str, *heads: Column, whole: str = JSON) -> FittedTable:
+    columns = list(heads)
     for metric in exact_metrics():
-        table.add_column(_head(metric, cost), justify="right", no_wrap=metric.unit != "B")
+        columns.append(Column(_head(metric, cost), rank=_rank(metric)))
         if metric.name == "macs":
-            table.add_column(PAPER, justify="right", no_wrap=True)
-    return table
+            columns.append(Column(PAPER, rank=99))
+    return FittedTable(title, columns, units(cost), whole)
 
 
 def _cells(cost: Cost) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from archspec.documents.output_folder import fresh_folder
+from archspec.documents.ownership import OutputCommand
 from archspec.errors import FieldError, SpecError
 from reports.drawing.canvas import FORMATS, style
 from reports.records.search import Record, read
@@ -24,19 +26,16 @@ def compare(runs: Sequence[Path], budget: Sequence[str], seed: int) -> Edf:
     return edf([population(record, run, _bands(budget, record)) for record, run in found], seed=seed)
 
 
-def draw(found: Edf, out: Path) -> str:
+def draw(found: Edf, out: Path, *, force: bool = False) -> str:
     """Write the figure as FILE.pdf, .svg and .png, and its data as FILE.csv; a line on what was written.
 
     Raises:
-        SpecError: the folder cannot be written.
+        SpecError: the folder cannot be written, or a file in it would be lost.
+        RunError: the disk is full.
     """
     name = out.stem if out.suffix.removeprefix(".") in (*FORMATS, "csv") else out.name
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with style():
-            write(found, out.parent, name)
-    except OSError as error:
-        raise SpecError(f"cannot be written: {error.strerror}", source=str(out)) from None
+    with fresh_folder(out.parent, OutputCommand("edf", force)) as fresh, style():
+        write(found, fresh, name)
     return f"wrote {out.parent / name}.pdf, .svg and .png, the same for one column, and {name}.csv"
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-from rich.table import Table
-
-from archspec.cli.shared.cost_tables import plain, short
-from archspec.documents.wording import plural, show
+from archspec.cli.shared.cost_tables import JSON
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.wording import plural, short, show
 from search.infer.infer import CellResult, Design, Inference
 
 MACS = {
@@ -21,15 +20,15 @@ MACS = {
 def render(found: Inference) -> list[Any]:
     """Tables and lines for a terminal, in order."""
     case = found.case
-    out: list[Any] = [plain(f"{case.name}: {case.description}" if case.description else case.name), _cells(found)]
-    out.append(plain(MACS[case.macs]))
+    out: list[Any] = [f"{case.name}: {case.description}" if case.description else case.name, _cells(found)]
+    out.append(MACS[case.macs])
     tolerance = ", ".join(f"{name} {text}" for name, text in case.tolerance.items())
     widened = f" or, where that is wider, within a tolerance of {tolerance}" if tolerance else ""
-    out.append(plain(f"window: what rounds to the published figure{widened}"))
-    out += [plain(line) for line in summary(found)]
+    out.append(f"window: what rounds to the published figure{widened}")
+    out += summary(found)
     out += [_choices(found)] if found.fits else []
     out += [_top(found)] if found.top else []
-    out += [plain(_known(name, design, found)) for name, design in found.known.items()]
+    out += [_known(name, design, found) for name, design in found.known.items()]
     return out
 
 
@@ -116,10 +115,9 @@ def _design_record(design: Design, found: Inference) -> dict[str, Any]:
     }
 
 
-def _cells(found: Inference) -> Table:
-    table = Table(title="published cells")
-    for name in ("cell", "published", "window", "designs reach", "fit it", "fit all others"):
-        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=True)
+def _cells(found: Inference) -> FittedTable:
+    heads = (Column("cell", "code"), Column("published"), Column("window", rank=1), Column("designs reach", rank=2))
+    table = FittedTable("published cells", (*heads, Column("fit it"), Column("fit all others")), whole=JSON)
     for result in found.cells:
         cell = result.cell
         window = f"{short(cell.window.low)} to {short(cell.window.high)}"
@@ -129,10 +127,9 @@ def _cells(found: Inference) -> Table:
     return table
 
 
-def _choices(found: Inference) -> Table:
-    table = Table(title="what the fits choose")
-    table.add_column("choice")
-    table.add_column("fits by option")
+def _choices(found: Inference) -> FittedTable:
+    heads = (Column("choice", "code"), Column("fits by option", "words"))
+    table = FittedTable("what the fits choose", heads)
     for choice, counts in zip(found.case.choices, found.counts, strict=True):
         options = sorted(zip(counts, choice.labels, strict=True), key=lambda one: -one[0])
         kept = [f"{_label(label)}: {count:,}" for count, label in options if count]
@@ -141,28 +138,26 @@ def _choices(found: Inference) -> Table:
     return table
 
 
-def _top(found: Inference) -> Table:
+def _top(found: Inference) -> FittedTable:
     """Only the choices that differ among the listed designs have a column."""
     designs = found.top
     choices = found.case.choices
     varied = [axis for axis in range(len(choices)) if len({design.picks[axis] for design in designs}) > 1]
     what = "fits" if found.fits else "nearest designs"
-    table = Table(title=f"first {len(designs)} of {found.nearest:,} {what}, smallest largest deviation first")
-    table.add_column("deviation / window", justify="right")
-    for axis in varied:
-        table.add_column(choices[axis].name)
-    if not found.fits:
-        table.add_column("breaks")
-    for design in designs:
-        cells = [_label(choices[axis].labels[design.picks[axis]]) for axis in varied]
-        broken = [] if found.fits else [_broken(design, found)]
-        table.add_row(f"{design.worst:.3f}", *cells, *broken)
+    heads = [Column("deviation / window")]
+    heads += [Column(choices[axis].name, "code", 1 + place) for place, axis in enumerate(varied)]
+    heads += [] if found.fits else [Column("breaks", "words")]
     same = [
         f"{choice.name} = {_label(choice.labels[designs[0].picks[axis]])}"
         for axis, choice in enumerate(choices)
         if axis not in varied
     ]
-    table.caption = f"all: {', '.join(same)}" if same else None
+    title = f"first {len(designs)} of {found.nearest:,} {what}, smallest largest deviation first"
+    table = FittedTable(title, heads, f"all: {', '.join(same)}" if same else "", JSON)
+    for design in designs:
+        cells = [_label(choices[axis].labels[design.picks[axis]]) for axis in varied]
+        broken = [] if found.fits else [_broken(design, found)]
+        table.add_row(f"{design.worst:.3f}", *cells, *broken)
     return table
 
 

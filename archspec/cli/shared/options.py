@@ -40,6 +40,9 @@ FieldOption = Annotated[
         "--set", metavar="PATH=VALUE", help="change a field: evaluator.recipe.epochs=1; may be given more than once"
     ),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="replace files that this command did not write, or that were changed since")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="exact numbers as JSON")]
 
 

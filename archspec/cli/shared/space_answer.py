@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.cli.shared.space_tables import FrontRows, front_record, population_record, render, render_front
+from archspec.cli.shared.waiting import waiting
 from archspec.cost.tables import MetricAt
+from archspec.documents.output_folder import fresh_folder
+from archspec.documents.ownership import OutputCommand
 from archspec.errors import FieldError, SpecError
 from reports.drawing.canvas import style
 from reports.spaces.population_figure import Cloud, Frontier, Histogram
@@ -41,6 +45,8 @@ class Request:
     seed: int = 0
     front: bool = False
     plot: Path | None = None
+    force: bool = False
+    timeout: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -73,33 +79,38 @@ def answer(request: Request) -> Answer:
     """Count, draw, solve and plot what is asked for.
 
     Raises:
-        SpecError: a bad space, budget or option; a folder that cannot be written, or holds files.
+        SpecError: a bad space, budget or option; a folder that cannot be written, or where files would be lost.
+        RunError: the disk is full.
     """
     if request.sample and request.out is None:
         raise SpecError("needs --out DIR, the folder to write to", field="--sample")
     if request.out is not None and not request.sample:
         raise SpecError("needs --sample N, the number of specs to draw", field="--out")
-    box, space = _box(request.budget), _space(request.space)
+    box, command = _box(request.budget), OutputCommand("space", request.force)
     if request.out is not None:
-        check_folder(request.out, empty=True)
+        check_folder(request.out, command, alone=True)
     if request.plot is not None:
-        check_folder(request.plot, empty=False)
-    survey = Survey(Encoding(space), box, request.resolutions)
-    found = survey.count()
+        check_folder(request.plot, command, alone=False)
+    drawn, front = None, None
+    with waiting(request.space, request.timeout):
+        survey = Survey(Encoding(_space(request.space)), box, request.resolutions)
+        found = survey.count()
+        if request.front:
+            front = _front(survey, survey.first("macs"), survey.first("params"))
+        if request.out is not None:
+            drawn = draw(survey.encoding, survey.chain, survey.box, found.inside, request.sample, request.seed)
     written: list[str] = []
-    if request.out is not None:
-        drawn = draw(survey.encoding, survey.chain, survey.box, found.inside, request.sample, request.seed)
-        count = write(drawn, survey.metrics, request.out)
+    if request.out is not None and drawn is not None:
+        count = write(drawn, survey.metrics, request.out, command)
         written.append(
             f"wrote {count:,} specs, drawn uniformly with seed {request.seed}, and index.csv to {request.out}"
         )
     if request.plot is not None:
-        with style():
-            write_figures(_cloud(survey, found, request.seed), request.plot)
+        with fresh_folder(request.plot, command) as fresh, style():
+            write_figures(_cloud(survey, found, request.seed), fresh)
         written.append(
             f"wrote population.pdf, .svg and .png, the same for one column, and their data to {request.plot}"
         )
-    front = _front(survey, survey.first("macs"), survey.first("params")) if request.front else None
     return Answer(found, front, survey, tuple(written))
 
 

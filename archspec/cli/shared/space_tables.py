@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from archspec.cli.shared.cost_tables import short
+from archspec.cli.shared.cost_tables import JSON
 from archspec.cost.metrics import find_metric
 from archspec.cost.tables import MetricAt
-from archspec.documents.wording import plural
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.fitted_text import FittedText
+from archspec.documents.wording import plural, short
 from archspec.spec.short_code import encode
 from search.budget.survey import Population, Spread, limit_on
 from search.counting.big_integers import Ints
@@ -23,8 +24,6 @@ from search.space.limits import Box, Limit
 
 ROWS = 16
 """Bins of a histogram as text."""
-WIDTH = 32
-"""Characters of the longest bar."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 OUTSIDE = "░"
 FRONT_ROWS = 20
@@ -46,31 +45,29 @@ def render(found: Population) -> Group:
     """The size, the components, the costs with their histograms, and what the budget leaves."""
     parts: list[RenderableType] = [_headline(found), _components(found), _costs(found)]
     parts += [_histogram(spread, found) for spread in found.spreads if spread.layouts]
-    parts += [Text(f"no histogram of {_label(one.metric)}: {one.reason}") for one in found.spreads if one.reason]
+    parts += [FittedText(f"no histogram of {_label(one.metric)}: {one.reason}") for one in found.spreads if one.reason]
     if found.box:
         parts.append(_budget(found))
     return Group(*parts)
 
 
-def render_front(front: FrontRows, encoding: Encoding, box: Box) -> Table | Text:
+def render_front(front: FrontRows, encoding: Encoding, box: Box) -> FittedTable | FittedText:
     """The front, of a long one evenly chosen layouts with both ends."""
     count = len(front.choices)
     cost, score = _title(front.cost), _title(front.score)
     if not count:
-        return Text(f"no layout with the most {score} for its {cost} is inside the budget: the exact front is outside")
+        outside = f"no layout with the most {score} for its {cost} is inside the budget: the exact front is outside"
+        return FittedText(outside)
     inside = " inside the budget" if box else ""
-    table = Table(title=f"most {score} for their {cost}: the exact front{inside}, {plural(count, 'layout')}")
-    table.add_column("#", justify="right")
-    for metric in (front.cost, front.score):
-        table.add_column(_label(metric), justify="right", no_wrap=True)
-    table.add_column("layout", overflow="fold")
+    heads = [Column("#"), *(Column(_label(metric)) for metric in (front.cost, front.score)), Column("layout", "code")]
+    title = f"most {score} for their {cost}: the exact front{inside}, {plural(count, 'layout')}"
+    told = f"{FRONT_ROWS} of them, evenly spaced; {JSON}" if count > FRONT_ROWS else ""
+    table = FittedTable(title, heads, told)
     chosen = range(count) if count <= FRONT_ROWS else _even(count)
     columns = [front.metrics.index(metric) for metric in (front.cost, front.score)]
     for row in chosen:
         costs = [short(int(front.costs[row, column])) for column in columns]
         table.add_row(f"{row + 1:,}", *costs, encode(encoding.spec(front.choices[row])))
-    if count > FRONT_ROWS:
-        table.caption = f"{FRONT_ROWS} of them, evenly spaced; --json has all"
     return table
 
 
@@ -130,64 +127,54 @@ def percent(share: Fraction | float) -> str:
     return f"{value:.2g} %"
 
 
-def _headline(found: Population) -> Text:
-    out = Text()
-    out.append(found.name, style="bold")
-    out.append(f": {found.description}\n" if found.description else "\n")
-    out.append(f"{_large(found.layouts, 'possible layouts')}\n", style="bold")
+def _headline(found: Population) -> Group:
+    about = FittedText(f"{found.name}: {found.description}" if found.description else found.name)
+    count = FittedText(_large(found.layouts, "possible layouts"), style="bold")
     if found.layouts == found.ways:
-        return out.append("every way to fill the holes is possible")
+        return Group(about, count, FittedText("every way to fill the holes is possible"))
     share = percent(Fraction(found.layouts, found.ways))
-    return out.append(f"{share} of {_large(found.ways, 'ways to fill the holes')}; the others do not fit together")
+    others = f"{share} of {_large(found.ways, 'ways to fill the holes')}; the others do not fit together"
+    return Group(about, count, FittedText(others))
 
 
-def _components(found: Population) -> Table:
-    table = Table(title="components with a choice")
-    table.add_column("component", no_wrap=True)
-    table.add_column("options", justify="right", no_wrap=True)
-    table.add_column("holes, with the options of each")
+def _components(found: Population) -> FittedTable:
+    heads = (Column("component", "name"), Column("options"), Column("holes, with the options of each", "words"))
+    table = FittedTable("components with a choice", heads)
     for part in found.parts:
         table.add_row(part.name, f"{part.options:,}", ", ".join(f"{path} ({count})" for path, count in part.holes))
     return table
 
 
-def _costs(found: Population) -> Table:
-    table = Table(title="costs of the possible layouts, exactly")
-    table.add_column("cost", no_wrap=True)
-    for name in ("smallest", "largest", "ratio"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _costs(found: Population) -> FittedTable:
+    heads = (Column("cost", "words"), Column("smallest"), Column("largest"), Column("ratio", rank=1))
+    table = FittedTable("costs of the possible layouts, exactly", heads, whole=JSON)
     for spread in found.spreads:
         ratio = f"{spread.largest / spread.smallest:,.1f}" if spread.smallest else "–"
         table.add_row(_label(spread.metric), f"{spread.smallest:,}", f"{spread.largest:,}", ratio)
     return table
 
 
-def _histogram(spread: Spread, found: Population) -> Table:
+def _histogram(spread: Spread, found: Population) -> FittedTable:
     spread = spread.coarse(-(-len(spread.layouts) // ROWS))
     limit = limit_on(found.box, spread.metric)
-    table = Table(title=f"{_label(spread.metric)} of all {scientific(found.layouts)} layouts", box=None, pad_edge=False)
-    for name in ("from", "below"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, width=WIDTH)
-    for name in ("share", "cumulative", "layouts"):
-        table.add_column(name, justify="right", no_wrap=True)
+    heads = (Column("from"), Column("below"), Column("", "bar"))
+    heads += (Column("share"), Column("cumulative", rank=1), Column("layouts", rank=2))
+    title = f"{_label(spread.metric)} of all {scientific(found.layouts)} layouts"
+    told = f"solid: bins that {_limit(limit, found)} reaches into" if limit else ""
+    table = FittedTable(title, heads, told, JSON, box=None)
     most = max(spread.layouts)
     ends = zip(spread.edges[:-1], spread.edges[1:], spread.layouts, spread.cumulative, strict=True)
     for low, high, layouts, below in ends:
-        reached = limit is None or _reaches(limit, low, high)
+        solid = limit is None or _reaches(limit, low, high)
         share, cumulative = Fraction(layouts, found.layouts), Fraction(below, found.layouts)
-        bar = _bar(layouts, most) if reached else OUTSIDE * -(-WIDTH * layouts // most)
+        bar = partial(_bar if solid else _empty_bar, Fraction(layouts, most))
         table.add_row(short(low), short(high), bar, percent(share), percent(cumulative), f"{layouts:,}")
-    if limit:
-        table.caption = f"solid: bins that {_limit(limit, found)} reaches into"
     return table
 
 
-def _budget(found: Population) -> Table:
-    table = Table(title="inside the budget")
-    table.add_column("limit")
-    for name in ("layouts", "exactly", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _budget(found: Population) -> FittedTable:
+    heads = (Column("limit", "words"), Column("layouts"), Column("exactly", rank=1), Column("share"))
+    table = FittedTable("inside the budget", heads, whole=JSON)
     for limit, alone in zip(found.box, found.alone, strict=True):
         table.add_row(_limit(limit, found), scientific(alone), f"{alone:,}", percent(Fraction(alone, found.layouts)))
     if len(found.box) > 1:
@@ -226,9 +213,14 @@ def _large(number: int, noun: str) -> str:
     return f"{text} {noun}" if text == f"{number:,}" else f"{text} {noun} ({number:,})"
 
 
-def _bar(value: int, most: int) -> str:
-    eighths = -(-8 * WIDTH * value // most)  # what is there is seen
+def _bar(share: Fraction, width: int) -> str:
+    """A bar of `share` of `width` cells; what is there is seen."""
+    eighths = -(-8 * width * share.numerator // share.denominator)
     return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def _empty_bar(share: Fraction, width: int) -> str:
+    return OUTSIDE * -(-width * share.numerator // share.denominator)
 
 
 def _reaches(limit: Limit, low: int, high: int) -> bool:

@@ -6,19 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from rich.console import Console
-from rich.table import Table
-
-from archspec.cli.shared.cost_tables import plain, short
+from archspec.cli.shared.cost_tables import JSON
 from archspec.cost.polynomial import Polynomial, power_of, write
 from archspec.cost.sensitivity import FieldEffect, sensitivity
 from archspec.cost.symbolic import Deviation, Formula, between, deviations, symbolic, varying_metrics
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.wording import short
 from archspec.errors import SpecError
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec
 
 DIGITS = 6
 TABLE_DIGITS = 5
-MAX_COLUMNS = 7
 OPERATORS = {"scaled_dot_product_attention": "attention's matmuls"}
 
 
@@ -57,19 +55,18 @@ def examine(spec: ArchSpec, side: int | None) -> Symbolic:
     return Symbolic(formula, asked, near, gap, variants, tuple(sensitivity(spec, asked)))
 
 
-def print_symbolic(out: Console, spec: ArchSpec, result: Symbolic, *, per_part: bool) -> None:
+def symbolic_tables(spec: ArchSpec, result: Symbolic, *, per_part: bool) -> Iterator[FittedTable | str]:
     """The formula in words and tables; with `per_part` a row for each operator of each part."""
-    for line in _words(spec, result):
-        out.print(plain(line))
+    yield from _words(spec, result)
     formula = result.formula
     if per_part:
         rows = [(term.part, term.operator, term.macs) for term in formula.terms if term.macs.coefficients]
-        out.print(_coefficients(result, ("part", "operator"), rows))
+        yield _coefficients(result, ("part", "operator"), rows)
     else:
         rows = [(name, formula.polynomial(operators={name})) for name in formula.operators]
-        out.print(_coefficients(result, ("operator",), rows))
-        out.print(_coefficients(result, ("part",), [(name, formula.polynomial(part=name)) for name in formula.parts]))
-    out.print(effect_table(result.effects, result.asked))
+        yield _coefficients(result, ("operator",), rows)
+        yield _coefficients(result, ("part",), [(name, formula.polynomial(part=name)) for name in formula.parts])
+    yield effect_table(result.effects, result.asked)
 
 
 def symbolic_record(result: Symbolic) -> dict[str, Any]:
@@ -100,13 +97,18 @@ def symbolic_record(result: Symbolic) -> dict[str, Any]:
     }
 
 
-def effect_table(effects: Sequence[FieldEffect], side: int) -> Table:
+def effect_table(effects: Sequence[FieldEffect], side: int) -> FittedTable:
     """One row per step, a section per part."""
-    table = Table(title=f"one step in each field, at {side}×{side}")
-    for name in ("field", "step"):
-        table.add_column(name, no_wrap=True)
-    for name in ("MACs", "%", "d log", "params %", "d log"):
-        table.add_column(name, justify="right", no_wrap=True)
+    numbers = (
+        Column("MACs"),
+        Column("%", rank=3, known_as="% of MACs"),
+        Column("d log", rank=5, known_as="d log of MACs"),
+        Column("params %", rank=2),
+        Column("d log", rank=4, known_as="d log of params"),
+    )
+    caption = "d log: d log(cost) / d log(field) over the step, 1 where cost grows in proportion"
+    columns = (Column("field", "code", least=20), Column("step", "size"), *numbers)
+    table = FittedTable(f"one step in each field, at {side}×{side}", columns, caption, JSON)
     part = field = ""
     for effect in effects:
         if (name := effect.field.split(".")[0]) != part and part:
@@ -122,7 +124,6 @@ def effect_table(effects: Sequence[FieldEffect], side: int) -> Table:
             f"{effect.params_elasticity:.2f}",
         )
         part, field = name, effect.field
-    table.caption = "d log: d log(cost) / d log(field) over the step, 1 where cost grows in proportion"
     return table
 
 
@@ -190,17 +191,16 @@ def _crossover(formula: Formula, side: int) -> Iterator[str]:
         yield f"Attention's matmuls first exceed all convolutions and linear layers at r = {crossover:,}{times}."
 
 
-def _coefficients(result: Symbolic, keys: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Table:
-    """A column per power of r, then the value at the stated side and its share, as far as they fit in a line."""
+def _coefficients(result: Symbolic, keys: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> FittedTable:
+    """A column per power of r, then the value at the stated side and its share."""
     total = result.formula.polynomial()
     powers = [power for power in reversed(range(total.degree + 1)) if any(_has(row[-1], power) for row in rows)]
-    table = Table(title=f"MACs by {' and '.join(keys)}: coefficients to {TABLE_DIGITS} digits")
-    for key in keys:
-        table.add_column(key, no_wrap=True)
     numbers = [*(power_of("r", power) or "constant" for power in powers), f"at {result.side}", "share"]
-    shown = MAX_COLUMNS - len(keys)
-    for name in numbers[:shown]:
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = [Column(key, "code") for key in keys]
+    last = len(numbers) - 2  # the value at the stated side stays, as the highest power does
+    columns += [Column(name, rank=index if index != last else 0) for index, name in enumerate(numbers)]
+    title = f"MACs by {' and '.join(keys)}: coefficients to {TABLE_DIGITS} digits"
+    table = FittedTable(title, columns, whole=JSON)
     whole, part = total(result.side), ""
     for *names, polynomial in [*rows, ("total", *[""] * (len(keys) - 1), total)]:
         if names[0] == "total" or (part and len(keys) > 1 and names[0] != part):
@@ -210,7 +210,7 @@ def _coefficients(result: Symbolic, keys: tuple[str, ...], rows: Sequence[tuple[
         cells += [short(float(value)), f"{float(100 * value / whole):.1f} %" if whole else "0 %"]
         labels = ["" if names[0] == part else names[0], *names[1:]]
         style = "bold" if names[0] == "total" else ""
-        table.add_row(*(OPERATORS.get(name, name) for name in labels), *cells[:shown], style=style)
+        table.add_row(*(OPERATORS.get(name, name) for name in labels), *cells, style=style)
         part = names[0]
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archspec.convert.renaming import rename
+from archspec.convert.renaming import Rules, find_origin, rename
 from archspec.spec.schema import ArchSpec
 
 if TYPE_CHECKING:
@@ -29,8 +29,16 @@ _RULES = {
 
 def convert(state: Mapping[str, Tensor], spec: ArchSpec) -> dict[str, Tensor]:
     """The tensors under archspec's names; the norm at the end of each stage is the last of the stage's blocks."""
+    return rename(state, _rules(spec))
+
+
+def original(name: str, spec: ArchSpec) -> str:
+    """timm's name of the tensor called `name` here."""
+    return find_origin(name, _rules(spec))
+
+
+def _rules(spec: ArchSpec) -> Rules:
     norms = {
-        rf"stages\.{index}\.norm": rf"stages.{index}.blocks.{stage.depth - 1}"
-        for index, stage in enumerate(spec.stages)
+        rf"stages\.{index}\.norm": f"stages.{index}.blocks.{stage.depth - 1}" for index, stage in enumerate(spec.stages)
     }
-    return rename(state, _RULES | norms)
+    return _RULES | norms

@@ -29,6 +29,7 @@ class PlainWindowAttention(Layer):
     width: int
     heads: int
     window: int = 7
+    oversize: bool = False
 
     @property
     def kind(self) -> str:

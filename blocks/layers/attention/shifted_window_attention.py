@@ -32,6 +32,7 @@ class ShiftedWindowAttention(Layer):
     heads: int
     window: int = 7
     shift: bool = False
+    oversize: bool = False
 
     @property
     def kind(self) -> str:
@@ -40,6 +41,10 @@ class ShiftedWindowAttention(Layer):
     @property
     def period(self) -> int:
         return self.window
+
+    @property
+    def fit(self) -> str:
+        return "shrink"
 
     def children(self) -> Parts:
         return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))

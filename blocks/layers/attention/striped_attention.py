@@ -40,6 +40,7 @@ class StripedAttention(Layer):
     width: int
     heads: int
     window: int
+    oversize: bool = False
 
     @property
     def kind(self) -> str:

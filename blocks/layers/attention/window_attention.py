@@ -31,6 +31,7 @@ class WindowAttention(Layer):
     width: int
     heads: int
     window: int = 7
+    oversize: bool = False
 
     @property
     def kind(self) -> str:

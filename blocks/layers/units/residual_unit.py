@@ -1,13 +1,21 @@
 """The residual units of ResNet and HRNet: two 3x3 convolutions, or a 3x3 between two 1x1 convolutions."""
 
+from typing import Literal
+
 from blocks.layers.basic.activation import relu
 from blocks.layers.basic.conv import Conv, conv, dwconv
 from blocks.layers.basic.norm import batch_norm
+from blocks.layers.basic.pool import AvgPool
 from blocks.layers.combine import Sequence, chain, residual
 from blocks.layers.layer import Layer
 
+Projection = Literal["conv", "pool"]
+"""How a shortcut changes width and size: by a strided 1x1 convolution, or by one behind an average pool."""
 
-def basic_unit(width_in: int, width_out: int, stride: int = 1, drop_path: float | None = None) -> Sequence:
+
+def basic_unit(
+    width_in: int, width_out: int, stride: int = 1, *, drop_path: float | None = None, shortcut: Projection = "conv"
+) -> Sequence:
     """ReLU(x + conv 3x3 - BN - ReLU - conv 3x3 - BN): (width_in, H, W) -> (width_out, H / stride, W / stride)."""
     body = chain(
         conv1=conv(width_in, width_out, 3, stride, bias=False),
@@ -16,8 +24,8 @@ def basic_unit(width_in: int, width_out: int, stride: int = 1, drop_path: float 
         conv2=conv(width_out, width_out, 3, bias=False),
         norm2=batch_norm(width_out),
     )
-    shortcut = _projection(width_in, width_out, stride)
-    return chain(unit=residual(body, drop_path, shortcut=shortcut), act=relu())
+    beside = _projection(width_in, width_out, stride, shortcut)
+    return chain(unit=residual(body, drop_path, shortcut=beside), act=relu())
 
 
 def bottleneck_unit(
@@ -28,6 +36,7 @@ def bottleneck_unit(
     *,
     drop_path: float | None = None,
     depthwise: bool = False,
+    shortcut: Projection = "conv",
 ) -> Sequence:
     """ReLU(x + 1x1 - BN - ReLU - 3x3 - BN - ReLU - 1x1 - BN), the stride at the 3x3 convolution.
 
@@ -44,12 +53,14 @@ def bottleneck_unit(
         conv3=conv(hidden, width_out, bias=False),
         norm3=batch_norm(width_out),
     )
-    shortcut = _projection(width_in, width_out, stride)
-    return chain(unit=residual(body, drop_path, shortcut=shortcut), act=relu())
+    beside = _projection(width_in, width_out, stride, shortcut)
+    return chain(unit=residual(body, drop_path, shortcut=beside), act=relu())
 
 
-def _projection(width_in: int, width_out: int, stride: int) -> Layer | None:
+def _projection(width_in: int, width_out: int, stride: int, kind: Projection) -> Layer | None:
     """A 1x1 convolution and norm where the shape changes, else nothing."""
     if width_in == width_out and stride == 1:
         return None
-    return chain(conv=conv(width_in, width_out, 1, stride, bias=False), norm=batch_norm(width_out))
+    if kind == "conv" or stride == 1:
+        return chain(conv=conv(width_in, width_out, 1, stride, bias=False), norm=batch_norm(width_out))
+    return chain(pool=AvgPool(stride), conv=conv(width_in, width_out, bias=False), norm=batch_norm(width_out))

@@ -120,11 +120,11 @@ def test_checkpoints_of_torch_with_and_without_a_wrapper(write, tmp_path, wrappe
     [
         (
             lambda state: state.pop("stem.1.bias"),
-            "timm.safetensors: is not the convnext of convnext-small: no stem.norm.bias",
+            "timm.safetensors: is not the convnext of convnext-small: no stem.1.bias (stem.norm.bias here)",
         ),
         (
             lambda state: [state.pop(name) for name in list(state) if name.startswith("stages.0")],
-            "no stages.0.blocks.0.scale and 8 more",
+            "no stages.0.blocks.0.gamma (stages.0.blocks.0.scale here) and 8 more",
         ),
         (lambda state: state.update(extra=torch.zeros(1)), "convnext-small: unexpected extra"),
         (
@@ -133,7 +133,7 @@ def test_checkpoints_of_torch_with_and_without_a_wrapper(write, tmp_path, wrappe
         ),
         (
             lambda state: state.update({"stages.9.blocks.0.norm.bias": state.pop("stem.1.bias")}),
-            "no stem.norm.bias; unexpected stages.9.blocks.0.body.norm.bias",
+            "no stem.1.bias (stem.norm.bias here); unexpected stages.9.blocks.0.norm.bias",
         ),
     ],
 )
@@ -238,7 +238,7 @@ def test_counters_of_batch_norm_may_be_missing(write):
     assert found.keys() == network.state_dict().keys()
     assert found["stem.norm.num_batches_tracked"] == 0
     del state["bn1.running_mean"]
-    with pytest.raises(SpecError, match=r"no stem\.norm\.running_mean$"):
+    with pytest.raises(SpecError, match=r"no bn1\.running_mean \(stem\.norm\.running_mean here\)$"):
         convert(state, spec, network, "resnet")
 
 

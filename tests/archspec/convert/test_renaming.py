@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.convert.renaming import rename
+from archspec.convert.renaming import find_origin, rename
 from archspec.errors import SpecError
 
 NAMES = st.text("abc.", min_size=1, max_size=8)
@@ -26,3 +26,22 @@ def test_two_tensors_cannot_get_one_name():
 @given(st.dictionaries(NAMES, st.integers(), max_size=6))
 def test_without_rules_nothing_changes(state):
     assert rename(state, {}) == state
+
+
+RULES = {
+    r"layers\.(\d+)\.attn(|\.qkv)": r"stages.\1.attention\2",
+    r"(stages\.\d+)\.(fc|norm)": r"\1.\2.body",
+    "head": "head.fc",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["layers.3.attn.weight", "layers.12.attn.qkv.bias", "stages.0.fc.weight", "head.bias", "other.1.weight"]
+)
+def test_the_origin_of_a_name_is_what_was_renamed(name):
+    (renamed,) = rename({name: 1}, RULES)
+    assert find_origin(renamed, RULES) == name
+
+
+def test_a_name_that_no_rule_gives_is_its_own_origin():
+    assert find_origin("stages.x.attention.weight", RULES) == "stages.x.attention.weight"

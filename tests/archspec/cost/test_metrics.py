@@ -63,7 +63,8 @@ def test_an_unknown_metric_is_refused_with_the_nearest_one():
 
 
 @pytest.mark.usefixtures("catalog")
-def test_a_metric_that_is_added_shows_in_the_tables_of_flops(run):
+def test_a_metric_that_is_added_shows_in_the_tables_of_flops(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # where headings of numbers take one line
     cost, found = measure(load("tiny")), peak("tiny")
     _, out, _ = run("flops", "tiny", "--json", "--per-layer")
     record = json.loads(out)

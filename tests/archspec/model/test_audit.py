@@ -61,12 +61,12 @@ class Wrap(nn.Module):
 @pytest.mark.parametrize(
     ("operator", "function"),
     [
-        ("aten::baddbmm", lambda x: torch.baddbmm(x[:, 0], x[:, 0], x[:, 0])),
-        ("aten::rms_norm", lambda x: F.rms_norm(x, (8,))),
-        ("aten::upsample_bicubic2d", lambda x: F.interpolate(x, size=9, mode="bicubic")),
-        ("aten::_convolution_mode", lambda x: F.conv2d(x, torch.ones(4, 4, 3, 3), padding="same")),
         ("aten::fft_fft2", lambda x: torch.fft.fft2(x).abs()),
-        ("aten::cumsum", lambda x: x.cumsum(1)),
+        ("aten::cdist", lambda x: torch.cdist(x, x)),
+        ("aten::linalg_inv", lambda x: torch.linalg.inv(x + torch.eye(8))),
+        ("aten::cosine_similarity", lambda x: F.cosine_similarity(x, x)),
+        ("aten::_upsample_bicubic2d_aa", lambda x: F.interpolate(x, size=9, mode="bicubic", antialias=True)),
+        ("aten::linalg_norm of a matrix", lambda x: torch.linalg.norm(x, 2, dim=(2, 3))),
     ],
 )
 def test_an_operator_without_a_rule_is_an_error_and_never_a_zero(operator, function):

@@ -100,7 +100,8 @@ def test_every_form_is_the_same_spec():
     assert "branched" not in canonical
     assert [block["type"] for block in canonical["stages"][2]["branches"][1]["blocks"]] == ["HR", "T"]
     assert canonical["stages"][2]["branches"][2]["blocks"][0]["heads"] == 3
-    assert encode(spec).startswith("bottleneck2x16-basic2x6|basic2x8-2(basic1x6|HR1x8e4+T1x8h2e4|T1x12h3e4)-")
+    label = "bottleneck 2x16, basic 2x6 | basic 2x8, 2 (basic 1x6 | HR 1x8 e4 + T 1x8 h2 e4 | T 1x12 h3 e4), "
+    assert encode(spec).startswith(f"layout {spec.digest}: {label}")
     with pytest.raises(Exception, match="no column form"):
         dump(spec, "columns")
 

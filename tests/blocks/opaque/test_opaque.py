@@ -164,7 +164,7 @@ def test_attention_counts_as_its_two_matmuls():
 def test_an_operator_that_cannot_be_counted_is_named(name, operator):
     with pytest.raises(UncountedError) as caught:
         trace(opaque(Function, name=name), (4, 6, 6))
-    assert caught.value.rule == f"operator {operator} of Function has no counting rule"
+    assert caught.value.rule.startswith(f"operator {operator} of Function has no counting rule")
 
 
 @pytest.mark.parametrize(

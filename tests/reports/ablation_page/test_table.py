@@ -12,8 +12,9 @@ import pytest
 from reports.ablation_page.results import CostChange, ResultView, compute
 from reports.ablation_page.table import (
     AblationTable,
+    change_scales,
     change_text,
-    cost_lines,
+    cost_table,
     latex,
     markdown,
     write,
@@ -51,9 +52,9 @@ def test_cells(content: AblationTable) -> None:
         "#",
         "Row",
         "Parameters (M)",
-        "Δ",
+        "Δ (M)",
         "MACs (M)",
-        "Δ",
+        "Δ (M)",
         "Test (%), mean ± sd (n)",
         "Δ [95 % interval]",
         "p (Holm)",
@@ -167,7 +168,7 @@ def test_verdict_says_what_would_decide(make_ablation: Make) -> None:
     assert "80 % probability" in seeds_note([view])
 
 
-def test_cost_lines_need_no_journal() -> None:
+def test_cost_tables_need_no_journal() -> None:
     from_plan = {
         "name": "steps",
         "type": "progressive",
@@ -177,27 +178,30 @@ def test_cost_lines_need_no_journal() -> None:
         "rows": [_row("base", "r0", 5_000_000, 4_000_000_000, None), _row("+ a", "r1", 5_000_200, 3_500_000_000, 0)],
     }
     from_plan["rows"].append(_row("+ none", "r1", 5_000_200, 3_500_000_000, 1) | {"training": {"epochs": 3}})
-    assert cost_lines(from_plan) == [
-        "Steps",
-        "#  Row     Parameters (M)                Δ  MACs (G)                Δ",
-        "1  base              5.00                –      4.00                –",
-        "2  + a               5.00  +200 (+0.004 %)      3.50  −0.50 (−12.5 %)",
-        "3  + none            5.00               ±0      3.50               ±0",
+    found = cost_table(from_plan)
+    assert found.title == "Steps"
+    assert found.header == ("#", "Row", "Parameters (M)", "Δ", "MACs (G)", "Δ (G)")
+    assert found.rows == (
+        ("1", "base", "5.00", "–", "4.00", "–"),
+        ("2", "+ a", "5.00", "+200 (+0.004 %)", "3.50", "−0.50 (−12.5 %)"),
+        ("3", "+ none", "5.00", "±0", "3.50", "±0"),
+    )
+    assert found.notes == (
         "row 3 is the same run as row 2: it is trained once",
         "row 3 also changes epochs (as in the base → 3)",
-    ]
+    )
     with pytest.raises(ValueError, match="view: no type"):
-        cost_lines({"name": "x"})
+        cost_table({"name": "x"})
 
 
 FRACTION = {"base": [], "a c": ["a", "c"], "b c": ["b", "c"], "a b": ["a", "b"]}
 ALIASES = "A 1/2 fraction with c = −a b; estimated as one up to two factors: a − b:c; b − a:c; c − a:b."
 
 
-def test_cost_lines_print_the_alias_structure() -> None:
+def test_cost_tables_have_the_alias_structure() -> None:
     rows = [_row(name, name, 10, 10, None) | {"edits": edits} for name, edits in FRACTION.items()]
     view = {"name": "f", "type": "factorial", "title": "F", "factors": ["a", "b", "c"], "generators": ["c = -a b"]}
-    assert cost_lines(view | {"rows": rows})[-1] == ALIASES
+    assert cost_table(view | {"rows": rows}).notes[-1] == ALIASES
 
 
 def test_rows_that_are_not_paired_are_aliased_all_the_same(make_ablation: Make) -> None:
@@ -276,9 +280,24 @@ def test_probability(p: float, text: str) -> None:
         (CostChange(0, 0.0), "±0"),
         (CostChange(1_260_000, 4.2), "+1.26 (+4.2 %)"),
         (CostChange(-1_260_000, -4.2), "−1.26 (−4.2 %)"),
-        (CostChange(-300, -0.002), "−300 (−0.002 %)"),
+        (CostChange(-1_260_000_000, -0.002), "−1,260.00 (−0.002 %)"),
         (CostChange(5_000_000, float("nan")), "+5.00"),
     ],
 )
 def test_change(change: CostChange | None, text: str) -> None:
     assert change_text(change, Unit("Parameters", "M", 1e6, 2)) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "texts"),
+    [
+        ((300_000, -900_000), ["+0.3", "−0.9"]),  # in the unit of the counts, where it shows them all
+        ((16, -4_300), ["+0.016", "−4.300"]),  # parameters: neither 16 nor 4.3 k stands without its unit
+        ((16, -4_300_000), ["+16", "−4,300,000"]),
+    ],
+)
+def test_the_changes_of_a_column_have_one_unit(changes: tuple[int, ...], texts: list[str]) -> None:
+    found = [(None, None), *((CostChange(value, float("nan")), CostChange(0, 0.0)) for value in changes)]
+    scale, _ = change_scales(found, (Unit("Parameters", "M", 1e6, 1), Unit("MACs", "G", 1e9, 2)))
+    assert [change_text(params, scale) for params, _ in found[1:]] == texts
+    assert scale.label == {"+0.3": "Δ (M)", "+0.016": "Δ (k)", "+16": "Δ"}[texts[0]]

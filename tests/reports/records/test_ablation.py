@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,10 @@ def test_which_journals_are_of_an_ablation(
     ("attributes", "says"),
     [
         ({"score": "train"}, "neither test nor validation"),
-        ({"plan": []}, "study.plan: .* where dict belongs"),
+        ({"plan": []}, r"journal.log:\d+: damaged: study attribute plan must be a mapping, not \[\]; kept as it is"),
         ({"plan": {"name": "x", "base_digest": "0", "notes": [], "views": [{}]}}, r"plan.views\[0\]: no type"),
-        ({"seeds": "five"}, "study.seeds: 'five' where int belongs"),
-        ({"seeds": True}, "study.seeds: True where int belongs"),
+        ({"seeds": "five"}, "study attribute seeds must be an integer from 0, not 'five'"),
+        ({"seeds": True}, "study attribute seeds must be an integer from 0, not True"),
         ({"looks": [[3]]}, "damaged"),
         ({"looks": 3}, "damaged"),
         ({"looks": [[3, 0.01]], "paired": False}, "not paired"),
@@ -114,7 +115,7 @@ def test_which_journals_are_of_an_ablation(
 def test_attributes_that_do_not_fit(make_ablation: Callable[..., Path], attributes: dict[str, Any], says: str) -> None:
     with pytest.raises(RunError, match=says) as caught:
         read_ablation(make_ablation(SCORES, attributes=attributes))
-    assert "journal.log: damaged: " in str(caught.value)
+    assert re.search(r"journal\.log(:\d+)?: damaged: ", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -139,7 +140,7 @@ def test_rows_that_do_not_fit(make_ablation: Callable[..., Path], row: dict[str,
     ("value", "attributes", "says"),
     [
         (0.5, {"seed": 0}, "no run"),
-        (0.5, {"run": ROW, "seed": "0"}, "seed: '0' where int belongs"),
+        (0.5, {"run": ROW, "seed": "0"}, "trial attribute seed must be an integer from 0, not '0'"),
         (1.5, {"run": ROW, "seed": 8}, "must lie between 0 and 1"),
         (0.5, {"run": ROW, "seed": 8, "metrics": {"test_accuracy": 0.6}}, "recorded test_accuracy 0.6"),
         (0.5, {"run": ROW, "seed": 8}, "recorded test_accuracy None"),
@@ -153,7 +154,7 @@ def test_trials_that_do_not_fit(
     _study(run).add_trial(create_trial(value=value, user_attrs=attributes))
     with pytest.raises(RunError, match=says) as caught:
         read_ablation(run)
-    assert "damaged: trial 5" in str(caught.value)
+    assert "damaged: trial " in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["garbage", "[]", '{"op_code": 99}'])
@@ -167,5 +168,5 @@ def test_damaged_line_is_one_line_on_stderr(
     for command in ("report", "review", "power"):
         code, out, err = run(command, folder)
         assert (code, out, err.count("\n")) == (1, "", 1)
-        assert "journal.log: damaged: " in err
+        assert re.search(r"journal\.log(:\d+)?: damaged: ", err)
     assert not (folder / "report").exists()

@@ -13,6 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from archspec.documents.ownership import digest, read_digests, write_digests
 from archspec.errors import ArchspecError, RunError, SpecError
 from archspec.loader import load
 from reports.records.front import front
@@ -103,12 +104,15 @@ def test_default_folder_is_rewritten_without_leftovers(make_run: Callable[..., P
     assert index == run / "report" / "index.html"
     stale = run / "report" / "front" / "99-stale.yaml"
     stale.write_text("old")
-    own = run / "report" / "notes.txt"
-    own.write_text("mine")
+    known = read_digests(run / "report")
+    write_digests(run / "report", known | {"front/99-stale.yaml": ("report", [digest(b"old")])})
+    own = [run / "report" / "notes.txt", run / "report" / "front" / "notes.yaml"]
+    for path in own:
+        path.write_text("mine")
     write_report(run)
     assert not stale.exists()
-    assert own.read_text() == "mine"
-    assert not [path for path in (run / "report").iterdir() if path.name.startswith(".new-")]
+    assert [path.read_text() for path in own] == ["mine", "mine"]
+    assert not [path for path in (run / "report").iterdir() if "new-" in path.name]
     text = index.read_text()
     assert "Accuracy: needs at least 20 distinct trained layouts, has 4." in text
     assert "not re-trained yet" in text
@@ -133,10 +137,10 @@ def test_trials_that_wait_are_counted(make_run: Callable[..., Path], waiting: in
 
 def test_foreign_folder_is_refused_and_left_alone(demo_run: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(RunError, match="holds files that are not a report"):
+    with pytest.raises(SpecError, match="holds files that are not a report"):
         write_report(demo_run, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(RunError, match="is a file: the report needs a folder"):
+    with pytest.raises(SpecError, match="is a file: the report needs a folder"):
         write_report(demo_run, tmp_path / "thesis.tex")
 
 

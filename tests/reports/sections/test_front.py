@@ -56,14 +56,14 @@ def test_markdown_escapes_bars_and_has_equal_columns() -> None:
     lines = [line for line in markdown(CONTENT).splitlines() if line.startswith("|")]
     assert len(lines) == 5
     assert {line.replace("\\|", "").count("|") for line in lines} == {8}
-    assert "HR\\|2x8_&" in lines[3]
+    assert "HR\\|2x8\\_&" in lines[3]
 
 
 def test_latex_is_booktabs_and_escaped() -> None:
     text = latex(CONTENT)
     assert text.count(r"\midrule") == 2
     assert r"\caption{Front of a\_b: 100 \% real, mean $\pm$ sd.}" in text
-    assert r"2 & HR|2x8\_\& & 500 & 3.46 & 66.0 & -- & -- \\" in text
+    assert r"2 & HR\textbar{}2x8\_\& & 500 & 3.46 & 66.0 & -- & -- \\" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.replace(r"\&", "").count("&") for line in rows} == {6}
 

@@ -242,7 +242,7 @@ def test_json_holds_changes_costs_and_the_spec(run):
         (["tiny", "--budget", "5G"], "archspec: --budget: '5G' is no limit: write '<= 5G'"),
         (["tiny", "--budget", "<= 5X"], "archspec: --budget: '<= 5X': unknown unit 'X'; known: k, M, G or T"),
         (["tiny", "--budget", "<= 1"], "archspec: --budget: no edit of tiny meets macs <= 1 @ 64: the cheapest has"),
-        (["tiny", "--budget", "<= 4M", "--out", "/no/such/place"], "archspec: /no/such/place: cannot be written"),
+        (["tiny", "--budget", "<= 4M", "--out", "/dev/null/place"], "archspec: /dev/null/place: cannot be written"),
         (["none.yaml", "--budget", "<= 4M"], "archspec: none.yaml: no such file"),
     ],
 )

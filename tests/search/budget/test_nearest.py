@@ -85,7 +85,7 @@ def boxes(draw):
 @given(boxes(), st.integers(0, 10**9))
 def test_the_nearest_is_what_a_look_at_every_layout_finds(small, box, pick):
     row = small.rows[pick % len(small.rows)]
-    found = nearest(small.chain, box, moves(small.encoding, row))
+    found = nearest(small.chain, box, moves(small.encoding, row)).choices
     expected = small.nearest(box, row)
     assert (found is None) == (expected is None)
     assert expected is None or found.tolist() == expected.tolist()
@@ -109,7 +109,7 @@ def test_bounds_on_several_limits_and_small_batches_change_nothing(small, monkey
         )
         row = small.rows[rng.integers(len(small.rows))]
         far = moves(small.encoding, row)
-        near = nearest(small.chain, box, far)
+        near = nearest(small.chain, box, far).choices
         assert near.tolist() == small.nearest(box, row).tolist()
         found.append(sum(int(table[option]) for table, option in zip(far.changes, near, strict=True)))
     assert max(found) >= 5
@@ -121,7 +121,7 @@ def test_the_examples_are_not_all_empty_or_near(small):
     changes = set()
     for row in small.rows[:: len(small.rows) // 60]:
         far = moves(small.encoding, row)
-        found = nearest(small.chain, box, far)
+        found = nearest(small.chain, box, far).choices
         changes.add(sum(int(table[option]) for table, option in zip(far.changes, found, strict=True)))
     assert {1, 2, 3} <= changes
 
@@ -129,7 +129,7 @@ def test_the_examples_are_not_all_empty_or_near(small):
 def test_a_layout_inside_stays_as_it_is(small):
     box = settle(parse_limits(["<= 100M"]), 32)
     for row in small.rows[small.prices[:, 0] >= 0][::97]:
-        assert nearest(small.chain, box, moves(small.encoding, row)).tolist() == row.tolist()
+        assert nearest(small.chain, box, moves(small.encoding, row)).choices.tolist() == row.tolist()
 
 
 def test_an_impossible_layout_becomes_possible(small):
@@ -137,13 +137,14 @@ def test_an_impossible_layout_becomes_possible(small):
     impossible = small.rows[small.prices[:, 0] < 0]
     assert len(impossible)
     for row in impossible[::29]:
-        found = nearest(small.chain, box, moves(small.encoding, row))
+        found = nearest(small.chain, box, moves(small.encoding, row)).choices
         assert small.chain.price(found[None]).min() >= 0
 
 
 def test_an_empty_box_has_no_nearest(small):
     for text in ("<= 1", ">= 1G"):
-        assert nearest(small.chain, settle(parse_limits([text]), 32), moves(small.encoding, small.rows[0])) is None
+        found = nearest(small.chain, settle(parse_limits([text]), 32), moves(small.encoding, small.rows[0]))
+        assert (found.choices, found.decided) == (None, True)
 
 
 def test_what_opens_or_closes_with_another_hole_is_no_change_of_its_own(small):

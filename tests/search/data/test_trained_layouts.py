@@ -63,8 +63,8 @@ def test_what_is_written_is_read_back(content):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "t:1: a table needs the column digest"),
-        (["digest,seed,acc"], "t:1: a table needs the column accuracy"),
+        ([], "t:1: a table needs the column digest (it has none)"),
+        (["digest,seed,acc"], "t:1: a table needs the column accuracy (it has digest, seed, acc)"),
         (["digest,seed,accuracy"], "t:1: a table needs at least one row"),
         (["digest,seed,accuracy", "abc,0,0.5"], "t:2: digest: must be 16 hex digits, not 'abc'"),
         (["digest,seed,accuracy", f"{DIGEST},-1,0.5"], "t:2: seed: must be a whole number from 0, not '-1'"),
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_back(content):
         ),
         (
             ["digest,seed,accuracy,test_accuracy", f"{DIGEST},1,0.5,2"],
-            "t:2: test_accuracy: must be a number from 0 to 1, not '2'",
+            "t:2: test_accuracy: must be a number from 0 to 1, not '2': 2 looks like per cent: divide by 100",
         ),
     ],
 )

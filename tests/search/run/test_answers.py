@@ -5,8 +5,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from search.run.answers import MAX_EPOCHS, answer_attributes, curve_attributes
-from search.run.journal import open_study
-from search.run.proposals import SearchPhase, copy_start_up
+from search.run.journal import copy_start_up, open_study
+from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.study.config import load_study
 from search.train.curve import EpochRecord, write_curve

@@ -1,19 +1,90 @@
-"""What is shown of a running search: every training that is under way, by itself."""
+"""What is shown of a run: every training that is under way by itself, lines that no text can disturb, whole numbers."""
 
+import io
+import time
+
+import pytest
 from optuna.storages import InMemoryStorage
-from rich.table import Table
+from optuna.trial import create_trial
+from rich.console import Console
 
+from search.run import progress
 from search.run.journal import open_study
-from search.run.progress import ProgressDisplay
+from search.run.progress import ProgressDisplay, front_table, hint
 from search.run.worker import Order
+
+FIRST, SECOND = (Order({}, "0" * 16, seed, f"final-seed{seed}", "final", final=True) for seed in (0, 1))
 
 
 def test_trainings_of_one_layout_with_two_seeds_are_shown_side_by_side():
-    study = open_study(InMemoryStorage(), "toy", ["accuracy"], {})  # pyright: ignore
-    screen = ProgressDisplay("toy", lambda _: Table())
-    first, second = (Order({}, "0" * 16, seed, f"final-seed{seed}", "final", final=True) for seed in (0, 1))
-    screen.show_progress(first, "epoch 1")
-    screen.show_progress(second, "epoch 2")
-    assert list(screen.running.values()) == ["final-seed0: epoch 1", "final-seed1: epoch 2"]
-    screen.show_answer("done", (1, 2), first, study)
-    assert list(screen.running.values()) == ["final-seed1: epoch 2"]
+    screen = ProgressDisplay("toy", quiet=True)
+    screen.show_progress(FIRST, "epoch 1")
+    screen.show_progress(SECOND, "epoch 2")
+    assert list(screen.running.values()) == ["final-seed0 00000000: epoch 1", "final-seed1 00000000: epoch 2"]
+    screen.show_answer("done", (1, 2), FIRST)
+    assert list(screen.running.values()) == ["final-seed1 00000000: epoch 2"]
+    assert screen.describe_work() == f"[1/2] after {screen.elapsed}, under way: final-seed1 00000000: epoch 2"
+
+
+def test_without_a_terminal_a_line_comes_at_least_so_often(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.2)
+    with ProgressDisplay("toy") as screen:
+        screen.show_phase("search", (3, 8))
+        screen.show_progress(FIRST, "epoch 1")
+        time.sleep(1.2)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 3
+    assert all(line.startswith("[3/8] after 0:00:0") for line in lines)
+    assert all(line.endswith("under way: final-seed0 00000000: epoch 1") for line in lines)
+
+
+def test_a_quiet_display_says_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.1)
+    with ProgressDisplay("toy", quiet=True) as screen:
+        screen.say("something")
+        screen.show_progress(FIRST, "epoch 1")
+        time.sleep(0.5)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ["[/x]", "[link=http://x]y[/link]", "\x1b[31mred", "two\nlines", "[bold]"])
+def test_text_of_a_user_is_text(text, capsys):
+    with ProgressDisplay(text) as screen:
+        screen.say(text)
+        screen.show_phase(text, (0, 1))
+    shown = capsys.readouterr().err
+    assert shown == {"\x1b[31mred": "\\x1b[31mred\n", "two\nlines": "two\\nlines\n"}.get(text, f"{text}\n")
+
+
+def make_front(code: str = "CFFN1x12e4-CFFN2x32e2-T1x32h2e2-T1x48h2e2-CFFN1x64e2"):
+    study = open_study(InMemoryStorage(), "toy", ["accuracy", "macs"], {})  # pyright: ignore
+    for index in range(24):
+        attrs = {"digest": f"{index // 2:016x}", "code": code}
+        study.add_trial(create_trial(values=[0.5 + index // 2 / 100, 123_456_789 + index // 2], user_attrs=attrs))
+    return study
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 100, 120, None])
+def test_the_front_shows_every_layout_once_and_every_number_whole(width):
+    out = io.StringIO()
+    table = front_table(make_front(), ("accuracy", "macs"), width)
+    Console(file=out, width=width or 200).print(table)
+    shown = out.getvalue()
+    for index in range(12):
+        assert shown.count(f"{123_456_789 + index:,}") == 1
+    assert "…" not in shown
+    assert ("CFFN1x12e4-CFFN2x32e2-T1x32h2e2-T1x48h2e2-CFFN1x64e2" in shown) is (width is None or width >= 100)
+    assert ("without layouts" in " ".join(shown.split())) is (width is not None and width < 100)
+
+
+def test_a_code_of_a_layout_is_no_markup():
+    out = io.StringIO()
+    Console(file=out, width=200).print(front_table(make_front("[/x]"), ("[red]", "macs")))
+    assert "[/x]" in out.getvalue()
+    assert "[red]" in out.getvalue()
+
+
+def test_hints_are_commands_of_a_shell(tmp_path):
+    assert hint("report", tmp_path / "my run", "--retry-failed") == (
+        f"next: archspec report '{tmp_path}/my run' --retry-failed"
+    )

@@ -214,11 +214,11 @@ def test_broken_and_empty_budgets_are_refused_with_place_and_rule(text, message)
         (
             "space: {resolution: 64, stem: conv_stem, stages: [{block: HR, width: 8}], "
             "head: {choice: {a: {type: classifier, classes: 10}, b: {type: mask_rcnn, classes: 10, width: 8}}}}\n",
-            "study.yaml: the space does not fit the evaluator: head: mask_rcnn is a detector's, and cluttered_digits "
+            "study.yaml:1: space: does not fit the evaluator: head: mask_rcnn is a detector's, and cluttered_digits "
             "is a data set for classification; box assignment and NMS are left to detection libraries (with head 'b')",
         ),
-        ("space: five_stage\n", "study.yaml: the space does not fit the evaluator: head: must have the data set's"),
-        ("space: five_stage_tiny\nfinal: {anchors: [tny]}\n", "'tny' is no file, preset (did you mean tiny?)"),
+        ("space: five_stage\n", "study.yaml:1: space: does not fit the evaluator: head: must have the data set's"),
+        ("space: five_stage_tiny\nfinal: {anchors: [tny]}\n", "study.yaml:2: final.anchors[0]: 'tny' is no file, preset (did you mean tiny?)"),
         ("space: five_stage_tiny\nfinal: {changes: {epoch: 3}}\n", "study.yaml:2: final.changes"),
         (f"space:{SPACE.replace('HR', 'HRR')}", "study.yaml:5: stages[0].block: unknown block 'HRR'"),
     ],

@@ -47,7 +47,7 @@ def test_a_view_without_a_title_is_called_by_its_name(run, plan, tmp_path):
     code, out, err = run("ablate", plan(views=["leave_one_in", {"type": "progressive", "name": "steps"}]), "--dry-run")
     assert (code, err) == (0, "")
     headed = [(before, line) for before, line in pairwise(["", *out.splitlines()]) if line.lstrip().startswith("#")]
-    assert [before for before, _ in headed] == ["leave_one_in", "steps"]
+    assert [before.strip() for before, _ in headed] == ["leave_one_in", "steps"]
     assert not out.startswith("\n")
 
 

@@ -17,9 +17,10 @@ TWINS = {
     **{f"swin-{size[0]}": f"swin_{size}_patch4_window7_224" for size in ("tiny", "small", "base")},
     **{f"hrnet-w{width}": f"hrnet_w{width}" for width in (18, 32, 48)},
     "convnext-t": "convnext_tiny",
-    "resnet-50": "resnet50",
+    **{"resnet-18": "resnet18", "resnet-50": "resnet50", "resnet-50d": "resnet50d"},
 }
-BUILT = ("pvtv2-b0", "pvtv2-b2", "davit-t", "swin-t", "hrnet-w18", "hrnet-w32", "convnext-t", "resnet-50")
+RESNETS = ("resnet-18", "resnet-50", "resnet-50d")
+BUILT = ("pvtv2-b0", "pvtv2-b2", "davit-t", "swin-t", "hrnet-w18", "hrnet-w32", "convnext-t", *RESNETS)
 
 
 def test_every_preset_of_a_family_is_compared():
@@ -75,7 +76,7 @@ def test_logits_equal_timms(create, name):
     assert float((found - expected).abs().max()) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["pvtv2-b0", "convnext-t", "resnet-50"])
+@pytest.mark.parametrize("name", ["pvtv2-b0", "convnext-t", *RESNETS])
 def test_logits_equal_timms_where_no_weight_is_like_another(create, name):
     # At their start biases are zero, norms the identity and LayerScale a millionth: a mistake there would not show.
     torch.manual_seed(0)
