@@ -33,7 +33,6 @@ from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
 UNGUARDED = 78
 """Exit code of a worker in which the script began to start itself again."""
 
-
 STOP_SECONDS = 30.0
 """Silence after which a worker that was asked to stop is killed: it hangs, or somebody has stopped its process."""
 
