@@ -48,14 +48,14 @@ class SupervisedCommand:
         with theirs:
             self._process = subprocess.Popen(
                 program("supervisor", *arguments),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, name: value},
                 start_new_session=True,
             )
         self._roots = {self._process.pid}
-        words = self._next_line(None)
+        words = self._next_line(None) or []
         if words[:1] == ["pid"]:
             self._roots.add(int(words[1]))
             return
