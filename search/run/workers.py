@@ -10,12 +10,14 @@ level would start itself again in each worker.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -30,7 +32,6 @@ from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
 
 UNGUARDED = 78
 """Exit code of a worker in which the script began to start itself again."""
-
 
 STOP_SECONDS = 30.0
 """Silence after which a worker that was asked to stop is killed: it hangs, or somebody has stopped its process."""
@@ -178,6 +179,7 @@ class ProcessPool(Pool):
         # Not a daemon: an evaluator may start processes of its own to decode images.
         process = context.Process(target=serve, args=(theirs, *self._arguments, marker), name="archspec-worker")
         with hold_signals():
+            _start_tracker()
             process.start()
             theirs.close()
             worker = _Worker(process, ours, marker)
@@ -190,6 +192,20 @@ def end_nested_start() -> None:
     """End this process if it is a worker that imports the script it came from: that script has no `__main__` guard."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(UNGUARDED)
+
+
+def _start_tracker() -> None:
+    """Start the process with which Python frees what killed processes shared, unless there is one: without warnings."""
+    before = os.environ.get("PYTHONWARNINGS")
+    rule = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{before},{rule}" if before else rule
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _lost(code: int | None) -> Report:
