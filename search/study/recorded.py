@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
 
 STUDY, PLAN = "study.yaml", "plan.yaml"
@@ -56,8 +57,8 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
     if path.exists():
         try:
             found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"{path}{_fault(error)}; kept as it is") from None
         for field, old, new in found:
             if old != new:
                 change = first_difference(old, new, field)
@@ -66,6 +67,16 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
     fresh = path.with_suffix(".yaml.tmp")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
+
+
+def _fault(error: Exception) -> str:
+    """The line and the words of what is wrong with a recorded file."""
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark is not None else ""
+    if isinstance(error, KeyError):
+        return f"{line}: damaged: no field {error}"
+    words = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{line}: damaged: {printable(words[:200]) or type(error).__name__}"
 
 
 def first_difference(old: Any, new: Any, path: str) -> str:
