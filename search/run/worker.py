@@ -151,7 +151,7 @@ def _stopper(pipe: Connection) -> Callable[[], bool]:
 
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
-    record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
+    record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
     record["crc"] = checksum(record)
     partial = folder / "result.json.tmp"
