@@ -226,7 +226,7 @@ class SearchPhase(Phase):
         if interrupted:
             again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
-            return f"{self._name(flight.trial)} interrupted: {report.text}; {fate}"
+            return f"{self._name(flight.trial)} interrupted: {report.text.removeprefix('interrupted ')}; {fate}"
         note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
         self.study.tell(flight.trial, state=TrialState.FAIL)
         self._remember(find_trial(self.study, number))

@@ -251,7 +251,7 @@ def _check(metrics: Metrics, evaluator: Evaluator) -> None:
 
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
-    record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
+    record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
     record["crc"] = checksum(record)
     write_text(folder / "result.json", json.dumps(record, indent=1))

@@ -50,7 +50,10 @@ class FinalSpec(BaseModel):
 
     seeds: int = Field(default=3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
     members: int = Field(
-        default=12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
+        default=12,
+        ge=2,
+        le=1000,
+        description="most members; of a longer front the best of each objective, then evenly spaced ones",
     )
     anchors: tuple[str, ...] = Field(
         default=(), description="presets trained beside the front, as points of comparison"

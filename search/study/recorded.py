@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from archspec.documents.output import write_text
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
 
 STUDY, PLAN, JOURNAL = "study.yaml", "plan.yaml", "journal.log"
@@ -62,14 +63,24 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
             raise SpecError(rule, source=str(path))
         try:
             found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"{path}{_fault(error)}; kept as it is") from None
         for field, old, new in found:
             if old != new:
                 change = first_difference(old, new, field)
                 rule = f"the {noun} was started with another {change}; continue it with the same, or give this one "
                 raise SpecError(f"{rule}another --name", source=str(path))
     write_text(path, text)
+
+
+def _fault(error: Exception) -> str:
+    """The line and the words of what is wrong with a recorded file."""
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark is not None else ""
+    if isinstance(error, KeyError):
+        return f"{line}: damaged: no field {error}"
+    words = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{line}: damaged: {printable(words[:200]) or type(error).__name__}"
 
 
 def first_difference(old: Any, new: Any, path: str) -> str:
