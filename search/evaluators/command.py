@@ -155,8 +155,8 @@ def _side(spec: ArchSpec) -> str:
 def named_files(command: Sequence[str]) -> list[Path]:
     """The files that a command names, as far as they are there: a script, a configuration, the module behind `-m`.
 
-    Words of an argument that is itself a command line (`bash -c "python train.py"`) and what stands behind `=` are looked
-    at, too; compiled programs and folders are not.
+    Words of an argument that is itself a command line (`bash -c "python train.py"`) and what stands behind `=` are
+    looked at, too; compiled programs and folders are not.
     """
     words = [word for argument in command for word in (argument, *_words(argument))]
     names = [name for word in words for name in (word, word.partition("=")[2])]

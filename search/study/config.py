@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from archspec.cost.metrics import Metric, find_metric
-from archspec.documents.kinds import STUDY as STUDY_KIND
 from archspec.documents.kinds import SPACE, SPEC, refuse_kind
+from archspec.documents.kinds import STUDY as STUDY_KIND
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.safe_text import printable

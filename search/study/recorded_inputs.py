@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,7 +55,7 @@ def record_inputs(root: Path, inputs: Iterable[Input], *, begun: bool) -> tuple[
                 rule = f"{printable(one.name)}: not as when this run began: {difference}"
                 raise SpecError(f"{rule}; bring it back, or give this run another --name", source=str(root))
             lines.append(f"changed since this run began: {printable(one.name)}: {difference}")
-            when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            when = datetime.now(UTC).isoformat(timespec="seconds")
             changes.append({"name": one.name, "was": old["digest"], "now": one.digest, "at": when})
         known[key] = _entry(one, tuple(one.examine()))
         lines += known[key]["notes"]

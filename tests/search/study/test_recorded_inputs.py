@@ -142,7 +142,8 @@ class TestCode:
 class TestTables:
     def test_a_table_whose_rows_change_is_refused(self, tmp_path: Path):
         def study(trials: int):
-            text = f"space: five_stage_grid\ntrials: {trials}\nfinal: {{seeds: 0}}\nevaluator: {{type: table, table: {mine}}}\n"
+            text = f"space: five_stage_grid\ntrials: {trials}\nevaluator: {{type: table, table: {mine}}}\n"
+            text += "final: {seeds: 0}\n"
             return parse_study(parse_document(text, "study.yaml"))
 
         from search.data.trained_layouts import TABLES
