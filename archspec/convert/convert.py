@@ -100,7 +100,7 @@ def find_family(spec: ArchSpec, asked: str | None = None) -> str:
     name = asked if asked is not None else re.split(r"[-_ ]", spec.name)[0].lower()
     if name in families():
         return name
-    rule = f"must be {either(families())}, not {name!r}{suggest(name, families())}"
+    rule = f"must be {either(families())}, not {name!r:.60}{suggest(name, families())}"
     raise SpecError(rule if asked is not None else f"{rule}, with which the spec's name begins", field="--family")
 
 

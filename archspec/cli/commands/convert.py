@@ -34,6 +34,6 @@ def convert(
     from archspec.loader import load
 
     if source not in SOURCES:
-        raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
+        raise SpecError(f"must be {either(SOURCES)}, not {source!r:.60}", field="--from")
     written = convert_file(load(spec), weights, out, family)
     typer.echo(f"wrote {written[0]} and {written[1]}")
