@@ -138,7 +138,7 @@ def find_family(spec: ArchSpec, asked: str | None = None) -> str:
     for name in names:
         if name in families():
             return name
-    rule = f"must be {either(families())}, not {names[0]!r}{suggest(names[0], families())}"
+    rule = f"must be {either(families())}, not {names[0]!r:.60}{suggest(names[0], families())}"
     raise SpecError(rule if asked is not None else f"{rule}, with which the spec's name begins", field="--family")
 
 

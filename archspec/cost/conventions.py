@@ -91,7 +91,7 @@ def find_convention(name: str, field: str = "convention") -> Convention:
         SpecError: no such convention.
     """
     if name not in CONVENTIONS:
-        raise SpecError(f"must be {either(CONVENTIONS)}, not {name!r}{suggest(name, CONVENTIONS)}", field=field)
+        raise SpecError(f"must be {either(CONVENTIONS)}, not {name!r:.60}{suggest(name, CONVENTIONS)}", field=field)
     return CONVENTIONS[name]
 
 

@@ -212,9 +212,7 @@ def _open_base(raw: Any, document: Document) -> Document:
     try:
         return find_document(document.beside(raw))
     except SpecError as error:
-        if error.source:
-            raise
-        raise document.refuse(("base",), error.rule) from None
+        raise error if error.line else document.refuse(("base",), str(error)) from None
 
 
 def _explain(error: ValidationError, document: Document) -> SpecError:

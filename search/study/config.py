@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -232,7 +233,7 @@ def _is_space(document: Document) -> bool:
 
 def _find_base(name: str) -> Document:
     """The study, or the space, that a file or the name of a shipped one gives."""
-    if name in spaces() and not Path(name).is_file():
+    if name in spaces() and not os.path.isfile(name):
         return find_space_document(name)
     return STUDIES.find(name, f"{name!r:.80} is no file and no shipped study{suggest(name, (*studies(), *spaces()))}")
 

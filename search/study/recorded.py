@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ Compared = Iterable[tuple[str, Any, Any]]
 
 def find_asked(name: str, source: str, runs: Path) -> Path | None:
     """The file called `name` of the run that `source` names, by its folder or by its name; None where there is none."""
-    return next((file for file in (Path(source) / name, runs / source / name) if file.is_file()), None)
+    return next((file for file in (Path(source) / name, runs / source / name) if os.path.isfile(file)), None)
 
 
 def refuse_other_kind(name: str, source: str, runs: Path) -> None:
@@ -33,7 +34,7 @@ def refuse_other_kind(name: str, source: str, runs: Path) -> None:
     """
     for other, kind in KINDS.items():
         found = find_asked(other, source, runs)
-        if other != name and found and not Path(source).is_file():
+        if other != name and found and not os.path.isfile(source):
             raise SpecError(
                 f"holds {kind}; `archspec {COMMANDS[other]} {source}` continues it", source=str(found.parent)
             )

@@ -35,6 +35,6 @@ def convert(
     from archspec.documents.wording import either
 
     if source not in SOURCES:
-        raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
+        raise SpecError(f"must be {either(SOURCES)}, not {source!r:.60}", field="--from")
     written = convert_file(spec, weights, out, family, force=force, tell=typer.echo)
     typer.echo(f"wrote {written[0]} and {written[1]}")

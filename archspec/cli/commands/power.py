@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -105,8 +106,8 @@ def _family(source: str, *, looks: bool) -> tuple[Path, dict[str, int]]:
     from search.ablation.plan import load_plan, plans
 
     path = Path(source)
-    shipped = source in plans() and not path.exists()
-    if not is_file_name(source) and not path.is_file() and not shipped:
+    shipped = source in plans() and not os.path.exists(path)
+    if not is_file_name(source) and not os.path.isfile(path) and not shipped:
         return path, families(path, looks=looks)
     from reports.records.ablation import parse_view
     from search.ablation.record import describe
@@ -138,7 +139,7 @@ def _noise(
     record |= {"rows": rows, "comparisons": rows - 1}
     if sd is not None:
         return record, _deviations(sd, pilot), None
-    if Path(source or "").is_file() and not (run / "journal.log").exists():
+    if os.path.isfile(source or "") and not (run / "journal.log").exists():
         raise SpecError(
             f"has no seeds in {run} yet: give --sd, or train some with archspec ablate", source=source or ""
         )
@@ -224,7 +225,7 @@ def _sequential(
 def _numbers(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) < 7 for part in parts):
-        raise SpecError(f"must be numbers of seeds such as 3,5,8, not {text!r}", field="--looks")
+        raise SpecError(f"must be numbers of seeds such as 3,5,8, not {text!r:.60}", field="--looks")
     return [int(part) for part in parts]
 
 

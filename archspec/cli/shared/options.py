@@ -83,7 +83,7 @@ def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:
     for text in texts or []:
         sides = text.lower().split("x")
         if len(sides) > 2 or not all(s.isascii() and s.isdigit() and 0 < int(s) <= MAX_RESOLUTION for s in sides):
-            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r}"
+            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r:.60}"
             raise SpecError(rule, field="--res")
         out.append(int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1])))
     return out

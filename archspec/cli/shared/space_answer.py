@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ def answer(request: Request) -> Answer:
 
 
 def _space(source: str) -> Space:
-    if (Path(source) / STUDY).is_file():
+    if os.path.isfile(Path(source) / STUDY):
         return load_study(source, Path(source), {}).open_space()
     document = find_space_document(source)
     if isinstance(document.data, dict) and "space" in document.data:
