@@ -85,8 +85,12 @@ def row_of_blocks(stage: dict[str, Any], index: int, key: str, value: Any, path:
     """
     row = forms.compact_stage(stage, index)
     if key == "depth":
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= forms.MAX_STAGE_DEPTH:
-            raise FieldError(path, f"must be a whole number from 1 to {forms.MAX_STAGE_DEPTH}, not {show(value, int)}")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= forms.MAX_STAGE_DEPTH:
+            raise FieldError(path, f"must be a whole number from 0 to {forms.MAX_STAGE_DEPTH}, not {show(value, int)}")
+        if value and not stage["blocks"]:
+            raise FieldError(
+                path, f"must stay 0 until the stage has a block to repeat: set stages[{index}].block first"
+            )
         return {**row, "depth": value}
     entries = cast("list[Any]", value) if isinstance(value, list) else [value]
     known = {"width", "downsample", "resize", *_options(entries, path)}

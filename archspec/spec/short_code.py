@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archspec.spec.schema import ArchSpec
 
 CODE_STAGE = re.compile(
-    r"(?P<block>[A-Za-z_]+)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
+    r"(?P<block>[A-Za-z_]*)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
     r"(?:e(?P<expansion>[0-9]{1,9}(?:\.[0-9]{1,9})?))?"
 )
 
@@ -28,11 +28,13 @@ def parse_code(code: str) -> dict[str, Any]:
     tags = {tag(block).lower(): tag(block) for block in find(Block)}
     for index, part in enumerate(code.split("-")):
         match = CODE_STAGE.fullmatch(part)
-        if match is None or match["block"].lower() not in tags:
+        only = match is not None and not match["block"] and int(match["depth"]) == 0 and index > 0
+        if match is None or not (only or match["block"].lower() in tags):
             rule = f"stage {part!r:.40} must read like T9x320h5e4, with a block of {', '.join(tags.values())}"
             raise SpecError(rule, field=f"stages[{index}]", source=code[:80])
-        block = tags[match["block"].lower()]
-        row: dict[str, Any] = {"block": block, "depth": int(match["depth"]), "width": int(match["width"])}
+        block = tags.get(match["block"].lower())
+        row: dict[str, Any] = {"depth": int(match["depth"]), "width": int(match["width"])}
+        row |= {"block": block} if block else {}
         row |= {"heads": int(match["heads"])} if match["heads"] else {}
         row |= {"expansion": float(match["expansion"])} if match["expansion"] else {}
         if index:
@@ -44,7 +46,7 @@ def parse_code(code: str) -> dict[str, Any]:
 
 def encode(spec: ArchSpec) -> str:
     """A compact label in the grammar of the short code; mixed stages are joined by `+`,
-    branches by `|`, with the number of modules in front. A label, not an identity."""
+    branches by `|`, with the number of modules in front; a stage without blocks is `0x64`. A label, not an identity."""
     stages = [_encode_blocks(stage.blocks, stage.width) for stage in spec.stages]
     for stage in spec.branched:
         label = "|".join(_encode_blocks(branch.blocks, branch.width) for branch in stage.branches)
@@ -62,4 +64,4 @@ def _encode_blocks(blocks: tuple[Block, ...], width: int) -> str:
             runs[-1] = (label, runs[-1][1] + 1)
         else:
             runs.append((label, 1))
-    return "+".join(label.format(count) for label, count in runs)
+    return "+".join(label.format(count) for label, count in runs) or f"0x{width}"

@@ -196,9 +196,7 @@ def test_a_converted_cost_cannot_be_converted_again():
 def test_an_operator_without_a_rule_is_an_error_and_never_a_zero():
     line = Line("stages.0.blocks.0", "fft", (3, 4, 5), 0, 60, 0, 0)
     for convention in CONVENTIONS.values():
-        with pytest.raises(
-            SpecError, match=r"operator fft of stages\.0\.blocks\.0 multiplies, but has no rule"
-        ):
+        with pytest.raises(SpecError, match=r"operator fft of stages\.0\.blocks\.0 multiplies, but has no rule"):
             convention.count(line)
         assert convention.count(replace(line, macs=0)) == 0
 

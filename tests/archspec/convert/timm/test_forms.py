@@ -235,3 +235,15 @@ def test_equal_params_are_no_proof_but_the_names_tell_resnet_d_apart(create):
     twin.load_state_dict(weights.state_dict())  # which says nothing
     with torch.no_grad():
         assert not torch.allclose(twin.eval()(images), weights.eval()(images))
+
+
+def test_stages_of_a_single_unit_are_transitions_alone(create):
+    from timm.models.resnet import BasicBlock as TheirBlock
+    from timm.models.resnet import ResNet
+
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64)
+    theirs = lively(ResNet(TheirBlock, [1, 1, 1, 1]), images)
+    spec = edit(load("resnet-18"), {"stages[0].depth": 1, **{f"stages[{index}].depth": 0 for index in (1, 2, 3)}})
+    with torch.no_grad():
+        assert torch.allclose(ours(theirs.state_dict(), spec, "resnet")(images), theirs(images), rtol=1e-4, atol=1e-5)
