@@ -206,6 +206,13 @@ def test_weights_of_another_precision_are_converted(resnet18, dtype):
     assert torch.equal(network.state_dict()["head.fc.bias"], state["fc.bias"].float())
 
 
+def test_what_a_profiler_left_in_the_weights_is_left_out(resnet18):
+    state = {**resnet18.state_dict(), "total_ops": torch.zeros(1), "layer1.0.conv1.total_params": torch.zeros(1)}
+    told = []
+    ours(state, load("resnet-18"), "resnet", told.append)
+    assert told == ["left out: 2 buffers of a profiler, total_ops and total_params"]
+
+
 def test_swins_older_names_are_known():
     spec = load("swin-t")
     expected = build(spec, device="meta").state_dict()
