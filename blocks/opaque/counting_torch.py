@@ -81,7 +81,7 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
 
 @contextmanager
 def _without_autocast_cache() -> Generator[None]:
-    """Inside, autocast casts weights anew in each call: a cast from the cache would stand in the graph as a constant."""
+    """Inside, autocast casts weights anew in each call: one from the cache would stand in the graph as a constant."""
     cached = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)
     try:

@@ -82,7 +82,7 @@ def test_the_label_of_a_mixed_stage(tmp_path):
         ("T1x30h7", "T1x30h7: stages[0]: width 30 must be divisible by heads 7"),
         (
             "HR0x32",
-            "HR0x32: stages[0].depth: a stage without blocks (depth 0) needs a downsample: it is nothing but its transition",
+            "HR0x32: stages[0].depth: a stage without blocks (depth 0) needs a downsample",
         ),
         ("-".join(["HR1x8"] * 8), "stages[7].downsample: at resolution 224, layer mix.branch.expand: stride 2 empties"),
         ("CFFN512x2048", "CFFN512x2048: stages[0].width: the model would have 1.7e+10 parameters, more than 1e+09"),

@@ -67,7 +67,7 @@ class CrossCovariance(nn.Module):
 
 
 class GridAttention(nn.Module):
-    """Grid attention after a squeeze and excitation, with a norm of six sides: MaxViT (arXiv 2204.01697) section 3.2."""
+    """Grid attention after a squeeze and excitation, its norm on six sides: MaxViT (arXiv 2204.01697) section 3.2."""
 
     def __init__(self, width, heads, grid):
         super().__init__()
