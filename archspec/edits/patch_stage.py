@@ -10,6 +10,7 @@ from archspec.documents.paths import format_path, place_of, suggest
 from archspec.documents.wording import either, show
 from archspec.errors import FieldError
 from archspec.spec import forms, forms_parallel
+from archspec.spec.variants import options_of
 from blocks.catalog import find, find_part, tag
 from blocks.component import Block
 
@@ -62,10 +63,11 @@ def branched_row(stage: dict[str, Any], index: int, key: str, value: Any, path: 
         FieldError: the row form has no such field.
     """
     row = forms_parallel.compact_stage(stage, index)
+    options = {name for branch in stage["branches"] for block in branch["blocks"] for name in options_of(block)}
     if key == "branches":
         row = {name: whole for name, whole in row.items() if name in forms_parallel.WHOLE}
-    elif key not in row and key not in forms_parallel.FIELDS:
-        raise FieldError(path, f"does not exist{suggest(key, [*row, *forms_parallel.FIELDS])}")
+    elif key not in row and key not in options and key not in forms_parallel.FIELDS:
+        raise FieldError(path, f"does not exist{suggest(key, [*row, *options, *forms_parallel.FIELDS])}")
     # What a row states once for all branches, or in a list under the plural: not both.
     twin = forms_parallel.PER_BRANCH.get(key) or forms_parallel.listed(key)
     row = {name: value for name, value in row.items() if name != twin} | {key: value}
