@@ -37,6 +37,8 @@ _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "ema")
 Conversion = Callable[[Mapping[str, "Tensor"], ArchSpec], dict[str, "Tensor"]]
 Tell = Callable[[str], None]
 _HEAD = "head."
+_PROFILED = ("total_ops", "total_params")
+"""Buffers that the profiler thop leaves in every module of a network."""
 _LIST = re.compile(r"(stem|stages|layers)_(\d+)\.")
 """A part of timm's networks with `features_only`, which writes an underscore where the others have a point."""
 
@@ -102,7 +104,10 @@ def convert(
     """
     module = import_module(f"{timm.__name__}.{family}")
     conversion = cast("Conversion", module.convert)
-    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in state.items()})
+    own = {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _PROFILED}
+    if len(own) < len(state) and tell is not None:
+        tell(f"left out: {len(state) - len(own)} buffers of a profiler, {' and '.join(_PROFILED)}")
+    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in own.items()})
     try:
         converted = conversion(read, spec)
     except KeyError as error:

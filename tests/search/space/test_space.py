@@ -166,7 +166,7 @@ def test_a_plain_spec_has_no_holes():
             "space.yaml:5: stages[0].depth.range: must go up from low to high by a positive",
         ),
         ({"depth": "{range: [1, 9000000]}"}, "space.yaml:5: stages[0].depth.range: must have at most 10000 values"),
-        ({"depth": "{range: [0, 2]}"}, "space.yaml:5: stages[0].depth: must be a whole number from 1 to 512, not 0"),
+        ({"depth": "{range: [0, 2]}"}, "space.yaml:5: stages[0].depth: a stage without blocks"),
         (
             {"block": "{choice: [CFFN, CFNN]}"},
             "space.yaml:6: stages[1].block: unknown block 'CFNN' (did you mean CFFN?)",
