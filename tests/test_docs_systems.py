@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from archspec.documents.wording import short
 from archspec.convert.convert import families
 from archspec.cost.measure import measure
+from archspec.documents.wording import short
 from archspec.loader import load, presets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "papers" / "systems.md").read_text(encoding="utf-8")

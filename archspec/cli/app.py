@@ -22,6 +22,7 @@ import typer
 from archspec import __version__
 from archspec.cli import commands
 from archspec.cli.shared.encoding import make_printable
+from archspec.cli.shared.options import check_sides
 from archspec.documents.os_errors import EXHAUSTED, explain
 from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
@@ -44,6 +45,7 @@ def _run(names: list[str]) -> int | str | None:
     """The exit code of the command line with these commands; what is wrong is said on stderr."""
     try:
         check_packages()
+        check_sides(sys.argv[1:])
         make_app(names)()
     except SystemExit as end:
         return end.code
@@ -123,7 +125,8 @@ def command_names() -> list[str]:
 def make_app(names: Iterable[str]) -> typer.Typer:
     """The command line with these commands.
 
-    A command is the function `name` of the module `name`; its `PANEL` is the group that `archspec --help` shows it in.
+    A command is the function `name` of the module `name`; its `PANEL` is the group that `archspec --help` shows it in,
+    its `EXAMPLE` what its own help ends with.
     """
     app = typer.Typer(
         name="archspec",
@@ -135,7 +138,8 @@ def make_app(names: Iterable[str]) -> typer.Typer:
     app.callback()(_options)
     modules = [import_module(f"{commands.__name__}.{name}") for name in names]
     for module in sorted(modules, key=lambda module: PANELS.index(module.PANEL)):
-        app.command(rich_help_panel=module.PANEL)(getattr(module, module.__name__.rpartition(".")[2]))
+        command = getattr(module, module.__name__.rpartition(".")[2])
+        app.command(rich_help_panel=module.PANEL, epilog=f"Example: {module.EXAMPLE}")(command)
     return app
 
 

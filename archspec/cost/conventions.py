@@ -50,12 +50,14 @@ class Convention:
         description: what is counted, for people.
         rules: the count of a line by the kind of its operator (`KINDS`); a kind without a rule is free.
         sees_opaque: whether what fvcore counts inside a module that is not made of layers is enough for it.
+        counts: what it counts, as the head of a column has it.
     """
 
     name: str
     description: str
     rules: Mapping[str, Rule]
     sees_opaque: bool = True
+    counts: str = "MACs"
 
     def count(self, line: Line) -> int:
         """Operations of one line.
@@ -84,12 +86,13 @@ def find_convention(name: str, field: str = "convention") -> Convention:
     """The convention called `name`.
 
     Args:
-        name: `fvcore`, `macs`, `mmcv` or `half`.
+        name: `fvcore`, `macs`, `mmcv`, `half` or `torch`, which `flops` means too.
         field: what the error names.
 
     Raises:
         SpecError: no such convention.
     """
+    name = SYNONYMS.get(name.lower(), name)
     if name not in CONVENTIONS:
         raise SpecError(f"must be {either(CONVENTIONS)}, not {name!r:.60}{suggest(name, CONVENTIONS)}", field=field)
     return CONVENTIONS[name]
@@ -97,6 +100,10 @@ def find_convention(name: str, field: str = "convention") -> Convention:
 
 def _macs(line: Line) -> int:
     return line.macs
+
+
+def _apart(line: Line) -> int:
+    return 2 * line.macs
 
 
 def _with_bias(line: Line) -> int:
@@ -121,6 +128,7 @@ def _one_matmul(line: Line) -> int:
 
 
 _MATMULS: Mapping[str, Rule] = {"convolution": _macs, "linear": _macs, "attention": _macs}
+_APART: Mapping[str, Rule] = dict.fromkeys(_MATMULS, _apart)
 _FVCORE: Mapping[str, Rule] = {**_MATMULS, **dict.fromkeys(("batch norm", "norm", "pooling", "resizing"), _macs)}
 _HALF: Mapping[str, Rule] = {
     "convolution": _with_bias,
@@ -150,6 +158,15 @@ CONVENTIONS: Mapping[str, Convention] = {
             _HALF,
             sees_opaque=False,
         ),
+        Convention(
+            "torch",
+            "multiply and add apart, 2 per multiply-add of macs, as torch's FlopCounterMode prints FLOPs",
+            _APART,
+            counts="FLOPs",
+        ),
     )
 }
 """All conventions by name."""
+
+SYNONYMS: Mapping[str, str] = {"flops": "torch"}
+"""Other names that people give conventions."""

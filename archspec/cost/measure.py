@@ -141,7 +141,7 @@ class NetworkCost:
         """The same cost with `macs`, in total, per part and per line, counted by another convention.
 
         Args:
-            convention: `fvcore`, `macs`, `mmcv` or `half`; see `archspec.cost.conventions`.
+            convention: `fvcore`, `macs`, `mmcv`, `half` or `torch`; see `archspec.cost.conventions`.
 
         Raises:
             SpecError: no such convention, or an operator that it has no rule for.

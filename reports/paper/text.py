@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.text import Text
 
-from archspec.cost.conventions import CONVENTIONS
+from archspec.cost.conventions import find_convention
 from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.fitted_text import FittedText
 from archspec.documents.wording import plural
@@ -106,7 +106,7 @@ def legend(info: Paper) -> str:
     first = ["GMACs: 10⁹ multiply-adds of convolutions, linear layers, attention; layer norm at 5 per element."]
     if info.conventions:
         first = ["GMACs: 10⁹ multiply-adds, counted as the last column says."]
-        first += [f"counted {name}: {CONVENTIONS[name].description}." for name in info.conventions]
+        first += [f"counted {name}: {find_convention(name).description}." for name in info.conventions]
     marks = f"=: ours rounds to the printed figure; ✗: it does not, and differs by more than {info.file.near:g} %."
     return "\n".join([*first, marks, *info.file.notes])
 

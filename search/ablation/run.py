@@ -11,12 +11,10 @@ from typing import Any
 
 from optuna.study import Study
 from optuna.trial import TrialState
-from rich.table import Table
-from rich.text import Text
 
 from archspec import __version__
+from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.output import clear_partial
-from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
@@ -148,17 +146,15 @@ def _record(config: PlanConfig, root: Path) -> None:
     record_asked(root / PLAN, config.dump(), "plan", compare)
 
 
-def _scores_table(study: Study, ablation: Ablation) -> Table:
+def _scores_table(study: Study, ablation: Ablation) -> FittedTable:
     """Mean and standard deviation of every distinct row so far."""
     found: dict[str, list[float]] = {run: [] for run in ablation.runs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         found.get(trial.user_attrs.get("run", ""), []).append(trial.values[0])
-    table = Table(title=Text(printable(f"rows, {ablation.quality} in percent")), title_justify="left")
-    for name in ("row", "seeds", "mean", "sd"):
-        row = name == "row"  # the one column that may give way, line by line
-        table.add_column(name, justify="left" if row else "right", no_wrap=not row, overflow="fold")
+    columns = (Column("row", "words", least=12), *map(Column, ("seeds", "mean", "sd")))
+    table = FittedTable(f"rows, {ablation.quality} in percent", columns)
     for run, scores in found.items():
         mean, sd = fmean(scores) if scores else math.nan, stdev(scores) if len(scores) > 1 else math.nan
         texts = ("" if math.isnan(value) else f"{100 * value:.2f}" for value in (mean, sd))
-        table.add_row(Text(printable(ablation.runs[run].label)), str(len(scores)), *texts)
+        table.add_row(ablation.runs[run].label, str(len(scores)), *texts)
     return table

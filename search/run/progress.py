@@ -15,14 +15,17 @@ from optuna.study import Study
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
+from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.fitted_text import FittedText
 from archspec.documents.safe_text import printable
 from search.run.worker import Order
 
 MAX_ROWS = 20
 MAX_UNDER_WAY = 4
+LAYOUT = 18
+"""Cells that the code of a layout keeps in the table of the front."""
 BEAT_SECONDS = 30.0
 """Without a terminal, a line is written at least this often."""
 
@@ -84,19 +87,14 @@ class ProgressDisplay:
             return
         with self._guard:
             self._spoken = time.monotonic()
-            self.console.print(Text(printable(text)), soft_wrap=True)
+            self.console.print(FittedText(printable(text), wide=0), crop=False)
 
-    def show_table(self, table: Table) -> None:
+    def show_table(self, table: FittedTable) -> None:
         """A table; where nobody looks at a screen, as wide as it needs to be."""
         if self.quiet or not table.row_count:
             return
         with self._guard:
-            width = self.console.width
-            if not self.console.is_terminal:
-                wide = self.console.options.update(width=10_000)
-                self.console.width = max(width, table.__rich_measure__(self.console, wide).maximum)
-            self.console.print(table)
-            self.console.width = width
+            self.console.print(table, crop=False)
 
     def show_phase(self, title: str, progress: tuple[int, int]) -> None:
         """A part of the run begins, of which so much is done and wanted."""
@@ -145,41 +143,21 @@ def hint(command: str, root: Path, *more: str) -> str:
     return f"next: {shlex.join(['archspec', command, str(root), *more])}"
 
 
-def front_table(search: Study, objectives: Sequence[str], width: int | None = None) -> Table:
+def front_table(search: Study, objectives: Sequence[str]) -> FittedTable:
     """The front, cheapest first, with all its numbers whole.
 
     Args:
         search: the study.
         objectives: their titles.
-        width: of the screen in characters. Where layouts do not fit, they are left out, and where numbers do not
-            fit, they stand below one another. None for no limit.
     """
     trials = sorted(search.best_trials, key=lambda trial: tuple(reversed(trial.values)))
     distinct = list({trial.user_attrs.get("digest", ""): trial for trial in reversed(trials)}.values())[::-1]
-    names = ("trial", *map(printable, objectives), "layout")
-    rows = [
-        (str(one.number), *map(_number, one.values), printable(str(one.user_attrs.get("code", ""))))
-        for one in distinct[:MAX_ROWS]
-    ]
-    notes = [f"and {len(distinct) - MAX_ROWS} more"] if len(distinct) > MAX_ROWS else []
-    table = Table(title=Text("front"), title_justify="left", caption_justify="left")
-    if width is not None and _width(names, rows) > width:
-        names, rows = names[:-1], [row[:-1] for row in rows]
-        notes.append("without layouts, which are too wide here: the report has them")
-    if width is not None and _width(names, rows) > width:
-        cells = [", ".join(f"{name} {text}" for name, text in zip(names, row, strict=True)) for row in rows]
-        names, rows = ("member",), [(cell,) for cell in cells]
-    for name in names:
-        table.add_column(Text(name), justify="left" if name in ("layout", "member") else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    table.caption = Text("; ".join(notes)) if notes else None
+    columns = (Column("trial"), *map(Column, objectives), Column("layout", "code", 1, LAYOUT))
+    notes = f"and {len(distinct) - MAX_ROWS} more" if len(distinct) > MAX_ROWS else ""
+    table = FittedTable("front", columns, notes, "the report has all")
+    for one in distinct[:MAX_ROWS]:
+        table.add_row(str(one.number), *map(_number, one.values), str(one.user_attrs.get("code", "")))
     return table
-
-
-def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Characters that a table takes, its rules included."""
-    return sum(max(map(len, column)) + 3 for column in zip(names, *rows, strict=True)) + 1
 
 
 def _number(value: float) -> str:

@@ -183,9 +183,8 @@ class _Run:
     def close(self, screen: ProgressDisplay, *, finished: bool) -> None:
         """Say what came of it: the front, a summary, and what to do next."""
         known = _evaluated(self.search)
-        wide = screen.console.width if screen.console.is_terminal else None
         if known:
-            screen.show_table(front_table(self.search, self.config.titles, wide))
+            screen.show_table(front_table(self.search, self.config.titles))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
         done = plural(len(known), "layout") if finished else f"{len(known):,} of {plural(self.config.trials, 'layout')}"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from archspec.cli.shared.options import FieldOption, JsonOption
+from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
 
 PANEL = "Ablate"
+EXAMPLE = "archspec ablate hiri_table8 --dry-run"
 
 
 def ablate(
@@ -30,7 +31,7 @@ def ablate(
         bool,
         typer.Option("--retry-failed", help="train once more what failed for good before, such as for want of memory"),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
     as_json: JsonOption = False,

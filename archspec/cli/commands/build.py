@@ -7,21 +7,25 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import ForceOption, SetOption, SpecArgument, edited
+from archspec.cli.shared.options import MAX_SEED, ForceOption, SetOption, SpecArgument, edited, squares
 
 PANEL = "Design"
+EXAMPLE = "archspec build tiny --out weights/tiny"
 
 
 def build(
     spec: SpecArgument,
     settings: SetOption = None,
-    res: Annotated[Optional[int], typer.Option("--res", help="side of the image; chooses a declared variant")] = None,  # noqa: UP045
+    res: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--res", metavar="PIXELS", help="side of the image; chooses a declared variant"),
+    ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="write weights to FILE.safetensors and the canonical spec to FILE.yaml"),
     ] = None,
     force: ForceOption = False,
-    seed: Annotated[int, typer.Option("--seed", help="seed of the initial weights")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of the initial weights")] = 0,
 ) -> None:
     """Build the PyTorch model, run one image through it, print its stages, and write it if asked."""
     from archspec.cli.shared.cost_tables import part_table
@@ -33,7 +37,7 @@ def build(
     from archspec.model.weights import check_pair, pair, write_pair
 
     loaded = edited(load(spec), settings)
-    loaded = loaded.at(res or loaded.resolution)
+    loaded = loaded.at(squares([res])[0] if res is not None else loaded.resolution)
     command = OutputCommand("build", force)
     if out is not None:
         check_pair(loaded, pair(out)[0], command, [spec])

@@ -11,6 +11,7 @@ from archspec.cli.shared.options import ForceOption
 from archspec.errors import SpecError
 
 PANEL = "Design"
+EXAMPLE = "archspec convert pvtv2-b0 pvt_v2_b0.pth --out pvtv2-b0"
 
 
 def convert(

@@ -8,10 +8,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption
+from archspec.cli.shared.options import MAX_SEED, BudgetOption, ForceOption, JsonOption
 from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Search"
+EXAMPLE = "archspec edf runs/first runs/second"
 
 
 def edf(
@@ -22,7 +23,7 @@ def edf(
     ] = None,
     force: ForceOption = False,
     budget: BudgetOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the permutation tests")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of the permutation tests")] = 0,
     timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:

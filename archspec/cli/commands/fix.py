@@ -12,6 +12,7 @@ from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption, S
 from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Design"
+EXAMPLE = "archspec fix hiri-vit-s --budget '<= 4.5G @ 448'"
 SEARCH = 0.9
 """The share of the seconds that the search takes; the rest is for reading, pricing and counting what it found."""
 

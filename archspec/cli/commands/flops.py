@@ -11,6 +11,7 @@ from archspec.cli.shared.options import ResOption, SetOption, SpecArgument, edit
 from archspec.errors import SpecError
 
 PANEL = "Design"
+EXAMPLE = "archspec flops hiri-vit-s --res 224 --res 448"
 
 
 def flops(
@@ -25,7 +26,7 @@ def flops(
         typer.Option(
             "--as",
             metavar="CONVENTION",
-            help="count as fvcore, macs, mmcv or half do: see docs/reference/counting.md",
+            help="count as fvcore, macs, mmcv, half or torch (2 per multiply-add) do: see docs/reference/counting.md",
         ),
     ] = None,
     verify: Annotated[

@@ -10,6 +10,7 @@ import typer
 from archspec.cli.shared.options import ForceOption
 
 PANEL = "Design"
+EXAMPLE = "archspec hiri pvtv2-b2 > hiri-pvt.yaml"
 
 
 def hiri(

@@ -11,6 +11,7 @@ from archspec.cli.shared.options import JsonOption
 from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Papers"
+EXAMPLE = "archspec infer hiri-vit --top 10"
 
 
 def infer(

@@ -10,6 +10,7 @@ import typer
 from archspec.cli.shared.options import SetOption, SpecArgument, edited, existing, resolutions
 
 PANEL = "Design"
+EXAMPLE = "archspec lint spec.yaml --res 448"
 
 
 def lint(

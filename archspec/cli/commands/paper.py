@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reports.paper.tables import Paper
 
 PANEL = "Papers"
+EXAMPLE = "archspec paper hiri-vit"
 
 
 def paper(

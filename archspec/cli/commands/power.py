@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reports.statistics.sequential import Look
 
 PANEL = "Ablate"
+EXAMPLE = "archspec power --sd 0.3 --effect 0.5 --rows 4"
 
 
 def power(

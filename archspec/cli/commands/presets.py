@@ -7,6 +7,7 @@ from collections.abc import Iterator
 Row = tuple[str, str, str, str, str, str]
 
 PANEL = "Design"
+EXAMPLE = "archspec presets"
 
 
 def presets() -> None:

@@ -11,6 +11,7 @@ from archspec.cli.shared.options import ForceOption
 from archspec.errors import SpecError
 
 PANEL = "Search"
+EXAMPLE = "archspec report runs/demo"
 
 
 def report(

@@ -12,6 +12,7 @@ from archspec.cli.shared.options import JsonOption
 from archspec.cli.shared.waiting import TimeoutOption, waiting
 
 PANEL = "Search"
+EXAMPLE = "archspec review runs/demo"
 
 
 def review(

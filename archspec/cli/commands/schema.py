@@ -7,6 +7,7 @@ import json
 import typer
 
 PANEL = "Design"
+EXAMPLE = "archspec schema > archspec.json"
 
 
 def schema() -> None:

@@ -7,9 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import FieldOption
+from archspec.cli.shared.options import MAX_WORKERS, FieldOption
 
 PANEL = "Search"
+EXAMPLE = "archspec search demo --trials 20 --name first"
 
 
 def search(
@@ -33,7 +34,7 @@ def search(
         bool,
         typer.Option("--retry-failed", help="evaluate once more what failed for good before, layouts and finalists"),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="processes on this machine")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
 ) -> None:

@@ -10,6 +10,7 @@ from archspec.cli.shared.options import SetOption, SpecArgument, edited
 from archspec.errors import SpecError
 
 PANEL = "Design"
+EXAMPLE = "archspec show tiny --form columns"
 
 
 def show(

@@ -8,10 +8,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import BudgetOption, ForceOption, JsonOption, SideOption, squares
+from archspec.cli.shared.options import MAX_SEED, BudgetOption, ForceOption, JsonOption, SideOption, squares
 from archspec.cli.shared.waiting import TimeoutOption
 
 PANEL = "Search"
+EXAMPLE = "archspec space five_stage_tiny --budget '<= 3M' --front"
 
 
 def space(
@@ -29,7 +30,7 @@ def space(
         typer.Option("--plot", metavar="DIR", help="folder for figures and the data behind them"),
     ] = None,
     force: ForceOption = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="seed of what is drawn")] = 0,
     timeout: TimeoutOption = 600,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 from archspec.errors import ArchspecError, SpecError
 
 PANEL = "Design"
+EXAMPLE = "archspec validate spec.yaml space.yaml"
 
 
 def validate(

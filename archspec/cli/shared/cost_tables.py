@@ -27,9 +27,9 @@ def units(cost: NetworkCost) -> str:
     """The units of a cost, and the convention behind them where it was asked for."""
     if cost.convention is None:
         return UNITS
-    return f"params and MACs count one image; MACs by the convention {cost.convention}: " + (
-        find_convention(cost.convention).description
-    )
+    found = find_convention(cost.convention)
+    head = f"params and {found.counts} count one image; {found.counts} by the convention {cost.convention}"
+    return f"{head}: {found.description}"
 
 
 def resolution_table(costs: Sequence[NetworkCost]) -> FittedTable:
@@ -42,7 +42,7 @@ def resolution_table(costs: Sequence[NetworkCost]) -> FittedTable:
 
 def part_table(cost: NetworkCost, whole: str = JSON) -> FittedTable:
     """One row per stem, stage and head, and the total; `whole` says where all columns are."""
-    heads = (Column("part", "name"), Column("output", "size", 2), Column("share of MACs", rank=3))
+    heads = (Column("part", "name"), Column("output", "size", 2), Column(f"share of {_counts(cost)}", rank=3))
     table = _table(cost, f"{cost.name} at {size(cost.resolution)}", *heads, whole=whole)
     for part in cost.parts:
         share = f"{100 * part.macs / cost.macs:.1f} %" if cost.macs else "0 %"
@@ -87,7 +87,13 @@ def _stated(cost: NetworkCost) -> dict[str, str]:
 
 
 def _head(metric: Metric, cost: NetworkCost) -> str:
-    return metric.text if metric.name != "macs" or cost.convention is None else f"{metric.text} ({cost.convention})"
+    if metric.name != "macs" or cost.convention is None:
+        return metric.text
+    return f"{find_convention(cost.convention).counts} ({cost.convention})"
+
+
+def _counts(cost: NetworkCost) -> str:
+    return "MACs" if cost.convention is None else find_convention(cost.convention).counts
 
 
 def _rank(metric: Metric) -> int:

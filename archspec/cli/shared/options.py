@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -16,6 +18,12 @@ ResOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
     typer.Option("--res", metavar="PIXELS", help="side of the image, or HEIGHTxWIDTH; may be given more than once"),
 ]
+MAX_SEED, MAX_WORKERS = 2**32 - 1, 1024
+"""The largest seed, as studies have it, and the most processes that anyone means."""
+_SIDE = re.compile("[0-9]{1,9}")
+_PAIR = re.compile(r"\s*([0-9]{1,9})\s*(?:[xX×*,;:/\s]|by)\s*([0-9]{1,9})\s*")
+"""Two sides as people write them; `512x512` itself is read before."""
+
 SideOption = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--res", metavar="PIXELS", help="side of the images; may be given more than once"),
@@ -77,16 +85,36 @@ def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:
     Raises:
         SpecError: no sides.
     """
+    return [_sides(text) for text in texts or []]
+
+
+def check_sides(arguments: Sequence[str]) -> None:
+    """Check that no `--res` is followed by two numbers, of which a command would take the second for something else.
+
+    Raises:
+        SpecError: one is.
+    """
+    for option, height, width in zip(arguments, arguments[1:], arguments[2:], strict=False):
+        if option == "--res" and _SIDE.fullmatch(height) and _SIDE.fullmatch(width) and not Path(width).exists():
+            raise SpecError(_one_value(f"{height} {width}", height, width), field="--res")
+
+
+def _sides(text: str) -> int | tuple[int, int]:
+    from archspec.documents.wording import show
     from archspec.spec.schema import MAX_RESOLUTION
 
-    out: list[int | tuple[int, int]] = []
-    for text in texts or []:
-        sides = text.lower().split("x")
-        if len(sides) > 2 or not all(s.isascii() and s.isdigit() and 0 < int(s) <= MAX_RESOLUTION for s in sides):
-            rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {text!r:.60}"
-            raise SpecError(rule, field="--res")
-        out.append(int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1])))
-    return out
+    sides = re.split("[xX×]", text)
+    if len(sides) <= 2 and all(_SIDE.fullmatch(side) and 0 < int(side) <= MAX_RESOLUTION for side in sides):
+        return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+    pair = _PAIR.fullmatch(text)
+    if pair:
+        raise SpecError(_one_value(text, *pair.groups()), field="--res")
+    rule = f"must be pixels from 1 to {MAX_RESOLUTION}, such as 448 or 1600x1200, not {show(text)}"
+    raise SpecError(rule, field="--res")
+
+
+def _one_value(given: str, height: str, width: str) -> str:
+    return f"must be one value, HEIGHTxWIDTH: {height}x{width}, not {given!r}; two sizes are --res twice"
 
 
 def squares(texts: list[str] | None) -> list[int]:
