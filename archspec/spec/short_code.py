@@ -32,6 +32,8 @@ LABEL = re.compile(r"layout [0-9a-f]{16}\b.*", re.DOTALL)
 LONGEST = 2000
 """Characters of a code; what is longer is refused."""
 _IMAGE = re.compile(r"(?P<height>[0-9]{1,5})(?:x(?P<width>[0-9]{1,5}))?")
+_TRANSITION = re.compile(r"0x(?P<width>[0-9]{1,9})")
+"""A stage without blocks, which is its transition."""
 _EXPANSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _TAG = re.compile(r"[A-Za-z_]+")
 _NOTHING = "null"
@@ -302,8 +304,9 @@ def _parse_run(run: str, segment: str, field: str, code: str) -> dict[str, Any]:
     first, *options = run.split(":")
     given = _parse_options(options, field, code)
     match = CODE_STAGE.fullmatch(first)
-    if run == segment and match and re.fullmatch("0+", match["depth"]) and first == f"{match['depth']}x{match['width']}":
-        return {"depth": 0, "width": int(match["width"]), **given}
+    transition = _TRANSITION.fullmatch(first)
+    if transition and run == segment:
+        return {"depth": 0, "width": int(transition["width"]), **given}
     name = match["block"] if match else first
     if not _names(name, Block) or (match is None and not {"depth", "width"} <= given.keys()):
         raise _refuse(segment, field, code)

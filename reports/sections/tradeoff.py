@@ -32,6 +32,7 @@ from reports.drawing.canvas import (
     PURPLE,
     VERMILLION,
     clean,
+    keep_within,
     log_axis,
     save,
     sheet,
@@ -236,6 +237,8 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
         if stacked or index == 0:
             place.set_ylabel(f"{info.metric} (%)")
+    for place in axes:
+        keep_within(place, 0, 100, least=0.5)
     handles = _legend(info)
     figure.legend(
         handles=handles,
@@ -353,25 +356,34 @@ def _at(panel: Panel, chosen: Sequence[int]) -> tuple[list[float], list[float]]:
 
 
 def _legend(info: Tradeoff) -> list[Line2D]:
-    kinds = {point.kind for point in info.points}
+    """What is drawn in any panel; a line only where one is, and marks only where no others cover them all."""
+    drawn = {point.kind for panel in info.panels for point in panel.points}
     several = [point.n for point in info.points if point.kind in ("member", "anchor")]
     spread = f"test, mean ± sd, {_seeds(several)}" if max(several, default=0) > 1 else "test, 1 seed"
     none: dict[str, Any] = {"linestyle": "none"}
+    dashed: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.9}
+    searched = dashed if any(len(panel.search_front) > 1 for panel in info.panels) else none
+    tested: dict[str, Any] = {"linewidth": 1.4} if any(len(panel.test_front) > 1 for panel in info.panels) else none
+    family = "; line: HIRI-ViT at 448" if any(len(_family(panel)) > 1 for panel in info.panels) else ""
     entries: list[tuple[bool, Line2D]] = [
-        (True, Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH)),
         (
-            True,
-            Line2D([], [], label="front of the search (validation)", linestyle=(0, (4, 2)), linewidth=0.9, **_FRONT),
+            any(not _covered(panel) for panel in info.panels),
+            Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH),
         ),
-        ("random" in kinds, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
-        ("member" in kinds, Line2D([], [], label=f"front re-trained ({spread})", linewidth=1.4, **_MEMBER)),
-        ("anchor" in kinds, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
-        (
-            "published" in kinds,
-            Line2D([], [], label="published (Table II; line: HIRI-ViT at 448)", **none, **_PUBLISHED),
-        ),
+        ("search" in drawn, Line2D([], [], label="front of the search (validation)", **searched, **_FRONT)),
+        ("random" in drawn, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
+        ("member" in drawn, Line2D([], [], label=f"front re-trained ({spread})", **tested, **_MEMBER)),
+        ("anchor" in drawn, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
+        ("published" in drawn, Line2D([], [], label=f"published (Table II{family})", **none, **_PUBLISHED)),
     ]
     return [line for shown, line in entries if shown]
+
+
+def _covered(panel: Panel) -> bool:
+    """Whether every trial of the search lies on its front, whose marks are drawn over those of trials."""
+    front = {(panel.x[index], panel.points[index].accuracy) for index in panel.search_front}
+    trials = [index for index, point in enumerate(panel.points) if point.kind == "search"]
+    return all((panel.x[index], panel.points[index].accuracy) in front for index in trials)
 
 
 def _seeds(counts: Sequence[int]) -> str:

@@ -22,6 +22,7 @@ from reports.drawing.canvas import (
     PURPLE,
     SKY,
     VERMILLION,
+    keep_within,
     save,
     sheet,
     write_csv,
@@ -74,7 +75,7 @@ def _draw_curves(axes: Axes, info: Edf) -> None:
     low = min(float(curve.x[0]) for curve in info.curves)
     high = max(float(curve.x[-1]) for curve in info.curves)
     pad = 0.05 * (high - low) or 1.0
-    ends = (low - pad, high + pad)
+    ends = (max(0.0, low - pad), min(100.0, high + pad))
     for curve, color, line in zip(info.curves, COLORS, LINES, strict=False):
         x, y, under, over = _steps(curve, ends)
         axes.fill_between(x, under, over, step="post", color=color, alpha=0.13, linewidth=0)
@@ -109,6 +110,7 @@ def _draw_layouts(axes: Axes, info: Edf) -> None:
     axes.set_xlabel(scale.label)
     axes.set_ylabel(f"{title('accuracy', info.word)} (%)")
     axes.margins(0.06)
+    keep_within(axes, 0, 100, least=0.5)
 
 
 def _legend(info: Edf, *, points: bool) -> list[Line2D]:

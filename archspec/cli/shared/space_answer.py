@@ -138,7 +138,8 @@ def _front(survey: Survey, cost: MetricAt, score: MetricAt) -> FrontRows:
 
 def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
     macs, params = survey.first("macs"), survey.first("params")
-    costs = survey.chain.price(BoxSampler(survey.chain).sample(DRAWN, np.random.default_rng(seed)))
+    choices, whole_space = _layouts(BoxSampler(survey.chain), found.layouts, np.random.default_rng(seed))
+    costs = survey.chain.price(choices)
     inside = np.ones(len(costs), bool)
     for limit in survey.box:
         column = costs[:, survey.metrics.index(limit.metric)]
@@ -158,7 +159,19 @@ def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
         costs[:, columns],
         inside,
         tuple(Frontier(label, *_pair(front, macs, params)) for label, front in edges),
+        whole_space,
     )
+
+
+def _layouts(sampler: BoxSampler, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """All `count` layouts where they are no more than a figure draws, and True; else as many draws as that."""
+    drawn = sampler.sample(DRAWN, rng)
+    if count > DRAWN:
+        return drawn, False
+    found = np.unique(drawn, axis=0)
+    while len(found) < count:  # about ln(count) times count draws find the last one
+        found = np.unique(np.concatenate([found, sampler.sample(DRAWN, rng)]), axis=0)
+    return found, True
 
 
 def _pair(front: FrontRows, *metrics: MetricAt) -> tuple[NDArray[np.int64], ...]:
