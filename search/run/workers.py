@@ -79,14 +79,11 @@ class ProcessPool(Pool):
         return self
 
     def __exit__(self, *_: object) -> None:
-        with hold_signals():  # it takes seconds at most
-            for worker in self._workers:
-                worker.pipe.close() if worker.order is None else worker.process.kill()
-            for worker in self._workers:
-                worker.process.join(LEAVE_SECONDS + 1)
-            self._bury(self._workers)
-            self._workers = []
-            self._watchdog.close()
+        try:
+            self._close()
+        except BaseException:  # a signal came before signals were held
+            self._close()
+            raise
 
     @property
     def idle(self) -> int:
@@ -126,6 +123,18 @@ class ProcessPool(Pool):
         """Have the next `reports` ask all workers to save and end what they are doing; a handler of signals may."""
         self._stopping = True
 
+    def _close(self) -> None:
+        with hold_signals():  # it takes seconds at most
+            idle = [worker for worker in self._workers if worker.order is None]
+            for worker in idle:
+                worker.pipe.close()
+            self._bury([worker for worker in self._workers if worker.order is not None])
+            for worker in idle:
+                worker.process.join(LEAVE_SECONDS + 1)
+            self._bury(idle)
+            self._workers = []
+            self._watchdog.close()
+
     def _ask_to_stop(self, busy: Iterable[_Worker]) -> None:
         self._asked = True
         evaluators = self._arguments[0]
@@ -163,7 +172,7 @@ class ProcessPool(Pool):
         return _lost(worker.process.exitcode)
 
     def _bury(self, workers: Iterable[_Worker]) -> None:
-        """Kill workers and all that they have started."""
+        """Kill workers and all that they have started, at once: what a dead one has just forked is found no more."""
         roots = {worker.marker: worker.pid for worker in workers}
         if roots:
             end_processes(lambda: find_tree(set(roots.values()), roots), grace=0)
@@ -178,8 +187,8 @@ class ProcessPool(Pool):
         marker = f"{WORKER_VARIABLE}={secrets.token_hex(8)}"
         # Not a daemon: an evaluator may start processes of its own to decode images.
         process = context.Process(target=serve, args=(theirs, *self._arguments, marker), name="archspec-worker")
+        _start_tracker()  # which would let signals through
         with hold_signals():
-            _start_tracker()
             process.start()
             theirs.close()
             worker = _Worker(process, ours, marker)

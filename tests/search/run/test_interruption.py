@@ -103,7 +103,7 @@ def check(run: StartedRun, name: str) -> None:
     interrupt, wanted = INTERRUPTIONS[name]
     interrupt(run)
     code, said = run.end()
-    assert (name, run.left()) == (name, {})
+    assert (name, run.left()) == (name, {}), said
     assert code in (wanted, 0), said  # 0: the run had just come to its end
     assert not NOISE.search(said), said
 

@@ -12,7 +12,7 @@ from archspec.loader import load
 from search.evaluator import parse_evaluator
 from search.evaluators.function import FunctionEvaluator
 from search.processes.folder_lock import lock_output
-from search.processes.tree import find_tree
+from search.processes.tree import find_tree, list_processes
 from search.run.worker import Order, Report
 from search.run.workers import ProcessPool
 
@@ -28,6 +28,15 @@ def orphaning(spec, seed):
     os.system("(setsid sleep 773 &)")
     if seed:
         os.kill(os.getpid(), signal.SIGKILL)
+    return 0.5
+
+
+def forking(spec, seed):
+    if not os.fork():
+        os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(60)
     return 0.5
 
 
@@ -129,3 +138,14 @@ def test_a_folder_in_which_an_orphan_works_ends_the_run_in_one_line(tmp_path):
         orphan.wait()
     assert report.kind == "unready"
     assert report.text == f"{folder}: process {orphan.pid} (sleep) is at work in this folder; end it, and continue"
+
+
+def test_a_worker_that_is_stopped_while_it_starts_a_command_leaves_nothing_behind(tmp_path):
+    """Its fork is no supervisor yet: nobody's child, and in a session of its own, once its worker is dead."""
+    with ProcessPool(1, {"search": function(forking)}, tmp_path) as pool:
+        pid, _ = begin(pool)
+        while not (forks := [e.pid for e in list_processes() if e.parent == pid and e.session == e.pid]):
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGSTOP)
+        os.kill(forks[0], signal.SIGSTOP)
+    assert forks[0] not in {entry.pid for entry in list_processes()}
