@@ -115,7 +115,7 @@ def _matmul_rules() -> dict[str, Rule]:
         "baddbmm": lambda ins, outs: prod(_shape(ins[1])) * _shape(ins[2])[-1],
         "dot": lambda ins, outs: prod(_shape(ins[0])),
         "inner": _inner_macs,
-        "linalg_vecdot": lambda ins, outs: prod(_shape(outs[0])) * _shape(ins[0])[ins[2].toIValue()],
+        "linalg_vecdot": _vecdot_macs,
         "mv": lambda ins, outs: prod(_shape(ins[0])),
         "tensordot": _tensordot_macs,
         "vdot": lambda ins, outs: prod(_shape(ins[0])),
@@ -264,6 +264,11 @@ def _inner_macs(inputs: list[Any], outputs: list[Any]) -> int:
     first, second = _shape(inputs[0]), _shape(inputs[1])
     # With a single number it is a product.
     return prod(_shape(outputs[0])) * first[-1] if first and second else 0
+
+
+def _vecdot_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    axis: int = inputs[2].toIValue()
+    return prod(_shape(outputs[0])) * _shape(inputs[0])[axis]
 
 
 def _tensordot_macs(inputs: list[Any], outputs: list[Any]) -> int:
