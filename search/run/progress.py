@@ -28,7 +28,7 @@ class ProgressDisplay:
 
     def __init__(self, title: str, summarize: Callable[[Study], Table]) -> None:
         self.summarize = summarize
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

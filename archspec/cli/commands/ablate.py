@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from archspec.cli.shared.options import FieldOption, JsonOption
+from archspec.documents.safe_text import printable
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
@@ -57,7 +58,7 @@ def ablate(
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 
-    typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
+    typer.echo(printable(str(write_ablation(runs / ablation.plan.config.name, None))))
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
@@ -66,9 +67,9 @@ def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
 
     for view in described["views"]:
         for line in (*cost_lines(view), ""):
-            typer.echo(line)
+            typer.echo(printable(line))
     for note in described["notes"]:
-        typer.echo(note)
+        typer.echo(printable(note))
     config, trainings = ablation.plan.config, len(ablation.runs)
     total = f"{plural(trainings * config.seeds, 'training')} ({trainings} x {plural(config.seeds, 'seed')})"
     typer.echo(f"{plural(ablation.size, 'row')} in {plural(len(ablation.tables), 'view')}: {total}")

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
 PANEL = "Design"
@@ -36,4 +37,4 @@ def convert(
     if source not in SOURCES:
         raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
     written = convert_file(load(spec), weights, out, family)
-    typer.echo(f"wrote {written[0]} and {written[1]}")
+    typer.echo(printable(f"wrote {written[0]} and {written[1]}"))

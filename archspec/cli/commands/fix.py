@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import BudgetOption, JsonOption, SetOption, SpecArgument, edited, existing
+from archspec.documents.safe_text import printable
 
 PANEL = "Design"
 
@@ -36,5 +37,5 @@ def fix(
         return
     mark = "# " if out is None else ""  # what is printed without --out is a spec
     for line in report(found):
-        typer.echo(f"{mark}{line}")
+        typer.echo(printable(f"{mark}{line}"))
     typer.echo(dump(found.spec) if out is None else f"wrote {out}", nl=out is not None)

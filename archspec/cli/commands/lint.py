@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.shared.options import SetOption, SpecArgument, edited, existing, resolutions
+from archspec.documents.safe_text import printable
 
 PANEL = "Design"
 
@@ -39,8 +40,8 @@ def lint(
         typer.echo(json.dumps([record(finding, document) for finding in findings], indent=2))
     else:
         for finding in findings:
-            typer.echo(written(finding, document))
+            typer.echo(printable(written(finding, document)))
         place = size if isinstance(size, int) else f"{size[0]}x{size[1]}"
-        typer.echo(f"{document.source}: {plural(len(findings), 'finding')} at {place}", err=True)
+        typer.echo(printable(f"{document.source}: {plural(len(findings), 'finding')} at {place}"), err=True)
     if strict and findings:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 
 from archspec.cli.shared.options import JsonOption
+from archspec.documents.safe_text import printable
 from archspec.errors import FieldError, SpecError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def power(
         typer.echo(json.dumps(record, indent=2))
     else:
         for line in _lines(record):
-            typer.echo(line)
+            typer.echo(printable(line))
 
 
 def _check_options(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.shared.options import JsonOption
+from archspec.documents.safe_text import printable
 
 PANEL = "Search"
 
@@ -26,4 +27,4 @@ def review(
         typer.echo(json.dumps(record(found), indent=2))
         return
     for line in lines(found):
-        typer.echo(line)
+        typer.echo(printable(line))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError, SpecError
 
 PANEL = "Design"
@@ -18,10 +19,10 @@ def validate(
     failed = False
     for file in files:
         try:
-            typer.echo(f"{file}: {_describe(file)}")
+            typer.echo(printable(f"{file}: {_describe(file)}"))
         except ArchspecError as error:
             failed = True
-            typer.echo(str(error), err=True)
+            typer.echo(printable(str(error)), err=True)
     if failed:
         raise typer.Exit(SpecError.exit_code)
 

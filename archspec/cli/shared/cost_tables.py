@@ -14,6 +14,7 @@ from rich.text import Text
 from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
 from archspec.cost.metrics import Metric, exact_metrics
+from archspec.documents.safe_text import csv_cell, printable
 from archspec.documents.wording import memory, short, size
 from blocks.layers.layer import Line
 
@@ -25,11 +26,12 @@ WIDTH, FITTING, COLUMN = 118, 4, 15
 
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps tables whole when the output is not a terminal."""
-    out = Console(stderr=stderr, highlight=False)
+    plain: dict[str, Any] = {"stderr": stderr, "highlight": False, "markup": False, "emoji": False}
+    out = Console(**plain)
     if out.is_terminal:
         return out
     further = max(0, len(exact_metrics()) - FITTING)
-    return Console(stderr=stderr, highlight=False, width=max(out.width, WIDTH + further * COLUMN))
+    return Console(**plain, width=max(out.width, WIDTH + further * COLUMN))
 
 
 def units(cost: NetworkCost) -> str:
@@ -87,13 +89,13 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
 def plain(text: str) -> Text:
     """Text that rich does not read as markup."""
-    return Text(text)
+    return Text(printable(text))
 
 
 def _stated(cost: NetworkCost) -> dict[str, str]:
