@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.ablation_page.results import AblationResults, ResultView
 from reports.ablation_page.text import headline, seeds_note, verdict
-from reports.drawing.page import template, versions
+from reports.drawing.page import same_reason, template, versions
 from reports.drawing.units import seconds
 from reports.records.ablation import AblationRecord
 from reports.section import WrittenSection
@@ -18,7 +18,7 @@ def failures(record: AblationRecord) -> list[tuple[str, int, str]]:
     found: dict[str, dict[str, list[int]]] = {}
     for run, place in record.places.items():
         for seed, why in sorted(record.failures[run].items()):
-            found.setdefault(why, {}).setdefault(place, []).append(seed)
+            found.setdefault(same_reason(why), {}).setdefault(place, []).append(seed)
     counted = [(why, sum(map(len, rows.values())), rows) for why, rows in found.items()]
     return [
         (why, count, "; ".join(f"{place} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal, cast
 
 import matplotlib
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from archspec.documents.safe_text import csv_cell, multiline
+from archspec.documents.safe_text import csv_cell, multiline, printable
 
 COLUMN = 3.5
 """Width of one column of a two-column page, in inches; fonts are sized for it."""
@@ -94,6 +95,11 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     clean(figure)
     for suffix in FORMATS:
         figure.savefig(folder / f"{name}.{suffix}", metadata=metadata[suffix])
+
+
+def folded(text: str, width: int) -> str:
+    """A label in lines of at most so many characters: axes that it would not fit beside collapse."""
+    return "\n".join(wrap(printable(text), width)) or text
 
 
 def clean(figure: Figure) -> None:

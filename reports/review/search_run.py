@@ -46,6 +46,11 @@ class SearchRun:
         return len(finished(self.record.search))
 
     @property
+    def planned(self) -> int:
+        """Layouts of the search once it is at its end."""
+        return max(self.trained, self.wanted("trials"))
+
+    @property
     def sampler(self) -> str:
         settings = self.record.attributes.get("sampler")
         return settings if isinstance(settings, str) else str(_mapping(settings).get("type", ""))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from archspec.documents.wording import plural
 from archspec.errors import SpecError
+from reports.drawing.page import same_reason
 from reports.drawing.units import seconds
 from reports.records.front import FrontRecord
 from reports.records.search import Record, finished
@@ -94,7 +95,7 @@ def _seconds(table: pd.DataFrame) -> float:
 
 def _failures(study: str, table: pd.DataFrame) -> list[Failure]:
     failed = table[table["state"] == "FAIL"]
-    reasons = failed["failure"].fillna("no reason recorded")
+    reasons = failed["failure"].fillna("no reason recorded").map(same_reason)
     return [
         Failure(str(reason), study, tuple(int(number) for number in group["number"]))
         for reason, group in failed.groupby(reasons, sort=True)

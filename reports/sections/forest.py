@@ -16,7 +16,20 @@ from matplotlib.lines import Line2D
 from archspec.documents.safe_text import printable
 from reports.ablation_page.results import ResultRow, ResultView, ViewResults
 from reports.ablation_page.text import reference
-from reports.drawing.canvas import BLACK, BLUE, COLUMN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, save, sheet, write_csv
+from reports.drawing.canvas import (
+    BLACK,
+    BLUE,
+    COLUMN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    VERMILLION,
+    folded,
+    save,
+    sheet,
+    write_csv,
+)
 from reports.section import FIGURES, Section, SectionContent, picture
 
 _COLORS = {"better": BLUE, "worse": VERMILLION}
@@ -170,7 +183,7 @@ def _label(axes: Sequence[Axes], info: Forest, width: int) -> None:
     axes[0].tick_params(axis="y", labelcolor=BLACK, labelsize=6.5)
     for text, bar in zip(axes[0].get_yticklabels(), info.bars, strict=True):
         text.set_fontweight("bold" if bar.decided else "normal")
-    axes[0].set_xlabel(f"{info.score} against\n{info.reference} (points)")
+    axes[0].set_xlabel(folded(f"{info.score} against", 50) + f"\n{info.reference} (points)")
     axes[1].set_xlabel("change of\ncost (%)")
     for place, letter in zip(axes, "ab", strict=True):
         place.set_title(f"({letter})", loc="left", fontweight="bold")

@@ -189,7 +189,7 @@ def draw(info: Progress) -> Figure:
         marks = {"marker": "o", "markersize": 3.5, "markevery": [-1]}
         axes.step(arm.trials, arm.values, where="post", label=arm.name, **look, **marks)
     axes.set_xlim(0.5, max(len(arm.trials) for arm in info.arms) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     keep_within(axes, 0, 1, least=0.01)
     axes.set_xlabel("trained layouts")
     axes.set_ylabel("hypervolume (share of the box)")

@@ -22,7 +22,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from archspec.cost.metrics import Metric
 from archspec.documents.safe_text import printable
-from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, keep_within, save, sheet, write_csv
+from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, folded, keep_within, save, sheet, write_csv
 from reports.drawing.units import in_text, title
 from reports.records.metrics import QUALITY
 from reports.records.search import Record, finished
@@ -154,7 +154,7 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
         axes.plot(chance, places, linestyle="none", marker="|", color=VERMILLION, markersize=6.5, markeredgewidth=1.1)
     axes.set_yticks(places, [printable(name) for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_title(one.title)
+    axes.set_title(folded(one.title, 26))
     axes.set_xlabel("share of importance")
     axes.set_xlim(left=0)
     keep_within(axes, 0, 1, along="x")

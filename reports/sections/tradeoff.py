@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +31,7 @@ from reports.drawing.canvas import (
     PURPLE,
     VERMILLION,
     clean,
+    folded,
     keep_within,
     log_axis,
     save,
@@ -177,7 +177,7 @@ def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Pan
     x = tuple(point.costs[name] / scale.divisor for point in known)
     return Panel(
         cost=name,
-        label="\n".join([scale.label, *wrap(latency, 32)]) if name == LATENCY else scale.label,
+        label="\n".join([scale.label, folded(latency, 32)]) if name == LATENCY else folded(scale.label, 36),
         log=max(x) > LOG_RATIO * min(x) > 0,
         points=known,
         x=x,
@@ -236,7 +236,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         place.set_xlabel(panel.label)
         place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
         if stacked or index == 0:
-            place.set_ylabel(f"{info.metric} (%)")
+            place.set_ylabel(folded(f"{info.metric} (%)", 36))
     for place in axes:
         keep_within(place, 0, 100, least=0.5)
     handles = _legend(info)
@@ -252,6 +252,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, place in zip(info.panels, axes, strict=True):
+        _show_whole(place)
         _draw_labels(place, panel)
     return figure
 
@@ -296,6 +297,13 @@ def _draw_points(axes: Axes, panel: Panel) -> None:
             capthick=0.8,
             **marker,
         )
+
+
+def _show_whole(axes: Axes) -> None:
+    """Draw marks at 0 and 100 percent whole, once the layout is final: what is not clipped would take part in it."""
+    low, high = axes.get_ylim()
+    for line in axes.lines:
+        line.set_clip_on(not all(low <= y <= high for y in np.asarray(line.get_ydata(), float)))
 
 
 def _limit(axes: Axes, panel: Panel) -> None:

@@ -22,6 +22,7 @@ from reports.drawing.canvas import (
     PURPLE,
     SKY,
     VERMILLION,
+    folded,
     keep_within,
     save,
     sheet,
@@ -89,7 +90,7 @@ def _draw_curves(axes: Axes, info: Edf) -> None:
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axes.set_ylabel("Cumulative share (%)")
-    axes.set_xlabel(f"{_capital(info)} (%)")
+    axes.set_xlabel(folded(f"{_capital(info)} (%)", 44))
 
 
 def _draw_layouts(axes: Axes, info: Edf) -> None:
@@ -108,7 +109,7 @@ def _draw_layouts(axes: Axes, info: Edf) -> None:
             rasterized=one.n > 1500,
         )
     axes.set_xlabel(scale.label)
-    axes.set_ylabel(f"{title('accuracy', info.word)} (%)")
+    axes.set_ylabel(folded(f"{title('accuracy', info.word)} (%)", 36))
     axes.margins(0.06)
     keep_within(axes, 0, 100, least=0.5)
 

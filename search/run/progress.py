@@ -41,7 +41,7 @@ class ProgressDisplay:
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.running: dict[tuple[str, str], str] = {}
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not quiet
         self._title = title

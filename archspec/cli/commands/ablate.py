@@ -59,7 +59,7 @@ def ablate(
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 
-    typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
+    typer.echo(printable(str(write_ablation(runs / ablation.plan.config.name, None))))
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:

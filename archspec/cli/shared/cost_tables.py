@@ -11,6 +11,7 @@ from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
 from archspec.cost.metrics import Metric, exact_metrics
 from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.safe_text import csv_cell
 from archspec.documents.wording import memory, short, size
 from blocks.layers.layer import Line
 
@@ -78,7 +79,7 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
