@@ -6,6 +6,7 @@ source's names -> tensors by the names of the network that `spec` describes.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +111,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         SpecError: no such file, or a file with anything but tensors.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SpecError("no such file", source=str(path))
     try:
         state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)

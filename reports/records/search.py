@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
         RunError: the journal is damaged.
     """
     # JournalFileBackend creates the file that it does not find; a report must not.
-    if not journal.is_file():
+    if not os.path.isfile(journal):  # unlike Path.is_file, it takes any name
         rule = "no such file: a run folder holds journal.log, what was asked, and artifacts/"
         raise SpecError(rule, source=str(journal))
     try:

@@ -38,9 +38,9 @@ def find_folders(root: Path) -> Folders:
     Raises:
         SpecError: no folder, fewer than two classes, or splits with different classes.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise SpecError(
-            f"must be a folder of images, {root} is {'not one' if root.exists() else 'not there'}", field="path"
+            f"must be a folder of images, {root} is {'not one' if os.path.exists(root) else 'not there'}", field="path"
         )
     inside = _subfolders(root)
     if "train" not in inside or not _subfolders(root / "train"):
