@@ -7,6 +7,7 @@ name of what messages speak of.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -153,7 +154,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         SpecError: no such file, or a file with anything but tensors.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SpecError("no such file", source=str(path))
     if foreign := foreign_format(path):
         raise SpecError(f"cannot be read as a state dict: {foreign}", source=str(path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption
+from archspec.documents.safe_text import printable
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
