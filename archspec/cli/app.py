@@ -68,7 +68,7 @@ def _run(names: list[str]) -> int | str | None:
 def _finish(code: int | str | None) -> int | str | None:
     """The exit code once all output is written, which a full disk or a reader that went away may prevent."""
     try:
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  (closed by whoever started us)
+        if sys.stdout is not None:  # closed by whoever started us
             sys.stdout.flush()
     except BrokenPipeError:
         _drop(sys.stdout, sys.stderr)
@@ -85,12 +85,13 @@ def _say(text: str) -> None:
         print(f"archspec: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
-def _drop(*streams: TextIO) -> None:
+def _drop(*streams: TextIO | None) -> None:
     """Lead what streams still hold nowhere, so that Python does not fail in writing it when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with suppress(OSError, ValueError, AttributeError):
-            os.dup2(nowhere, stream.fileno())
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

@@ -155,7 +155,7 @@ def listed(path: Path, entry: tuple[str, list[str]] | None) -> Signature | None:
 
 
 def fault(found: Signature | None, command: OutputCommand) -> str:
-    """Why a command may not replace a file with this signature; empty where it may."""
+    """The reason why a command may not replace a file with this signature; empty where it may."""
     if found is None:
         return f"is there already, and archspec {command.name} did not write it"
     if not found.intact:

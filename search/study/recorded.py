@@ -59,7 +59,7 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
         if name != path.name and (path.parent / name).exists():
             raise SpecError(f"holds {kind}; give the {noun} another name", field="name", source=str(path.parent))
     if path.exists():
-        if not (path.parent / JOURNAL).exists() and path.read_bytes() != text.encode("utf-8"):
+        if not (path.parent / JOURNAL).exists() and not _is_dump(path.read_bytes()):
             rule = f"is no run's, whose {JOURNAL} would stand beside it: kept as it is; give the {noun} another --name"
             raise SpecError(rule, source=str(path))
         try:
@@ -82,6 +82,14 @@ def _fault(error: Exception) -> str:
         return f"{line}: damaged: no field {error}"
     words = getattr(error, "problem", None) or " ".join(str(error).split())
     return f"{line}: damaged: {printable(words[:200]) or type(error).__name__}"
+
+
+def _is_dump(data: bytes) -> bool:
+    """Whether a file is in the form that a run writes, without a comment or line of anybody's own."""
+    try:
+        return yaml.safe_dump(yaml.safe_load(data), sort_keys=False, width=120).encode("utf-8") == data
+    except yaml.YAMLError:
+        return False
 
 
 def first_difference(old: Any, new: Any, path: str) -> str:

@@ -38,7 +38,7 @@ def test_folder_is_complete(report: Path, demo_run: Path) -> None:
     }
     figures |= {f"figures/tradeoff-column.{suffix}" for suffix in ("png", "svg", "pdf")}
     specs = {name for name in names if name.startswith("front/")}
-    assert names - specs == figures | {"index.html", "front.md", "front.csv", "front.tex"}
+    assert names - specs == figures | {".archspec.json", "index.html", "front.md", "front.csv", "front.tex"}
     assert len(specs) == len(front(read(demo_run)).members)
 
 
