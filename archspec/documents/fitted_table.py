@@ -18,8 +18,8 @@ from archspec.documents.fitted_text import WIDE, longest_piece, longest_word, sh
 from archspec.documents.safe_text import printable
 
 Kind = Literal["number", "size", "name", "code", "words", "bar"]
-"""How a column gives way: numbers and sizes (`64×32×32`, on the left) never do, a name loses its middle, a short code is broken behind its separators,
-words are wrapped, a bar is drawn shorter."""
+"""How a column gives way: numbers and sizes (`64×32×32`, on the left) never do, a name loses its middle, a short code is
+broken behind its separators, words are wrapped, a bar is drawn shorter."""
 Cell = str | Text | tuple[str, ...] | Callable[[int], str]
 """Text, which may be styled; lines of text; or what draws a bar of at most so many cells."""
 

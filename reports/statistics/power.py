@@ -18,6 +18,8 @@ POINTS = 100.0
 """The largest difference that two scores in percent can have."""
 # More seeds per row than anyone trains; the search for a number of seeds ends here.
 MAX_SEEDS = 100_000
+LEAST_LEVEL = 1e-12
+"""The smallest level whose quantiles are known to be right."""
 
 
 def power(seeds: int, effect: float, sd: float, comparisons: int = 1, *, level: float = LEVEL) -> float:
@@ -162,8 +164,8 @@ def _check(sd: float, comparisons: int, level: float) -> None:
         raise FieldError("sd", f"must be finite and above 0, not {sd:g}")
     if comparisons < 1:
         raise FieldError("rows", "needs at least 2, one of them the reference")
-    if not 0 < level < 1:
-        raise FieldError("level", f"must lie between 0 and 1, not {level:g}")
+    if not LEAST_LEVEL <= level < 1:
+        raise FieldError("level", f"must lie between {LEAST_LEVEL:g} and 1, not {level:g}")
 
 
 def _check_wanted(wanted: float) -> None:
