@@ -39,7 +39,7 @@ class AblationRun:
 
     @cached_property
     def asked(self) -> Mapping[str, Any]:
-        """What plan.yaml says; nothing where it is missing or damaged."""
+        """The content of plan.yaml; empty where it is missing or damaged."""
         return read_asked(self.shell.run / "plan.yaml", strict=False)
 
     @cached_property

@@ -113,7 +113,7 @@ def read_search(run: Path) -> SearchRun:
 
 
 def read_asked(path: Path, *, strict: bool) -> dict[str, Any]:
-    """What the file of a run says that was asked; nothing where it is missing, or damaged if not `strict`.
+    """The content of the file that says what a run was asked; empty where it is missing, or damaged if not `strict`.
 
     Raises:
         RunError: damaged.

@@ -22,12 +22,8 @@ from matplotlib.lines import Line2D
 from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
 from reports.drawing.canvas import (
-    BLUE,
     COLUMN,
-    GREEN,
-    GREY,
     PAGE,
-    PALE,
     PURPLE,
     VERMILLION,
     clean,
@@ -39,6 +35,7 @@ from reports.drawing.canvas import (
     write_csv,
 )
 from reports.drawing.labels import Label, along, draw_labels
+from reports.drawing.marks import ANCHOR, FRONT, MEMBER, PUBLISHED, RANDOM, SEARCH, show_whole
 from reports.drawing.units import in_text, title, unit
 from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.metrics import QUALITY, USUAL, others, shown, usual_first
@@ -55,31 +52,6 @@ LATENCY = "latency_ms"
 LOG_RATIO = 4.0
 # More ranks than this in one panel would hide what they name.
 MAX_LABELS = 12
-
-_RANDOM: dict[str, Any] = {"marker": "x", "color": PALE, "markersize": 3.2, "markeredgewidth": 0.7}
-_SEARCH: dict[str, Any] = {
-    "marker": "o",
-    "color": GREY,
-    "markersize": 3.4,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.6,
-}
-_FRONT: dict[str, Any] = {
-    "marker": "o",
-    "color": BLUE,
-    "markersize": 3.6,
-    "markerfacecolor": "white",
-    "markeredgewidth": 0.9,
-}
-_MEMBER: dict[str, Any] = {"marker": "s", "color": VERMILLION, "markersize": 4.2}
-_ANCHOR: dict[str, Any] = {"marker": "^", "color": GREEN, "markersize": 5.0}
-_PUBLISHED: dict[str, Any] = {
-    "marker": "D",
-    "color": PURPLE,
-    "markersize": 2.8,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.6,
-}
 
 
 @dataclass(frozen=True)
@@ -252,7 +224,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, place in zip(info.panels, axes, strict=True):
-        _show_whole(place)
+        show_whole(place)
         _draw_labels(place, panel)
     return figure
 
@@ -277,14 +249,14 @@ def write(info: Tradeoff, folder: Path) -> None:
 def _draw_points(axes: Axes, panel: Panel) -> None:
     # A search of thousands of trials would make a vector file that no viewer opens.
     rasterized = len(panel.points) > 1500
-    for kind, marker, order in (("published", _PUBLISHED, 2), ("random", _RANDOM, 3), ("search", _SEARCH, 4)):
+    for kind, marker, order in (("published", PUBLISHED, 2), ("random", RANDOM, 3), ("search", SEARCH, 4)):
         x, y = _coordinates(panel, kind)
         axes.plot(x, y, linestyle="none", zorder=order, rasterized=rasterized, **marker)
     axes.plot(*_at(panel, _family(panel)), color=PURPLE, linewidth=1.0, zorder=2)
     line = panel.search_front
-    axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **_FRONT)
+    axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **FRONT)
     axes.plot(*_at(panel, panel.test_front), color=VERMILLION, linewidth=1.4, zorder=6)
-    for kind, marker in (("anchor", _ANCHOR), ("member", _MEMBER)):
+    for kind, marker in (("anchor", ANCHOR), ("member", MEMBER)):
         chosen = [index for index, point in enumerate(panel.points) if point.kind == kind]
         bars = [panel.points[index].sd for index in chosen]
         axes.errorbar(
@@ -297,13 +269,6 @@ def _draw_points(axes: Axes, panel: Panel) -> None:
             capthick=0.8,
             **marker,
         )
-
-
-def _show_whole(axes: Axes) -> None:
-    """Draw marks at 0 and 100 percent whole, once the layout is final: what is not clipped would take part in it."""
-    low, high = axes.get_ylim()
-    for line in axes.lines:
-        line.set_clip_on(not all(low <= y <= high for y in np.asarray(line.get_ydata(), float)))
 
 
 def _limit(axes: Axes, panel: Panel) -> None:
@@ -376,13 +341,13 @@ def _legend(info: Tradeoff) -> list[Line2D]:
     entries: list[tuple[bool, Line2D]] = [
         (
             any(not _covered(panel) for panel in info.panels),
-            Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH),
+            Line2D([], [], label="search trial (validation, 1 seed)", **none, **SEARCH),
         ),
-        ("search" in drawn, Line2D([], [], label="front of the search (validation)", **searched, **_FRONT)),
-        ("random" in drawn, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
-        ("member" in drawn, Line2D([], [], label=f"front re-trained ({spread})", **tested, **_MEMBER)),
-        ("anchor" in drawn, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
-        ("published" in drawn, Line2D([], [], label=f"published (Table II{family})", **none, **_PUBLISHED)),
+        ("search" in drawn, Line2D([], [], label="front of the search (validation)", **searched, **FRONT)),
+        ("random" in drawn, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **RANDOM)),
+        ("member" in drawn, Line2D([], [], label=f"front re-trained ({spread})", **tested, **MEMBER)),
+        ("anchor" in drawn, Line2D([], [], label=f"preset ({spread})", **none, **ANCHOR)),
+        ("published" in drawn, Line2D([], [], label=f"published (Table II{family})", **none, **PUBLISHED)),
     ]
     return [line for shown, line in entries if shown]
 
