@@ -23,9 +23,9 @@ from archspec import __version__
 from archspec.cli import commands
 from archspec.cli.shared.encoding import make_printable
 from archspec.cli.shared.options import check_sides
-from archspec.documents.os_errors import EXHAUSTED, explain
 from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
+from archspec.files.os_errors import EXHAUSTED, explain
 from archspec.shadowing import check_packages
 
 PANELS = ("Design", "Search", "Ablate", "Papers")

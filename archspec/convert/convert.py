@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.convert import timm
 from archspec.convert.problems import Original, find_problems, name_first
-from archspec.documents.ownership import OutputCommand
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import SpecError
+from archspec.files.ownership import OutputCommand
 from archspec.loader import load
 from archspec.model.weights import foreign_format
 from archspec.spec.schema import ArchSpec

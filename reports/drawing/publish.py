@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output_folder import fresh_folder, is_leftover
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output_folder import fresh_folder, is_leftover
+from archspec.files.ownership import OutputCommand
 
 GENERATOR = '<meta name="generator" content="archspec report">'
 _SLACK_SECONDS = 2

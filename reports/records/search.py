@@ -15,10 +15,10 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
-from archspec.documents.journal import open_journal
 from archspec.documents.reader import read_document
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
+from archspec.files.journal import open_journal
 from reports.records.metrics import QUALITY, run_metrics, trial_metrics
 
 # No count or duration comes near; beyond it, axes overflow.

@@ -12,10 +12,10 @@ from typing import final
 import numpy as np
 
 from archspec.cost.tables import Chain, MetricAt
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output_folder import fresh_folder, is_leftover
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output_folder import fresh_folder, is_leftover
+from archspec.files.ownership import OutputCommand
 from archspec.loader import dump
 from archspec.progress import doing
 from archspec.spec.schema import ArchSpec

@@ -17,9 +17,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText
 from archspec.documents.safe_text import printable
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText
 from search.run.worker import Order
 
 MAX_ROWS = 20

@@ -16,9 +16,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.cost.metrics import find_metric
-from archspec.documents.output import write_text
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
+from archspec.files.output import write_text
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode

@@ -16,9 +16,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from archspec import __version__
-from archspec.documents.output import clear_partial
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
+from archspec.files.output import clear_partial
 from archspec.loader import load
 from search.evaluator import Evaluator
 from search.processes.signals import heard_signals

@@ -21,9 +21,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, final
 
-from archspec.documents.os_errors import check_space, explain, is_of_disk
-from archspec.documents.output import append_bytes, write_text
 from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.files.os_errors import check_space, explain, is_of_disk
+from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
 from search.processes.folder_lock import BusyFolderError, lock_folder

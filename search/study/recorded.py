@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from archspec.documents.output import write_text
 from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
+from archspec.files.output import write_text
 
 STUDY, PLAN, JOURNAL = "study.yaml", "plan.yaml", "journal.log"
 KINDS = {STUDY: "a search", PLAN: "an ablation"}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from archspec import __version__
-from archspec.documents.output import write_text
 from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
+from archspec.files.output import write_text
 from search.inputs import Input
 
 INPUTS = "inputs.json"

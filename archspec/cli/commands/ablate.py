@@ -65,8 +65,8 @@ def ablate(
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
     from archspec.cli.shared.screen import say, show
-    from archspec.documents.fitted_table import Column, FittedTable
     from archspec.documents.wording import plural
+    from archspec.printing.fitted_table import Column, FittedTable
     from reports.ablation_page.table import cost_table
 
     for view in described["views"]:

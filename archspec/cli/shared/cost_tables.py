@@ -10,9 +10,9 @@ from typing import Any
 from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
 from archspec.cost.metrics import Metric, exact_metrics
-from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.safe_text import csv_cell
 from archspec.documents.wording import memory, short, size
+from archspec.printing.fitted_table import Column, FittedTable
 from blocks.layers.layer import Line
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from archspec.cli.shared.space_tables import FrontRows, front_record, population_record, render, render_front
 from archspec.cli.shared.waiting import waiting
 from archspec.cost.tables import MetricAt
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import FieldError, SpecError
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 from reports.drawing.canvas import style
 from reports.spaces.population_figure import Cloud, Frontier, Histogram
 from reports.spaces.population_figure import write as write_figures

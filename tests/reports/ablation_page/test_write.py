@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from archspec.documents.ownership import digest, read_digests, write_digests
 from archspec.errors import SpecError
+from archspec.files.ownership import digest, read_digests, write_digests
 from reports.ablation_page.write import write_ablation
 from reports.review.review import examine
 

@@ -13,8 +13,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from archspec.documents.ownership import digest, read_digests, write_digests
 from archspec.errors import ArchspecError, RunError, SpecError
+from archspec.files.ownership import digest, read_digests, write_digests
 from archspec.loader import load
 from reports.records.front import front
 from reports.records.search import read

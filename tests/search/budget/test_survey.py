@@ -17,9 +17,9 @@ import archspec
 from archspec.cli.shared.space_tables import FrontRows, percent, population_record, render, render_front, scientific
 from archspec.cost.measure import measure
 from archspec.cost.tables import MetricAt
-from archspec.documents.ownership import OutputCommand
 from archspec.documents.reader import Document
 from archspec.errors import SpecError
+from archspec.files.ownership import OutputCommand
 from search.budget.count import count
 from search.budget.drawn_specs import draw, write
 from search.budget.survey import Survey

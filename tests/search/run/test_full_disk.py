@@ -16,9 +16,9 @@ from full_disk import FullDisk, telling
 from journals import trained, trials_of
 from optuna.trial import TrialState
 
-from archspec.documents.os_errors import explain
 from archspec.documents.reader import Document
 from archspec.errors import ArchspecError, RunError
+from archspec.files.os_errors import explain
 from archspec.loader import load
 from archspec.spec.schema import ArchSpec
 from search.ablation.plan import parse_plan

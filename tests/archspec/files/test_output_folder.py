@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from full_disk import FullDisk
 
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import ArchspecError, SpecError
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 
 EDF = OutputCommand("edf")
 
@@ -119,8 +119,8 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from archspec.cli.app import _ended_by_signals
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 with _ended_by_signals(), fresh_folder(Path(sys.argv[1]), OutputCommand("edf")) as fresh:
     (fresh / "a").write_text("half")
     print("ready", flush=True)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.ownership import (
+from archspec.documents.safe_text import printable
+from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.ownership import (
     OutputCommand,
     Signature,
     digest,
@@ -22,8 +24,6 @@ from archspec.documents.ownership import (
     refusal,
     write_digests,
 )
-from archspec.documents.safe_text import printable
-from archspec.errors import SpecError
 
 _FRESH = re.compile(r"\.archspec-new-[0-9a-f]{12}")
 _FORMER = re.compile(r"\.new-[a-z0-9_]{8}")

@@ -11,9 +11,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archspec.cost.metrics import METRICS
-from archspec.documents.journal import open_journal
-from archspec.documents.journal_entries import NUMBERS
 from archspec.errors import RunError
+from archspec.files.journal import open_journal
+from archspec.files.journal_entries import NUMBERS
 
 
 def write_journal(path: Path, storage: JournalStorage) -> Path:

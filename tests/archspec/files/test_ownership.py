@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archspec.documents.ownership import (
+from archspec.errors import SpecError
+from archspec.files.ownership import (
     OutputCommand,
     Signature,
     check_replaceable,
@@ -16,7 +17,6 @@ from archspec.documents.ownership import (
     write_digests,
     write_marked,
 )
-from archspec.errors import SpecError
 
 BUILD = OutputCommand("build")
 

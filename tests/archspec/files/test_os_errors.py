@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.documents.os_errors import check_space, explain, is_of_disk, unwritable
+from archspec.files.os_errors import check_space, explain, is_of_disk, unwritable
 
 
 @pytest.mark.parametrize(

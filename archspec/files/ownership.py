@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output import write_text
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output import write_text
 
 DIGESTS = ".archspec.json"
 """In a folder: digests of the files that archspec wrote there, and by which command."""
