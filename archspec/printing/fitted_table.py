@@ -218,6 +218,7 @@ class FittedTable:
             yield Text("\n".join(wrap(self.caption, width)), style="table.caption")
 
 
+@final
 @dataclass
 class _Row:
     cells: tuple[Cell, ...]

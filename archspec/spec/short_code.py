@@ -218,10 +218,6 @@ def _names(segment: str, *kinds: type[Part]) -> bool:
     return part is not None and issubclass(part, kinds)
 
 
-def _begins_stage(segment: str) -> bool:
-    return bool(CODE_STAGE.match(segment)) or _names(segment, Block)
-
-
 def _refuse(segment: str, field: str, code: str) -> SpecError:
     names = ", ".join(map(tag, find(Block)))
     rule = f"stage {segment!r:.40} must read like T9x320h5e4, with a block of {names}"
