@@ -52,8 +52,11 @@ contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for int
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache
 
-fuzz: $(STAMP) ## 10,000 mutated spec files: each loads or is refused in one line
+fuzz: $(STAMP) ## mutated files, records of runs, and command lines: each is answered, or refused in one line
 	$(BIN)/python benchmarks/fuzz.py --files 10000
+	$(BIN)/python benchmarks/fuzz_records.py --cases 2000
+	$(BIN)/python benchmarks/fuzz_kinds.py --files 5000
+	$(BIN)/python benchmarks/fuzz_commands.py --lines 500
 
 docs: $(STAMP) ## regenerate the command-line reference
 	$(BIN)/python -m typer --app app archspec.cli.app utils docs --name archspec --title "archspec: the command line" > docs/reference/cli.md

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from contextlib import suppress
 from types import FrameType
 
@@ -23,6 +22,6 @@ def hear_interrupts() -> None:
 def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is under way is put down once
-    with suppress(OSError, ValueError):  # the terminal is gone
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"archspec: interrupted\n")
+    with suppress(OSError):  # the terminal is gone
+        os.write(2, b"archspec: interrupted\n")
     raise SystemExit(EXIT_CODE)

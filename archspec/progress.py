@@ -1,4 +1,4 @@
-"""What a long computation says about itself: what it does now, and what it knows so far.
+"""Notes of a long computation on itself: what it does now, and what it knows so far.
 
 Nobody need listen: then it costs nothing. The command line does, to show a line on a terminal and to say what was
 known when the time was up (`archspec.cli.shared.waiting`).
@@ -6,7 +6,7 @@ known when the time was up (`archspec.cli.shared.waiting`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from typing import final
 
 @final
 @dataclass
-class Progress:
+class ProgressNotes:
     """The state of a computation in words.
 
     Attributes:
@@ -27,13 +27,13 @@ class Progress:
     known: list[str] = field(default_factory=list[str])
 
 
-_CURRENT: ContextVar[Progress | None] = ContextVar("progress", default=None)
+_CURRENT: ContextVar[ProgressNotes | None] = ContextVar("progress", default=None)
 
 
 @contextmanager
-def listen() -> Iterator[Progress]:
-    """What is said inside this context."""
-    progress = Progress()
+def listen() -> Generator[ProgressNotes]:
+    """The notes that are made inside this context."""
+    progress = ProgressNotes()
     token = _CURRENT.set(progress)
     try:
         yield progress
@@ -42,14 +42,14 @@ def listen() -> Iterator[Progress]:
 
 
 def doing(text: str) -> None:
-    """Say what is done now: `counting the layouts inside both limits`."""
+    """A note on what is done now: `counting the layouts inside both limits`."""
     progress = _CURRENT.get()
     if progress is not None:
         progress.doing = text
 
 
 def known(text: str) -> None:
-    """Say what is known so far: `1,152 layouts in all`."""
+    """A note on what is known so far: `1,152 layouts in all`."""
     progress = _CURRENT.get()
     if progress is not None:
         progress.known.append(text)

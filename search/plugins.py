@@ -38,7 +38,7 @@ def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
         return own[-1]  # a class of the program that runs, such as a notebook, where it may be defined again
     if tag not in known:
         hint = suggest(tag, known) or f" (known: {', '.join(known)})"
-        raise FieldError("type", f"unknown {noun} {tag!r}{hint}")
+        raise FieldError("type", f"unknown {noun} {tag!r:.60}{hint}")
     entry = next((entry for entry in _entries(group) if entry.name == tag), None)
     if entry is not None:
         part = entry.load()

@@ -68,18 +68,20 @@ class RecordedAblation(RecordedRun):
                 found.append({"view": view.name, "label": row.label, "edits": list(row.edits), **numbers, **row.costs})
         return pd.DataFrame(found)
 
-    def report(self, out: str | Path | None = None) -> Path:
+    def report(self, out: str | Path | None = None, *, force: bool = False) -> Path:
         """Write the report, with the corrected tests of every view, and return the path of its index.html.
 
         Args:
             out: folder to write; `report` in the run's folder when None.
+            force: replace files of these names that no report wrote, or that were changed since.
 
         Raises:
-            RunError: a damaged journal, or `out` holds something else.
+            RunError: a damaged journal.
+            SpecError: `out` holds something else, or a file in it would be lost.
         """
         from reports.ablation_page.write import write_ablation
 
-        return write_ablation(self.root, None if out is None else Path(out))
+        return write_ablation(self.root, None if out is None else Path(out), force=force)
 
     def _record(self) -> AblationRecord:
         from reports.records.ablation import read_ablation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from archspec.api.ablations import RecordedAblation
@@ -20,9 +21,9 @@ def open_run(path: str | Path) -> RecordedSearch | RecordedAblation:
         SpecError: the folder holds no run.
     """
     root = Path(path)
-    if (root / STUDY).is_file():
+    if os.path.isfile(root / STUDY):
         return RecordedSearch(root)
-    if (root / PLAN).is_file():
+    if os.path.isfile(root / PLAN):
         return RecordedAblation(root)
-    rule = "holds no run" if root.is_dir() else "no such folder"
+    rule = "holds no run" if os.path.isdir(root) else "no such folder"
     raise SpecError(f"{rule}: a run's folder has {STUDY} or {PLAN}", source=str(path))

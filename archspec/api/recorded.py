@@ -31,7 +31,7 @@ class RecordedRun(ABC):
         """The evaluations, one row each."""
 
     @abstractmethod
-    def report(self, out: str | Path | None = None) -> Path:
+    def report(self, out: str | Path | None = None, *, force: bool = False) -> Path:
         """Write the report and return the path of its page."""
 
     def __repr__(self) -> str:

@@ -101,18 +101,20 @@ class RecordedSearch(RecordedRun):
             members.append(ParetoMember(load(folder / "spec.yaml"), metrics, one.trial, folder))
         return ParetoFront(members, found.objectives)
 
-    def report(self, out: str | Path | None = None) -> Path:
+    def report(self, out: str | Path | None = None, *, force: bool = False) -> Path:
         """Write the report, page, figures and tables, and return the path of its index.html.
 
         Args:
             out: folder to write; `report` in the run's folder when None.
+            force: replace files of these names that no report wrote, or that were changed since.
 
         Raises:
-            RunError: nothing to report, or `out` holds something else.
+            RunError: nothing to report.
+            SpecError: `out` holds something else, or a file in it would be lost.
         """
         from reports.search_page.write import write_report
 
-        return write_report(self.root, None if out is None else Path(out))
+        return write_report(self.root, None if out is None else Path(out), force=force)
 
     def extend(
         self,

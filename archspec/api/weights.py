@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,9 @@ def restore(path: str | Path) -> Network:
     path = Path(path)
     if path.name == CHECKPOINT:
         return _restore_training(path)
-    if (path / CHECKPOINT).is_file():
+    if os.path.isfile(path / CHECKPOINT):
         return _restore_training(path / CHECKPOINT)
-    if (path / "journal.log").is_file():
+    if os.path.isfile(path / "journal.log"):
         rule = "is a run: restore a member of its front, archspec.open_run(...).front[0].restore(), or one training"
         raise SpecError(rule, source=str(path))
     trainings = sorted(found.parent.name for found in path.glob(f"*/{CHECKPOINT}"))

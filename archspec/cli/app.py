@@ -23,9 +23,9 @@ from archspec import __version__
 from archspec.cli import commands
 from archspec.cli.shared.encoding import make_printable
 from archspec.cli.shared.options import check_sides
-from archspec.documents.os_errors import explain
 from archspec.documents.safe_text import printable
 from archspec.errors import ArchspecError
+from archspec.files.os_errors import EXHAUSTED, explain
 from archspec.shadowing import check_packages
 
 PANELS = ("Design", "Search", "Ablate", "Papers")
@@ -55,8 +55,9 @@ def _run(names: list[str]) -> int | str | None:
     except BrokenPipeError:
         _drop(sys.stdout, sys.stderr)  # the reader went away: nothing to say, and nobody to say it to
         return 1
-    except OSError as error:
-        _say(explain(error))
+    except OSError as error:  # files are written with their names
+        printed = error.filename is None and error.errno in EXHAUSTED
+        _say(f"standard output: {explain(error)}" if printed else explain(error))
         return 1
     except MemoryError:
         _say("out of memory")
@@ -67,7 +68,7 @@ def _run(names: list[str]) -> int | str | None:
 def _finish(code: int | str | None) -> int | str | None:
     """The exit code once all output is written, which a full disk or a reader that went away may prevent."""
     try:
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  (closed by whoever started us)
+        if sys.stdout is not None:  # closed by whoever started us
             sys.stdout.flush()
     except BrokenPipeError:
         _drop(sys.stdout, sys.stderr)
@@ -84,12 +85,13 @@ def _say(text: str) -> None:
         print(f"archspec: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
-def _drop(*streams: TextIO) -> None:
+def _drop(*streams: TextIO | None) -> None:
     """Lead what streams still hold nowhere, so that Python does not fail in writing it when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with suppress(OSError, ValueError, AttributeError):
-            os.dup2(nowhere, stream.fileno())
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

@@ -7,6 +7,7 @@ name of what messages speak of.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.convert import timm
 from archspec.convert.problems import Original, find_problems, name_first
-from archspec.documents.ownership import OutputCommand
 from archspec.documents.paths import suggest
 from archspec.documents.wording import either
 from archspec.errors import SpecError
+from archspec.files.ownership import OutputCommand
 from archspec.loader import load
 from archspec.model.weights import foreign_format
 from archspec.spec.schema import ArchSpec
@@ -37,6 +38,8 @@ _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "ema")
 Conversion = Callable[[Mapping[str, "Tensor"], ArchSpec], dict[str, "Tensor"]]
 Tell = Callable[[str], None]
 _HEAD = "head."
+_PROFILED = ("total_ops", "total_params")
+"""Buffers that the profiler thop leaves in every module of a network."""
 _LIST = re.compile(r"(stem|stages|layers)_(\d+)\.")
 """A part of timm's networks with `features_only`, which writes an underscore where the others have a point."""
 
@@ -102,7 +105,10 @@ def convert(
     """
     module = import_module(f"{timm.__name__}.{family}")
     conversion = cast("Conversion", module.convert)
-    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in state.items()})
+    own = {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _PROFILED}
+    if len(own) < len(state) and tell is not None:
+        tell(f"left out: {len(state) - len(own)} buffers of a profiler, {' and '.join(_PROFILED)}")
+    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in own.items()})
     try:
         converted = conversion(read, spec)
     except KeyError as error:
@@ -138,7 +144,7 @@ def find_family(spec: ArchSpec, asked: str | None = None) -> str:
     for name in names:
         if name in families():
             return name
-    rule = f"must be {either(families())}, not {names[0]!r}{suggest(names[0], families())}"
+    rule = f"must be {either(families())}, not {names[0]!r:.60}{suggest(names[0], families())}"
     raise SpecError(rule if asked is not None else f"{rule}, with which the spec's name begins", field="--family")
 
 
@@ -148,7 +154,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         SpecError: no such file, or a file with anything but tensors.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SpecError("no such file", source=str(path))
     if foreign := foreign_format(path):
         raise SpecError(f"cannot be read as a state dict: {foreign}", source=str(path))

@@ -38,7 +38,7 @@ class Original:
 def find_problems(
     converted: Mapping[str, Tensor], expected: Mapping[str, Tensor], unread: list[str], original: Original
 ) -> list[str]:
-    """What keeps `converted` from being the state of a network with the tensors `expected`.
+    """The reasons why `converted` is not the state of a network with the tensors `expected`; none where it is.
 
     Args:
         converted: tensors by the network's names.

@@ -94,7 +94,7 @@ def find_convention(name: str, field: str = "convention") -> Convention:
     """
     name = SYNONYMS.get(name.lower(), name)
     if name not in CONVENTIONS:
-        raise SpecError(f"must be {either(CONVENTIONS)}, not {name!r}{suggest(name, CONVENTIONS)}", field=field)
+        raise SpecError(f"must be {either(CONVENTIONS)}, not {name!r:.60}{suggest(name, CONVENTIONS)}", field=field)
     return CONVENTIONS[name]
 
 

@@ -158,7 +158,8 @@ def _lane_edits(place: Place, lane: StageSpec | BranchSpec) -> Iterator[_Edit]:
         own = _lane(data, place)
         own["blocks"] = (own["blocks"] + own["blocks"][-1:])[:value]
 
-    yield _Edit(_field(place, "depth"), depth, [value for value in (depth - 1, depth + 1) if value], make_depth)
+    if depth:  # a stage without blocks has none that could be repeated
+        yield _Edit(_field(place, "depth"), depth, [value for value in (depth - 1, depth + 1) if value], make_depth)
     found = [getattr(block, "expansion", None) for block in lane.blocks]
     for before in dict.fromkeys(value for value in found if isinstance(value, int | float)):
 

@@ -7,6 +7,7 @@ occurs twice is refused, because YAML would silently keep the last one.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Document:
     def beside(self, name: str, place: Place = ()) -> str:
         """The file called `name` in the folder of the file that states what is at `place`, or else `name` itself."""
         path = Path(self.origin(place).source).parent / name
-        return str(path) if path.is_file() else name
+        return str(path) if os.path.isfile(path) else name  # unlike Path.is_file, it takes any text
 
     def _known(self, place: Place) -> Place:
         """`place`, or the nearest place around it of which it is known where it comes from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -53,9 +54,9 @@ class Shelf:
             SpecError: neither, or a file that cannot be read.
         """
         path = Path(source)
-        if source in self.names() and not path.is_file():
+        if source in self.names() and not os.path.isfile(path):
             return self.read(source)
-        if not path.exists():
+        if not os.path.exists(path):
             if not is_file_name(source):
                 raise SpecError(rule)
             self.refuse_path(source)

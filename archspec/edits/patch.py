@@ -18,6 +18,7 @@ from archspec.loader import written
 from archspec.spec.diagnosis import first_problem
 from archspec.spec.forms_parallel import WHOLE
 from archspec.spec.schema import ArchSpec, InputSpec
+from archspec.spec.variants import options_of
 from blocks.catalog import find_part, tag
 
 PLAIN = ("topology", "resolution", "input", "channels", "drop_path", "variants", "name", "description", "status")
@@ -135,7 +136,7 @@ def _some_field(part: type[Any]) -> str:
 
 def _options(stage: dict[str, Any]) -> list[str]:
     """The fields of a stage of a pyramid, and the options of its blocks."""
-    return [*stage, *(name for block in stage["blocks"] for name in block if name != "type")]
+    return [*stage, *(name for block in stage["blocks"] for name in options_of(block))]
 
 
 def _check_stage(data: dict[str, Any], path: str, index: str | int) -> None:

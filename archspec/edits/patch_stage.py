@@ -10,6 +10,7 @@ from archspec.documents.paths import format_path, place_of, suggest
 from archspec.documents.wording import either, show
 from archspec.errors import FieldError
 from archspec.spec import forms, forms_parallel
+from archspec.spec.variants import options_of
 from blocks.catalog import find, find_part, tag
 from blocks.component import Block
 
@@ -62,10 +63,11 @@ def branched_row(stage: dict[str, Any], index: int, key: str, value: Any, path: 
         FieldError: the row form has no such field.
     """
     row = forms_parallel.compact_stage(stage, index)
+    options = {name for branch in stage["branches"] for block in branch["blocks"] for name in options_of(block)}
     if key == "branches":
         row = {name: whole for name, whole in row.items() if name in forms_parallel.WHOLE}
-    elif key not in row and key not in forms_parallel.FIELDS:
-        raise FieldError(path, f"does not exist{suggest(key, [*row, *forms_parallel.FIELDS])}")
+    elif key not in row and key not in options and key not in forms_parallel.FIELDS:
+        raise FieldError(path, f"does not exist{suggest(key, [*row, *options, *forms_parallel.FIELDS])}")
     # What a row states once for all branches, or in a list under the plural: not both.
     twin = forms_parallel.PER_BRANCH.get(key) or forms_parallel.listed(key)
     row = {name: value for name, value in row.items() if name != twin} | {key: value}
@@ -85,8 +87,12 @@ def row_of_blocks(stage: dict[str, Any], index: int, key: str, value: Any, path:
     """
     row = forms.compact_stage(stage, index)
     if key == "depth":
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= forms.MAX_STAGE_DEPTH:
-            raise FieldError(path, f"must be a whole number from 1 to {forms.MAX_STAGE_DEPTH}, not {show(value, int)}")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= forms.MAX_STAGE_DEPTH:
+            raise FieldError(path, f"must be a whole number from 0 to {forms.MAX_STAGE_DEPTH}, not {show(value, int)}")
+        if value and not stage["blocks"]:
+            raise FieldError(
+                path, f"must stay 0 until the stage has a block to repeat: set stages[{index}].block first"
+            )
         return {**row, "depth": value}
     entries = cast("list[Any]", value) if isinstance(value, list) else [value]
     known = {"width", "downsample", "resize", *_options(entries, path)}

@@ -20,7 +20,7 @@ SCHEMA_ID = "urn:archspec:spec:1"
 Schema = dict[str, Any]
 
 _PLURALS = {
-    "blocks": "block, or list of blocks, of each stage",
+    "blocks": "block, or list of blocks, of each stage; null where the stage is only its transition",
     "depths": "how often each stage repeats its blocks; null for once",
     "widths": "channels of each stage",
     "downsamples": "transition into each stage; null for none",
@@ -42,6 +42,10 @@ def json_schema() -> Schema:
     properties["drop_path"] = own["drop_path"]
     properties["variants"] = {**_variants(), "description": own["variants"]["description"]}
     columns = [{"required": [column]} for column in COLUMNS]
+    lone: list[Schema] = [
+        {"required": [column], "properties": {column: {"contains": item}}}
+        for column, item in (("depths", {"const": 0}), ("blocks", _NULL))
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -54,6 +58,7 @@ def json_schema() -> Schema:
         "if": {"required": ["topology"], "properties": {"topology": {"const": "parallel"}}},
         "then": {"required": ["stages"], "properties": {"stages": {"items": _ref("parallel_stage")}}},
         "else": {"properties": {"stages": {"items": _ref("stage")}}},
+        "allOf": [{"if": {"anyOf": lone}, "then": {"required": ["downsamples"]}}],
         "oneOf": [
             {"title": "row form", "required": ["stages"], "not": {"anyOf": columns}},
             {"title": "column form", "required": ["blocks", "widths"], "not": {"required": ["stages"]}},
@@ -97,9 +102,9 @@ def _stage(definitions: Schema) -> Schema:
         "block": {**_ref("blocks"), "description": "a block, or a list that is repeated `depth` times"},
         "depth": {
             "type": "integer",
-            "minimum": 1,
+            "minimum": 0,
             "maximum": MAX_STAGE_DEPTH,
-            "description": "how often the block repeats",
+            "description": "how often the block repeats; 0 where the stage is only its transition",
         },
         "width": own["width"],
         "downsample": {
@@ -112,6 +117,7 @@ def _stage(definitions: Schema) -> Schema:
     options = _options(definitions)
     properties |= {name: {"anyOf": [*known.values(), _NULL]} for name, known in options.items()}
     beside = ["block", "depth", *options]
+    transition: Schema = {"required": ["downsample"], "properties": {"downsample": {"not": _NULL}}}
     return {
         "type": "object",
         "properties": properties,
@@ -120,12 +126,22 @@ def _stage(definitions: Schema) -> Schema:
         "oneOf": [
             {"title": "row form", "required": ["block"], "not": {"required": ["blocks"]}},
             {
+                "title": "row form of a transition alone",
+                "required": ["downsample"],
+                "properties": {"downsample": {"not": _NULL}, "depth": {"const": 0}},
+                "not": {"anyOf": [{"required": [field]} for field in ("block", "blocks", *options)]},
+            },
+            {
                 "title": "canonical form",
                 "required": ["blocks"],
                 "not": {"anyOf": [{"required": [field]} for field in beside]},
             },
         ],
-        "allOf": [_needs(option, list(known)) for option, known in options.items()],
+        "allOf": [
+            {"if": {"required": ["depth"], "properties": {"depth": {"const": 0}}}, "then": transition},
+            {"if": {"required": ["blocks"], "properties": {"blocks": {"maxItems": 0}}}, "then": transition},
+            *(_needs(option, list(known)) for option, known in options.items()),
+        ],
     }
 
 
@@ -149,8 +165,9 @@ def _needs(option: str, tags: list[str]) -> Schema:
 
 
 def _column(column: str, field: Schema) -> Schema:
-    empty = column not in ("blocks", "widths")
-    items = {"anyOf": [field, _NULL]} if empty and "anyOf" not in field else field
+    empty = column != "widths"
+    nullable = _NULL in field.get("anyOf", ())
+    items = {"anyOf": [field, _NULL]} if empty and not nullable else field
     description = _PLURALS.get(column, f"{COLUMNS[column]} of each stage's blocks; null where they have none")
     return {"type": "array", "items": items, "minItems": 1, "maxItems": 32, "description": description}
 

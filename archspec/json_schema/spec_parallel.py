@@ -22,7 +22,8 @@ def parallel_definitions(stage: Schema, options: dict[str, dict[str, Schema]]) -
     branch = BranchSpec.model_json_schema()["properties"]
     whole = ParallelStage.model_json_schema()["properties"]
     exchange: Schema = {"anyOf": [{"$ref": "#/$defs/exchange"}, _NULL]}
-    depth, downsample = own["depth"], own["downsample"]
+    depth: Schema = own["depth"] | {"minimum": 1, "description": "how often the block repeats"}
+    downsample = own["downsample"]
     properties: Schema = {
         "fuse_before": exchange | {"description": whole["fuse_before"]["description"]},
         "widths": _list(branch["width"], "channels of each branch, finest first"),
@@ -64,7 +65,7 @@ def parallel_definitions(stage: Schema, options: dict[str, dict[str, Schema]]) -
 
 
 def _branch(branch: Schema, stage: Schema) -> Schema:
-    blocks = stage["blocks"]
+    blocks = stage["blocks"] | {"minItems": 1, "description": branch["blocks"]["description"]}
     properties = {**branch, "downsample": stage["downsample"], "blocks": blocks}
     return {
         "type": "object",

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output import write_whole
-from archspec.documents.ownership import OutputCommand, Signature, check_replaceable, write_marked
 from archspec.errors import RunError, SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output import write_whole
+from archspec.files.ownership import OutputCommand, Signature, check_replaceable, write_marked
 from archspec.loader import dump, load
 from archspec.spec.schema import ArchSpec
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from archspec.documents.paths import PlaceError, suggest
 from archspec.documents.reader import parse_scalar
 from archspec.documents.wording import either, show
@@ -39,6 +41,7 @@ SHOWN = ("heads", "expansion")
 """Options that the compact forms state even at their defaults."""
 
 MAX_STAGE_DEPTH = 512
+NO_BLOCKS = "a stage without blocks (depth 0) needs a downsample: it is nothing but its transition"
 
 StageRule = Callable[[dict[Any, Any], int], dict[Any, Any]]
 """From one form of a stage, and its number, to another."""
@@ -109,10 +112,9 @@ def columnize(data: dict[str, Any]) -> dict[str, Any]:
         extra = {key: value for key, value in row.items() if key not in COLUMNS.values()}
         if extra:
             columns["blocks"][index] = _fold(columns["blocks"][index], extra)
-    # Without this column the later stages would have the default transition.
-    kept = {
-        key: values for key, values in columns.items() if key == "downsamples" or any(v is not None for v in values)
-    }
+    # Without `downsamples` the later stages would have the default transition; `blocks` says that this is column form.
+    always = ("blocks", "downsamples")
+    kept = {key: values for key, values in columns.items() if key in always or any(v is not None for v in values)}
     position = list(out).index("stages")
     items = list(out.items())
     return dict([*items[:position], *kept.items(), *items[position + 1 :]])
@@ -153,8 +155,13 @@ def row_from_columns(entries: dict[str, Any]) -> dict[str, Any]:
     return {COLUMNS[key]: entry for key, entry in entries.items() if entry is not None or key == "downsamples"}
 
 
-def expand_stage(row: dict[Any, Any], index: int) -> dict[Any, Any]:
+def expand_stage(row: dict[Any, Any], index: int, least: int = 0) -> dict[Any, Any]:
     """One stage in row form to canonical form; see `expand`.
+
+    Args:
+        row: the stage.
+        index: its number.
+        least: the smallest depth; at 0 a stage may be nothing but its transition, and need not name a block then.
 
     Raises:
         FieldError: options that no block has, a depth out of range.
@@ -171,17 +178,51 @@ def expand_stage(row: dict[Any, Any], index: int) -> dict[Any, Any]:
         entries = row["blocks"]
         out["blocks"] = [_with_options(entry, {}) for entry in entries] if isinstance(entries, list) else entries
         return out
-    if "block" not in row:
-        near = _misspelt(row, "block")
+    near = None if "block" in row else _misspelt(row, "block")
+    if "block" not in row and (near or least > 0 or not _is_transition(row)):
         rule = "unknown field (did you mean block?)" if near else f"is required: {either(map(tag, find(Block)))}"
         raise PlaceError((*place, near or "block"), rule)
-    entry = row["block"]
+    entry = row.get("block", [])
     entries = cast("list[Any]", entry) if isinstance(entry, list) else [entry]
+    if not entries and "block" in row:
+        raise PlaceError((*place, "block"), "must have at least 1 entry, not 0")
     options = {key: value for key, value in row.items() if key not in STAGE_FIELDS}
     _check_options(options, entries, index)
     blocks = [_with_options(item, options) for item in entries]
-    out["blocks"] = blocks * _depth(row, len(blocks), index)
+    depth = _depth(row, len(blocks), index, least) if "block" in row else 0
+    if depth == 0:
+        if row.get("downsample") is None:  # the default is not enough: nothing would say that this is meant
+            raise PlaceError((*place, "depth"), NO_BLOCKS)
+        _check_unused(blocks, options, place)
+    out["blocks"] = blocks * depth
     return out
+
+
+def _check_unused(blocks: list[Any], options: dict[Any, Any], place: tuple[str | int, ...]) -> None:
+    """What is written of the blocks of a stage without any must be possible all the same."""
+    if not blocks and options:
+        raise PlaceError((*place, next(iter(options))), "goes to no block: the stage has none")
+    for block in blocks:
+        part = find_part(cast("dict[Any, Any]", block).get("type")) if isinstance(block, dict) else None
+        if part is None or not issubclass(part, Block):
+            if block is not None:
+                name: Any = cast("dict[Any, Any]", block).get("type") if isinstance(block, dict) else block
+                known = [tag(one) for one in find(Block)]
+                near = suggest(name, known) if isinstance(name, str) else ""
+                raise PlaceError((*place, "block"), f"unknown block {show(name)}{near or f': must be {either(known)}'}")
+            continue
+        try:
+            part.model_validate(block)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise PlaceError(
+                (*place, *first["loc"]), f"{first['msg'].replace('Input should', 'must')}, not {show(first['input'])}"
+            ) from None
+
+
+def _is_transition(row: dict[Any, Any]) -> bool:
+    """Whether a row without a block says that it is nothing but its transition."""
+    return row["depth"] == 0 if "depth" in row else bool(row.get("downsample"))
 
 
 def _misspelt(row: dict[Any, Any], wanted: str) -> str | None:
@@ -189,11 +230,11 @@ def _misspelt(row: dict[Any, Any], wanted: str) -> str | None:
     return next((str(key) for key in row if key not in STAGE_FIELDS and suggest(str(key), [wanted])), None)
 
 
-def _depth(row: dict[Any, Any], pattern: int, index: int) -> int:
+def _depth(row: dict[Any, Any], pattern: int, index: int, least: int) -> int:
     depth = row.get("depth", 1)
     place = ("stages", index, "depth")
-    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MAX_STAGE_DEPTH:
-        raise PlaceError(place, f"must be a whole number from 1 to {MAX_STAGE_DEPTH}, not {show(depth, int)}")
+    if isinstance(depth, bool) or not isinstance(depth, int) or not least <= depth <= MAX_STAGE_DEPTH:
+        raise PlaceError(place, f"must be a whole number from {least} to {MAX_STAGE_DEPTH}, not {show(depth, int)}")
     if depth * pattern > MAX_STAGE_DEPTH:
         rule = f"{depth} times {pattern} blocks are {depth * pattern}; a stage holds at most {MAX_STAGE_DEPTH}"
         raise PlaceError(place, rule)
@@ -266,6 +307,9 @@ def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
         values = [block[key] for block in blocks if key in block]
         if all(value == values[0] for value in values):
             shared[key] = values[0]
+    if not blocks:
+        kept = {"depth": 0, "width": stage["width"], "downsample": trim(stage["downsample"])}
+        return kept if stage["resize"] is None else {**kept, "resize": stage["resize"]}
     own = [trim({key: value for key, value in block.items() if key not in shared}) for block in blocks]
     pattern = _pattern(own)
     row: dict[str, Any] = {"block": own[0] if len(pattern) == 1 else pattern}

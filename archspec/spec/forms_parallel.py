@@ -143,7 +143,7 @@ def _branch(row: Row, fields: dict[Any, list[Any]], number: int, index: int) -> 
         if key not in FIELDS and given and _goes(row, fields, key, number):
             stage[key] = values[number]
     try:
-        out = forms.expand_stage(stage, index)
+        out = forms.expand_stage(stage, index, least=1)
     except PlaceError as error:
         raise PlaceError(_written(error.place, row, number), error.rule) from None
     if fields.get("final_norm", [None] * (number + 1))[number] is not None:

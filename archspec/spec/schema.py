@@ -26,7 +26,7 @@ from archspec.documents.wording import show
 from archspec.errors import FieldError
 from archspec.spec import forms_parallel
 from archspec.spec.diagnosis import first_problem
-from archspec.spec.forms import expand
+from archspec.spec.forms import NO_BLOCKS, expand
 from archspec.spec.parts import (
     MAX_BLOCKS,
     AnyBlock,
@@ -51,7 +51,7 @@ Side = Annotated[int, Field(gt=0, le=MAX_RESOLUTION, strict=True)]
 
 @final
 class StageSpec(BaseModel):
-    """One stage: a transition, an optional resizing, and blocks on maps of one width."""
+    """One stage: a transition, an optional resizing, and blocks on maps of one width; the transition may be all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,7 +64,9 @@ class StageSpec(BaseModel):
         strict=True,
         description="side to which the map is bilinearly resized before the blocks",
     )
-    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_BLOCKS, description="blocks in order")
+    blocks: tuple[AnyBlock, ...] = Field(
+        max_length=MAX_BLOCKS, description="blocks in order; none where the stage is only its transition"
+    )
 
     @property
     def depth(self) -> int:
@@ -73,6 +75,8 @@ class StageSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_blocks(self) -> StageSpec:
+        if not self.blocks and self.downsample is None:
+            raise broken(("blocks",), NO_BLOCKS)
         check_blocks(self.blocks, self.width)
         return self
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from archspec.spec.schema import ArchSpec, StageSpec
 
 CODE_STAGE = re.compile(
-    r"(?P<block>[A-Za-z_]+)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
+    r"(?P<block>[A-Za-z_]*)(?P<depth>[0-9]{1,9})x(?P<width>[0-9]{1,9})(?:h(?P<heads>[0-9]{1,9}))?"
     r"(?:e(?P<expansion>[0-9]{1,9}(?:\.[0-9]{1,9})?))?"
 )
 LABEL = re.compile(r"layout [0-9a-f]{16}\b.*", re.DOTALL)
@@ -32,6 +32,8 @@ LABEL = re.compile(r"layout [0-9a-f]{16}\b.*", re.DOTALL)
 LONGEST = 2000
 """Characters of a code; what is longer is refused."""
 _IMAGE = re.compile(r"(?P<height>[0-9]{1,5})(?:x(?P<width>[0-9]{1,5}))?")
+_TRANSITION = re.compile(r"0x(?P<width>[0-9]{1,9})")
+"""A stage without blocks, which is its transition."""
 _EXPANSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _TAG = re.compile(r"[A-Za-z_]+")
 _NOTHING = "null"
@@ -86,7 +88,7 @@ def encode(spec: ArchSpec) -> str:
     segments = list(_stem_code(own))
     for index, stage in enumerate(own.stages):
         down = None if stage.downsample is None else _options(stage.downsample)
-        if down != _usual_transition(index, tag(type(stage.blocks[0]))):
+        if down != _usual_transition(index, tag(type(stage.blocks[0])) if stage.blocks else ""):
             segments.append(_NOTHING if down is None else _part_code(down))
         segments.append(_stage_code(stage))
     if own.head is None:
@@ -132,6 +134,8 @@ def _usual_transition(index: int, block: str) -> dict[str, Any] | None:
 
 def _stage_code(stage: StageSpec) -> str:
     blocks = stage.blocks
+    if not blocks:
+        return f"0x{stage.width}" + ("" if stage.resize is None else f":resize={stage.resize}")
     pattern = next(n for n in range(1, len(blocks) + 1) if blocks == blocks[:n] * (len(blocks) // n))
     repeat = len(blocks) // pattern if pattern > 1 else 1
     runs = [(block, len(list(group))) for block, group in groupby(blocks[: len(blocks) // repeat])]
@@ -214,10 +218,6 @@ def _names(segment: str, *kinds: type[Part]) -> bool:
     return part is not None and issubclass(part, kinds)
 
 
-def _begins_stage(segment: str) -> bool:
-    return bool(CODE_STAGE.match(segment)) or _names(segment, Block)
-
-
 def _refuse(segment: str, field: str, code: str) -> SpecError:
     names = ", ".join(map(tag, find(Block)))
     rule = f"stage {segment!r:.40} must read like T9x320h5e4, with a block of {names}"
@@ -271,7 +271,7 @@ def _parse_stages(segments: list[str], code: str) -> list[dict[str, Any]]:
 
 
 def _first_block(row: dict[str, Any]) -> str:
-    block = row["block"]
+    block = row.get("block", "")
     return str(cast("list[dict[str, Any]]", block)[0]["type"] if isinstance(block, list) else block)
 
 
@@ -300,6 +300,9 @@ def _parse_run(run: str, segment: str, field: str, code: str) -> dict[str, Any]:
     first, *options = run.split(":")
     given = _parse_options(options, field, code)
     match = CODE_STAGE.fullmatch(first)
+    transition = _TRANSITION.fullmatch(first)
+    if transition and run == segment:
+        return {"depth": 0, "width": int(transition["width"]), **given}
     name = match["block"] if match else first
     if not _names(name, Block) or (match is None and not {"depth", "width"} <= given.keys()):
         raise _refuse(segment, field, code)

@@ -26,7 +26,7 @@ def spec_table(spec: ArchSpec) -> str:
         options |= {"resize": row["resize"]} if "resize" in row else {}
         name = f"stages[{place[1]}]" if len(place) == 2 else f"stages[{place[1]}], branch {place[3]}"
         downsample = _name(row["downsample"]) if row.get("downsample") else ""
-        rows.append((name, downsample, _name(row["block"]), lane.depth, lane.width, _options(options)))
+        rows.append((name, downsample, _name(row.get("block", "")), lane.depth, lane.width, _options(options)))
     if data["head"] is not None:
         rows.append(("head", "", *_part(trim(data["head"]))))
     image = "×".join(map(str, spec.image)) if isinstance(spec.image, tuple) else f"{spec.image}×{spec.image}"

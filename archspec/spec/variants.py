@@ -51,6 +51,13 @@ def _blocks(stage: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, 
         yield f"{where}.blocks[{number}]", block
 
 
+def options_of(block: dict[str, Any]) -> list[str]:
+    """The options of a block, those included that canonical form leaves out where they stand at their default."""
+    part = find_part(block.get("type"))
+    known = [] if part is None else [name for name in part.model_fields if name not in block]
+    return [name for name in (*block, *known) if name != "type"]
+
+
 def _targets(data: dict[str, Any], path: str) -> list[str]:
     """The paths in canonical form that `path` means: an option of a stage is that of all its blocks that know it.
 
@@ -65,9 +72,9 @@ def _targets(data: dict[str, Any], path: str) -> list[str]:
     match place:
         case ("stages", int(index), str(option)) if index < len(stages) and option not in stages[index]:
             blocks = dict(_blocks(stages[index], f"stages[{index}]"))
-            known = [f"{where}.{option}" for where, block in blocks.items() if option in block]
+            known = [f"{where}.{option}" for where, block in blocks.items() if option in options_of(block)]
             if not known:
-                options = {*stages[index], *(key for block in blocks.values() for key in block)}
+                options = {*stages[index], *(key for block in blocks.values() for key in options_of(block))}
                 raise FieldError(path, f"does not exist{suggest(option, options)}")
             return known
         case _:

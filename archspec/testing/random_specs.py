@@ -127,6 +127,8 @@ def _draw_spec(rng: random.Random, count: int, using: type[Part] | None) -> dict
         stage: dict[str, Any] = {"width": width, "downsample": None, "blocks": _draw_blocks(rng, using)}
         if (index or rng.random() < 0.15) and not (same and rng.random() < 0.5):
             stage["downsample"] = _draw_part(rng, Downsample, using)
+        if stage["downsample"] is not None and rng.random() < 0.08:
+            stage["blocks"] = []  # only its transition
         if rng.random() < 0.1:
             stage["resize"] = rng.randint(1, 12)
         stages.append(stage)

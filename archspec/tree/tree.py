@@ -96,4 +96,6 @@ def _plant_stage(stage: StageSpec, width_in: int, rates: list[float]) -> Sequenc
         parts += (("downsample", stage.downsample.layers(width_in, stage.width)),)
     if stage.resize is not None:
         parts += (("resize", Resize(stage.resize)),)
-    return Sequence((*parts, ("blocks", plant_blocks(stage, rates))))
+    if stage.blocks:
+        parts += (("blocks", plant_blocks(stage, rates)),)
+    return Sequence(parts)

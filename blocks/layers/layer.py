@@ -264,7 +264,7 @@ class Layer(ABC):
 
     @property
     def fit(self) -> str:
-        """What a module does where a window is larger than the whole map: `shrink` the window, or `pad` the map."""
+        """The way of a module where a window is larger than the whole map: `shrink` the window, or `pad` the map."""
         return "pad"
 
     def children(self) -> tuple[tuple[str, Layer], ...]:

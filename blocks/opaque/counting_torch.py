@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt, prod
 from typing import Any, cast, final
@@ -61,7 +62,8 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
         for operator, rule in _elementwise_rules().items():
             analysis.set_op_handle(f"aten::{operator}", _alone(operator, rule))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        counted = analysis.by_module_and_operator()
+        with _without_autocast_cache():
+            counted = analysis.by_module_and_operator()
         missing = tuple(
             (name, operator)
             for name in sorted(counted, key=lambda name: -depth(name))
@@ -75,6 +77,17 @@ def tally(module: nn.Module, images: Tensor) -> OperatorCounts:
     return OperatorCounts(
         {name: one[0] for name, one in found.items()}, {name: one[1] for name, one in found.items()}, missing
     )
+
+
+@contextmanager
+def _without_autocast_cache() -> Generator[None]:
+    """Inside, autocast casts weights anew in each call: one from the cache would stand in the graph as a constant."""
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(cached)
 
 
 def _rules() -> dict[str, tuple[Rule, Rule]]:
@@ -102,7 +115,7 @@ def _matmul_rules() -> dict[str, Rule]:
         "baddbmm": lambda ins, outs: prod(_shape(ins[1])) * _shape(ins[2])[-1],
         "dot": lambda ins, outs: prod(_shape(ins[0])),
         "inner": _inner_macs,
-        "linalg_vecdot": lambda ins, outs: prod(_shape(outs[0])) * _shape(ins[0])[ins[2].toIValue()],
+        "linalg_vecdot": _vecdot_macs,
         "mv": lambda ins, outs: prod(_shape(ins[0])),
         "tensordot": _tensordot_macs,
         "vdot": lambda ins, outs: prod(_shape(ins[0])),
@@ -122,6 +135,7 @@ def _elementwise_rules() -> dict[str, Rule]:
         "adaptive_avg_pool1d": lambda ins, outs: prod(_shape(ins[0])),
         "adaptive_avg_pool3d": lambda ins, outs: prod(_shape(ins[0])),
         "linalg_norm": _norm_macs,
+        **{f"_upsample_nearest_exact{sides}d": per_output(1) for sides in (1, 2, 3)},
         "upsample_nearest1d": per_output(1),
         "upsample_nearest3d": per_output(1),
         "upsample_linear1d": per_output(2),
@@ -250,6 +264,11 @@ def _inner_macs(inputs: list[Any], outputs: list[Any]) -> int:
     first, second = _shape(inputs[0]), _shape(inputs[1])
     # With a single number it is a product.
     return prod(_shape(outputs[0])) * first[-1] if first and second else 0
+
+
+def _vecdot_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    axis: int = inputs[2].toIValue()
+    return prod(_shape(outputs[0])) * _shape(inputs[0])[axis]
 
 
 def _tensordot_macs(inputs: list[Any], outputs: list[Any]) -> int:

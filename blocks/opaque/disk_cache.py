@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from archspec.documents.output import write_text
+from archspec.files.output import write_text
 from blocks.opaque.result import Measured
 from blocks.opaque.source_code import digest
 

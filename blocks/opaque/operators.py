@@ -50,7 +50,7 @@ FREE: Mapping[str, str] = {
         sum_to_size trace trapezoid trapz var var_mean
         """,
     "norms of vectors": """
-        dist frobenius_norm linalg_norm linalg_vector_norm norm norm_except_dim pairwise_distance renorm
+        _weight_norm dist frobenius_norm linalg_norm linalg_vector_norm norm norm_except_dim pairwise_distance renorm
         """,
     "sorting and searching": """
         argsort argwhere bucketize kthvalue mode msort nonzero nonzero_numpy nonzero_static searchsorted sort topk
@@ -100,7 +100,10 @@ COUNTED: Mapping[str, str] = {
     "layer, group and instance norm": "group_norm instance_norm layer_norm",
     "RMS norm": "rms_norm",
     "global and adaptive average pool": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d",
-    "nearest resize": "upsample_nearest1d upsample_nearest2d upsample_nearest3d",
+    "nearest resize": """
+        _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_nearest1d
+        upsample_nearest2d upsample_nearest3d
+        """,
     "linear, bilinear, trilinear, bicubic resize": """
         grid_sampler upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_trilinear3d
         """,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.errors import SpecError
-from reports.records.ablation import PlanView, read_ablation
+from reports.records.ablation import AblationRecord, PlanView, read_ablation
 from reports.statistics.summary import Summary, paired_differences, pooled_sd, summarise
 
 
@@ -78,22 +78,48 @@ def pilot(run: Path) -> Pilot:
         RunError: the journal is damaged, or is not an ablation's.
     """
     record = read_ablation(run)
-    differences: list[Difference] = []
-    distinct: dict[frozenset[str], tuple[tuple[str, str], Summary]] = {}
-    for view in record.views:
-        for row, base in view.pairs:
-            seen = summarise(paired_differences(record.scores[row.run], record.scores[base.run]))
-            differences.append(Difference(view.name, row.label, base.label, seen.n, seen.mean, seen.sd))
-            if seen.n > 1 and row.run != base.run:
-                distinct[frozenset((row.run, base.run))] = ((row.run, base.run), seen)
-    if not distinct:
+    pairs, pooled = _compared(record)
+    if not pairs:
         raise SpecError("no row shares two finished seeds with the row it is compared with: give --sd", source=str(run))
-    pairs, pooled = zip(*distinct.values(), strict=True)
     sd = pooled_sd(pooled)
     if not sd > 0:
         raise SpecError("its seeds show no noise at all, so no seeds are needed: give --sd", source=str(run))
     counts = [seen.n for seen in pooled]
+    differences = [
+        Difference(view.name, row.label, base.label, seen.n, seen.mean, seen.sd)
+        for view in record.views
+        for row, base in view.pairs
+        for seen in (_seen(record, row.run, base.run),)
+    ]
     return Pilot(sd, math.floor(effective_freedom(pairs, counts)), len(pooled), min(counts), tuple(differences))
+
+
+def noise(record: AblationRecord) -> float:
+    """The `sd` of the pilot that an ablation is of itself: one deviation for all that is planned about it.
+
+    NaN where no comparison has two seeds.
+    """
+    return pooled_sd(_compared(record)[1])
+
+
+def _compared(record: AblationRecord) -> tuple[list[tuple[str, str]], list[Summary]]:
+    """Runs and differences of each distinct comparison that has two seeds, that of two views once."""
+    distinct: dict[frozenset[str], tuple[tuple[str, str], Summary]] = {}
+    for view in record.views:
+        for row, base in view.pairs:
+            seen = _seen(record, row.run, base.run)
+            if seen.n > 1 and row.run != base.run:
+                distinct[frozenset((row.run, base.run))] = ((row.run, base.run), seen)
+    return [pair for pair, _ in distinct.values()], [seen for _, seen in distinct.values()]
+
+
+def _seen(record: AblationRecord, row: str, base: str) -> Summary:
+    """A row less its reference; of rows that are not paired, with the deviation that two of their trainings have."""
+    ours, theirs = record.scores[row], record.scores[base]
+    if record.paired:
+        return summarise(paired_differences(ours, theirs))
+    one, two = summarise(ours.values()), summarise(theirs.values())
+    return Summary(one.mean - two.mean, math.hypot(one.sd, two.sd), min(one.n, two.n))
 
 
 def effective_freedom(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> float:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from archspec.errors import FieldError, RunError
+from reports.ablation_page.pilot import noise
 from reports.records.ablation import AblationRecord, PlanRow, PlanView
 from reports.statistics.comparison import Comparison, Settings, compare
 from reports.statistics.effects import Effect, effects
-from reports.statistics.power import seeds_for
+from reports.statistics.power import needed_seeds
 from reports.statistics.sequential import decide
 from reports.statistics.summary import Summary, paired_differences, shared_seeds, summarise
 
@@ -35,7 +36,8 @@ class Outcome:
         status: the mark. `open`: sequential stopping has not decided, and asks for more seeds.
         stopped: seeds after which a look decided the row before its last one; None otherwise.
         needed: seeds per row that would mark a difference of the size seen with 80 % probability, at Holm's strictest
-            level; None where the row is decided, or where no number is known.
+            level and with the noise of all comparisons, as `archspec power` has it; None where the row is decided, or
+            where no number is known.
     """
 
     against: int
@@ -133,7 +135,8 @@ def outcomes(record: AblationRecord, view: PlanView) -> dict[tuple[int, int], Ou
         scores = dict(record.scores) | {name: record.scores[run] for name, (run, _) in tested.items()}
         compared = compare(scores, {name: base for name, (_, base) in tested.items()}, _settings(record))
         found = dict(zip(view.family, compared, strict=True))
-    return {pair: _outcome(record, view, pair, found) for pair in view.compared}
+    sd = noise(record)
+    return {pair: _outcome(record, view, pair, found, sd) for pair in view.compared}
 
 
 def _view(record: AblationRecord, view: PlanView) -> ResultView:
@@ -166,7 +169,11 @@ def _stopped(record: AblationRecord, view: PlanView, run: str, found: Mapping[tu
 
 
 def _outcome(
-    record: AblationRecord, view: PlanView, pair: tuple[int, int], found: Mapping[tuple[str, str], Comparison]
+    record: AblationRecord,
+    view: PlanView,
+    pair: tuple[int, int],
+    found: Mapping[tuple[str, str], Comparison],
+    sd: float,
 ) -> Outcome:
     runs = view.runs(pair)
     if runs[0] == runs[1]:
@@ -174,7 +181,8 @@ def _outcome(
     if record.looks:
         return _looked(record, runs, pair, planned=pair != view.overall)
     each = found[runs]
-    return Outcome(pair[1], each, each.mark, None, _needed(each, len(found)))
+    needed = None if each.decided else needed_seeds(each.difference, sd, len(found))
+    return Outcome(pair[1], each, each.mark, None, needed)
 
 
 def _settings(record: AblationRecord) -> Settings:
@@ -202,15 +210,6 @@ def _looked(record: AblationRecord, runs: tuple[str, str], pair: tuple[int, int]
 def _of_pairs(record: AblationRecord, runs: tuple[str, str], seeds: Sequence[int]) -> Comparison:
     scores = {run: {seed: record.scores[run][seed] for seed in seeds} for run in runs}
     return compare(scores, {runs[0]: runs[1]}, _settings(record))[0]
-
-
-def _needed(found: Comparison, comparisons: int) -> int | None:
-    if found.decided or not found.sd > 0 or not found.difference:
-        return None
-    try:
-        return seeds_for(abs(found.difference), found.sd, comparisons)
-    except FieldError:  # more seeds than anyone trains
-        return None
 
 
 def _effects(record: AblationRecord, view: PlanView) -> tuple[Effect, ...]:

@@ -197,9 +197,10 @@ def seeds_note(views: Sequence[ResultView]) -> str:
     if not any(outcome.needed for view in views for _, outcome in view.outcomes):
         return ""
     return (
-        "Seeds that would mark a difference: with 80 % probability if the true difference and the true standard "
-        "deviation are those seen, by the paired t test at the strictest level of Holm's correction. Both are known "
-        "poorly from few seeds, and an undecided difference may be none."
+        "Seeds that would mark a difference: with 80 % probability if the true difference is the one seen and the true "
+        "standard deviation of paired differences that of all comparisons of the plan together, by the paired t test "
+        "at the strictest level of Holm's correction, as archspec power states them. Both are known poorly from few "
+        "seeds, and an undecided difference may be none."
     )
 
 

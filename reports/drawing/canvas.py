@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from textwrap import wrap
+from typing import Any, Literal, cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from archspec.documents.safe_text import csv_cell, multiline
+from archspec.documents.safe_text import csv_cell, multiline, printable
 
 COLUMN = 3.5
 """Width of one column of a two-column page, in inches; fonts are sized for it."""
@@ -96,6 +97,11 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         figure.savefig(folder / f"{name}.{suffix}", metadata=metadata[suffix])
 
 
+def folded(text: str, width: int) -> str:
+    """A label in lines of at most so many characters: axes that it would not fit beside collapse."""
+    return "\n".join(wrap(printable(text), width)) or text
+
+
 def clean(figure: Figure) -> None:
     """Put escapes in place of what in the texts of `figure` is no sign but a command; once they are all there.
 
@@ -120,6 +126,25 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def keep_within(axes: Axes, low: float, high: float, *, along: Literal["x", "y"] = "y", least: float = 0.0) -> None:
+    """End an axis, once all is drawn on it, at what its values can be at most.
+
+    Args:
+        axes: the axes.
+        low, high: what no value lies beyond: 0 and 100 percent.
+        along: the axis.
+        least: the span that it has at least, however alike the values are.
+    """
+    first, last = axes.get_ylim() if along == "y" else axes.get_xlim()
+    spare = max(0.0, least - (last - first)) / 2
+    first, last = first - spare, last + spare
+    first, last = max(low, first - max(0.0, last - high)), min(high, last + max(0.0, low - first))
+    if along == "y":
+        axes.set_ylim(first, last)
+    else:
+        axes.set_xlim(first, last)
 
 
 def _ticks(low: float, high: float) -> list[float]:

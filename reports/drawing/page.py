@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,13 @@ def template(name: str) -> Template:
 def _show(value: object) -> object:
     """What stands on the page for a value: its text, of which nothing steers the browser; templates' own stay."""
     return multiline(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def same_reason(reason: str) -> str:
+    """The reason of a failure without what is of one training alone: the file to see, digests, the seed's folder."""
+    short = re.sub(r"\s*\((?:see|in) [^()]*\)", "", reason)
+    short = re.sub(r"\b[0-9a-f]{16,64}\b", "…", short)
+    return re.sub(r"\bseed[ -]?\d+\b", "seed …", short).strip() or reason
 
 
 def inline(path: Path) -> str:

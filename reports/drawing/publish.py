@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output_folder import fresh_folder, is_leftover
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output_folder import fresh_folder, is_leftover
+from archspec.files.ownership import OutputCommand
 
 GENERATOR = '<meta name="generator" content="archspec report">'
 _SLACK_SECONDS = 2
@@ -32,7 +32,7 @@ def publish(run: Path, out: Path | None, write: Callable[[Path], None], *, force
         RunError: the disk is full.
     """
     folder = run / "report" if out is None else out
-    command = OutputCommand("report", force)
+    command = OutputCommand("report", force, "--force of archspec report")
     try:
         _check_target(folder, command, own=out is None)
         page = folder / "index.html"
@@ -51,7 +51,9 @@ def _check_target(folder: Path, command: OutputCommand, *, own: bool) -> None:
     if own or command.force or not folder.is_dir() or all(is_leftover(path.name) for path in folder.iterdir()):
         return
     if not _is_report(folder / "index.html"):
-        rule = "holds files that are not a report: name an empty or a new folder, or --force writes among them"
+        rule = (
+            f"holds files that are not a report: name an empty or a new folder, or {command.remedy} writes among them"
+        )
         raise SpecError(rule, source=str(folder))
 
 

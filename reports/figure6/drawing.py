@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from reports.drawing.canvas import BLACK, COLUMN, PAGE, clean, log_axis, sheet
+from reports.drawing.canvas import BLACK, COLUMN, PAGE, clean, keep_within, log_axis, sheet
 from reports.drawing.labels import Label, draw_labels
 from reports.figure6.data import PANELS, Cost, FamilyCurve, Figure6, Figure6Point, Kind
 from reports.figure6.overlay import accuracy_of
@@ -49,6 +49,8 @@ def draw(info: Figure6, *, stacked: bool = False) -> Figure:
         place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
         if stacked or index == 0:
             place.set_ylabel("top-1 on ImageNet-1K (%)")
+    for place in axes:
+        keep_within(place, 0, 100)
     # Labels need the final layout, which must then stay.
     clean(figure)
     figure.draw_without_rendering()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 from reports.drawing.canvas import save, style, write_csv
 from reports.drawing.page import inline
 from reports.figure6 import page as figure6_page

@@ -139,7 +139,7 @@ class Specs:
         data = _filled(self._data(index, plan, ()), self.family.parts)
         data["status"] = data.get("status", "own") if plan.convention else "reconstruction"
         own = {"name": plan.name, "description": plan.label}
-        source = f"{self.document.source}: {plan.name}"
+        source = f"{self.document.source}: {plan.name:.80}"
         if not isinstance(plan.at, int):
             return parse(Document({**data, **own, "input": {"size": list(plan.at)}}, source))
         if plan.transform == "hiri":

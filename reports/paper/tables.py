@@ -20,7 +20,7 @@ from archspec.documents.wording import either
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec, Resolution
 from reports.paper.file import NEAR, Family, PaperFile, Specs, WrittenRow, read
-from reports.records.published import published
+from reports.records.published import published, tables
 
 Verdict = Literal["rounds", "near", "off"]
 Quantity = Literal["params", "GMACs"]
@@ -199,7 +199,7 @@ def _row(index: int, plan: WrittenRow, specs: Specs, near: float) -> PaperRow:
     params = cost.params - _frozen(index, plan, cost, specs)
     cells = tuple(
         PaperCell(quantity, float(line[column]), count, len(line[column].partition(".")[2]), near)
-        for line in (_line(table, where) for table, where in plan.published.items())
+        for line in (_line(table, where, index, specs) for table, where in plan.published.items())
         for (quantity, column), count in zip(COLUMNS.items(), (params, macs), strict=True)
         if line[column]
     )
@@ -216,13 +216,18 @@ def _frozen(index: int, plan: WrittenRow, cost: NetworkCost, specs: Specs) -> in
     return sum(params[name] for name in plan.frozen)
 
 
-def _line(name: str, where: Mapping[str, object]) -> dict[str, str]:
-    """The one line of a published table whose cells have these values, as printed."""
+def _line(name: str, where: Mapping[str, object], index: int, specs: Specs) -> dict[str, str]:
+    """The one line of a published table whose cells have these values, as printed, for row `index` of the paper."""
+    if name not in tables():
+        raise specs.error(index, "published", f"must name a table: {either(tables())}, not {name!r:.40}")
     table = published(name, as_text=True)
     for column, value in where.items():
+        if column not in (names := [str(each) for each in table.columns]):
+            raise specs.error(index, "published", f"{name} has no column {column!r:.40}{suggest(str(column), names)}")
         table = table[table[column] == str(value)]
     if len(table) != 1:
-        raise SpecError(f"{dict(where)} must name one line, not {len(table)}", source=f"{name}.csv")
+        cells = ", ".join(f"{column} {value}" for column, value in where.items())
+        raise specs.error(index, "published", f"{cells[:80]} must name one line of {name}.csv, not {len(table)}")
     return {str(column): str(value) for column, value in table.iloc[0].items()}
 
 

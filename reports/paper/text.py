@@ -12,9 +12,9 @@ from rich.console import Group
 from rich.text import Text
 
 from archspec.cost.conventions import find_convention
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText
 from archspec.documents.wording import plural
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText
 from reports.paper.tables import COLUMNS, UNITS, Paper, PaperCell, PaperRow
 
 _MARKS = {"rounds": "=", "near": " ", "off": "✗"}

@@ -12,6 +12,12 @@ BENCHMARK = "imagenet1k"
 METRIC = "top-1 accuracy on ImageNet-1K's validation set"
 
 
+def tables() -> tuple[str, ...]:
+    """Names of the published tables."""
+    names = (entry.name for entry in files("reports").joinpath("published").iterdir())
+    return tuple(sorted(name.removesuffix(".csv") for name in names if name.endswith(".csv")))
+
+
 def published(name: str, *, as_text: bool = False) -> pd.DataFrame:
     """The table `published/<name>.csv`; `published/README.md` says where each comes from and how it counts.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
-from archspec.documents.journal import open_journal
 from archspec.documents.reader import read_document
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
+from archspec.files.journal import open_journal
 from reports.records.metrics import QUALITY, run_metrics, trial_metrics
 
 # No count or duration comes near; beyond it, axes overflow.
@@ -151,7 +152,7 @@ def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
         SpecError: there is no journal.
         RunError: the journal is damaged.
     """
-    if not journal.is_file():
+    if not os.path.isfile(journal):  # unlike Path.is_file, it takes any name
         rule = "no such file: a run folder holds journal.log, what was asked, and artifacts/"
         raise SpecError(rule, source=str(journal))
     storage = open_journal(journal)

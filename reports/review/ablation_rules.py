@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from archspec.documents.wording import plural
-from archspec.errors import FieldError
+from reports.ablation_page.pilot import noise
 from reports.ablation_page.results import outcomes
 from reports.ablation_page.text import changes
 from reports.records.ablation import AblationRecord, PlanRow, PlanView
 from reports.review.objection import Objection, Shell
+from reports.review.plan_changes import settings
+from reports.review.search_run import read_asked
 from reports.statistics.comparison import Comparison, holm
-from reports.statistics.power import seeds_for, smallest_effect
-from reports.statistics.summary import LEVEL, Summary, pooled_sd
+from reports.statistics.power import POINTS, needed_seeds, visible_effect
+from reports.statistics.summary import LEVEL
 
 FEW_SEEDS = 5
 MATCHED = 0.02
@@ -22,6 +26,8 @@ MATCHED = 0.02
 UNMATCHED = 0.05
 """... and beyond which they count as different."""
 SHARE_FAILED = 0.1
+MOST_SEEDS = 1000
+"""As many as a plan may ask for."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,39 @@ class AblationRun:
 
     record: AblationRecord
     shell: Shell
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """The content of plan.yaml; empty where it is missing or damaged."""
+        return read_asked(self.shell.run / "plan.yaml", strict=False)
+
+    @cached_property
+    def completed(self) -> str:
+        """The command that adds every view and edit that the plan lacks, all at once: each line gives all views."""
+        mixed = [(row, reference) for _, row, reference in self.mixed()]
+        changes = settings(self.asked, mixed, list(self.unordered()))
+        return self.shell.ablate() if changes is None else self.shell.ablate_with(changes)
+
+    def mixed(self) -> Iterator[tuple[PlanView, PlanRow, PlanRow]]:
+        """Comparisons of rows that differ in spec and training, where no row has one of the two changes alone."""
+        every = [row for view in self.record.views for row in view.rows]
+        for view, row, reference in self.pairs():
+            if not changes(row, reference) or _same_spec(row, reference):
+                continue
+            if not any(
+                (_same_spec(one, row) and not changes(one, reference))
+                or (_same_spec(one, reference) and not changes(one, row))
+                for one in every
+            ):
+                yield view, row, reference
+
+    def unordered(self) -> Iterator[PlanView]:
+        """Progressive views of two or more edits, where no other view makes the same edits in another company."""
+        for view in self.record.views:
+            edits = _edits(view)
+            others = [one for one in self.record.views if one.type in ("leave_one_out", "leave_one_in", "factorial")]
+            if view.type == "progressive" and len(edits) > 1 and not any(edits <= _edits(one) for one in others):
+                yield view
 
     def compared(self, view: PlanView) -> dict[tuple[int, int], Comparison]:
         """The tests of one view as its table has them, by row and reference; the same two runs are tested once."""
@@ -82,7 +121,7 @@ def failed_seeds(ablation: AblationRun) -> Iterator[Objection]:
             "and the mean is over the rest: a row that fails when it does badly looks better than it is"
         )
         severity = "serious" if len(lost) > SHARE_FAILED * total else "minor"
-        command = ablation.shell.ablate(f"--seeds {record.seeds + len(lost)}")
+        command = ablation.shell.ablate("--retry-failed")
         yield Objection(severity, "failed-seeds", text, place, command)
 
 
@@ -98,33 +137,38 @@ def few_seeds_to_mark(ablation: AblationRun) -> Iterator[Objection]:
         marked = len(found) - len(open_)
         severity = "minor" if marked else "serious"
         place = f"{view.name}, " + "; ".join(_label(view, pair) for pair in open_)
-        sd = _pooled(found)
+        sd = noise(ablation.record)
         if min(counts) < 2 or not sd > 0:
             text = f"{plural(len(open_), 'comparison')} cannot be tested: {plural(min(counts), 'paired seed')}"
             text += " shows no noise" if min(counts) < 2 else " without any difference in noise"
             command = ablation.shell.ablate(f"--seeds {max(FEW_SEEDS, ablation.record.seeds + 1)}")
             yield Objection(severity, "few-seeds-to-mark", text, place, command)
             continue
-        effect = smallest_effect(min(counts), sd, len(found))
+        effect = visible_effect(min(counts), sd, len(found), most=POINTS)
         largest = max(abs(one.difference) for one in open_.values())
+        what = f"no true difference below {POINTS:g} points" if effect is None else "true differences from "
+        what += "" if effect is None else f"{effect:.2f} points on"
+        needed = needed_seeds(largest, sd, len(found))
+        seeds = min(needed or MOST_SEEDS, MOST_SEEDS)
+        takes = f"takes {seeds:,} seeds" if needed == seeds else f"takes more than {MOST_SEEDS:,} seeds"
         text = (
-            f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show true "
-            f"differences from {effect:.2f} points on (80 % power, sd of differences {sd:.2f}), and the "
-            f"largest undecided one is {largest:.2f}: `within noise` is not `no effect`"
+            f"{marked} of {plural(len(found), 'comparison')} marked; {plural(min(counts), 'seed')} can show {what} "
+            f"(80 % power, sd of differences {sd:.2f}), and the largest undecided one, {largest:.2f}, {takes}: "
+            "`within noise` is not `no effect`"
         )
-        yield Objection(severity, "few-seeds-to-mark", text, place, _power(sd, largest, len(found), min(counts)))
+        command = ablation.shell.ablate(f"--seeds {max(seeds, FEW_SEEDS, ablation.record.seeds + 1)}")
+        yield Objection(severity, "few-seeds-to-mark", text, place, command)
 
 
 def mixed_change(ablation: AblationRun) -> Iterator[Objection]:
     """A row that changes resolution or training along with the architecture."""
-    for view, row, reference in ablation.pairs():
+    for view, row, reference in ablation.mixed():
         what = changes(row, reference, to="to", unset="the plan's")
-        if what and (row.code != reference.code or row.params != reference.params):
-            text = (
-                f"against {reference.label} the architecture changes, and so does {', '.join(what)}: the difference "
-                "is not the architecture's alone; give the plan a row with one of the two first"
-            )
-            yield Objection("serious", "mixed-change", text, f"{view.name}, {row.label}", ablation.shell.ablate())
+        text = (
+            f"against {reference.label} the architecture changes, and so does {', '.join(what)}: the difference is not "
+            "the architecture's alone, and no row has one of the two alone"
+        )
+        yield Objection("serious", "mixed-change", text, f"{view.name}, {row.label}", ablation.completed)
 
 
 def half_matched(ablation: AblationRun) -> Iterator[Objection]:
@@ -147,17 +191,12 @@ def half_matched(ablation: AblationRun) -> Iterator[Objection]:
 
 def untested_order(ablation: AblationRun) -> Iterator[Objection]:
     """A progressive view whose edits no other view makes in another order or company."""
-    for view in ablation.record.views:
-        edits = _edits(view)
-        others = [one for one in ablation.record.views if one.type in ("leave_one_out", "leave_one_in", "factorial")]
-        if view.type != "progressive" or len(edits) < 2 or any(edits <= _edits(one) for one in others):
-            continue
+    for view in ablation.unordered():
         text = (
-            f"{len(edits)} edits are added one after the other, and no view leaves them out, makes them alone or "
-            "crosses them: what a step gains may depend on the steps before; add a leave_one_out view of these edits "
-            "first"
+            f"{len(_edits(view))} edits are added one after the other, and no view leaves them out, makes them alone "
+            "or crosses them: what a step gains may depend on the steps before"
         )
-        yield Objection("minor", "untested-order", text, view.name, ablation.shell.ablate())
+        yield Objection("minor", "untested-order", text, view.name, ablation.completed)
 
 
 def validation_score(ablation: AblationRun) -> Iterator[Objection]:
@@ -190,8 +229,9 @@ def family_per_view(ablation: AblationRun) -> Iterator[Objection]:
         f"together, {len(lost)} of {plural(marked, 'mark')} would go"
     )
     place = "; ".join(where for where, _ in lost)
-    seeds = max(_needed(one, len(kept)) for _, one in lost)
-    command = ablation.shell.ablate(f"--seeds {max(seeds, ablation.record.seeds + 1)}")
+    sd = noise(ablation.record)
+    seeds = max(needed_seeds(one.difference, sd, len(kept)) or 0 for _, one in lost)
+    command = ablation.shell.ablate(f"--seeds {min(MOST_SEEDS, max(seeds, ablation.record.seeds + 1))}")
     yield Objection("minor", "family-per-view", text, place, command)
 
 
@@ -200,27 +240,8 @@ def _tested(ablation: AblationRun) -> Sequence[PlanView]:
     return () if ablation.record.looks or len(ablation.record.views) < 2 else ablation.record.views
 
 
-def _needed(found: Comparison, comparisons: int) -> int:
-    """Seeds that mark a difference as large as the one found, in so many comparisons."""
-    try:
-        return seeds_for(found.difference, found.sd, comparisons)
-    except FieldError:  # no noise, or no difference, that a number of seeds could be planned for
-        return found.n + 1
-
-
-def _power(sd: float, effect: float, comparisons: int, seeds: int) -> str:
-    """How many seeds the effect needs; what more seeds would show, where no number of seeds is enough."""
-    line = f"archspec power --sd {sd:.3g}"
-    try:
-        seeds_for(float(f"{effect:.3g}"), float(f"{sd:.3g}"), comparisons)
-    except FieldError:
-        return f"{line} --seeds {4 * seeds} --rows {comparisons + 1}"
-    return f"{line} --effect {effect:.3g} --rows {comparisons + 1}"
-
-
-def _pooled(found: Sequence[Comparison]) -> float:
-    """Standard deviation of the differences over all comparisons that show one; NaN where none does."""
-    return pooled_sd([Summary(one.difference, one.sd, one.n) for one in found if math.isfinite(one.sd)])
+def _same_spec(one: PlanRow, two: PlanRow) -> bool:
+    return one.code == two.code and one.params == two.params
 
 
 def _label(view: PlanView, pair: tuple[int, int]) -> str:

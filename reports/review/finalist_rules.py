@@ -15,7 +15,8 @@ from reports.review.objection import Objection
 from reports.review.search_run import SearchRun
 from reports.search_page.best import best_layout
 from reports.statistics.comparison import holm
-from reports.statistics.summary import LEVEL, Summary, pooled_freedom, pooled_sd, scipy_stats, seeds_needed, student_p
+from reports.statistics.power import independent_sd, needed_seeds
+from reports.statistics.summary import LEVEL, Summary, pooled_freedom, pooled_sd, scipy_stats, student_p
 
 FEWEST = 3
 """Seeds below which a standard deviation says next to nothing."""
@@ -110,14 +111,16 @@ def order_in_noise(run: SearchRun) -> Iterator[Objection]:
     if not open_:
         return
     gaps = sorted(abs(two.test.mean - one.test.mean) for one, two in open_)
-    least, most = (seeds_needed(sd, gap) for gap in (gaps[-1], gaps[0]))
+    least, most = (needed_seeds(gap, independent_sd(sd), len(pairs)) for gap in (gaps[-1], gaps[0]))
     text = (
         f"{len(open_)} of {plural(len(pairs), 'pair')} of neighbours differ by no more than seed noise explains "
         f"(pooled sd {100 * sd:.2f} points; the gaps are {100 * gaps[0]:.2f} to {100 * gaps[-1]:.2f})"
     )
-    text += f": the widest takes about {least} seeds each" if least else ": they are equal"
-    if least and most != least:
-        text += f", the closest {most if most and most <= MOST_SEEDS else f'more than {MOST_SEEDS}'}"
+    if gaps[-1]:
+        text += f": the widest takes {_seeds(least)} seeds each"
+        text += f", the closest {_seeds(most)}" if most != least else ""
+    else:
+        text += ": they are equal"
     asked = max(member.test.n for member in tested)
     # A gap that so many seeds should show may still be open by bad luck: then more of them.
     seeds = min(MOST_SEEDS, max(least or 0, asked + 1))
@@ -182,6 +185,10 @@ def _p(one: Summary, two: Summary, sd: float, freedom: int) -> float:
     """Two-sided p of Student's test with the deviation pooled over all members."""
     t = abs(two.mean - one.mean) / (sd * math.sqrt(1 / one.n + 1 / two.n))
     return student_p(t, freedom, "comparing members")
+
+
+def _seeds(count: int | None) -> str:
+    return f"{count}" if count and count <= MOST_SEEDS else f"more than {MOST_SEEDS}"
 
 
 def _kendall(members: list[FrontMember]) -> float:

@@ -81,6 +81,14 @@ class Shell:
         """Train an ablation anew under the name `<run>-<name>`, with a changed field of the plan."""
         return self.ablate(f"--name {self._new(name)} {_set(path, value)}")
 
+    def ablate_with(self, changes: Mapping[str, object]) -> str:
+        """Continue an ablation after a change of fields of its plan that may change: edits and views."""
+        return self.ablate(" ".join(_set(path, value) for path, value in changes.items()))
+
+    def ablate_anew(self, name: str) -> str:
+        """Train an ablation anew under the name `<run>-<name>`."""
+        return self.ablate(f"--name {self._new(name)}")
+
     def match(self, digest: str, cost: str, low: int, high: int, resolution: int) -> str:
         """The smallest edit of a row that brings a cost of it to that of the row that it is compared with."""
         spec = shlex.quote(str(self.run / "artifacts" / digest / "spec.yaml"))

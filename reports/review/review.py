@@ -10,6 +10,7 @@ from reports.records.ablation import find_ablation
 from reports.review import ablation_rules as plan
 from reports.review import finalist_rules as finalists
 from reports.review import search_rules as arms
+from reports.review import training_rules as trainings
 from reports.review.objection import Objection, Shell
 from reports.review.search_run import SearchRun, read_search
 
@@ -32,6 +33,7 @@ SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
     "noisy-latency": arms.noisy_latency,
     "failed-trials": arms.failed_trials,
     "repaired-layouts": arms.repaired_layouts,
+    "undertrained": trainings.undertrained_search,
 }
 ABLATION: dict[str, Callable[[plan.AblationRun], Iterator[Objection]]] = {
     "missing-seeds": plan.missing_seeds,
@@ -42,6 +44,7 @@ ABLATION: dict[str, Callable[[plan.AblationRun], Iterator[Objection]]] = {
     "untested-order": plan.untested_order,
     "validation-score": plan.validation_score,
     "family-per-view": plan.family_per_view,
+    "undertrained": trainings.undertrained_rows,
 }
 
 

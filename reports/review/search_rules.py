@@ -38,7 +38,7 @@ def no_baseline(run: SearchRun) -> Iterator[Objection]:
         f"no random search stands beside the {run.trained} layouts of {run.sampler or 'the search'}: "
         "nothing tells how far chance alone would have come"
     )
-    command = run.shell.resume() if run.wanted("baseline") else run.shell.extend("baseline", run.trained)
+    command = run.shell.resume() if run.wanted("baseline") else run.shell.extend("baseline", run.planned)
     yield Objection("serious", "no-baseline", text, "study baseline", command)
 
 
@@ -50,8 +50,8 @@ def short_baseline(run: SearchRun) -> Iterator[Objection]:
     text = (
         f"the random search trained {plural(count, 'layout')}, the search {run.trained}: only the first {count} compare"
     )
-    enough = run.wanted("baseline") >= run.trained
-    command = run.shell.resume() if enough else run.shell.extend("baseline", run.trained)
+    enough = run.wanted("baseline") >= run.planned
+    command = run.shell.resume() if enough else run.shell.extend("baseline", run.planned)
     yield Objection("minor", "short-baseline", text, "study baseline", command)
 
 

@@ -46,6 +46,11 @@ class SearchRun:
         return len(finished(self.record.search))
 
     @property
+    def planned(self) -> int:
+        """Layouts of the search once it is at its end."""
+        return max(self.trained, self.wanted("trials"))
+
+    @property
     def sampler(self) -> str:
         settings = self.record.attributes.get("sampler")
         return settings if isinstance(settings, str) else str(_mapping(settings).get("type", ""))
@@ -81,7 +86,7 @@ class SearchRun:
         """Other runs of another seed that were asked the same but for the fields `apart`, and what they were asked."""
         found: list[tuple[Path, dict[str, Any]]] = []
         for path in sorted(self.run.resolve().parent.glob("*/study.yaml")) if self.asked else []:
-            other = _read(path, strict=False)
+            other = read_asked(path, strict=False)
             same = all(other.get(key) == self.asked.get(key) for key in {*other, *self.asked} - apart)
             if same and other.get("seed") != self.asked.get("seed") and (path.parent / "journal.log").is_file():
                 found.append((path.parent, other))
@@ -104,10 +109,15 @@ def read_search(run: Path) -> SearchRun:
         RunError: the journal or the study file is damaged, or no trial is finished.
     """
     record = read(run)
-    return SearchRun(run, record, front(record), _read(run / "study.yaml", strict=True))
+    return SearchRun(run, record, front(record), read_asked(run / "study.yaml", strict=True))
 
 
-def _read(path: Path, *, strict: bool) -> dict[str, Any]:
+def read_asked(path: Path, *, strict: bool) -> dict[str, Any]:
+    """The content of the file that says what a run was asked; empty where it is missing, or damaged if not `strict`.
+
+    Raises:
+        RunError: damaged.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

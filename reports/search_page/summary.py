@@ -10,11 +10,18 @@ from typing import cast
 
 import pandas as pd
 
+from archspec.documents.wording import plural
+from archspec.errors import SpecError
+from reports.drawing.page import same_reason
 from reports.drawing.units import seconds
 from reports.records.front import FrontRecord
 from reports.records.search import Record, finished
 from reports.search_page.best import best
-from reports.statistics.summary import pooled_sd, seeds_needed
+from reports.statistics.power import independent_sd, needed_seeds
+from reports.statistics.summary import pooled_sd
+
+MOST_SEEDS = 1000
+"""Beyond, the number itself is of no use."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def _seconds(table: pd.DataFrame) -> float:
 
 def _failures(study: str, table: pd.DataFrame) -> list[Failure]:
     failed = table[table["state"] == "FAIL"]
-    reasons = failed["failure"].fillna("no reason recorded")
+    reasons = failed["failure"].fillna("no reason recorded").map(same_reason)
     return [
         Failure(str(reason), study, tuple(int(number) for number in group["number"]))
         for reason, group in failed.groupby(reasons, sort=True)
@@ -111,14 +118,21 @@ def _noise(front: FrontRecord, word: str) -> list[str]:
     pairs = list(pairwise(tested))
     gaps = [abs(two.test.mean - one.test.mean) for one, two in pairs]
     least = gaps.index(min(gaps))
-    seeds = seeds_needed(sd, gaps[least])
     one, two = (member.rank for member in pairs[least])
-    needs = f"takes about {seeds} seeds each" if seeds and seeds <= 1000 else "takes more than 1000 seeds each"
-    sentences.append(
-        f"The closest neighbours, members {one} and {two}, differ by {100 * gaps[least]:.2f} points; to tell such a "
-        f"difference from noise {needs} (5 % level, 80 % power)."
-    )
-    return sentences
+    closest = f"The closest neighbours, members {one} and {two}, differ by {100 * gaps[least]:.2f} points"
+    try:
+        seeds = needed_seeds(gaps[least], independent_sd(sd), len(pairs))
+    except SpecError:  # scipy, which the number takes, is no dependency of a report
+        return [*sentences, f"{closest}."]
+    if not seeds or seeds > MOST_SEEDS:
+        return [*sentences, f"{closest}; to tell such a difference from noise takes more than {MOST_SEEDS} seeds each."]
+    asked = f"--sd {independent_sd(100 * sd):.6g} --effect {100 * gaps[least]:.6g} --rows {len(pairs) + 1}"
+    return [
+        *sentences,
+        f"{closest}; to tell such a difference from noise takes {seeds} seeds each (paired t test, two-sided, at the "
+        f"strictest level of Holm's correction over {plural(len(pairs), 'comparison')}, 80 % power, standard deviation "
+        f"of differences √2 times seed noise: archspec power {asked}).",
+    ]
 
 
 def _surrogate(record: Record) -> list[str]:

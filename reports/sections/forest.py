@@ -16,7 +16,20 @@ from matplotlib.lines import Line2D
 from archspec.documents.safe_text import printable
 from reports.ablation_page.results import ResultRow, ResultView, ViewResults
 from reports.ablation_page.text import reference
-from reports.drawing.canvas import BLACK, BLUE, COLUMN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, save, sheet, write_csv
+from reports.drawing.canvas import (
+    BLACK,
+    BLUE,
+    COLUMN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    VERMILLION,
+    folded,
+    save,
+    sheet,
+    write_csv,
+)
 from reports.section import FIGURES, Section, SectionContent, picture
 
 _COLORS = {"better": BLUE, "worse": VERMILLION}
@@ -86,7 +99,7 @@ def draw(info: Forest, *, column: bool = False) -> Figure:
         _costs(axes[1], height, bar)
     _words(axes[0], info)
     _label(axes, info, width=18 if column else 40)
-    handles = _legend()
+    handles = _legend(info)
     figure.legend(
         handles=handles,
         loc="outside lower center",
@@ -170,7 +183,7 @@ def _label(axes: Sequence[Axes], info: Forest, width: int) -> None:
     axes[0].tick_params(axis="y", labelcolor=BLACK, labelsize=6.5)
     for text, bar in zip(axes[0].get_yticklabels(), info.bars, strict=True):
         text.set_fontweight("bold" if bar.decided else "normal")
-    axes[0].set_xlabel(f"{info.score} against\n{info.reference} (points)")
+    axes[0].set_xlabel(folded(f"{info.score} against", 50) + f"\n{info.reference} (points)")
     axes[1].set_xlabel("change of\ncost (%)")
     for place, letter in zip(axes, "ab", strict=True):
         place.set_title(f"({letter})", loc="left", fontweight="bold")
@@ -183,13 +196,28 @@ def _wrapped(label: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def _legend() -> list[Line2D]:
-    return [
-        Line2D([], [], color=BLUE, marker="o", markersize=4.5, linewidth=1.9, label="better, 95 % interval"),
-        Line2D([], [], color=VERMILLION, marker="o", markersize=4.5, linewidth=1.9, label="worse"),
-        Line2D([], [], color=GREY, marker="o", markerfacecolor="white", markersize=4.5, label="not decided"),
-        Line2D([], [], color=PURPLE, linewidth=4, label="parameters"),
-        Line2D([], [], color=ORANGE, linewidth=4, label="multiply-adds"),
+def _legend(info: Forest) -> list[Line2D]:
+    """What is drawn; the first kind of row says what the lines are."""
+    shown = [bar for bar in info.bars if math.isfinite(bar.difference)]
+    marks = [(BLUE, BLUE, 1.9, "better"), (VERMILLION, VERMILLION, 1.9, "worse"), (GREY, "white", 1.0, "not decided")]
+    kinds = [("better", "worse").index(bar.mark) if bar.decided else 2 for bar in shown]
+    handles: list[Line2D] = []
+    for kind in sorted(set(kinds)):
+        color, fill, width, label = marks[kind]
+        lines = any(math.isfinite(bar.low) for bar, its in zip(shown, kinds, strict=True) if its == kind)
+        named = (
+            f"{label}, 95 % interval" if lines and not any("interval" in str(h.get_label()) for h in handles) else label
+        )
+        style = "-" if lines else "none"
+        handles.append(
+            Line2D([], [], color=color, marker="o", markerfacecolor=fill, markersize=4.5, linewidth=width,
+                   linestyle=style, label=named)
+        )  # fmt: skip
+    costs = (("parameters", PURPLE, "params"), ("multiply-adds", ORANGE, "macs"))
+    return handles + [
+        Line2D([], [], color=color, linewidth=4, label=label)
+        for label, color, name in costs
+        if any(math.isfinite(value) and value for value in (getattr(bar, name) for bar in info.bars))
     ]
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
-from reports.drawing.canvas import BLUE, COLUMN, VERMILLION, save, sheet, write_csv
+from reports.drawing.canvas import BLUE, COLUMN, VERMILLION, keep_within, save, sheet, write_csv
 from reports.drawing.units import title, unit
 from reports.records.metrics import QUALITY
 from reports.records.search import Record, finished
@@ -184,10 +184,13 @@ def draw(info: Progress) -> Figure:
         "random baseline": {"color": VERMILLION, "linestyle": (0, (4, 1.5)), "linewidth": 1.3},
     }
     for arm in info.arms:
-        axes.step(arm.trials, arm.values, where="post", label=arm.name, **looks[arm.name])
-        axes.plot(arm.trials[-1], arm.values[-1], marker="o", markersize=3.5, color=looks[arm.name]["color"])
+        # One layout is a point: a line to it would be in the legend alone.
+        look = looks[arm.name] if len(arm.trials) > 1 else looks[arm.name] | {"linestyle": "none"}
+        marks: dict[str, Any] = {"marker": "o", "markersize": 3.5, "markevery": [-1]}
+        axes.step(arm.trials, arm.values, where="post", label=arm.name, **look, **marks)
     axes.set_xlim(0.5, max(len(arm.trials) for arm in info.arms) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    keep_within(axes, 0, 1, least=0.01)
     axes.set_xlabel("trained layouts")
     axes.set_ylabel("hypervolume (share of the box)")
     axes.legend(loc="lower right")

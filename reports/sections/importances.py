@@ -22,7 +22,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from archspec.cost.metrics import Metric
 from archspec.documents.safe_text import printable
-from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, save, sheet, write_csv
+from reports.drawing.canvas import BLUE, COLUMN, PAGE, PALE, VERMILLION, folded, keep_within, save, sheet, write_csv
 from reports.drawing.units import in_text, title
 from reports.records.metrics import QUALITY
 from reports.records.search import Record, finished
@@ -134,10 +134,11 @@ def draw(info: tuple[Importance, ...]) -> Figure | None:
     axes: list[Axes] = list(figure.subplots(1, len(known), squeeze=False, sharey=True).flat)
     for one, place in zip(known, axes, strict=True):
         _draw_bars(place, one, rows)
-    handles: list[Artist] = [Patch(color=BLUE, label="above chance")]
+    above = {one.shares.get(name, 0.0) > one.chance.get(name, 0.0) for one in known for name in rows}
+    handles: list[Artist] = [Patch(color=BLUE, label="above chance")] if True in above else []
     if any(one.chance for one in known):
         tick: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 6.5, "markeredgewidth": 1.1}
-        handles.append(Patch(color=PALE, label="within chance"))
+        handles += [Patch(color=PALE, label="within chance")] if False in above else []
         handles.append(Line2D([], [], color=VERMILLION, label=f"largest of {SHUFFLES} shuffles", **tick))
         figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2, handlelength=1.0)
     return figure
@@ -153,9 +154,10 @@ def _draw_bars(axes: Axes, one: Importance, rows: list[str]) -> None:
         axes.plot(chance, places, linestyle="none", marker="|", color=VERMILLION, markersize=6.5, markeredgewidth=1.1)
     axes.set_yticks(places, [printable(name) for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_title(one.title)
+    axes.set_title(folded(one.title, 26))
     axes.set_xlabel("share of importance")
     axes.set_xlim(left=0)
+    keep_within(axes, 0, 1, along="x")
     axes.locator_params(axis="x", nbins=4)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)

@@ -57,7 +57,7 @@ class Stage:
         if self.beside:
             return "|".join(f"{len(branch.kinds)}×{branch.width}" for branch in self.branches)
         kinds = "+".join(dict.fromkeys(self.kinds))
-        return f"{kinds} {len(self.kinds)}×{self.width}"
+        return f"{kinds} {len(self.kinds)}×{self.width}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def draw(layouts: Sequence[MemberLayout]) -> Figure:
     columns = max(len(one.stages) for one in shown)
     kinds, wide = _colors(shown), COLUMN if columns <= 5 else min(7.16, 0.7 * columns)
     # In the legend a handle takes about 40 points and a letter 5.
-    entries = max(1, min(5, int(72 * wide / (40 + 5 * max(map(len, kinds)))), len(kinds)))
+    entries = max(1, min(5, int(72 * wide / (40 + 5 * max(map(len, kinds), default=0))), len(kinds)))
     figure = sheet(wide, 0.4 + 0.17 * math.ceil(len(kinds) / entries) + 0.55 * len(shown))
     axes = figure.subplots()
     axes.set_axis_off()
@@ -174,7 +174,7 @@ def _draw_branch(
     axes: Axes, stage: Stage, foot: tuple[float, float], size: tuple[float, float], kinds: dict[str, str]
 ) -> None:
     (breadth, height), low = size, foot[1]
-    left, slab = foot[0] - breadth / 2, breadth / len(stage.kinds)
+    left, slab = foot[0] - breadth / 2, breadth / max(1, len(stage.kinds))
     for index, kind in enumerate(stage.kinds):
         place = (left + index * slab, low - height)
         axes.add_patch(
@@ -184,8 +184,8 @@ def _draw_branch(
 
 
 def _breadth(stage: Stage) -> float:
-    # The power keeps one block of 16 channels visible beside 25 blocks of 448.
-    return (len(stage.kinds) * math.sqrt(stage.width)) ** 0.6
+    # The power keeps one block of 16 channels visible beside 25 blocks of 448. A lone transition is an empty frame.
+    return (max(1, len(stage.kinds)) * math.sqrt(stage.width)) ** 0.6
 
 
 def _height(stage: Stage) -> float:

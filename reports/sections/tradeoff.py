@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
@@ -23,21 +22,20 @@ from matplotlib.lines import Line2D
 from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
 from reports.drawing.canvas import (
-    BLUE,
     COLUMN,
-    GREEN,
-    GREY,
     PAGE,
-    PALE,
     PURPLE,
     VERMILLION,
     clean,
+    folded,
+    keep_within,
     log_axis,
     save,
     sheet,
     write_csv,
 )
 from reports.drawing.labels import Label, along, draw_labels
+from reports.drawing.marks import ANCHOR, FRONT, MEMBER, PUBLISHED, RANDOM, SEARCH, show_whole
 from reports.drawing.units import in_text, title, unit
 from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.metrics import QUALITY, USUAL, others, shown, usual_first
@@ -54,31 +52,6 @@ LATENCY = "latency_ms"
 LOG_RATIO = 4.0
 # More ranks than this in one panel would hide what they name.
 MAX_LABELS = 12
-
-_RANDOM: dict[str, Any] = {"marker": "x", "color": PALE, "markersize": 3.2, "markeredgewidth": 0.7}
-_SEARCH: dict[str, Any] = {
-    "marker": "o",
-    "color": GREY,
-    "markersize": 3.4,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.6,
-}
-_FRONT: dict[str, Any] = {
-    "marker": "o",
-    "color": BLUE,
-    "markersize": 3.6,
-    "markerfacecolor": "white",
-    "markeredgewidth": 0.9,
-}
-_MEMBER: dict[str, Any] = {"marker": "s", "color": VERMILLION, "markersize": 4.2}
-_ANCHOR: dict[str, Any] = {"marker": "^", "color": GREEN, "markersize": 5.0}
-_PUBLISHED: dict[str, Any] = {
-    "marker": "D",
-    "color": PURPLE,
-    "markersize": 2.8,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.6,
-}
 
 
 @dataclass(frozen=True)
@@ -176,7 +149,7 @@ def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Pan
     x = tuple(point.costs[name] / scale.divisor for point in known)
     return Panel(
         cost=name,
-        label="\n".join([scale.label, *wrap(latency, 32)]) if name == LATENCY else scale.label,
+        label="\n".join([scale.label, folded(latency, 32)]) if name == LATENCY else folded(scale.label, 36),
         log=max(x) > LOG_RATIO * min(x) > 0,
         points=known,
         x=x,
@@ -235,7 +208,9 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
         place.set_xlabel(panel.label)
         place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
         if stacked or index == 0:
-            place.set_ylabel(f"{info.metric} (%)")
+            place.set_ylabel(folded(f"{info.metric} (%)", 36))
+    for place in axes:
+        keep_within(place, 0, 100, least=0.5)
     handles = _legend(info)
     figure.legend(
         handles=handles,
@@ -249,6 +224,7 @@ def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, place in zip(info.panels, axes, strict=True):
+        show_whole(place)
         _draw_labels(place, panel)
     return figure
 
@@ -273,14 +249,14 @@ def write(info: Tradeoff, folder: Path) -> None:
 def _draw_points(axes: Axes, panel: Panel) -> None:
     # A search of thousands of trials would make a vector file that no viewer opens.
     rasterized = len(panel.points) > 1500
-    for kind, marker, order in (("published", _PUBLISHED, 2), ("random", _RANDOM, 3), ("search", _SEARCH, 4)):
+    for kind, marker, order in (("published", PUBLISHED, 2), ("random", RANDOM, 3), ("search", SEARCH, 4)):
         x, y = _coordinates(panel, kind)
         axes.plot(x, y, linestyle="none", zorder=order, rasterized=rasterized, **marker)
     axes.plot(*_at(panel, _family(panel)), color=PURPLE, linewidth=1.0, zorder=2)
     line = panel.search_front
-    axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **_FRONT)
+    axes.plot(*_at(panel, line), linestyle=(0, (4, 2)), linewidth=0.9, zorder=5, **FRONT)
     axes.plot(*_at(panel, panel.test_front), color=VERMILLION, linewidth=1.4, zorder=6)
-    for kind, marker in (("anchor", _ANCHOR), ("member", _MEMBER)):
+    for kind, marker in (("anchor", ANCHOR), ("member", MEMBER)):
         chosen = [index for index, point in enumerate(panel.points) if point.kind == kind]
         bars = [panel.points[index].sd for index in chosen]
         axes.errorbar(
@@ -353,25 +329,34 @@ def _at(panel: Panel, chosen: Sequence[int]) -> tuple[list[float], list[float]]:
 
 
 def _legend(info: Tradeoff) -> list[Line2D]:
-    kinds = {point.kind for point in info.points}
+    """What is drawn in any panel; a line only where one is, and marks only where no others cover them all."""
+    drawn = {point.kind for panel in info.panels for point in panel.points}
     several = [point.n for point in info.points if point.kind in ("member", "anchor")]
     spread = f"test, mean ± sd, {_seeds(several)}" if max(several, default=0) > 1 else "test, 1 seed"
     none: dict[str, Any] = {"linestyle": "none"}
+    dashed: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.9}
+    searched = dashed if any(len(panel.search_front) > 1 for panel in info.panels) else none
+    tested: dict[str, Any] = {"linewidth": 1.4} if any(len(panel.test_front) > 1 for panel in info.panels) else none
+    family = "; line: HIRI-ViT at 448" if any(len(_family(panel)) > 1 for panel in info.panels) else ""
     entries: list[tuple[bool, Line2D]] = [
-        (True, Line2D([], [], label="search trial (validation, 1 seed)", **none, **_SEARCH)),
         (
-            True,
-            Line2D([], [], label="front of the search (validation)", linestyle=(0, (4, 2)), linewidth=0.9, **_FRONT),
+            any(not _covered(panel) for panel in info.panels),
+            Line2D([], [], label="search trial (validation, 1 seed)", **none, **SEARCH),
         ),
-        ("random" in kinds, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **_RANDOM)),
-        ("member" in kinds, Line2D([], [], label=f"front re-trained ({spread})", linewidth=1.4, **_MEMBER)),
-        ("anchor" in kinds, Line2D([], [], label=f"preset ({spread})", **none, **_ANCHOR)),
-        (
-            "published" in kinds,
-            Line2D([], [], label="published (Table II; line: HIRI-ViT at 448)", **none, **_PUBLISHED),
-        ),
+        ("search" in drawn, Line2D([], [], label="front of the search (validation)", **searched, **FRONT)),
+        ("random" in drawn, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **RANDOM)),
+        ("member" in drawn, Line2D([], [], label=f"front re-trained ({spread})", **tested, **MEMBER)),
+        ("anchor" in drawn, Line2D([], [], label=f"preset ({spread})", **none, **ANCHOR)),
+        ("published" in drawn, Line2D([], [], label=f"published (Table II{family})", **none, **PUBLISHED)),
     ]
     return [line for shown, line in entries if shown]
+
+
+def _covered(panel: Panel) -> bool:
+    """Whether every trial of the search lies on its front, whose marks are drawn over those of trials."""
+    front = {(panel.x[index], panel.points[index].accuracy) for index in panel.search_front}
+    trials = [index for index, point in enumerate(panel.points) if point.kind == "search"]
+    return all((panel.x[index], panel.points[index].accuracy) in front for index in trials)
 
 
 def _seeds(counts: Sequence[int]) -> str:

@@ -22,6 +22,8 @@ from reports.drawing.canvas import (
     PURPLE,
     SKY,
     VERMILLION,
+    folded,
+    keep_within,
     save,
     sheet,
     write_csv,
@@ -74,7 +76,7 @@ def _draw_curves(axes: Axes, info: Edf) -> None:
     low = min(float(curve.x[0]) for curve in info.curves)
     high = max(float(curve.x[-1]) for curve in info.curves)
     pad = 0.05 * (high - low) or 1.0
-    ends = (low - pad, high + pad)
+    ends = (max(0.0, low - pad), min(100.0, high + pad))
     for curve, color, line in zip(info.curves, COLORS, LINES, strict=False):
         x, y, under, over = _steps(curve, ends)
         axes.fill_between(x, under, over, step="post", color=color, alpha=0.13, linewidth=0)
@@ -88,7 +90,7 @@ def _draw_curves(axes: Axes, info: Edf) -> None:
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axes.set_ylabel("Cumulative share (%)")
-    axes.set_xlabel(f"{_capital(info)} (%)")
+    axes.set_xlabel(folded(f"{_capital(info)} (%)", 44))
 
 
 def _draw_layouts(axes: Axes, info: Edf) -> None:
@@ -107,8 +109,9 @@ def _draw_layouts(axes: Axes, info: Edf) -> None:
             rasterized=one.n > 1500,
         )
     axes.set_xlabel(scale.label)
-    axes.set_ylabel(f"{title('accuracy', info.word)} (%)")
+    axes.set_ylabel(folded(f"{title('accuracy', info.word)} (%)", 36))
     axes.margins(0.06)
+    keep_within(axes, 0, 100, least=0.5)
 
 
 def _legend(info: Edf, *, points: bool) -> list[Line2D]:

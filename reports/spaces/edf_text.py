@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText
 from reports.drawing.units import unit
 from reports.spaces.edf import COSTS, LEVEL, DrawnPopulation, Edf
 

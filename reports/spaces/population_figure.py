@@ -87,7 +87,8 @@ class Cloud:
         layouts: how many it has.
         share: inside the budget; None without one.
         x, y: the two costs.
-        sample: [drawn, 2], both costs of layouts drawn uniformly from the whole space.
+        sample: [drawn, 2], both costs of layouts drawn uniformly from the whole space, with replacement, or of all
+            its layouts where `whole`.
         inside: [drawn], which of them meet every limit of the budget, also those on other costs.
         frontiers: exact edges.
     """
@@ -100,6 +101,7 @@ class Cloud:
     sample: Ints
     inside: NDArray[np.bool_]
     frontiers: tuple[Frontier, ...]
+    whole: bool = False
 
     @property
     def marked(self) -> bool:
@@ -223,13 +225,14 @@ def _sides(histogram: Histogram, scale: Unit) -> tuple[float, float]:
 
 def _legend(info: Cloud) -> list[Line2D | Patch]:
     whole = f"{info.layouts:,}" if info.layouts < 10**6 else re.sub(r"e\+0*", "e", f"{info.layouts:.2e}")
-    count = f"{len(info.sample):,} layouts drawn uniformly of {whole}"
+    drawn = f"{len(info.sample):,} layouts drawn uniformly, with replacement, of {whole}"
+    count = f"all {whole} layouts" if info.whole else drawn
     handles: list[Line2D | Patch] = [Patch(color="#7FB2D3", label=f"{count} (darker: more)")]
     for frontier, color in zip(info.frontiers, (GREEN, ORANGE), strict=False):
         handles.append(Line2D([], [], color=color, linewidth=1.2, label=frontier.label))
     if info.share is not None:
         label = f"inside the budget ({_percent(info.share)} of all layouts)"
-        if info.marked:
+        if info.marked and info.inside.any():
             handles.append(Line2D([], [], color=INSIDE, linestyle="none", marker=".", markersize=3, label=label))
         else:
             handles.append(Patch(facecolor=SHADE, edgecolor=INSIDE, linewidth=0.7, linestyle=(0, (4, 2)), label=label))

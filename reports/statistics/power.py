@@ -1,7 +1,9 @@
-"""Statistical power: the seeds that an ablation needs, and the effect that a given number of seeds can show.
+"""Statistical power: the seeds that a difference needs, and the effect that a given number of seeds can show.
 
-All of it is for the paired t test at Holm's strictest level, `level / comparisons`. Holm marks a row at least as often
-as a test at that level does, so the promise holds whether the other rows differ or not.
+One convention everywhere (pages, `archspec power`, `archspec review`): the paired t test, two-sided, at Holm's
+strictest level, `level / comparisons`, with the standard deviation of paired differences pooled over what is compared,
+and a chance of 80 %. Holm marks a row at least as often as a test at that level does, so the promise holds whether the
+other rows differ or not. What is rounded or left unsaid is decided by `needed_seeds` and `visible_effect` alone.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from archspec.errors import FieldError
 from reports.statistics.summary import LEVEL, scipy_stats
 
 POWER = 0.8
+POINTS = 100.0
+"""The largest difference that two scores in percent can have."""
 # More seeds per row than anyone trains; the search for a number of seeds ends here.
 MAX_SEEDS = 100_000
 LEAST_LEVEL = 1e-12
@@ -88,6 +92,49 @@ def seeds_for(effect: float, sd: float, comparisons: int = 1, *, level: float = 
         enough = power(middle, effect, sd, comparisons, level=level) >= wanted
         low, high = (low, middle) if enough else (middle, high)
     return high
+
+
+def needed_seeds(
+    difference: float, sd: float, comparisons: int = 1, *, level: float = LEVEL, wanted: float = POWER
+) -> int | None:
+    """As `seeds_for`; None where no number is known (no noise, no difference) or it is more than anyone trains.
+
+    Raises:
+        FieldError: no comparison, or a level or power out of range.
+        SpecError: scipy is not installed.
+    """
+    if not (0 < sd < math.inf and math.isfinite(difference) and difference):
+        return None
+    _check(sd, comparisons, level)
+    _check_wanted(wanted)
+    try:
+        return seeds_for(difference, sd, comparisons, level=level, wanted=wanted)
+    except FieldError:
+        return None
+
+
+def visible_effect(
+    seeds: int,
+    sd: float,
+    comparisons: int = 1,
+    *,
+    most: float = math.inf,
+    level: float = LEVEL,
+    wanted: float = POWER,
+) -> float | None:
+    """As `smallest_effect`; None where it is not below `most`, which no true difference exceeds.
+
+    Raises:
+        FieldError: a number out of range.
+        SpecError: scipy is not installed.
+    """
+    effect = smallest_effect(seeds, sd, comparisons, level=level, wanted=wanted)
+    return effect if effect < most else None
+
+
+def independent_sd(sd: float) -> float:
+    """Standard deviation of the difference of two trainings that share no noise, each of which has `sd`."""
+    return math.sqrt(2) * sd
 
 
 def upper_sd(sd: float, freedom: int, confidence: float = 0.8) -> float:

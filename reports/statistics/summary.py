@@ -1,4 +1,4 @@
-"""Summaries of repeated seeds: mean, sample standard deviation, seed noise, seeds needed."""
+"""Summaries of repeated seeds: mean, sample standard deviation, seed noise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 from typing import Any
 
 from archspec.errors import SpecError
@@ -57,18 +57,6 @@ def pooled_sd(groups: Sequence[Summary]) -> float:
 def pooled_freedom(groups: Sequence[Summary]) -> int:
     """Degrees of freedom of `pooled_sd`."""
     return sum(group.n - 1 for group in groups if group.n > 1)
-
-
-def seeds_needed(sd: float, difference: float, *, level: float = LEVEL, power: float = 0.8) -> int | None:
-    """Seeds per layout to tell two layouts apart whose true means lie `difference` apart (two-sided z test).
-
-    Source: the normal approximation n = 2 ((z(1 - level/2) + z(power)) sd / difference)^2, at least 2, because one
-    seed shows no noise. None where it is not defined (no known noise, or no difference).
-    """
-    if not math.isfinite(sd) or not math.isfinite(difference) or difference == 0:
-        return None
-    quantiles = NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)
-    return max(2, math.ceil(2 * (quantiles * sd / difference) ** 2))
 
 
 def student_p(t: float, freedom: float, purpose: str) -> float:

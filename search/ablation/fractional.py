@@ -191,7 +191,7 @@ def _checked(factors: Sequence[str], fraction: int) -> tuple[str, ...]:
         raise FieldError("factors", f"a factorial design takes 1 to {MOST_FACTORS} factors, not {k}")
     repeated = [name for index, name in enumerate(names) if not name or name in names[:index]]
     if repeated:
-        raise FieldError("factors", f"names must differ and not be empty; {repeated[0]!r} is one too many")
+        raise FieldError("factors", f"names must differ and not be empty; {repeated[0]!r:.60} is one too many")
     if fraction < 0:
         raise FieldError("fraction", f"must not be negative, not {fraction}")
     # Every factor needs a column of its own: in r runs there are r - 1 besides the mean's.

@@ -187,13 +187,14 @@ def parse_plan(document: Document, *, recorded: bool = False) -> Plan:
     opened = _open_base(config.base, document)
     base = parse(opened)
     notes: tuple[str, ...] = ()
-    if config.evaluator is not None and not recorded:
+    evaluator = config.evaluator
+    if evaluator is not None and not recorded:
         check_resolution(document, opened, "base", presets())
         if not any(path.split(".")[0] in FIELDS for path in _edited(config)):
-            evaluator = spell_out(config.evaluator, opened.data, base)
+            evaluator = spell_out(evaluator, opened.data, base)
             config = config.model_copy(update={"evaluator": evaluator})
         with suppress(FieldError):  # edits may make it fit
-            notes = tell_resolution(opened.data, base, config.evaluator, "base")
+            notes = tell_resolution(opened.data, base, evaluator, "base")
     return Plan(config.model_copy(update={"base": written(base)}), base, document, notes)
 
 
@@ -212,9 +213,7 @@ def _open_base(raw: Any, document: Document) -> Document:
     try:
         return find_document(document.beside(raw))
     except SpecError as error:
-        if error.source:
-            raise
-        raise document.refuse(("base",), error.rule) from None
+        raise error if error.line else document.refuse(("base",), str(error)) from None
 
 
 def _explain(error: ValidationError, document: Document) -> SpecError:

@@ -152,7 +152,7 @@ class Ablation:
     def _table(self, index: int, view: View) -> PlanTable:
         names = [one.name or one.type for one in self.plan.config.views]
         if names[index] in names[:index]:
-            rule = f"{names[index]!r} is taken: two views need different names"
+            rule = f"{names[index]!r:.60} is taken: two views need different names"
             raise self.plan.error(FieldError("name", rule), "views", index)
         for name, changes in view.own_edits().items():
             self.edits.setdefault(name, EditSpec.model_validate({"set": changes}))
@@ -291,7 +291,7 @@ class Ablation:
             for row in table.rows:
                 still = [name for name, moves in self._moves(row) if not moves]
                 if still:
-                    yield f"{table.name}: in row {row.label!r} {', '.join(still)} changes nothing"
+                    yield f"{table.name}: in row {row.label!r:.60} {', '.join(still)} changes nothing"
         if len(self.runs) < self.size:
             yield f"{plural(self.size, 'row')} share {plural(len(self.runs), 'training')} per seed"
 

@@ -13,9 +13,9 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from archspec import __version__
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.output import clear_partial
 from archspec.documents.wording import plural
+from archspec.files.output import clear_partial
+from archspec.printing.fitted_table import Column, FittedTable
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
 from search.ablation.rows import Ablation

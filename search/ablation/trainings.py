@@ -130,7 +130,7 @@ class AblationPhase(Phase):
         if report.kind == "interrupted":
             again = self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
-            return f"{text}, interrupted: {report.text}; {fate}"
+            return f"{text}, interrupted: {report.text.removeprefix('interrupted ')}; {fate}"
         note(trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
         self.study.tell(trial, state=TrialState.FAIL)
         self._remember(find_trial(self.study, trial.number))

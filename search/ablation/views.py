@@ -206,7 +206,7 @@ class Enumerate(View):
             return next((index for index, names in enumerate(edits) if not names), 0)
         if self.against not in texts:
             hint = suggest(self.against, texts) or f"; there are {', '.join(texts[:8])}"
-            raise FieldError("against", f"no row is called {self.against!r}{hint}")
+            raise FieldError("against", f"no row is called {self.against!r:.60}{hint}")
         return texts.index(self.against)
 
 

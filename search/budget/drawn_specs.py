@@ -12,10 +12,10 @@ from typing import final
 import numpy as np
 
 from archspec.cost.tables import Chain, MetricAt
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output_folder import foreign_files, fresh_folder
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output_folder import fresh_folder, is_leftover
+from archspec.files.ownership import OutputCommand
 from archspec.loader import dump
 from archspec.progress import doing
 from archspec.spec.schema import ArchSpec
@@ -89,16 +89,16 @@ def _draws(
 
 
 def check_folder(folder: Path, command: OutputCommand, *, alone: bool) -> None:
-    """Make sure, before any work, that files can be written to a folder; if `alone`, that nobody else's are there.
+    """Make sure, before any work, that files can be written to a folder; if `alone`, that it holds none.
 
     Raises:
-        SpecError: it holds files that `command` did not write, or cannot be written.
+        SpecError: it holds files, or cannot be written.
         RunError: the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if alone and not command.force and (other := next(foreign_files(folder, command), None)):
-            rule = f"holds files already, which are kept ({other}): name a new or an empty folder, or --force"
+        if alone and not command.force and not all(is_leftover(path.name) for path in folder.iterdir()):
+            rule = "holds files already, which are kept: name a new or an empty folder, or --force replaces a draw"
             raise SpecError(rule, source=str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SpecError("cannot be written: Permission denied", source=str(folder))
@@ -109,7 +109,7 @@ def check_folder(folder: Path, command: OutputCommand, *, alone: bool) -> None:
 def write(specimens: Iterator[Specimen], metrics: Sequence[MetricAt], folder: Path, command: OutputCommand) -> int:
     """Write each spec as DIGEST.yaml, and index.csv with digest, code and costs; returns how many.
 
-    What an earlier draw of the same command left there is removed.
+    What an earlier draw left there, unchanged, is removed: a population is not mixed with another one.
 
     Raises:
         SpecError: the folder cannot be written, or a file in it would be lost.

@@ -342,7 +342,7 @@ def _relative(hole: Hole, present: Scalar) -> NDArray[np.int64]:
 
 
 def named(fixed: ArchSpec, spec: ArchSpec) -> ArchSpec:
-    """What was said about the spec, and how it is documented, no longer holds."""
+    """A spec under a name of its own: what was said of the one before, and how it is documented, no longer holds."""
     return fixed.model_copy(update={"name": f"{spec.name[:190]}-fixed", "description": "", "status": "own"})
 
 

@@ -52,7 +52,7 @@ def near_miss(chain: Chain, box: Box, row: Ints, effort: Effort) -> Ints:
 
 
 def broken(chain: Chain, box: Box, rows: Ints) -> NDArray[np.float64]:
-    """How far layouts [layouts, components] are outside, relative to the limits; infinite where impossible."""
+    """The distance of layouts [layouts, components] from a box, relative to its limits; infinite where impossible."""
     costs = chain.price(rows)
     away = np.where(costs[:, 0] < 0, np.inf, 0.0)
     for limit, cost in zip(box, costs.T, strict=True):

@@ -62,8 +62,8 @@ def find_folders(root: Path) -> Folders:
         SpecError: no folder, one that cannot be read, fewer than two classes, a class without images, or splits with
             different classes.
     """
-    if not root.is_dir():
-        shown, state = printable(str(root)), "not one" if root.exists() else "not there"
+    if not os.path.isdir(root):
+        shown, state = printable(str(root)), "not one" if os.path.exists(root) else "not there"
         raise SpecError(f"must be a folder of images, {shown} is {state}", field="path")
     inside = subfolders(root)
     if "train" not in inside or not subfolders(root / "train"):

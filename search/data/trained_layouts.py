@@ -7,6 +7,7 @@ A table is a CSV file as `benchmarks/train_grid.py` writes it: a row per layout 
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ def load_table(source: str) -> TrainedLayouts:
         SpecError: a row breaks a rule, with its line.
     """
     shipped = source in tables()
-    path = TABLES.file(source) if shipped else Path(source).expanduser()
-    if not path.is_file():
+    path = TABLES.file(source) if shipped else Path(os.path.expanduser(source))
+    if not shipped and not os.path.isfile(str(path)):
         hint = suggest(source, tables()) or f" (known: {', '.join(tables())})"
         raise FieldError("table", f"{source!r:.80} is no file and no shipped table{hint}")
     try:

@@ -115,9 +115,11 @@ class CommandSession(Session):
             file.truncate(0)
             try:
                 command = SupervisedCommand(self._arguments(task), file)
+                code = self._wait(command, stop, start + self.config.timeout)
+            except ChildProcessError as error:  # the layout is not to blame
+                raise Interrupted(str(error)) from None
             except OSError as error:
                 raise RunError(f"command cannot be run: {error}") from None
-            code = self._wait(command, stop, start + self.config.timeout)
         if code:
             raise RunError(f"command ended with exit code {code} (see {output})")
         record = _last_line(output.read_text(encoding="utf-8", errors="replace"), f"{output}")
@@ -134,8 +136,6 @@ class CommandSession(Session):
                     raise Interrupted("interrupted while the command ran")
                 if time.monotonic() > deadline:
                     raise RunError(f"command took longer than {self.config.timeout:g} s")
-        except ChildProcessError as error:
-            raise Interrupted(str(error)) from None
         except BaseException:
             command.end()
             raise

@@ -242,7 +242,10 @@ class _Reader:
 
     def _spec(self, name: str, entry: _SpecFile) -> dict[str, Any]:
         base = entry.base
-        spec = load(self.document.beside(base) if is_file_name(base) else base)
+        try:
+            spec = load(self.document.beside(base) if is_file_name(base) else base)
+        except SpecError as error:
+            raise error if error.line else self._error(("specs", name, "base"), str(error)) from None
         try:
             return canonical(edit(spec, entry.edits) if entry.edits else spec)
         except SpecError as error:

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, final
 
-from filelock import FileLock, Timeout
-
 from archspec.errors import Interrupted, RunError
 
 WAIT_SECONDS = 15.0
@@ -36,20 +34,12 @@ def lock_folder(folder: Path, stop: Callable[[], bool]) -> Generator[None]:
         Interrupted: `stop` said so.
     """
     path = folder / "lock"
-    lock = FileLock(path)
-
-    def acquire() -> bool:
+    with path.open("ab") as file:
+        lock_output(file, path, stop)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        return True
-
-    _await(acquire, path, stop)
-    try:
-        yield
-    finally:
-        lock.release()
+            yield
+        finally:
+            _unlock(file)
 
 
 def lock_output(file: IO[bytes], path: Path, stop: Callable[[], bool]) -> None:
@@ -60,27 +50,34 @@ def lock_output(file: IO[bytes], path: Path, stop: Callable[[], bool]) -> None:
         path: where it is.
         stop: asked while another process holds the lock.
     """
-    import fcntl
-
-    def acquire() -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    _await(acquire, path, stop)
-
-
-def _await(acquire: Callable[[], bool], path: Path, stop: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while not acquire():
+    while not _lock(file):
         if stop():
             raise Interrupted("interrupted while another process worked in its folder")
         if time.monotonic() > deadline:
             names = ", ".join(_users(path)) or "another process"
             raise BusyFolderError(f"{path.parent}: {names} is at work in this folder; end it, and continue")
         time.sleep(POLL_SECONDS)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file for all processes that inherit it; whether no other one has it."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlock(file: IO[bytes]) -> None:
+    with suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_UN)  # closing would leave it to forked processes that are about to end
 
 
 def _users(path: Path) -> list[str]:

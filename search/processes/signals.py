@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ENDING = tuple(
     number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
@@ -35,9 +36,11 @@ def hold_signals() -> Generator[None]:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(how, ENDING)
 
-    block(signal.SIG_BLOCK)
-    previous = {number: signal.signal(number, remember) for number in heard_signals()}
+    previous: dict[int, Any] = {}
     try:
+        block(signal.SIG_BLOCK)
+        for number in heard_signals():
+            previous[number] = signal.signal(number, remember)
         yield
     finally:
         for number, handler in previous.items():

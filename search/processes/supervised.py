@@ -36,6 +36,7 @@ class SupervisedCommand:
         output: file for what it prints, standard error too.
 
     Raises:
+        ChildProcessError: somebody ended its supervisor; nothing of the command is alive.
         OSError: it cannot be started.
     """
 
@@ -47,27 +48,28 @@ class SupervisedCommand:
         with theirs:
             self._process = subprocess.Popen(
                 program("supervisor", *arguments),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, name: value},
                 start_new_session=True,
             )
         self._roots = {self._process.pid}
-        words = self._next_line(None)
+        words = self._next_line(None) or []
         if words[:1] == ["pid"]:
             self._roots.add(int(words[1]))
             return
         self._close()
         if words[:1] == ["error"]:
             raise OSError(int(words[1]), os.strerror(int(words[1])), arguments[0])
-        raise OSError(0, "its supervisor was killed", arguments[0])
+        raise self._ended(words)
 
     def wait(self, seconds: float) -> int | None:
         """The exit code, negative for a signal; None where the command is still at work after `seconds`.
 
         Raises:
-            ChildProcessError: somebody ended its supervisor; nothing of the command is alive.
+            ChildProcessError: as above.
+            OSError: its supervisor failed.
         """
         words = self._next_line(seconds)
         if words is None:
@@ -75,11 +77,13 @@ class SupervisedCommand:
         self._close()
         if words[:1] == ["exit"]:
             return int(words[1])
-        raise ChildProcessError("the command was ended from outside")
+        raise self._ended(words)
 
     def end(self) -> None:
         """End the command and all that it started: SIGTERM, and SIGKILL after `STOP_SECONDS`."""
-        with suppress(OSError):  # it has ended meanwhile
+        if self._channel.fileno() < 0:  # it has ended already
+            return
+        with suppress(OSError):  # it ends just now
             self._channel.send(b"stop")
         self._next_line(STOP_SECONDS + KILL_SECONDS)
         self._close()
@@ -93,6 +97,13 @@ class SupervisedCommand:
             self._process.kill()
             end_processes(lambda: find_tree(self._roots, [self._marker]), 0)
             self._process.wait()
+
+    def _ended(self, words: list[str] | None) -> OSError:
+        """The reason for which there is no exit code: a signal to the supervisor, or a fault of its own."""
+        code = self._process.returncode
+        if words or code is None or code < 0:
+            return ChildProcessError("the command was ended from outside")
+        return OSError(f"its supervisor failed with exit code {code}")
 
     def _next_line(self, seconds: float | None) -> list[str] | None:
         """The words of the supervisor's next line, none where it is gone; None where it is silent for `seconds`."""

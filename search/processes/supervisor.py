@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+from types import FrameType
 
 from search.processes.tree import TERM_SECONDS, adopt_orphans, end_processes, find_tree
 
@@ -70,9 +71,13 @@ def _watch_signals() -> int:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _note)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     return reading
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    del number, frame  # the pipe has it
 
 
 def _hear() -> bytes:

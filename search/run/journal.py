@@ -14,10 +14,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from archspec.cost.metrics import Direction, Metric, find_metric
-from archspec.documents.journal import open_journal
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output import append_bytes
 from archspec.errors import RunError, SpecError
+from archspec.files.journal import open_journal
+from archspec.files.os_errors import unwritable
+from archspec.files.output import append_bytes
 
 MAX_ATTEMPTS = 3
 """Workers that one layout may kill."""

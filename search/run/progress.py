@@ -17,9 +17,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText
 from archspec.documents.safe_text import printable
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText
 from search.run.worker import Order
 
 MAX_ROWS = 20
@@ -41,7 +41,7 @@ class ProgressDisplay:
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.running: dict[tuple[str, str], str] = {}
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not quiet
         self._title = title

@@ -16,9 +16,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.cost.metrics import find_metric
-from archspec.documents.output import write_text
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
+from archspec.files.output import write_text
 from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
@@ -226,7 +226,7 @@ class SearchPhase(Phase):
         if interrupted:
             again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
-            return f"{self._name(flight.trial)} interrupted: {report.text}; {fate}"
+            return f"{self._name(flight.trial)} interrupted: {report.text.removeprefix('interrupted ')}; {fate}"
         note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
         self.study.tell(flight.trial, state=TrialState.FAIL)
         self._remember(find_trial(self.study, number))

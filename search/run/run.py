@@ -16,9 +16,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from archspec import __version__
-from archspec.documents.output import clear_partial
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
+from archspec.files.output import clear_partial
 from archspec.loader import load
 from search.evaluator import Evaluator
 from search.processes.signals import heard_signals
@@ -155,7 +155,13 @@ class _Run:
             return True
         if config.baseline:
             baseline = _study(self.storage, "baseline", config)
+            before = len(_evaluated(baseline))
             copy_start_up(self.search, baseline, config.baseline)
+            if copied := len(_evaluated(baseline)) - before:
+                shared = (
+                    f"{copied} of {plural(config.baseline, 'trial')} shared with the search, which drew them at random"
+                )
+                conductor.screen.say(f"random baseline: {shared}")
             if not conductor.run(self._phase(baseline, config.baseline, conductor, random=True)):
                 return False
         if not (config.final.seeds and self.search.best_trials):
@@ -181,7 +187,8 @@ class _Run:
             screen.show_table(front_table(self.search, self.config.titles))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
-        counts = [f"{plural(len(known), 'layout')} evaluated", f"{failed} failed" if failed else ""]
+        done = plural(len(known), "layout") if finished else f"{len(known):,} of {plural(self.config.trials, 'layout')}"
+        counts = [f"{done} evaluated", f"{failed} failed" if failed else ""]
         counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
         state = "interrupted" if not finished else "not finished" if self.missing else "finished"
         screen.say(f"{state} after {screen.elapsed}: {', '.join(filter(None, counts))}")

@@ -21,9 +21,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, final
 
-from archspec.documents.os_errors import check_space, explain, is_of_disk
-from archspec.documents.output import append_bytes, write_text
 from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.files.os_errors import check_space, explain, is_of_disk
+from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
 from search.processes.folder_lock import BusyFolderError, lock_folder
@@ -93,12 +93,12 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marker
     name, _, value = marker.partition("=")
     os.environ[name] = value
     die_with_parent()
-    inbox = _Inbox(pipe)
+    sessions: dict[str, Session] = {}
+    inbox = _Inbox(pipe, sessions)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the conductor tells us to stop
     for number in ENDING[1:]:
         signal.signal(number, inbox.interrupt)
     unblock_signals()
-    sessions: dict[str, Session] = {}
     with suppress(BrokenPipeError, ConnectionResetError):  # the conductor's next run continues from what is on disk
         while (order := inbox.next_order()) is not None:
             inbox.send(answer(order, evaluators, sessions, root, inbox.stopping, inbox.send))
@@ -107,10 +107,15 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marker
 
 @final
 class _Inbox:
-    """The worker's end of the pipe. A thread receives, so that messages are heard during whatever the worker does."""
+    """The worker's end of the pipe. A thread receives, so that messages are heard during whatever the worker does.
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    Args:
+        pipe: to the conductor.
+        sessions: those that are open. Before there is one, nothing can be saved: then to stop is to end.
+    """
+
+    def __init__(self, pipe: Connection, sessions: Mapping[str, Session]) -> None:
+        self._pipe, self._sessions = pipe, sessions
         self._sending = threading.Lock()
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._working = self._stop = self._patient = False
@@ -149,6 +154,9 @@ class _Inbox:
                     self._orders.put(message)
                 elif message in (STOP, FINISH):
                     self._stop, self._patient = True, message == FINISH
+                    if self._working and not self._sessions:
+                        self.send(Report("interrupted", "interrupted before it began"))
+                        break
         self._orders.put(None)
         if not self._working:
             time.sleep(LEAVE_SECONDS)
@@ -243,7 +251,7 @@ def _check(metrics: Metrics, evaluator: Evaluator) -> None:
 
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
-    record = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
+    record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
     record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
     record["crc"] = checksum(record)
     write_text(folder / "result.json", json.dumps(record, indent=1))

@@ -10,12 +10,14 @@ level would start itself again in each worker.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -30,7 +32,6 @@ from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
 
 UNGUARDED = 78
 """Exit code of a worker in which the script began to start itself again."""
-
 
 STOP_SECONDS = 30.0
 """Silence after which a worker that was asked to stop is killed: it hangs, or somebody has stopped its process."""
@@ -78,14 +79,11 @@ class ProcessPool(Pool):
         return self
 
     def __exit__(self, *_: object) -> None:
-        with hold_signals():  # it takes seconds at most
-            for worker in self._workers:
-                worker.pipe.close() if worker.order is None else worker.process.kill()
-            for worker in self._workers:
-                worker.process.join(LEAVE_SECONDS + 1)
-            self._bury(self._workers)
-            self._workers = []
-            self._watchdog.close()
+        try:
+            self._close()
+        except BaseException:  # a signal came before signals were held
+            self._close()
+            raise
 
     @property
     def idle(self) -> int:
@@ -125,6 +123,18 @@ class ProcessPool(Pool):
         """Have the next `reports` ask all workers to save and end what they are doing; a handler of signals may."""
         self._stopping = True
 
+    def _close(self) -> None:
+        with hold_signals():  # it takes seconds at most
+            idle = [worker for worker in self._workers if worker.order is None]
+            for worker in idle:
+                worker.pipe.close()
+            self._bury([worker for worker in self._workers if worker.order is not None])
+            for worker in idle:
+                worker.process.join(LEAVE_SECONDS + 1)
+            self._bury(idle)
+            self._workers = []
+            self._watchdog.close()
+
     def _ask_to_stop(self, busy: Iterable[_Worker]) -> None:
         self._asked = True
         evaluators = self._arguments[0]
@@ -162,7 +172,7 @@ class ProcessPool(Pool):
         return _lost(worker.process.exitcode)
 
     def _bury(self, workers: Iterable[_Worker]) -> None:
-        """Kill workers and all that they have started."""
+        """Kill workers and all that they have started, at once: what a dead one has just forked is found no more."""
         roots = {worker.marker: worker.pid for worker in workers}
         if roots:
             end_processes(lambda: find_tree(set(roots.values()), roots), grace=0)
@@ -177,6 +187,7 @@ class ProcessPool(Pool):
         marker = f"{WORKER_VARIABLE}={secrets.token_hex(8)}"
         # Not a daemon: an evaluator may start processes of its own to decode images.
         process = context.Process(target=serve, args=(theirs, *self._arguments, marker), name="archspec-worker")
+        _start_tracker()  # which would let signals through
         with hold_signals():
             process.start()
             theirs.close()
@@ -190,6 +201,20 @@ def end_nested_start() -> None:
     """End this process if it is a worker that imports the script it came from: that script has no `__main__` guard."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(UNGUARDED)
+
+
+def _start_tracker() -> None:
+    """Start the process with which Python frees what killed processes shared, unless there is one: without warnings."""
+    before = os.environ.get("PYTHONWARNINGS")
+    rule = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{before},{rule}" if before else rule
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _lost(code: int | None) -> Report:

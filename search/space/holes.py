@@ -110,7 +110,7 @@ def _choice(value: Any, place: Place, name: Place, document: Document) -> Hole:
         raise document.refuse(place, f"option {raw!r:.60} must be plain text", format_path(name))
     odd = next((label for label, sub in options if name == (FAMILY,) and not isinstance(sub, dict)), None)
     if odd is not None:
-        rule = f"option {odd!r} of the family must be a mapping of fields of the spec"
+        rule = f"option {odd!r:.60} of the family must be a mapping of fields of the spec"
         raise document.refuse(place, rule, f"{FAMILY}.choice")
     nested = {
         label: find_holes(sub, (*place, "choice", str(label)), (*name, str(label)), document) for label, sub in options

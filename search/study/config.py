@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -50,7 +51,10 @@ class FinalSpec(BaseModel):
 
     seeds: int = Field(default=3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
     members: int = Field(
-        default=12, ge=2, le=1000, description="most members; of a longer front, evenly spaced ones with both ends"
+        default=12,
+        ge=2,
+        le=1000,
+        description="most members; of a longer front the best of each objective, then evenly spaced ones",
     )
     anchors: tuple[str, ...] = Field(
         default=(), description="presets trained beside the front, as points of comparison"
@@ -229,7 +233,7 @@ def _is_space(document: Document) -> bool:
 
 def _find_base(name: str) -> Document:
     """The study, or the space, that a file or the name of a shipped one gives."""
-    if name in spaces() and not Path(name).is_file():
+    if name in spaces() and not os.path.isfile(name):
         return find_space_document(name)
     return STUDIES.find(name, f"{name!r:.80} is no file and no shipped study{suggest(name, (*studies(), *spaces()))}")
 

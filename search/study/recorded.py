@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from archspec.documents.output import write_text
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
+from archspec.files.output import write_text
 
 STUDY, PLAN, JOURNAL = "study.yaml", "plan.yaml", "journal.log"
 KINDS = {STUDY: "a search", PLAN: "an ablation"}
@@ -21,7 +23,7 @@ Compared = Iterable[tuple[str, Any, Any]]
 
 def find_asked(name: str, source: str, runs: Path) -> Path | None:
     """The file called `name` of the run that `source` names, by its folder or by its name; None where there is none."""
-    return next((file for file in (Path(source) / name, runs / source / name) if file.is_file()), None)
+    return next((file for file in (Path(source) / name, runs / source / name) if os.path.isfile(file)), None)
 
 
 def refuse_other_kind(name: str, source: str, runs: Path) -> None:
@@ -32,7 +34,7 @@ def refuse_other_kind(name: str, source: str, runs: Path) -> None:
     """
     for other, kind in KINDS.items():
         found = find_asked(other, source, runs)
-        if other != name and found and not Path(source).is_file():
+        if other != name and found and not os.path.isfile(source):
             raise SpecError(
                 f"holds {kind}; `archspec {COMMANDS[other]} {source}` continues it", source=str(found.parent)
             )
@@ -57,19 +59,37 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
         if name != path.name and (path.parent / name).exists():
             raise SpecError(f"holds {kind}; give the {noun} another name", field="name", source=str(path.parent))
     if path.exists():
-        if not (path.parent / JOURNAL).exists() and path.read_bytes() != text.encode("utf-8"):
+        if not (path.parent / JOURNAL).exists() and not _is_dump(path.read_bytes()):
             rule = f"is no run's, whose {JOURNAL} would stand beside it: kept as it is; give the {noun} another --name"
             raise SpecError(rule, source=str(path))
         try:
             found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}; kept as it is") from None
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"{path}{_fault(error)}; kept as it is") from None
         for field, old, new in found:
             if old != new:
                 change = first_difference(old, new, field)
                 rule = f"the {noun} was started with another {change}; continue it with the same, or give this one "
                 raise SpecError(f"{rule}another --name", source=str(path))
     write_text(path, text)
+
+
+def _fault(error: Exception) -> str:
+    """The line and the words of what is wrong with a recorded file."""
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark is not None else ""
+    if isinstance(error, KeyError):
+        return f"{line}: damaged: no field {error}"
+    words = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{line}: damaged: {printable(words[:200]) or type(error).__name__}"
+
+
+def _is_dump(data: bytes) -> bool:
+    """Whether a file is in the form that a run writes, without a comment or line of anybody's own."""
+    try:
+        return yaml.safe_dump(yaml.safe_load(data), sort_keys=False, width=120).encode("utf-8") == data
+    except yaml.YAMLError:
+        return False
 
 
 def first_difference(old: Any, new: Any, path: str) -> str:

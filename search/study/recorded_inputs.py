@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from archspec import __version__
-from archspec.documents.output import write_text
 from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
+from archspec.files.output import write_text
 from search.inputs import Input
 
 INPUTS = "inputs.json"
@@ -72,7 +72,7 @@ def describe_difference(old: Mapping[str, Any], now: Input) -> str:
         before, total = cast("Mapping[str, str]", old["items"]), len(old["items"])
         gone = [name for name in before if name not in now.items]
         new = [name for name in now.items if name not in before]
-        other = [name for name in before if name in now.items and now.items[name] != before[name]]
+        other = [name for name in before if name in now.items and not _agree(now.items[name], before[name])]
         of = f" of {total}" if total > 1 else ""
         for names, of_all, one, many in (
             (gone, of, "is gone", "are gone"),
@@ -90,6 +90,11 @@ def describe_difference(old: Mapping[str, Any], now: Input) -> str:
             found.append(f"{name} has {are:,} images, {was:,} before")
     same = "items" in old and not found
     return "; ".join(found) or ("the same, but divided in another way" if same else "its content is another")
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two contents are the same, as far as both tell: a set that has grown is told apart by sizes alone."""
+    return all(a == b for a, b in zip(one.split(), other.split(), strict=False))
 
 
 def _some(names: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast, final
 
-from archspec.documents.output import write_whole
 from archspec.errors import RunError
+from archspec.files.output import write_whole
 
 VERSION = 1
 

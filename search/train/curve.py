@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import final
 
-from archspec.documents.output import write_text
+from archspec.files.output import write_text
 
 
 @final

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from archspec.documents.output import write_text
+from archspec.files.output import write_text
 from archspec.loader import load
 from archspec.model.build import build
 from archspec.spec.schema import ArchSpec

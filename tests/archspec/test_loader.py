@@ -81,7 +81,10 @@ def test_the_label_of_a_mixed_stage(tmp_path):
         ("XX2x32-HR2x32", "XX2x32-HR2x32: stages[0]: stage 'XX2x32' must read like"),
         ("HR2x32h2", "HR2x32h2: stages[0].heads: HR has no option 'heads'"),
         ("T1x30h7", "T1x30h7: stages[0]: width 30 must be divisible by heads 7"),
-        ("HR0x32", "HR0x32: stages[0].depth: must be a whole number from 1 to 512, not 0"),
+        (
+            "HR0x32",
+            "HR0x32: stages[0].depth: a stage without blocks (depth 0) needs a downsample",
+        ),
         ("-".join(["HR1x8"] * 8), "stages[7].downsample: at resolution 224, layer mix.branch.expand: stride 2 empties"),
         ("CFFN512x2048", "CFFN512x2048: stages[0].width: the model would have 1.7e+10 parameters, more than 1e+09"),
         ("HR2x" + "9" * 5000, "a short code has at most 2,000 characters, not 5,004"),

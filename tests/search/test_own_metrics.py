@@ -57,7 +57,8 @@ def test_metrics_are_objectives_with_title_unit_and_direction():
         (
             "{top5: maximize}",
             "objectives: [top5, latency_ms]\n",
-            "study.yaml:6: objectives[1]: evaluator command does not give latency_ms",
+            "study.yaml:6: objectives[1]: evaluator command does not give latency_ms; if it does, state it under "
+            "evaluator: `metrics: {latency_ms: minimize}`",
         ),
         (
             "{energy_j: minimize}",

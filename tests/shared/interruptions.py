@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "ARCHSPEC_TEST"
@@ -60,16 +61,14 @@ class StartedRun:
         return self.find("spawn_main")
 
     def signal(self, pid: int, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
     def signal_all(self, number: int) -> None:
         for pid in self.alive():
             self.signal(pid, number)
 
-    def wait(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Wait until `condition` holds, or the run has ended."""
         deadline = time.monotonic() + seconds
         while not condition() and self.process.poll() is None:

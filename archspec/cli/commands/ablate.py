@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption
+from archspec.documents.safe_text import printable
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
@@ -59,13 +60,13 @@ def ablate(
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 
-    typer.echo(str(write_ablation(runs / ablation.plan.config.name, None)))
+    typer.echo(printable(str(write_ablation(runs / ablation.plan.config.name, None))))
 
 
 def _print_costs(described: dict[str, Any], ablation: Ablation) -> None:
     from archspec.cli.shared.screen import say, show
-    from archspec.documents.fitted_table import Column, FittedTable
     from archspec.documents.wording import plural
+    from archspec.printing.fitted_table import Column, FittedTable
     from reports.ablation_page.table import cost_table
 
     for view in described["views"]:

@@ -31,8 +31,8 @@ def build(
     from archspec.cli.shared.cost_tables import part_table
     from archspec.cli.shared.screen import show
     from archspec.cost.measure import measure
-    from archspec.documents.ownership import OutputCommand
     from archspec.documents.wording import size
+    from archspec.files.ownership import OutputCommand
     from archspec.loader import load
     from archspec.model.weights import check_pair, pair, write_pair
 

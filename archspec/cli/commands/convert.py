@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import ForceOption
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
 PANEL = "Design"
@@ -36,6 +37,10 @@ def convert(
     from archspec.documents.wording import either
 
     if source not in SOURCES:
-        raise SpecError(f"must be {either(SOURCES)}, not {source!r}", field="--from")
-    written = convert_file(spec, weights, out, family, force=force, tell=typer.echo)
-    typer.echo(f"wrote {written[0]} and {written[1]}")
+        raise SpecError(f"must be {either(SOURCES)}, not {source!r:.60}", field="--from")
+    written = convert_file(spec, weights, out, family, force=force, tell=_tell)
+    _tell(f"wrote {written[0]} and {written[1]}")
+
+
+def _tell(line: str) -> None:
+    typer.echo(printable(line))

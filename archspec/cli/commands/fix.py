@@ -38,8 +38,8 @@ def fix(
     With --scale, a factor on all widths, all depths or the resolution instead.
     """
     from archspec.cli.shared.screen import say, show_yaml
-    from archspec.documents.ownership import OutputCommand, write_marked
     from archspec.documents.safe_text import printable
+    from archspec.files.ownership import OutputCommand, write_marked
     from archspec.loader import dump, load
     from search.budget.fix import fix as find
     from search.budget.fix import read_budget, record, report

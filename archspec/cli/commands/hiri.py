@@ -24,10 +24,10 @@ def hiri(
     """Print the spec with HIRI-ViT's first stages in place of its embedding, for images of twice the size."""
     from archspec.cli.shared.screen import say, show_yaml
     from archspec.cost.measure import measure
-    from archspec.documents.ownership import OutputCommand, write_marked
     from archspec.documents.safe_text import printable
     from archspec.documents.wording import short
     from archspec.edits.hiri import to_hiri
+    from archspec.files.ownership import OutputCommand, write_marked
     from archspec.loader import dump, load
 
     before = load(spec)

@@ -76,8 +76,8 @@ def _written(found: Paper, plot: Path | None, specs: Path | None, force: bool) -
 
 
 def _plot(found: Paper, folder: Path, force: bool) -> str:
-    from archspec.documents.output_folder import fresh_folder
-    from archspec.documents.ownership import OutputCommand
+    from archspec.files.output_folder import fresh_folder
+    from archspec.files.ownership import OutputCommand
     from reports.drawing.canvas import style
     from reports.paper.waterfall import waterfall, write
 
@@ -87,8 +87,8 @@ def _plot(found: Paper, folder: Path, force: bool) -> str:
 
 
 def _specs(found: Paper, folder: Path, force: bool) -> str:
-    from archspec.documents.output_folder import fresh_folder
-    from archspec.documents.ownership import OutputCommand
+    from archspec.files.output_folder import fresh_folder
+    from archspec.files.ownership import OutputCommand
     from archspec.loader import dump
 
     with fresh_folder(folder, OutputCommand("paper", force)) as fresh:

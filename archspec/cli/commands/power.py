@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -54,20 +56,25 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """The seeds per row that an effect needs, or the smallest effect that so many seeds can show."""
+    from reports.statistics.power import POINTS
+
     _check_options(source, sd, effect, seeds, pilot, looks)
     try:
         record, deviations, seen = _noise(source, sd, rows, pilot, looks=looks is not None)
         record |= {"level": level, "power": wanted, "plans": []}
         comparisons = record["comparisons"]
+        most = math.inf if seen is None else POINTS
         open_ = effect is None and seeds is None and looks is None
         count = seen.seeds if seen is not None and open_ else seeds
         record["plans"] = [
-            {"sd": each, "bound": bound, **_plan(each, effect, count, comparisons, level, wanted)}
+            {"sd": each, "bound": bound, **_plan(each, effect, count, (comparisons, level, wanted), most)}
             for each, bound in deviations
             if looks is None
         ]
         if seen is not None and open_:
-            record["differences"] = _differences(seen, comparisons, level, wanted)
+            views: dict[str, int] = record["views"] if rows is None else dict.fromkeys(record["views"], comparisons)
+            families: dict[str, int] = {one.view: views.get(one.view, comparisons) for one in seen.differences}
+            record["differences"] = _differences(seen, families, level, wanted)
         if looks is not None:
             first = deviations[0][0]
             record["sequential"] = _sequential(_numbers(looks), first, comparisons, level, wanted, spending)
@@ -106,8 +113,8 @@ def _family(source: str, *, looks: bool) -> tuple[Path, dict[str, int]]:
     from search.ablation.plan import load_plan, plans
 
     path = Path(source)
-    shipped = source in plans() and not path.exists()
-    if not is_file_name(source) and not path.is_file() and not shipped:
+    shipped = source in plans() and not os.path.exists(path)
+    if not is_file_name(source) and not os.path.isfile(path) and not shipped:
         return path, families(path, looks=looks)
     from reports.records.ablation import parse_view
     from search.ablation.record import describe
@@ -139,7 +146,7 @@ def _noise(
     record |= {"rows": rows, "comparisons": rows - 1}
     if sd is not None:
         return record, _deviations(sd, pilot), None
-    if Path(source or "").is_file() and not (run / "journal.log").exists():
+    if os.path.isfile(source or "") and not (run / "journal.log").exists():
         raise SpecError(
             f"has no seeds in {run} yet: give --sd, or train some with archspec ablate", source=source or ""
         )
@@ -148,15 +155,12 @@ def _noise(
     return record, [(seen.sd, False), (upper_sd(seen.sd, seen.freedom), True)], seen
 
 
-def _differences(seen: Pilot, comparisons: int, level: float, wanted: float) -> list[dict[str, Any]]:
-    """What the seeds of each row can show, and the seeds that its difference would need if it were the true one."""
-    from reports.statistics.power import seeds_for, smallest_effect
+def _differences(seen: Pilot, families: dict[str, int], level: float, wanted: float) -> list[dict[str, Any]]:
+    """What the seeds of each row can show, and the seeds that its difference would need if it were the true one.
 
-    def needed(difference: float) -> int | None:
-        try:
-            return seeds_for(difference, seen.sd, comparisons, level=level, wanted=wanted)
-        except FieldError:  # 0, or too small for any number of seeds that anyone trains
-            return None
+    Each is of the family of its own view, as on the page of the report.
+    """
+    from reports.statistics.power import POINTS, needed_seeds, visible_effect
 
     return [
         {
@@ -165,10 +169,10 @@ def _differences(seen: Pilot, comparisons: int, level: float, wanted: float) -> 
             "against": one.against,
             "seeds": one.seeds,
             "difference": one.mean if one.seeds else None,
-            "effect": smallest_effect(one.seeds, seen.sd, comparisons, level=level, wanted=wanted)
+            "effect": visible_effect(one.seeds, seen.sd, families[one.view], most=POINTS, level=level, wanted=wanted)
             if one.seeds > 1
             else None,
-            "seeds_needed": needed(one.mean) if one.seeds else None,
+            "seeds_needed": needed_seeds(one.mean, seen.sd, families[one.view], level=level, wanted=wanted),
         }
         for one in seen.differences
     ]
@@ -181,15 +185,23 @@ def _deviations(sd: float, pilot: int | None) -> list[tuple[float, bool]]:
 
 
 def _plan(
-    sd: float, effect: float | None, seeds: int | None, comparisons: int, level: float, wanted: float
+    sd: float, effect: float | None, seeds: int | None, test: tuple[int, float, float], most: float
 ) -> dict[str, Any]:
-    """With both an effect and seeds, the power of just that; with one of them, the other."""
-    from reports.statistics.power import power as chance
-    from reports.statistics.power import seeds_for, smallest_effect
+    """With both an effect and seeds, the power of just that; with one of them, the other.
 
+    Where no effect below `most` can be seen, effect and power are None. `test`: comparisons, level, wanted power.
+    """
+    from reports.statistics.power import power as chance
+    from reports.statistics.power import seeds_for, visible_effect
+
+    comparisons, level, wanted = test
     if effect is None:
         count = seeds or 0  # the command refuses neither; 0 seeds are refused below
-        size = smallest_effect(count, sd, comparisons, level=level, wanted=wanted)
+        size = visible_effect(count, sd, comparisons, most=most, level=level, wanted=wanted)
+        if size is None:
+            return {"seeds": count, "effect": None, "chance": None}
+    elif abs(effect) >= most:
+        raise FieldError("effect", f"must be below {most:g} points, which scores in percent cannot differ by")
     else:
         size = effect
         count = seeds_for(size, sd, comparisons, level=level, wanted=wanted) if seeds is None else seeds
@@ -225,12 +237,13 @@ def _sequential(
 def _numbers(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) < 7 for part in parts):
-        raise SpecError(f"must be numbers of seeds such as 3,5,8, not {text!r}", field="--looks")
+        raise SpecError(f"must be numbers of seeds such as 3,5,8, not {text!r:.60}", field="--looks")
     return [int(part) for part in parts]
 
 
 def _lines(record: dict[str, Any]) -> Iterator[str]:
     from archspec.documents.wording import plural
+    from reports.statistics.power import POINTS
 
     comparisons, level = record["comparisons"], record["level"]
     unit = " points" if "pilot" in record else ""
@@ -247,33 +260,41 @@ def _lines(record: dict[str, Any]) -> Iterator[str]:
         )
     for plan in record["plans"]:
         bound = ", the upper 80 % bound of what the pilot saw" if plan["bound"] else ""
-        yield (
-            f"{plan['seeds']} seeds per row mark a true difference of {plan['effect']:.3g}{unit} with probability "
-            f"{plan['chance']:.2f} (standard deviation of differences {plan['sd']:.3g}{bound})"
-        )
+        noise = f"(standard deviation of differences {plan['sd']:.3g}{bound})"
+        if plan["effect"] is not None:
+            mark = f"mark a true difference of {plan['effect']:.3g}{unit} with probability {plan['chance']:.2f}"
+            yield f"{plan['seeds']} seeds per row {mark} {noise}"
+        else:
+            yield f"no effect below {POINTS:g} points could be seen with {plan['seeds']} seeds per row {noise}"
     yield from _difference_lines(record.get("differences", []))
     if "sequential" in record:
-        yield from _sequential_lines(record["sequential"], record["power"])
+        yield from _sequential_lines(record["sequential"], record["power"], POINTS if unit else math.inf)
 
 
 def _difference_lines(differences: list[dict[str, Any]]) -> Iterator[str]:
     from archspec.documents.wording import plural
 
     if differences:
-        yield "seen so far, and the seeds per row that would mark it if it were the true difference:"
+        yield (
+            "seen so far, and the seeds per row that would mark it if it were the true difference, at the level of its "
+            "own view:"
+        )
     for one in differences:
         name = f"{one['view']}: {one['row']} against {one['against']}"
         if one["difference"] is None:
             yield f"  {name}: no seed yet"
             continue
         needed = "more than anyone trains" if one["seeds_needed"] is None else plural(one["seeds_needed"], "seed")
-        shown = "" if one["effect"] is None else f", which can show {one['effect']:.3g}"
+        shown = f", which can show {one['effect']:.3g}" if one["effect"] else ", which can show none"
         yield f"  {name}: {one['difference']:+.3g} points over {plural(one['seeds'], 'seed')}{shown}; {needed}"
 
 
-def _sequential_lines(found: dict[str, Any], wanted: float) -> Iterator[str]:
+def _sequential_lines(found: dict[str, Any], wanted: float, most: float) -> Iterator[str]:
     for look in found["looks"]:
         yield f"after {look['seeds']:>3} seeds stop at p <= {look['p']:.2g}"
+    if found["effect"] >= most:
+        yield f"no effect below {most:g} points could be seen with these looks"
+        return
     yield (
         f"marks a true difference of {found['effect']:.3g} with probability {wanted:g} after {found['mean_seeds']:.1f} "
         f"seeds on average (twice that difference: {found['mean_seeds_twice_effect']:.1f}, no difference: "

@@ -13,7 +13,7 @@ EXAMPLE = "archspec presets"
 def presets() -> None:
     """The shipped specs with their costs and how far they are documented, and the shipped spaces, studies and plans."""
     from archspec.cli.shared.screen import show
-    from archspec.documents.fitted_table import Column, FittedTable
+    from archspec.printing.fitted_table import Column, FittedTable
 
     numbers = (Column("params"), Column("MACs"), Column("at", rank=2))
     words = (Column("status", "words", 1), Column("description", "words", 3))

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import ForceOption
+from archspec.documents.safe_text import multiline, printable
 from archspec.errors import SpecError
 
 PANEL = "Search"
@@ -41,7 +42,7 @@ def report(
     if run is None:
         from reports.figure6.write import write_figure6
 
-        typer.echo(write_figure6(out or Path("figure6"), study, tables=embed_tables, force=force))
+        typer.echo(multiline(write_figure6(out or Path("figure6"), study, tables=embed_tables, force=force)))
         return
     if study is not None or embed_tables:
         raise SpecError("goes with --paper only", field="--embed-tables" if study is None else "--study")
@@ -51,8 +52,8 @@ def report(
     if ablation is not None:
         from reports.ablation_page.write import write_record
 
-        typer.echo(str(write_record(ablation, run, out, force=force)))
+        typer.echo(printable(str(write_record(ablation, run, out, force=force))))
         return
     from reports.search_page.write import write_report
 
-    typer.echo(str(write_report(run, out, force=force)))
+    typer.echo(printable(str(write_report(run, out, force=force))))

@@ -26,7 +26,7 @@ def show(
 
     forms = {"both": ("rows", "columns")}.get(form, (form,))
     if not set(forms) <= {"rows", "columns", "canonical"}:
-        raise SpecError(f"must be rows, columns, canonical or both, not {form!r}", field="--form")
+        raise SpecError(f"must be rows, columns, canonical or both, not {form!r:.60}", field="--form")
     loaded = edited(load(spec), settings)
     texts = [f"# {encode(loaded)}\n# digest {loaded.digest}\n"]
     for name in forms:

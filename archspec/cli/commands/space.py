@@ -23,9 +23,7 @@ def space(
     sample: Annotated[int, typer.Option("--sample", min=0, metavar="N", help="draw N specs uniformly into --out")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(
-            "--out", metavar="DIR", help="folder for the specs drawn and their index.csv, and for nothing else"
-        ),
+        typer.Option("--out", metavar="DIR", help="new or empty folder for the specs drawn and their index.csv"),
     ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045

@@ -10,8 +10,9 @@ from typing import Any
 from archspec.cost.conventions import find_convention
 from archspec.cost.measure import Cost, NetworkCost, line_record
 from archspec.cost.metrics import Metric, exact_metrics
-from archspec.documents.fitted_table import Column, FittedTable
+from archspec.documents.safe_text import csv_cell
 from archspec.documents.wording import memory, short, size
+from archspec.printing.fitted_table import Column, FittedTable
 from blocks.layers.layer import Line
 
 UNITS = "params and MACs count one image; one multiply-add = 1 MAC, by fvcore's rules with attention as two matmuls"
@@ -78,7 +79,7 @@ def cost_csv(costs: Iterable[NetworkCost], *, layers: bool) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import FieldError, SpecError
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 from reports.drawing.canvas import FORMATS, style
 from reports.records.search import Record, read
 from reports.spaces.edf import COSTS, Band, Edf, edf, population

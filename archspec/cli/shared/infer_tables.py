@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Any
 
 from archspec.cli.shared.cost_tables import JSON
-from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.wording import plural, short, show
+from archspec.printing.fitted_table import Column, FittedTable
 from search.infer.infer import CellResult, Design, Inference
 
 MACS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from archspec.documents.fitted_text import FittedText, fold_yaml
+from archspec.printing.fitted_text import FittedText, fold_yaml
 
 ENDLESS = 1 << 16
-"""Cells of a line of a pipe or a file; tables choose their own width, see `archspec.documents.fitted_table`."""
+"""Cells of a line of a pipe or a file; tables choose their own width, see `archspec.printing.fitted_table`."""
 
 
 def show(*parts: RenderableType | str, stderr: bool = False) -> None:

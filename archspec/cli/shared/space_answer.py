@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from archspec.cli.shared.space_tables import FrontRows, front_record, population_record, render, render_front
 from archspec.cli.shared.waiting import waiting
 from archspec.cost.tables import MetricAt
-from archspec.documents.output_folder import fresh_folder
-from archspec.documents.ownership import OutputCommand
 from archspec.errors import FieldError, SpecError
+from archspec.files.output_folder import fresh_folder
+from archspec.files.ownership import OutputCommand
 from reports.drawing.canvas import style
 from reports.spaces.population_figure import Cloud, Frontier, Histogram
 from reports.spaces.population_figure import write as write_figures
@@ -115,7 +116,7 @@ def answer(request: Request) -> Answer:
 
 
 def _space(source: str) -> Space:
-    if (Path(source) / STUDY).is_file():
+    if os.path.isfile(Path(source) / STUDY):
         return load_study(source, Path(source), {}).open_space()
     document = find_space_document(source)
     if isinstance(document.data, dict) and "space" in document.data:
@@ -137,7 +138,8 @@ def _front(survey: Survey, cost: MetricAt, score: MetricAt) -> FrontRows:
 
 def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
     macs, params = survey.first("macs"), survey.first("params")
-    costs = survey.chain.price(BoxSampler(survey.chain).sample(DRAWN, np.random.default_rng(seed)))
+    choices, whole_space = _layouts(BoxSampler(survey.chain), found.layouts, np.random.default_rng(seed))
+    costs = survey.chain.price(choices)
     inside = np.ones(len(costs), bool)
     for limit in survey.box:
         column = costs[:, survey.metrics.index(limit.metric)]
@@ -157,7 +159,19 @@ def _cloud(survey: Survey, found: Population, seed: int) -> Cloud:
         costs[:, columns],
         inside,
         tuple(Frontier(label, *_pair(front, macs, params)) for label, front in edges),
+        whole_space,
     )
+
+
+def _layouts(sampler: BoxSampler, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """All `count` layouts where they are no more than a figure draws, and True; else as many draws as that."""
+    drawn = sampler.sample(DRAWN, rng)
+    if count > DRAWN:
+        return drawn, False
+    found = np.unique(drawn, axis=0)
+    while len(found) < count:  # about ln(count) times count draws find the last one
+        found = np.unique(np.concatenate([found, sampler.sample(DRAWN, rng)]), axis=0)
+    return found, True
 
 
 def _pair(front: FrontRows, *metrics: MetricAt) -> tuple[NDArray[np.int64], ...]:

@@ -13,9 +13,9 @@ from rich.console import Group, RenderableType
 from archspec.cli.shared.cost_tables import JSON
 from archspec.cost.metrics import find_metric
 from archspec.cost.tables import MetricAt
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText
 from archspec.documents.wording import plural, short
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText
 from archspec.spec.short_code import encode
 from search.budget.survey import Population, Spread, limit_on
 from search.counting.big_integers import Ints

@@ -10,9 +10,9 @@ from archspec.cli.shared.cost_tables import JSON
 from archspec.cost.polynomial import Polynomial, power_of, write
 from archspec.cost.sensitivity import FieldEffect, sensitivity
 from archspec.cost.symbolic import Deviation, Formula, between, deviations, symbolic, varying_metrics
-from archspec.documents.fitted_table import Column, FittedTable
 from archspec.documents.wording import short
 from archspec.errors import SpecError
+from archspec.printing.fitted_table import Column, FittedTable
 from archspec.spec.schema import MAX_RESOLUTION, ArchSpec
 
 DIGITS = 6

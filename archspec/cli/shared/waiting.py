@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
@@ -17,7 +17,7 @@ import typer
 
 from archspec.documents.safe_text import printable
 from archspec.errors import UndecidedError
-from archspec.progress import Progress, listen
+from archspec.progress import ProgressNotes, listen
 
 TICK = 0.25
 """Seconds between two looks at the clock."""
@@ -32,8 +32,8 @@ TimeoutOption = Annotated[
 
 
 @contextmanager
-def waiting(question: str, seconds: float) -> Iterator[None]:
-    """Inside, a computation has so many seconds; on a terminal, a line says on standard error what it is doing.
+def waiting(question: str, seconds: float) -> Generator[None]:
+    """A context in which a computation has so many seconds, with a line on a terminal that says what it is doing.
 
     The clock is a signal to the main thread; in another thread, and where the system has no such signal, there is
     neither limit nor line.
@@ -73,7 +73,7 @@ def waiting(question: str, seconds: float) -> Iterator[None]:
                 _show("")
 
 
-def _undecided(question: str, seconds: float, progress: Progress) -> str:
+def _undecided(question: str, seconds: float, progress: ProgressNotes) -> str:
     so_far = f"; so far {', '.join(progress.known)}" if progress.known else ""
     then = f"; {progress.doing} takes longer" if progress.doing else ""
     return f"{printable(question)}: not decided after {seconds:g} s (--timeout gives it longer){so_far}{then}"

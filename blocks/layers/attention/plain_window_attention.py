@@ -29,7 +29,7 @@ class PlainWindowAttention(Layer):
     width: int
     heads: int
     window: int = 7
-    oversize: bool = False
+    small_maps: bool = False
 
     @property
     def kind(self) -> str:
@@ -38,6 +38,10 @@ class PlainWindowAttention(Layer):
     @property
     def period(self) -> int:
         return self.window
+
+    @property
+    def oversize(self) -> bool:
+        return self.small_maps
 
     def children(self) -> Parts:
         return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))

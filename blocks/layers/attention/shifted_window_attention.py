@@ -32,7 +32,7 @@ class ShiftedWindowAttention(Layer):
     heads: int
     window: int = 7
     shift: bool = False
-    oversize: bool = False
+    small_maps: bool = False
 
     @property
     def kind(self) -> str:
@@ -41,6 +41,10 @@ class ShiftedWindowAttention(Layer):
     @property
     def period(self) -> int:
         return self.window
+
+    @property
+    def oversize(self) -> bool:
+        return self.small_maps
 
     @property
     def fit(self) -> str:

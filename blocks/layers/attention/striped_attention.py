@@ -35,12 +35,13 @@ class StripedAttention(Layer):
         width: channels.
         heads: heads of both halves together; even.
         window: rows or columns of a stripe.
+        small_maps: take maps smaller than a stripe, which are padded.
     """
 
     width: int
     heads: int
     window: int
-    oversize: bool = False
+    small_maps: bool = False
 
     @property
     def kind(self) -> str:
@@ -49,6 +50,10 @@ class StripedAttention(Layer):
     @property
     def period(self) -> int:
         return self.window
+
+    @property
+    def oversize(self) -> bool:
+        return self.small_maps
 
     def children(self) -> Parts:
         c = self.width

@@ -31,7 +31,7 @@ class WindowAttention(Layer):
     width: int
     heads: int
     window: int = 7
-    oversize: bool = False
+    small_maps: bool = False
 
     @property
     def kind(self) -> str:
@@ -40,6 +40,10 @@ class WindowAttention(Layer):
     @property
     def period(self) -> int:
         return self.window
+
+    @property
+    def oversize(self) -> bool:
+        return self.small_maps
 
     def children(self) -> Parts:
         return tuple((name, Linear(self.width, self.width)) for name in ("q", "k", "v", "proj"))

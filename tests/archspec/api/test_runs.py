@@ -154,9 +154,12 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(ask, message):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (71.3, r"accuracy must be a number from 0 to 1, not 71.3 \(returned by .*<lambda>\)"),
+        (
+            71.3,
+            r"accuracy must be a number from 0 to 1, not 71.3: .* per cent: divide by 100 \(returned by .*<lambda>\)",
+        ),
         (float("nan"), "accuracy must be a number from 0 to 1, not nan"),
-        ({"top5": 0.4}, "accuracy must be a number from 0 to 1, not None"),
+        ({"top5": 0.4}, r"no `accuracy` in the record \(it has top5\)"),
         ("good", "accuracy must be a number, not 'good'"),
     ],
 )

@@ -19,14 +19,18 @@ def test_two_sides_written_otherwise_are_told_how(text, run):
     assert (code, out, err) == (2, "", f"archspec: --res: {told}\n")
 
 
-@pytest.mark.parametrize("command", [("flops", "tiny"), ("lint", "tiny"), ("space", "five_stage_tiny"), ("build", "tiny")])
+@pytest.mark.parametrize(
+    "command", [("flops", "tiny"), ("lint", "tiny"), ("space", "five_stage_tiny"), ("build", "tiny")]
+)
 def test_two_sides_as_two_words_are_told_how(command, run):
     code, out, err = run(*command, "--res", "64", "96")
     told = "must be one value, HEIGHTxWIDTH: 64x96, not '64 96'; two sizes are --res twice"
     assert (code, out, err) == (2, "", f"archspec: --res: {told}\n")
 
 
-@pytest.mark.parametrize("command", [("flops", "tiny"), ("lint", "tiny"), ("space", "five_stage_tiny"), ("build", "tiny")])
+@pytest.mark.parametrize(
+    "command", [("flops", "tiny"), ("lint", "tiny"), ("space", "five_stage_tiny"), ("build", "tiny")]
+)
 @pytest.mark.parametrize("text", [MANY, "0", "-4", "1e3", "448.0", "nan", "16385", "64x64x3", ""])
 def test_what_is_no_side_is_one_line(command, text, run):
     code, out, err = run(*command, "--res", text)

@@ -115,6 +115,18 @@ def test_checkpoints_of_torch_with_and_without_a_wrapper(write, tmp_path, wrappe
     assert torch.equal(load_file(tmp_path / "net.safetensors")["head.fc.bias"], state["head.fc.bias"])
 
 
+def test_a_prefix_of_all_names_is_taken_off_and_said(write, tmp_path):
+    state = theirs()
+    wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save({"epoch": 3, "model_ema": wrapped}, tmp_path / "timm.pth")
+    done = run(write(), tmp_path / "timm.pth", "--out", tmp_path / "net")
+    assert (done.exit_code, done.exception) == (0, None)
+    assert f"all names in {tmp_path / 'timm.pth'} begin with module., which was taken off\n" in done.output
+    assert torch.equal(load_file(tmp_path / "net.safetensors")["head.fc.bias"], state["head.fc.bias"])
+    code = run(write(), tmp_path / "timm.pth", "--out", tmp_path / "spec")
+    assert "spec.yaml: is what the command reads" in str(code.exception)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

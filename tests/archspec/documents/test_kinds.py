@@ -2,7 +2,11 @@
 
 import pytest
 
-SPEC = "stem: {type: hr_stem, width: 8}\nstages:\n  - {block: HR, depth: 1, width: 8}\nhead: {type: classifier, classes: 10}\n"
+SPEC = """stem: {type: hr_stem, width: 8}
+stages:
+  - {block: HR, depth: 1, width: 8}
+head: {type: classifier, classes: 10}
+"""
 FILES = {
     "spec": SPEC,
     "space": SPEC.replace("depth: 1", "depth: {range: [1, 3]}"),

@@ -67,3 +67,19 @@ def test_what_is_refused_names_the_path(changes, message):
         edit(TINY, changes)
     assert str(caught.value).startswith(message), str(caught.value)
     assert caught.value.field in changes
+
+
+@pytest.mark.parametrize("path", ["stages[3].window_fit", "Swin.window_fit", "stages[3].blocks[0].window_fit"])
+def test_an_option_that_is_not_written_at_its_default_can_be_set(path):
+    changed = edit(load("swin-t"), {path: "shrink"})
+    assert changed.stages[3].blocks[0].window_fit == "shrink"
+    with pytest.raises(SpecError, match=r"did you mean window_fit\?"):
+        edit(load("swin-t"), {"stages[3].windowfit": "shrink"})
+
+
+def test_an_option_at_its_default_can_be_set_in_all_branches():
+    changed = edit(load("hrformer-t"), {"stages[3].window": 5, "stages[2].window_fit": "pad"})
+    assert {block.window for branch in changed.branched[3].branches for block in branch.blocks} == {5}
+    assert {block.window_fit for branch in changed.branched[2].branches for block in branch.blocks} == {"pad"}
+    with pytest.raises(SpecError, match=r"stages\[3\].windw: does not exist \(did you mean window\?\)"):
+        edit(load("hrformer-t"), {"stages[3].windw": 8})

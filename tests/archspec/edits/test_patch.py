@@ -67,7 +67,7 @@ def test_what_a_path_means(path, value, read):
         ("stages.block", "HR", r"stages is a list \(the nearest path is stages\[0\].block\)"),
         ("stages[1].expansoin", 2, r"did you mean expansion\?"),
         ("stages[1].block", "HRR", r"must be .*HR.*T.*, not 'HRR' \(did you mean HR\?\)"),
-        ("stages[1].depth", 0, r"whole number from 1 to 512, not 0"),
+        ("stages[1].depth", -1, r"whole number from 0 to 512, not -1"),
         ("stages[1].depth", 2.0, r"not 2.0 \(did you mean 2\?\)"),
         ("stages", [], r"must be a list of stages, not a list"),
         ("stages[1]", "HR", r"must be a stage, such as \{block: HR"),

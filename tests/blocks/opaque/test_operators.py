@@ -109,6 +109,7 @@ def test_what_is_free_is_free(function):
         (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), {"upsample_bilinear2d": 4 * 4 * 576}),
         (lambda x: F.interpolate(x[:, None], scale_factor=2, mode="trilinear"), {"upsample_trilinear3d": 8 * 8 * 576}),
         (lambda x: F.interpolate(x[:, :, 0], scale_factor=2, mode="linear"), {"upsample_linear1d": 2 * 192}),
+        (lambda x: F.interpolate(x, scale_factor=2, mode="nearest-exact"), {"_upsample_nearest_exact2d": 4 * 576}),
         (lambda x: F.interpolate(x[:, :, 0], scale_factor=2), {"upsample_nearest1d": 192}),
         (lambda x: F.adaptive_avg_pool1d(x[:, :, 0], 2), {"adaptive_avg_pool1d": 96}),
         (lambda x: F.conv2d(x, torch.ones(4, 8, 3, 3), padding="same"), {"conv": 2 * 4 * 8 * 9 * 36}),

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from archspec.model.audit import count
 from blocks.layers.layer import Meter, Value
@@ -66,7 +67,7 @@ class CrossCovariance(nn.Module):
 
 
 class GridAttention(nn.Module):
-    """Grid attention after a squeeze and excitation, with a norm of six sides: MaxViT (arXiv 2204.01697) section 3.2."""
+    """Grid attention after a squeeze and excitation, its norm on six sides: MaxViT (arXiv 2204.01697) section 3.2."""
 
     def __init__(self, width, heads, grid):
         super().__init__()
@@ -126,7 +127,34 @@ class RootMeanSquare(nn.Module):
         return self.out(F.glu(self.gate(self.norm(x.permute(0, 2, 3, 1))))).permute(0, 3, 1, 2)
 
 
+class Reparametrized(nn.Module):
+    """Weights as direction and length (arXiv 1602.07868), or divided by their largest singular value (1802.05957)."""
+
+    def __init__(self, width, spectral):
+        super().__init__()
+        conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = parametrizations.spectral_norm(conv) if spectral else parametrizations.weight_norm(conv)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class MixedPrecision(nn.Module):
+    """A convolution under autocast, as training scripts write it into models."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 1)
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.conv(x).float()
+
+
 CASES = [
+    (Reparametrized, {"spectral": False}, {"conv": 9 * 64 * 36}),
+    (Reparametrized, {"spectral": True}, {"conv": 9 * 64 * 36, "mv": 8 * 72, "vdot": 8}),
+    (MixedPrecision, {}, {"conv": 64 * 36}),
     (GlobalResponse, {}, {}),
     (
         CosineAttention,

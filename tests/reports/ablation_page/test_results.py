@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archspec.errors import RunError
+from reports.ablation_page.pilot import noise
 from reports.ablation_page.results import AblationResults, CostChange, compute
 from reports.records.ablation import read_ablation
 from reports.statistics.comparison import Settings, compare
@@ -100,12 +101,13 @@ def test_lost_and_missing_trainings(make_ablation: Make) -> None:
 
 
 def test_undecided_rows_say_how_many_seeds(make_ablation: Make) -> None:
-    view = _computed(make_ablation, SCORES, views=("leave_one_out",)).views[0]
+    results = _computed(make_ablation, SCORES, views=("leave_one_out",))
+    record, view = results.record, results.views[0]
     decided, undecided = (outcome for _, outcome in view.outcomes)
     assert decided.needed is None
     found = undecided.comparison
     assert found
-    assert undecided.needed == seeds_for(abs(found.difference), found.sd, 2)
+    assert undecided.needed == seeds_for(abs(found.difference), noise(record), 2)
 
 
 def test_differences_that_no_seeds_show(make_ablation: Make) -> None:

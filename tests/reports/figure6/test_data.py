@@ -200,7 +200,12 @@ def test_files_carry_the_provenance_of_every_point(info: Figure6, tmp_path: Path
     code, out, _ = run("report", "--paper", "--out", tmp_path / "new")
     assert (code, f"{len(info.points)} points" in out) == (0, True)
     names = {f"{name}.{suffix}" for name in ("figure6", "figure6-column") for suffix in FORMATS}
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {*names, "figure6.csv", "figure6.html"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        *names,
+        ".archspec.json",
+        "figure6.csv",
+        "figure6.html",
+    }
     with (tmp_path / "new" / "figure6.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(info.points)

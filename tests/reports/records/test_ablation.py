@@ -68,7 +68,7 @@ def test_requeued_failures_count_for_nothing(make_ablation: Callable[..., Path])
     study = _study(run)
     # A training that failed for good, and was then trained after all, is finished.
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"run": ROW, "seed": 0, "failure": "killed"}))
-    study.enqueue_trial({})
+    study.enqueue_trial({}, user_attrs={"run": ROW, "seed": 1})
     record = read_ablation(run)
     assert record.failures[ROW] == {}
     assert record.waiting == 1

@@ -120,15 +120,16 @@ def test_what_the_seeds_can_show(write, tmp_path):
     found = rules(write(tmp_path / "weak", [progressive(), leave_one_out()], gains, sd=0.02))["few-seeds-to-mark"]
     assert found.severity == "serious"
     said = re.search(
-        r"0 of 3 comparisons marked; 5 seeds .* from ([\d.]+) points .* ([\d.]+)\), .* is ([\d.]+):", found.text
+        r"0 of 3 comparisons marked; 5 seeds .* from ([\d.]+) points .* ([\d.]+)\), .*one, ([\d.]+), takes (\S+) seeds",
+        found.text,
     )
     assert said
-    effect, sd, largest = (float(text) / 100 for text in said.groups())
+    effect, sd, largest = (float(text) / 100 for text in said.groups()[:3])
     assert effect == pytest.approx(smallest_effect(5, sd, 3), rel=0.01)
     assert largest < effect
-    options = re.fullmatch(r"archspec power --sd (\S+) --effect (\S+) --rows 4", found.command)
-    assert options
-    assert seeds_for(float(options[2]), float(options[1]), 3) > 5
+    seeds = int(said[4].replace(",", ""))
+    assert seeds == pytest.approx(seeds_for(largest, sd, 3), rel=0.02)
+    assert f" --seeds {seeds} " in found.command
 
 
 def test_comparisons_are_those_of_the_table(write, tmp_path):
@@ -153,7 +154,7 @@ def test_one_seed_shows_no_noise(write, tmp_path):
 
 def test_resolution_or_training_changed_with_the_architecture(write, tmp_path):
     training = {"training": {"recipe.distill": 0.5}}
-    run = write(tmp_path / "mixed", [progressive(b=training | {"resolution": 96}, c=training), leave_one_out()])
+    run = write(tmp_path / "mixed", [progressive(b=training | {"resolution": 96}, c=training)])
     found = {one.place: one.text for one in examine(run).objections if one.rule == "mixed-change"}
     assert [*found][:2] == ["steps, + b", "steps, + c"]  # which goes back to 64 px
     assert "resolution (64 to 96 px), recipe.distill (the plan's to 0.5)" in found["steps, + b"]
@@ -161,6 +162,9 @@ def test_resolution_or_training_changed_with_the_architecture(write, tmp_path):
     later = {"training": alone["training"]}
     run = write(tmp_path / "alone", [progressive(a=alone, b=later, c=later), leave_one_out()])
     assert "mixed-change" not in rules(run)
+    apart = {"name": "apart", "type": "enumerate", "rows": [row("a", ("a",), None), row("b alone", ("a", "b"), 0)]}
+    run = write(tmp_path / "apart", [progressive(b=training, c=training), apart])
+    assert "mixed-change" not in rules(run)  # a row has one of the two changes alone
 
 
 @pytest.mark.parametrize(

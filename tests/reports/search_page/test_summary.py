@@ -13,6 +13,7 @@ from optuna.trial import create_trial
 from reports.records.front import FrontMember, FrontRecord, front
 from reports.records.search import read
 from reports.search_page.summary import Failure, budget, summary
+from reports.statistics.power import seeds_for
 from reports.statistics.summary import Summary
 
 
@@ -72,7 +73,11 @@ def test_noise_is_pooled_and_put_beside_the_ends(demo_run: Path) -> None:
     noise = summary(record, members(Summary(0.6, 0.01, 3), Summary(0.61, 0.03, 3), Summary(0.7, math.nan, 1))).noise
     assert noise[0] == "Seed noise (pooled standard deviation over the re-trained members) is 2.24 points."
     assert "members 1 and 3, differ by +10.00 points of test accuracy, 4.5 times seed noise" in noise[1]
-    assert "members 1 and 2, differ by 1.00 points; to tell such a difference from noise takes about 79" in noise[2]
+    # 2.236 √2 = 3.162 points of deviation of differences, and two comparisons.
+    assert seeds_for(1.0, 3.1622777, 2) == 98
+    assert "members 1 and 2, differ by 1.00 points; to tell such a difference from noise takes 98 seeds" in noise[2]
+    assert "over 2 comparisons" in noise[2]
+    assert "archspec power --sd 3.16228 --effect 1 --rows 3)" in noise[2]
 
 
 def test_no_noise_is_claimed_without_seeds(demo_run: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from archspec.documents.ownership import digest, read_digests, write_digests
 from archspec.errors import ArchspecError, RunError, SpecError
+from archspec.files.ownership import digest, read_digests, write_digests
 from archspec.loader import load
 from reports.records.front import front
 from reports.records.search import read
@@ -38,7 +38,7 @@ def test_folder_is_complete(report: Path, demo_run: Path) -> None:
     }
     figures |= {f"figures/tradeoff-column.{suffix}" for suffix in ("png", "svg", "pdf")}
     specs = {name for name in names if name.startswith("front/")}
-    assert names - specs == figures | {"index.html", "front.md", "front.csv", "front.tex"}
+    assert names - specs == figures | {".archspec.json", "index.html", "front.md", "front.csv", "front.tex"}
     assert len(specs) == len(front(read(demo_run)).members)
 
 

@@ -29,6 +29,15 @@ def test_mixed_stages_name_every_kind() -> None:
     assert one.stages[0].kinds == ("HR", "CFFN")
 
 
+def test_a_stage_without_blocks_is_an_empty_frame() -> None:
+    spec = load("resnet-18").edit({"stages[1].depth": 0, "stages[2].depth": 0})
+    member = layout(0, "title", spec)
+    assert [stage.label for stage in member.stages] == ["basic 2×64", "0×128", "0×256", "basic 1×512"]
+    with style():
+        patches = draw([member]).axes[0].patches
+    assert len(patches) == 3 + 4  # slabs and frames
+
+
 def test_every_block_is_a_slab() -> None:
     with style():
         figure = draw([HIRI])

@@ -230,7 +230,8 @@ def test_the_command_prints_and_draws(run, make_run: Callable[..., Path], tmp_pa
     assert (code, err) == (0, "")
     assert "one / two" in out
     assert "compared.pdf, .svg and .png" in " ".join(out.split())
-    assert sorted(path.name for path in (tmp_path / "new").iterdir())[:2] == [
+    assert sorted(path.name for path in (tmp_path / "new").iterdir())[:3] == [
+        ".archspec.json",
         "compared-column.pdf",
         "compared-column.png",
     ]

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from archspec.errors import FieldError
-from reports.statistics.power import power, seeds_for, smallest_effect, upper_sd
+from reports.statistics.power import (
+    POINTS,
+    independent_sd,
+    needed_seeds,
+    power,
+    seeds_for,
+    smallest_effect,
+    upper_sd,
+    visible_effect,
+)
 
 
 def test_textbook_sample_size() -> None:
@@ -43,6 +52,16 @@ def test_upper_deviation_of_a_pilot() -> None:
     rng = np.random.default_rng(0)
     seen = rng.normal(0, 2, (20_000, 5)).std(axis=1, ddof=1)
     assert np.mean(seen * upper_sd(1.0, 4) > 2) == pytest.approx(0.8, abs=0.01)
+
+
+def test_what_no_number_says_is_none() -> None:
+    assert needed_seeds(-0.5, 1.0) == seeds_for(0.5, 1.0) == 34
+    assert needed_seeds(0.5, math.nan) is needed_seeds(0.0, 1.0) is needed_seeds(0.5, 0.0) is None
+    assert needed_seeds(1e-6, 1.0) is None  # more than anyone trains
+    assert visible_effect(5, 1.0, 3) == visible_effect(5, 1.0, 3, most=POINTS) == smallest_effect(5, 1.0, 3)
+    assert smallest_effect(2, 8.0) > POINTS
+    assert visible_effect(2, 8.0, most=POINTS) is None
+    assert independent_sd(1.0) == pytest.approx(math.sqrt(2))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from reports.statistics.summary import Summary, paired_differences, pooled_sd, seeds_needed, shared_seeds, summarise
+from reports.statistics.summary import Summary, paired_differences, pooled_sd, shared_seeds, summarise
 
 
 def test_summary_is_mean_and_sample_deviation() -> None:
@@ -33,22 +33,3 @@ def test_pooled_deviation_weighs_by_degrees_of_freedom() -> None:
     groups = [Summary(0, 2, 3), Summary(9, 1, 2), Summary(5, math.nan, 1)]
     assert pooled_sd(groups) == pytest.approx(math.sqrt(3))
     assert math.isnan(pooled_sd([Summary(5, math.nan, 1)]))
-
-
-@pytest.mark.parametrize(
-    ("sd", "difference", "seeds"),
-    [
-        (0.3, 0.1, 142),  # 2 (2.8016 * 3)^2 = 141.3
-        (0.0278, 0.1, 2),  # HIRI-ViT-S over ten runs
-        (0.1, 0.1, 16),
-        (0.0, 0.1, 2),
-    ],
-)
-def test_seeds_needed(sd: float, difference: float, seeds: int) -> None:
-    assert seeds_needed(sd, difference) == seeds
-    assert seeds_needed(sd, -difference) == seeds
-
-
-def test_seeds_needed_without_noise_or_difference_is_undefined() -> None:
-    assert seeds_needed(math.nan, 0.1) is None
-    assert seeds_needed(0.1, 0.0) is None

@@ -23,6 +23,7 @@ from search.ablation.plan import load_plan
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
 from search.ablation.trainings import AblationPhase
+from search.datasets.imagefolder import ImageFolder
 from search.run.journal import open_storage
 
 SCRIPT = """
@@ -237,9 +238,13 @@ def test_kill_9_loses_no_finished_training_and_trains_none_twice(plan_file, tmp_
     assert set(finished_events(runs / "toy").values()) <= {0, 1}
 
 
-def test_data_that_are_missing_fail_no_training(plan_file, tmp_path):
+def test_data_that_are_missing_fail_no_training(plan_file, tmp_path, monkeypatch):
     data = {"type": "imagefolder", "path": str(tmp_path / "images"), "num_classes": 10, "resolution": 64}
     path = plan_file(evaluator={"type": "train", "data": data}, edits={"stem": {"stem": "conv_stem"}})
+    with pytest.raises(SpecError, match="images"):
+        conduct(path, tmp_path / "runs")
+    assert not (tmp_path / "runs" / "toy" / "journal.log").exists()
+    monkeypatch.setattr(ImageFolder, "inputs", lambda self: ())  # as if they went away while the run begins
     for _ in range(2):  # the second start finds what the first one left under way
         with pytest.raises(SpecError, match="images"):
             conduct(path, tmp_path / "runs")

@@ -19,6 +19,7 @@ from archspec.cost.measure import measure
 from archspec.cost.tables import MetricAt
 from archspec.documents.reader import Document
 from archspec.errors import SpecError
+from archspec.files.ownership import OutputCommand
 from search.budget.count import count
 from search.budget.drawn_specs import draw, write
 from search.budget.survey import Survey
@@ -215,7 +216,7 @@ def test_equal_specs_count_once(tmp_path: Path):
     assert asked.count().layouts == 6
     assert len({one.spec.digest for one in take(asked, 3)}) == 3
     with pytest.raises(SpecError, match="the 6 ways to fill the holes inside give 3 different specs"):
-        write(draw(asked.encoding, asked.chain, asked.box, 6, 4, 0), asked.metrics, tmp_path)
+        write(draw(asked.encoding, asked.chain, asked.box, 6, 4, 0), asked.metrics, tmp_path, OutputCommand("space"))
 
 
 def text(*tables: Any) -> str:
@@ -325,14 +326,27 @@ def test_the_command_writes_specs_that_load(run, tmp_path):
     assert again == (
         2,
         "",
-        "archspec: drawn: holds files already, which are kept: name a new or an empty folder\n",
+        "archspec: drawn: holds files already, which are kept: name a new or an empty folder, or --force replaces a "
+        "draw\n",
     )
+    (tmp_path / "drawn" / "notes.txt").write_text("mine")
+    assert run("toy.yaml", "--sample", "1", "--out", "drawn", "--force")[0] == 0
+    assert len(list((tmp_path / "drawn").glob("*.yaml"))) == 1
+    assert (tmp_path / "drawn" / "notes.txt").read_text() == "mine"
 
 
 def test_the_command_draws_figures_and_their_data(run, tmp_path):
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "population.png").write_text("replaced")
-    code, out, _ = run("toy.yaml", "--budget", "<= 350k", "--plot", "figures", "--res", "48")
+    (tmp_path / "figures" / "population.png").write_text("mine")
+    asked = ("toy.yaml", "--budget", "<= 350k", "--plot", "figures", "--res", "48")
+    code, _, err = run(*asked)
+    assert (code, err) == (
+        2,
+        "archspec: figures/population.png: is there already, and archspec space did not write it: kept as it is; name "
+        "another place, or --force replaces it\n",
+    )
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["population.png"]
+    code, out, _ = run(*asked, "--force")
     assert code == 0
     assert (tmp_path / "figures" / "population.png").stat().st_size > 10_000
     assert "the same for one column" in out

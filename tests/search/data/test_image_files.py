@@ -92,8 +92,8 @@ class TestLinks:
     def test_one_file_in_two_classes_or_splits_is_refused_with_both_names(self, images: Path):
         (images / "b" / "x").symlink_to("../a", target_is_directory=True)
         assert refusal(images) == (
-            "path: one file stands in two classes or splits: a/000.png and b/x/000.png, and 5 more such files; take the "
-            "link away, or copy the file if it is meant"
+            "path: one file stands in two classes or splits: a/000.png and b/x/000.png, and 5 more such files; take "
+            "the link away, or copy the file if it is meant"
         )
         (images / "b" / "x").unlink()
         for label in "ab":
@@ -166,7 +166,7 @@ class TestClasses:
         os.rename(os.fsencode(images / "b" / "001.png"), odd)
         os.rename(os.fsencode(images / "a"), os.fsencode(images) + b"/\xff")
         assert sizes(data(images)) == [8, 2, 2]
-        images_read = [batch for batch in data(images).load().train.batches(4, seed=0, epoch=0, shuffle=False)]
+        images_read = list(data(images).load().train.batches(4, seed=0, epoch=0, shuffle=False))
         assert sum(len(labels) for _, labels in images_read) == 8
         assert len(data(images).inputs()[0].digest) == 16
         (Path(os.fsdecode(os.fsencode(images) + b"/empty\xff"))).mkdir()

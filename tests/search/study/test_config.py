@@ -218,7 +218,14 @@ def test_broken_and_empty_budgets_are_refused_with_place_and_rule(text, message)
             "is a data set for classification; box assignment and NMS are left to detection libraries (with head 'b')",
         ),
         ("space: five_stage\n", "study.yaml:1: space: does not fit the evaluator: head: must have the data set's"),
-        ("space: five_stage_tiny\nfinal: {anchors: [tny]}\n", "study.yaml:2: final.anchors[0]: 'tny' is no file, preset (did you mean tiny?)"),
+        (
+            "space: five_stage_tiny\nfinal: {anchors: [tny]}\n",
+            "study.yaml:2: final.anchors[0]: 'tny' is no file, preset (did you mean tiny?)",
+        ),
+        (
+            "space: five_stage_tiny\nfinal:\n  anchors:\n    - tiny\n    - hiri-vit-s\n",
+            "study.yaml:5: final.anchors[1]: hiri-vit-s does not fit the evaluator: head: must have the data set's 10 ",
+        ),
         ("space: five_stage_tiny\nfinal: {changes: {epoch: 3}}\n", "study.yaml:2: final.changes"),
         (f"space:{SPACE.replace('HR', 'HRR')}", "study.yaml:5: stages[0].block: unknown block 'HRR'"),
     ],

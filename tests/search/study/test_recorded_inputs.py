@@ -77,6 +77,15 @@ class TestImages:
         ):
             record_inputs(tmp_path, inputs(photos), begun=True)
 
+    def test_a_folder_that_outgrows_the_digests_of_its_content_blames_what_is_new_alone(
+        self, photos, tmp_path, monkeypatch
+    ):
+        record_inputs(tmp_path, inputs(photos), begun=False)
+        monkeypatch.setattr("search.data.folder_content.MAX_CONTENT", 100)
+        (photos / "a" / "new.png").write_bytes((photos / "a" / "000.png").read_bytes())
+        with pytest.raises(SpecError, match=r"began: 1 file is new: a/new.png; train has 33 images, 32 before; bring"):
+            record_inputs(tmp_path, inputs(photos), begun=True)
+
     def test_a_large_folder_is_told_by_class_folders(self, photos: Path, tmp_path: Path, monkeypatch):
         monkeypatch.setattr("search.data.folder_content.MAX_NAMED", 20)
         record_inputs(tmp_path, inputs(photos), begun=False)
@@ -142,7 +151,8 @@ class TestCode:
 class TestTables:
     def test_a_table_whose_rows_change_is_refused(self, tmp_path: Path):
         def study(trials: int):
-            text = f"space: five_stage_grid\ntrials: {trials}\nfinal: {{seeds: 0}}\nevaluator: {{type: table, table: {mine}}}\n"
+            text = f"space: five_stage_grid\ntrials: {trials}\nevaluator: {{type: table, table: {mine}}}\n"
+            text += "final: {seeds: 0}\n"
             return parse_study(parse_document(text, "study.yaml"))
 
         from search.data.trained_layouts import TABLES

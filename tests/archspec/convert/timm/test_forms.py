@@ -206,6 +206,13 @@ def test_weights_of_another_precision_are_converted(resnet18, dtype):
     assert torch.equal(network.state_dict()["head.fc.bias"], state["fc.bias"].float())
 
 
+def test_what_a_profiler_left_in_the_weights_is_left_out(resnet18):
+    state = {**resnet18.state_dict(), "total_ops": torch.zeros(1), "layer1.0.conv1.total_params": torch.zeros(1)}
+    told = []
+    ours(state, load("resnet-18"), "resnet", told.append)
+    assert told == ["left out: 2 buffers of a profiler, total_ops and total_params"]
+
+
 def test_swins_older_names_are_known():
     spec = load("swin-t")
     expected = build(spec, device="meta").state_dict()
@@ -235,3 +242,15 @@ def test_equal_params_are_no_proof_but_the_names_tell_resnet_d_apart(create):
     twin.load_state_dict(weights.state_dict())  # which says nothing
     with torch.no_grad():
         assert not torch.allclose(twin.eval()(images), weights.eval()(images))
+
+
+def test_stages_of_a_single_unit_are_transitions_alone(create):
+    from timm.models.resnet import BasicBlock as TheirBlock
+    from timm.models.resnet import ResNet
+
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64)
+    theirs = lively(ResNet(TheirBlock, [1, 1, 1, 1]), images)
+    spec = edit(load("resnet-18"), {"stages[0].depth": 1, **{f"stages[{index}].depth": 0 for index in (1, 2, 3)}})
+    with torch.no_grad():
+        assert torch.allclose(ours(theirs.state_dict(), spec, "resnet")(images), theirs(images), rtol=1e-4, atol=1e-5)

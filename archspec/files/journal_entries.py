@@ -111,13 +111,15 @@ STUDY_ATTRIBUTES: Mapping[str, Kind] = {
 }
 """The types of what this program records of a study."""
 SYSTEM_ATTRIBUTES: Mapping[str, Kind] = {"fixed_params": MAPPING, "study:metric_names": TEXTS}
+EARLIER = ("requeued_from", "duplicate_of")
+"""Attributes that name an earlier trial of the same study."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "search": ("digest",),
     "baseline": ("digest",),
     "final": ("digest", "seed"),
     "ablation": ("run", "seed"),
 }
-"""What a finished trial of each study says."""
+"""What a finished trial of each study says; one of an ablation says it from its beginning."""
 
 OPERATIONS: tuple[Mapping[str, Kind], ...] = (
     {"study_name": TEXT, "directions": LIST},
@@ -260,6 +262,8 @@ class EntryCheck:
             _set_attribute(trial, name, value)
         for name, value in (entry.get("system_attrs") or {}).items():
             _demand_attribute("system attribute", name, value, SYSTEM_ATTRIBUTES)
+        if study.name == "ablation":
+            _demand_names(trial)
         if state == COMPLETE:
             value = entry.get("value")
             _finish(trial, entry.get("values") if value is None else [value])
@@ -315,14 +319,18 @@ def _finish(trial: _Trial, values: object) -> None:
     numbers = cast("list[Any]", values) if isinstance(values, list) else []
     if len(numbers) != len(study.directions) or not all(_is_number(one) and math.isfinite(one) for one in numbers):
         raise ValueError(f"{trial.title} needs {plural(len(study.directions), 'finite value')}, not {values!r:.60}")
-    for name in NEEDED.get(study.name, ()):
-        if attributes.get(name) is None:
-            raise ValueError(f"{trial.title} is complete and names no {name}")
+    _demand_names(trial)
     metrics = attributes.get("metrics") or attributes
     for name, value in zip(study.objectives, numbers, strict=False):
         known = metrics.get(name)
         if study.name in ("search", "baseline") and known is not None and not math.isclose(known, value, rel_tol=1e-9):
             raise ValueError(f"{trial.title} has {name} {value!r}, but recorded {known!r}")
+
+
+def _demand_names(trial: _Trial) -> None:
+    for name in NEEDED.get(trial.study.name, ()):
+        if trial.attributes.get(name) is None:
+            raise ValueError(f"{trial.title} names no {name}")
 
 
 def _set_study_attribute(study: _Study, entry: dict[str, Any]) -> None:
@@ -339,6 +347,8 @@ def _set_study_attribute(study: _Study, entry: dict[str, Any]) -> None:
 def _set_attribute(trial: _Trial, name: str, value: object) -> None:
     kinds = TRIAL_ATTRIBUTES if name in TRIAL_ATTRIBUTES or name not in trial.study.numbers else {name: NUMBER}
     _demand_attribute("trial attribute", name, value, kinds)
+    if name in EARLIER and value is not None and cast("int", value) >= trial.number:
+        raise ValueError(f"{trial.title} names trial {value} as {name}, which is none before it")
     trial.attributes[name] = value
 
 

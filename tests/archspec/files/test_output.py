@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.documents.output import write_text, write_whole
+from archspec.files.output import write_text, write_whole
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

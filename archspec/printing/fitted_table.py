@@ -14,12 +14,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from archspec.documents.fitted_text import WIDE, longest_piece, longest_word, shorten, wrap, wrap_pieces
 from archspec.documents.safe_text import printable
+from archspec.printing.fitted_text import WIDE, longest_piece, longest_word, shorten, wrap, wrap_pieces
 
 Kind = Literal["number", "size", "name", "code", "words", "bar"]
-"""How a column gives way: numbers and sizes (`64×32×32`, on the left) never do, a name loses its middle, a short code is
-broken behind its separators, words are wrapped, a bar is drawn shorter."""
+"""How a column gives way: numbers and sizes (`64×32×32`, on the left) never do, a name loses its middle, a short code
+is broken behind its separators, words are wrapped, a bar is drawn shorter."""
 Cell = str | Text | tuple[str, ...] | Callable[[int], str]
 """Text, which may be styled; lines of text; or what draws a bar of at most so many cells."""
 

@@ -20,9 +20,9 @@ from optuna.exceptions import OptunaError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
-from archspec.documents.journal_entries import EntryCheck
 from archspec.documents.safe_text import printable
 from archspec.errors import RunError
+from archspec.files.journal_entries import EntryCheck
 
 SUM = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 """The end of a line that carries its checksum: CRC-32 of the line without it, begun with that of the line before."""

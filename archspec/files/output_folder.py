@@ -7,13 +7,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.ownership import (
-    DIGESTS,
+from archspec.documents.safe_text import printable
+from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.ownership import (
     OutputCommand,
     Signature,
     digest,
@@ -23,8 +24,6 @@ from archspec.documents.ownership import (
     refusal,
     write_digests,
 )
-from archspec.documents.safe_text import printable
-from archspec.errors import SpecError
 
 _FRESH = re.compile(r"\.archspec-new-[0-9a-f]{12}")
 _FORMER = re.compile(r"\.new-[a-z0-9_]{8}")
@@ -71,21 +70,6 @@ def fresh_folder(
                         folder.rmdir()
     except OSError as error:
         raise unwritable(error, folder) from None
-
-
-def foreign_files(folder: Path, command: OutputCommand) -> Iterator[str]:
-    """Paths in `folder` of files that `command` did not write, or that were changed since.
-
-    Raises:
-        OSError: one cannot be read.
-    """
-    entries = read_digests(folder)
-    for where, below, names in os.walk(folder):
-        below[:] = [name for name in below if not is_leftover(name)]
-        for path in (Path(where) / name for name in names if name != DIGESTS):
-            name = path.relative_to(folder).as_posix()
-            if fault(listed(path, entries.get(name)), command):
-                yield name
 
 
 def is_leftover(name: str) -> bool:
@@ -180,6 +164,7 @@ def _discard(folder: Path, work: Path) -> None:
         target = folder / path.relative_to(old)
         if not (target.exists() or target.is_symlink()):
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
             except OSError:
                 return  # another time: what cannot be moved back is kept

@@ -11,9 +11,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archspec.cost.metrics import METRICS
-from archspec.documents.journal import open_journal
-from archspec.documents.journal_entries import NUMBERS
 from archspec.errors import RunError
+from archspec.files.journal import open_journal
+from archspec.files.journal_entries import NUMBERS
 
 
 def write_journal(path: Path, storage: JournalStorage) -> Path:
@@ -99,6 +99,7 @@ def line_of(path: Path, *words: str) -> int:
         (('.depth"',), {"distribution": "{}"}, "is no distribution of parameters"),
         (('"requeued_from"',), {"state": 7}, "state 7 is none of a trial"),
         (('"requeued_from"',), {"user_attrs": {"requeued_from": "1"}}, "requeued_from must be an integer from 0"),
+        (('"requeued_from"',), {"user_attrs": {"requeued_from": 9}}, "names trial 9 as requeued_from, which is none"),
     ],
 )
 def test_a_wrong_field_is_refused_with_its_line(earlier, words, fields, rule):
@@ -114,7 +115,7 @@ def test_a_finished_trial_has_a_layout_and_finishes_once(earlier):
     lines = earlier.read_text().splitlines()
     digest, done = line_of(earlier, '"digest"'), line_of(earlier, '"datetime_complete"')
     earlier.write_text("\n".join([*lines[: digest - 1], *lines[digest:]]) + "\n")
-    with pytest.raises(RunError, match=rf":{done - 1}: damaged: trial 0 of search is complete and names no digest"):
+    with pytest.raises(RunError, match=rf":{done - 1}: damaged: trial 0 of search names no digest"):
         open_journal(earlier)
     earlier.write_text("\n".join([*lines[:done], lines[done - 1], *lines[done:]]) + "\n")
     with pytest.raises(RunError, match=rf":{done + 1}: damaged: trial 0 of search is finished already"):

@@ -23,7 +23,7 @@ def reason(error: OSError) -> str:
 
 def explain(error: OSError) -> str:
     """`path: reason` of an error; the reason alone where it knows no path."""
-    path = error.filename if error.filename is not None else error.filename2
+    path = error.filename
     if path is None or isinstance(path, int):
         return reason(error)
     return f"{printable(os.fsdecode(path))}: {reason(error)}"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from archspec.documents.fitted_table import Column, FittedTable
-from archspec.documents.fitted_text import FittedText, fold_yaml, shorten, wrap, wrap_pieces
+from archspec.printing.fitted_table import Column, FittedTable
+from archspec.printing.fitted_text import FittedText, fold_yaml, shorten, wrap, wrap_pieces
 
 CODE = "HR2x32e4-HR2x64e4-CFFN2x128e6-T9x320h5e5-T4x512h8e5"
 NUMBERS = ("1,274,880", "12.3 %", "171.355 MB")

@@ -1,4 +1,4 @@
-"""What may be replaced at places that a user names: a file that the same command wrote and nobody changed since.
+"""Files that may be replaced at places that a user names: the same command wrote them, and nobody changed them since.
 
 A YAML file says so itself, in its first line; other files of a folder are listed in a file of digests beside them. What
 is identical already is no loss, and `--force` replaces anything.
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from archspec.documents.os_errors import unwritable
-from archspec.documents.output import write_text
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
+from archspec.files.os_errors import unwritable
+from archspec.files.output import write_text
 
 DIGESTS = ".archspec.json"
 """In a folder: digests of the files that archspec wrote there, and by which command."""
@@ -155,7 +155,7 @@ def listed(path: Path, entry: tuple[str, list[str]] | None) -> Signature | None:
 
 
 def fault(found: Signature | None, command: OutputCommand) -> str:
-    """Why a command may not replace a file with this signature; empty where it may."""
+    """The reason why a command may not replace a file with this signature; empty where it may."""
     if found is None:
         return f"is there already, and archspec {command.name} did not write it"
     if not found.intact:

@@ -1,0 +1,235 @@
+"""A disk that is full at any write of a run: one line, no layout blamed, and afterwards the same front."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from full_disk import FullDisk, telling
+from journals import trained, trials_of
+from optuna.trial import TrialState
+
+from archspec.documents.reader import Document
+from archspec.errors import ArchspecError, RunError
+from archspec.files.os_errors import explain
+from archspec.loader import load
+from archspec.spec.schema import ArchSpec
+from search.ablation.plan import parse_plan
+from search.ablation.rows import Ablation
+from search.ablation.run import conduct_plan
+from search.evaluators.function import FunctionEvaluator
+from search.run import worker
+from search.run.run import conduct
+from search.study.config import load_study, parse_study
+from search.train.checkpoint import save_checkpoint
+
+Run = Callable[..., tuple[int, str, str]]
+
+SPACE: dict[str, Any] = {
+    "name": "toy",
+    "resolution": 16,
+    "stem": {"type": "hr_stem", "width": 8},
+    "stages": [{"block": "HR", "depth": {"range": [1, 3]}, "width": 8, "expansion": 2}],
+    "head": {"type": "classifier", "classes": 10},
+}
+EVALUATOR = FunctionEvaluator().bind(
+    lambda spec, seed: {"accuracy": 0.3 + int(spec.digest, 16) % 97 / 300, "test_accuracy": 0.5}
+)
+PLAN = {
+    "name": "toy",
+    "base": "tiny",
+    "seeds": 2,
+    "score": "validation",
+    "edits": {"deeper": {"set": {"stages[0].depth": 2}}},
+    "views": [
+        {
+            "name": "steps",
+            "type": "enumerate",
+            "rows": [{"label": "base", "edits": []}, {"label": "deeper", "edits": ["deeper"]}],
+        }
+    ],
+}
+
+Start = Callable[[Path], bool]
+
+
+def search(runs: Path) -> bool:
+    asked = {
+        "name": "toy",
+        "space": SPACE,
+        "trials": 3,
+        "sampler": {"type": "random"},
+        "final": {"seeds": 1, "anchors": []},
+    }
+    return conduct(parse_study(Document({**asked, "evaluator": EVALUATOR}, "")), runs)
+
+
+def ablation(runs: Path) -> bool:
+    return conduct_plan(Ablation(parse_plan(Document({**PLAN, "evaluator": EVALUATOR}, ""))), runs)
+
+
+def answers(run: Path, arms: tuple[str, ...]) -> dict[str, set[tuple[Any, ...]]]:
+    """What was found, by study; whatever failed for good is part of it."""
+    found: dict[str, set[tuple[Any, ...]]] = {}
+    for arm in arms:
+        trials = trials_of(run, arm)
+        found[arm] = {
+            (t.user_attrs["digest"], t.user_attrs["seed"], *t.values) for t in trials if t.state == TrialState.COMPLETE
+        }
+        found[arm] |= {
+            ("failed", t.user_attrs["failure"])
+            for t in trials
+            if t.state == TrialState.FAIL and "digest" in t.user_attrs and "requeued" not in t.user_attrs
+        }
+    return found
+
+
+@pytest.mark.parametrize(("start", "arms"), [(search, ("search", "final")), (ablation, ("ablation",))])
+def test_any_write_of_a_run_may_fail(tmp_path: Path, start: Start, arms: tuple[str, ...]) -> None:
+    whole = FullDisk(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        whole.install(patch)
+        assert start(tmp_path / "whole")
+    wanted = answers(tmp_path / "whole" / "toy", arms)
+    assert all(wanted.values())
+    assert {"open journal.log", "sync journal.log", "open .spec.yaml.*.tmp", "open .result.json.*.tmp"} <= {
+        *whole.writes
+    }
+    for room in telling(whole.writes, 20):
+        runs = tmp_path / f"room-{room}"
+        with pytest.MonkeyPatch.context() as patch:
+            disk = FullDisk(tmp_path, room)
+            disk.install(patch)
+            with pytest.raises((OSError, ArchspecError)) as failed:
+                start(runs)
+            assert disk.failed
+            line = explain(failed.value) if isinstance(failed.value, OSError) else str(failed.value)
+            assert line.startswith(str(runs)), (room, line)
+            assert line.endswith("No space left on device"), (room, line)
+            assert getattr(failed.value, "exit_code", 1) == 1
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(tmp_path).install(patch)
+            assert start(runs), room
+        assert answers(runs / "toy", arms) == wanted, (room, whole.writes[room])
+        assert not list(runs.rglob("*.tmp")), room
+        shutil.rmtree(runs)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EROFS, "Read-only", "/a")]
+)
+def test_a_function_that_meets_a_full_disk_blames_no_layout(tmp_path: Path, error: OSError) -> None:
+    def accuracy(spec: ArchSpec, seed: int) -> float:
+        raise error
+
+    study = {"name": "toy", "space": SPACE, "trials": 3, "evaluator": FunctionEvaluator().bind(accuracy)}
+    with pytest.raises(RunError, match=f"{error.strerror}$"):
+        conduct(parse_study(Document({**study, "final": {"seeds": 0}}, "")), tmp_path)
+    assert [trial.state for trial in trials_of(tmp_path / "toy")] == [TrialState.RUNNING]
+
+
+def test_a_program_that_fails_on_a_full_disk_blames_no_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", str(folder))
+
+    monkeypatch.setattr(worker, "check_space", full)
+    command = {"type": "command", "command": ["false"], "resolution": 16}
+    order = worker.Order(load("tiny").canonical(), load("tiny").digest, 0, "search-seed0", "search")
+    report = worker.answer(order, {"search": command}, {}, tmp_path, lambda: False, lambda report: None)
+    assert (report.kind, report.text) == ("unwritable", f"{order.folder(tmp_path)}: Disk quota exceeded")
+    monkeypatch.undo()
+    report = worker.answer(order, {"search": command}, {}, tmp_path, lambda: False, lambda report: None)
+    assert report.kind == "failed"
+
+
+def test_a_checkpoint_names_the_full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"epoch": 1})
+    before = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        FullDisk(tmp_path, 0).install(patch)
+        with pytest.raises(OSError, match="No space left on device") as failed:
+            save_checkpoint(path, {"weights": torch.zeros(100_000)})
+    assert failed.value.filename == str(path)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
+
+
+def test_a_start_clears_what_killed_processes_left(tmp_path: Path) -> None:
+    folder = tmp_path / "toy" / "artifacts" / "0123"
+    folder.mkdir(parents=True)
+    for name in (".result.json.0123456789ab.tmp", "checkpoint.pt.tmp", "mine.tmp", ".mine.tmp"):
+        (folder / name).write_text("half")
+    assert search(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {"mine.tmp", ".mine.tmp"}
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "journal.log", "lock", "artifacts"])
+def test_what_cannot_be_a_file_is_one_line(
+    run: Run, study_file: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "runs" / "toy" / name
+    path.mkdir(parents=True)
+    if name == "artifacts":
+        path.rmdir()
+        path.write_text("a file")
+    code, _, err = run("search", study_file(trials=1), "--runs", tmp_path / "runs")
+    reason = "Not a directory" if name == "artifacts" else "Is a directory"
+    assert code == (2 if name == "lock" else 1)
+    assert err.startswith(f"archspec: {path.parent if name == 'lock' else path}")
+    assert err.endswith(f": {reason}\n")
+    assert err.count("\n") == 1
+
+
+def test_a_study_of_the_users_in_the_folder_of_the_run_is_kept(
+    run: Run, study_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked = study_file(trials=1)
+    mine = tmp_path / "runs" / "toy" / "study.yaml"
+    mine.parent.mkdir(parents=True)
+    text = "# mine\n" + load_study(str(asked), tmp_path, {}).dump()
+    mine.write_text(text)
+    code, _, err = run("search", asked, "--runs", tmp_path / "runs")
+    rule = "is no run's, whose journal.log would stand beside it: kept as it is; give the run another --name"
+    assert (code, err, mine.read_text()) == (2, f"archspec: {mine}: {rule}\n", text)
+
+
+MOUNT = """
+mount -t tmpfs -o size={size}k,nr_inodes={inodes} tmpfs {runs} || exit 77
+{search}; echo "code $?"
+mount -o remount,size=9m,nr_inodes=9999 {runs}
+{search}; echo "code $?"
+cp -r {runs}/toy {kept}
+"""
+
+
+@pytest.mark.parametrize(("size", "inodes"), [(16, 999), (400, 17)])
+def test_a_real_disk_that_is_full(study_file: Callable[..., Path], tmp_path: Path, size: int, inodes: int) -> None:
+    asked = study_file(trials=3, space=SPACE, sampler={"type": "random"})
+    (tmp_path / "runs").mkdir()
+    search = f"{sys.executable} -m archspec search {asked} --runs {tmp_path / 'runs'}"
+    text = MOUNT.format(size=size, inodes=inodes, runs=tmp_path / "runs", kept=tmp_path / "kept", search=search)
+    try:
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", text], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("nothing may be mounted here")
+    assert done.stdout == "code 1\ncode 0\n", done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("archspec: ")]
+    assert line.startswith(f"archspec: {tmp_path / 'runs' / 'toy'}/")
+    assert line.endswith(": No space left on device")
+    trials = trials_of(tmp_path / "kept")
+    assert len(trained(trials)) == 3
+    assert not [
+        trial
+        for trial in trials
+        if trial.state == TrialState.FAIL and "requeued" not in trial.user_attrs and "digest" in trial.user_attrs
+    ]
