@@ -186,7 +186,7 @@ def draw(info: Progress) -> Figure:
     for arm in info.arms:
         # One layout is a point: a line to it would be in the legend alone.
         look = looks[arm.name] if len(arm.trials) > 1 else looks[arm.name] | {"linestyle": "none"}
-        marks = {"marker": "o", "markersize": 3.5, "markevery": [-1]}
+        marks: dict[str, Any] = {"marker": "o", "markersize": 3.5, "markevery": [-1]}
         axes.step(arm.trials, arm.values, where="post", label=arm.name, **look, **marks)
     axes.set_xlim(0.5, max(len(arm.trials) for arm in info.arms) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
