@@ -72,8 +72,8 @@ def power(
             if looks is None
         ]
         if seen is not None and open_:
-            views: dict[str, int] = record["views"] if rows is None else dict.fromkeys(record["views"], comparisons)
-            families: dict[str, int] = {one.view: views.get(one.view, comparisons) for one in seen.differences}
+            views: dict[str, int] = record["views"]
+            families: dict[str, int] = {one.view: views[one.view] if rows is None else rows - 1 for one in seen.differences}
             record["differences"] = _differences(seen, families, level, wanted)
         if looks is not None:
             first = deviations[0][0]

@@ -56,7 +56,7 @@ SEARCHES = {
 }
 SCORE = """
 test -e fail -a {seed} = 1 && exit 3
-score=$(printf '0.%02d%03d' $(grep -o drop_path {spec} | wc -l) $( (cat {spec}; echo {seed}) | cksum | cut -c1-3))
+score=$(printf '0.%02d%03d' $(grep -o 'depth: 2' {spec} | wc -l) $( (cat {spec}; echo {seed}) | cksum | cut -c1-3))
 printf '{"accuracy": %s, "test_accuracy": %s}' $score $score
 """
 """A score that grows with the blocks of the spec, and differs a little from seed to seed and from spec to spec."""
