@@ -241,7 +241,7 @@ def _judge(code: int, out: str, errors: str, usage: resource.struct_rusage) -> s
     if code == 2 and not usage_error:
         if len(errors.splitlines()) != 1:
             return f"{len(errors.splitlines())} lines: {errors[:300]!r}"
-        if not re.match(r"(archspec: )?(\S.*?: |give |.* is no )", errors):
+        if not re.match(r"(archspec: )?(.*?: |give |.* is no )", errors):
             return f"no place: {errors[:300]!r}"
         if not errors.rstrip("\n").isprintable():
             return f"not printable: {errors[:300]!r}"
