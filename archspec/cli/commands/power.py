@@ -73,7 +73,9 @@ def power(
         ]
         if seen is not None and open_:
             views: dict[str, int] = record["views"]
-            families: dict[str, int] = {one.view: views[one.view] if rows is None else rows - 1 for one in seen.differences}
+            families: dict[str, int] = {}
+            for one in seen.differences:
+                families[one.view] = views[one.view] if rows is None else rows - 1
             record["differences"] = _differences(seen, families, level, wanted)
         if looks is not None:
             first = deviations[0][0]
