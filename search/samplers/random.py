@@ -19,7 +19,9 @@ class Random(Sampler):
         from optuna.samplers import RandomSampler
 
         from search.budget.confined_samplers import UniformSampler
+        from search.seeding import mix
 
+        seed = mix(problem.seed, "random")  # the start-up trials, drawn from the problem's own, would come again
         if problem.confinement is None:
-            return SamplerSession(RandomSampler(seed=problem.seed))
-        return SamplerSession(UniformSampler(problem.confinement, problem.seed))
+            return SamplerSession(RandomSampler(seed=seed % 2**32))
+        return SamplerSession(UniformSampler(problem.confinement, seed))
