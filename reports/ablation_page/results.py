@@ -181,7 +181,7 @@ def _outcome(
     if record.looks:
         return _looked(record, runs, pair, planned=pair != view.overall)
     each = found[runs]
-    needed = None if each.decided else needed_seeds(each.difference, sd, len(found))
+    needed = None if each.decided or each.n < 2 else needed_seeds(each.difference, sd, len(found))
     return Outcome(pair[1], each, each.mark, None, needed)
 
 

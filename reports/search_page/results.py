@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, cast, final
 
+from archspec.documents.reader import read_document
+from archspec.documents.safe_text import printable
 from archspec.errors import RunError
-from archspec.loader import load
+from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
 from reports.drawing.units import in_text
 from reports.records.front import FrontMember, FrontRecord, front
@@ -48,7 +50,12 @@ def asked(record: Record) -> str:
 
 def _load_spec(run: Path, member: FrontMember) -> ArchSpec:
     path = run / "artifacts" / member.digest / "spec.yaml"
-    spec = load(path)
+    document = read_document(path)
+    if isinstance(document.data, dict):  # earlier versions recorded any name
+        data = cast("dict[Any, Any]", document.data)
+        texts = {key: printable(str(data[key])) for key in ("name", "description") if key in data}
+        document = replace(document, data={**data, **texts})
+    spec = parse(document)
     if spec.digest != member.digest:
         raise RunError(f"{path}: is another spec (digest {spec.digest}) than trial {member.trial} trained")
     return spec

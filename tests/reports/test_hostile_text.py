@@ -202,6 +202,13 @@ def test_an_ablation_with_hostile_labels_is_reported(make_ablation):
         assert run("review", folder)
 
 
+def test_a_run_that_recorded_a_name_that_is_refused_now_is_reported(make_run):
+    folder = make_run(trials=4, baseline=0, startup=0, final=False, failures=(), duplicates=0)
+    for path in folder.glob("artifacts/*/spec.yaml"):
+        path.write_text(path.read_text().replace("name: unnamed", 'name: "a\\e[31m"'))
+    assert "index.html" in run("report", folder)
+
+
 def test_paths_that_steer_are_shown_as_escapes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for text in ("\x1b[31m.yaml", "[/x].yaml", "a\nb.yaml", "\u202ea.yaml"):

@@ -174,7 +174,9 @@ def _differences(seen: Pilot, families: dict[str, int], level: float, wanted: fl
             "effect": visible_effect(one.seeds, seen.sd, families[one.view], most=POINTS, level=level, wanted=wanted)
             if one.seeds > 1
             else None,
-            "seeds_needed": needed_seeds(one.mean, seen.sd, families[one.view], level=level, wanted=wanted),
+            "seeds_needed": needed_seeds(one.mean, seen.sd, families[one.view], level=level, wanted=wanted)
+            if one.seeds > 1
+            else None,
         }
         for one in seen.differences
     ]
@@ -285,6 +287,9 @@ def _difference_lines(differences: list[dict[str, Any]]) -> Iterator[str]:
         name = f"{one['view']}: {one['row']} against {one['against']}"
         if one["difference"] is None:
             yield f"  {name}: no seed yet"
+            continue
+        if one["seeds"] < 2:
+            yield f"  {name}: {one['difference']:+.3g} points over 1 seed, too few to plan by"
             continue
         needed = "more than anyone trains" if one["seeds_needed"] is None else plural(one["seeds_needed"], "seed")
         shown = f", which can show {one['effect']:.3g}" if one["effect"] else ", which can show none"

@@ -64,7 +64,8 @@ def test_axes_leave_out_the_last_layouts():
 
 def test_the_legend_says_what_is_exact_and_what_is_inside():
     with style():
-        assert labels(draw(make())) == ["500 layouts drawn uniformly of 1.00e6 (darker: more)", "one", "two"]
+        drawn = "500 layouts drawn uniformly, with replacement, of 1.00e6 (darker: more)"
+        assert labels(draw(make())) == [drawn, "one", "two"]
         assert labels(draw(make(high=300_000)))[-1] == "inside the budget (30 % of all layouts)"
 
 

@@ -59,8 +59,8 @@ def test_what_no_number_says_is_none() -> None:
     assert needed_seeds(0.5, math.nan) is needed_seeds(0.0, 1.0) is needed_seeds(0.5, 0.0) is None
     assert needed_seeds(1e-6, 1.0) is None  # more than anyone trains
     assert visible_effect(5, 1.0, 3) == visible_effect(5, 1.0, 3, most=POINTS) == smallest_effect(5, 1.0, 3)
-    assert smallest_effect(2, 8.0) > POINTS
-    assert visible_effect(2, 8.0, most=POINTS) is None
+    assert smallest_effect(2, 9.0) > POINTS
+    assert visible_effect(2, 9.0, most=POINTS) is None
     assert independent_sd(1.0) == pytest.approx(math.sqrt(2))
 
 
