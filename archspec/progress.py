@@ -6,7 +6,7 @@ known when the time was up (`archspec.cli.shared.waiting`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ _CURRENT: ContextVar[ProgressNotes | None] = ContextVar("progress", default=None
 
 
 @contextmanager
-def listen() -> Iterator[ProgressNotes]:
+def listen() -> Generator[ProgressNotes]:
     """The notes that are made inside this context."""
     progress = ProgressNotes()
     token = _CURRENT.set(progress)

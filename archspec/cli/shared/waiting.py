@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
@@ -32,7 +32,7 @@ TimeoutOption = Annotated[
 
 
 @contextmanager
-def waiting(question: str, seconds: float) -> Iterator[None]:
+def waiting(question: str, seconds: float) -> Generator[None]:
     """A context in which a computation has so many seconds, with a line on a terminal that says what it is doing.
 
     The clock is a signal to the main thread; in another thread, and where the system has no such signal, there is
