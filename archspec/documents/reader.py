@@ -17,6 +17,7 @@ from typing import Any, NoReturn, final
 import yaml
 
 from archspec.documents.paths import Place, format_path
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
 MAX_BYTES = 1 << 20
@@ -83,6 +84,7 @@ class Document:
         option = f"{origin.option}: {inner}" if origin.option and inner else origin.option
         shown = format_path(place) if name is None else name
         shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
+        rule = printable(" ".join(rule.split()))  # it may quote what the file says
         return SpecError(rule, field=shown, source=origin.source, line=self.lines.get(known), option=option)
 
     def below(self, key: str) -> Document:
