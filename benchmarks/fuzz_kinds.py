@@ -241,7 +241,7 @@ def fault_of(kind: Kind, path: Path) -> tuple[str, str]:
             message = ""
         elif len(message.splitlines()) != 1 or not message.isprintable():
             return f"not one printable line: {message!r}", ""
-        elif not message.startswith((str(path), "--")):
+        elif not message.startswith((str(path), "--", "../")):
             return f"no place: {message}", ""
         elif len(message) > LONGEST + 2 * len(str(path)) or LEAKS.search(message):
             return f"too long, or leaks: {message}", ""

@@ -17,12 +17,15 @@ from typing import Any, NoReturn, final
 import yaml
 
 from archspec.documents.paths import Place, format_path
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
 MAX_NESTING = 40
 MAX_DIGITS = 400
+LONGEST = 160
+"""Characters of a field in a message; a label of a choice may be any text."""
 
 _INT = re.compile(r"[-+]?(0|[1-9]([0-9_]*[0-9])?)")
 _FLOAT = re.compile(r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
@@ -80,6 +83,8 @@ class Document:
         inner = format_path(place[len(known) :])
         option = f"{origin.option}: {inner}" if origin.option and inner else origin.option
         shown = format_path(place) if name is None else name
+        shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
+        rule = printable(" ".join(rule.split()))  # it may quote what the file says
         return SpecError(rule, field=shown, source=origin.source, line=self.lines.get(known), option=option)
 
     def below(self, key: str) -> Document:

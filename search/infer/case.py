@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from archspec.documents.kinds import CASE, refuse_kind
-from archspec.documents.paths import Place, format_path, suggest
+from archspec.documents.paths import Place, format_path, parse_path, suggest
 from archspec.documents.reader import Document, is_file_name
 from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.documents.shipped import Shelf
@@ -198,6 +198,17 @@ def parse_case(document: Document) -> Case:
     return _Reader(found, document).case()
 
 
+def _check_variant(path: str, value: Any) -> None:
+    """Refuse changes of a variant that are no values by dotted path."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in cast("dict[Any, Any]", value)):
+        raise FieldError(path, f"must be values by dotted path, not {show(value)}")
+    for inner in cast("dict[str, Any]", value):
+        try:
+            parse_path(inner)
+        except FieldError as error:
+            raise FieldError(path, f"{inner[:60]!r} {error.rule}") from None
+
+
 def _spelt_out(entries: Any, short: type, key: str) -> Any:
     if not isinstance(entries, dict):
         return entries
@@ -285,9 +296,11 @@ class _Reader:
 
     def _check_paths(self, place: Place, options: dict[Any, dict[str, Any]], specs: dict[str, dict[str, Any]]) -> None:
         for label, edits in options.items():
-            for path in edits:
+            for path, value in edits.items():
                 try:
                     check_paths(list(specs.values()), path)
+                    if parse_path(path)[0] == "variants" and value is not None:
+                        _check_variant(path, value)
                 except FieldError as error:
                     written = (*place, "options", label, path)
                     raise self._error(written, f"{path}: {error.rule}") from None
