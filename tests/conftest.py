@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import rich_utils
 
 from archspec.cli.app import main
 from blocks.opaque import lookup, source_code
@@ -38,7 +39,7 @@ def run_at(run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyP
 
     def call(width: int, *arguments: object) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(width))
-        monkeypatch.setenv("TERMINAL_WIDTH", str(width))
+        monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)  # which it reads once, as it is imported
         monkeypatch.setenv("FORCE_COLOR", "1")
         code, out, err = run(*arguments)
         assert code == 0, err

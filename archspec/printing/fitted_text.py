@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[(\[<>=≤≥~+−-]*[0-9][0-9.,]*")
 _UNIT = re.compile(r"(%|[kMGTmµ]|[kMGT]?B|px|ms|s|MACs|GMACs|params|parameters|pixels|points|seeds?|trials?)[.,;:)\]]*")
 _COMMAND = re.compile(r" *\$ ")
 _ARGUMENT = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"])+""")
-_PIECE = re.compile(r"[^-+:@/., ]*(?:[-+:@/., ]+|$)")
+_PIECE = re.compile(r"[:@]?(?:[^-+:@/., ]|(?<=[0-9])[.,](?=[0-9]))*[-+/., ]*")
 
 
 @final
@@ -163,8 +163,11 @@ def _wrap_line(text: str, width: int, indent: str) -> Iterator[str]:
         line = f"{line}{word}" if empty else f"{line} {word}"
         empty = False
         if cell_len(line) > width:
-            *full, line = wrap_pieces(line, width)
-            yield from full
+            first = line[: len(line) - len(line.lstrip(" "))]
+            *full, last = wrap_pieces(line[len(first) :], max(1, width - len(max(first, margin + indent, key=len))))
+            starts = [first, *[margin + indent] * len(full)]
+            yield from (start + part for start, part in zip(starts, full, strict=False))
+            line = starts[-1] + last
     yield line
 
 

@@ -89,6 +89,13 @@ def test_names_are_shortened_by_whole_pieces():
     assert wrap_pieces(CODE, 20) == ["HR2x32e4-HR2x64e4-", "CFFN2x128e6-", "T9x320h5e5-", "T4x512h8e5"]
 
 
+def test_a_code_is_broken_before_its_options_and_image_and_never_in_a_number():
+    code = "HR2x32e0.25-classifier:classes=10@64"
+    assert wrap_pieces(code, 12) == ["HR2x32e0.25-", "classifier", ":classes=10", "@64"]
+    assert wrap(f"trial 3: {code}", 24, "  ") == ["trial 3:", "  HR2x32e0.25-classifier", "  :classes=10@64"]
+    assert wrap_pieces("1,274,880", 4) == ["1,274,880"]
+
+
 def test_a_number_stays_beside_its_unit():
     lines = wrap("it keeps 5.059 G MACs and 171.355 MB (12.3 %) at 448 px", 18)
     assert lines == ["it keeps 5.059 G", "MACs and", "171.355 MB", "(12.3 %) at 448 px"]
