@@ -85,7 +85,7 @@ def read_dimensions(text: str) -> tuple[Dimension, ...]:
         SpecError: another word.
     """
     words = [word.strip() for word in text.split(",")]
-    found = tuple(dimension for dimension in DIMENSIONS if words.count(dimension))
+    found: tuple[Dimension, ...] = tuple(one for one in DIMENSIONS if one in words)
     if len(found) != len(words):
         raise SpecError(
             f"must be width, depth or resolution, or several: width,depth, not {text!r:.40}", field="--scale"
