@@ -305,7 +305,9 @@ def compact_stage(stage: dict[str, Any], index: int) -> dict[str, Any]:
     shared: dict[str, Any] = {}
     for key in dict.fromkeys(key for block in blocks for key in block if key != "type" and key not in STAGE_FIELDS):
         values = [block[key] for block in blocks if key in block]
-        if all(value == values[0] for value in values):
+        # One that a block leaves out, which is at its default there, may be another block's only.
+        missing = any(key not in block and _has(find_part(block["type"]), key) for block in blocks)
+        if not missing and all(value == values[0] for value in values):
             shared[key] = values[0]
     if not blocks:
         kept = {"depth": 0, "width": stage["width"], "downsample": trim(stage["downsample"])}

@@ -88,7 +88,7 @@ def _is_dump(data: bytes) -> bool:
     """Whether a file is in the form that a run writes, without a comment or line of anybody's own."""
     try:
         return yaml.safe_dump(yaml.safe_load(data), sort_keys=False, width=120).encode("utf-8") == data
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, TypeError, ValueError):
         return False
 
 

@@ -36,8 +36,8 @@ WANTED = {
     "infer": ("case",),
 }
 OWN_WORDS = {  # messages that say more than the kind
-    ("flops", "space"): "depth: must be a whole number from 1 to 512, not a range, which only a search space may hold",
-    ("build", "space"): "depth: must be a whole number from 1 to 512, not a range, which only a search space may hold",
+    ("flops", "space"): "depth: must be a whole number from 0 to 512, not a range, which only a search space may hold",
+    ("build", "space"): "depth: must be a whole number from 0 to 512, not a range, which only a search space may hold",
     ("space", "spec"): ":1: this is a spec (one layout): a space needs at least one hole: {choice: [...]} or {range:",
     ("space", "study"): "is a study: name the space that it searches",
 }

@@ -58,7 +58,9 @@ def spec():
 
 def test_a_stage_may_be_nothing_but_its_transition(spec):
     assert [stage.depth for stage in spec.stages] == [0, 0, 2, 0]
-    assert encode(spec) == "0x24-0x32-basic2x48-0x64"
+    code = "resnet_stem:width_out=16-basic_down:stride=1-0x24-irds_b-0x32-basic_down-basic2x48-basic_down-0x64:resize=3"
+    assert encode(spec) == f"{code}-pooled_classifier@64"
+    assert load(encode(spec)).digest == spec.digest
     assert spec.canonical()["stages"][1]["blocks"] == []
     unnamed = ROWS.replace("block: T, depth: 0, width: 32, heads: 4", "width: 32")
     assert read(unnamed).digest == spec.digest

@@ -40,8 +40,10 @@ def test_trials_whose_accuracy_still_rises(make_run, curve, wanted):
     first = study.trials[0]
     rows = [{"epoch": index, "val_accuracy": value, "train_loss": 1.0} for index, value in enumerate(curve, 1)]
     for index in range(5):
+        values = [0.5 + index / 100, first.values[1] + index]
         attrs = first.user_attrs | {"digest": f"{index:016x}", "curve": rows}
-        study.add_trial(create_trial(values=[0.5 + index / 100, first.values[1] + index], user_attrs=attrs))
+        attrs["metrics"] = attrs["metrics"] | dict(zip(study.user_attrs["objectives"], values, strict=True))
+        study.add_trial(create_trial(values=values, user_attrs=attrs))
     found = raised(run)
     assert (found is not None) == wanted
     if found:

@@ -13,6 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from archspec.documents.safe_text import file_stem
 from archspec.errors import ArchspecError, RunError, SpecError
 from archspec.files.ownership import digest, read_digests, write_digests
 from archspec.loader import load
@@ -76,7 +77,7 @@ def test_every_spec_loads_to_what_was_trained(report: Path, demo_run: Path) -> N
     members = front(read(demo_run)).members
     paths = sorted((report / "front").iterdir())
     for member, path in zip(members, paths, strict=True):
-        assert path.name == f"{member.rank:02d}-{member.code}.yaml"
+        assert path.name == f"{member.rank:02d}-{file_stem(member.code, 120)}.yaml"
         spec = load(path)
         assert spec.digest == member.digest
         assert spec.name == f"demo-{member.rank:02d}"

@@ -182,9 +182,10 @@ def test_what_cannot_be_a_file_is_one_line(
     code, _, err = run("search", study_file(trials=1), "--runs", tmp_path / "runs")
     reason = "Not a directory" if name == "artifacts" else "Is a directory"
     assert code == (2 if name == "lock" else 1)
-    assert err.startswith(f"archspec: {path.parent if name == 'lock' else path}")
-    assert err.endswith(f": {reason}\n")
-    assert err.count("\n") == 1
+    *before, last = err.splitlines()
+    assert last.startswith(f"archspec: {path.parent if name == 'lock' else path}")
+    assert last.endswith(f": {reason}")
+    assert len(before) == (name == "artifacts")  # the header of the search
 
 
 def test_a_study_of_the_users_in_the_folder_of_the_run_is_kept(
@@ -211,7 +212,7 @@ cp -r {runs}/toy {kept}
 
 @pytest.mark.parametrize(("size", "inodes"), [(16, 999), (400, 17)])
 def test_a_real_disk_that_is_full(study_file: Callable[..., Path], tmp_path: Path, size: int, inodes: int) -> None:
-    asked = study_file(trials=3, space=SPACE, sampler={"type": "random"})
+    asked = study_file(trials=3, space=SPACE | {"resolution": 32}, sampler={"type": "random"})
     (tmp_path / "runs").mkdir()
     search = f"{sys.executable} -m archspec search {asked} --runs {tmp_path / 'runs'}"
     text = MOUNT.format(size=size, inodes=inodes, runs=tmp_path / "runs", kept=tmp_path / "kept", search=search)

@@ -25,6 +25,7 @@ def test_a_damaged_file_is_refused_in_one_line(study_file, tmp_path, text, rule)
     (tmp_path / "toy").mkdir()
     path = tmp_path / "toy" / "study.yaml"
     path.write_text(text)
+    (tmp_path / "toy" / "journal.log").touch()
     with pytest.raises(RunError, match=rf"{rule}.*; kept as it is$") as caught:
         conduct(config, tmp_path)
     assert "\n" not in str(caught.value)
