@@ -347,7 +347,8 @@ def _set_study_attribute(study: _Study, entry: dict[str, Any]) -> None:
 def _set_attribute(trial: _Trial, name: str, value: object) -> None:
     kinds = TRIAL_ATTRIBUTES if name in TRIAL_ATTRIBUTES or name not in trial.study.numbers else {name: NUMBER}
     _demand_attribute("trial attribute", name, value, kinds)
-    if name in EARLIER and value is not None and cast("int", value) >= trial.number:
+    copied = trial.study.name == "baseline" and name == "requeued_from"  # earlier versions copied that of the search
+    if name in EARLIER and not copied and value is not None and cast("int", value) >= trial.number:
         raise ValueError(f"{trial.title} names trial {value} as {name}, which is none before it")
     trial.attributes[name] = value
 

@@ -129,7 +129,8 @@ def frame(
     """
     names = [metric.name for metric in metrics]
     rows = [_row(trial, objectives, names) for trial in sorted(trials, key=lambda trial: trial.number)]
-    again = {trial.user_attrs.get("requeued_from") for trial in trials}
+    own = [trial.user_attrs for trial in trials if "copied_from" not in trial.user_attrs]  # others count elsewhere
+    again = {attrs.get("requeued_from") for attrs in own}
     done = {(row["digest"], row["seed"]) for row in rows if row["state"] == "COMPLETE"}
     for row in rows:  # one that another trial took the place of, or made good, is no failure
         superseded = row["number"] in again or (row["digest"] is not None and (row["digest"], row["seed"]) in done)

@@ -19,6 +19,8 @@ from archspec.files.journal import open_journal
 from archspec.files.os_errors import unwritable
 from archspec.files.output import append_bytes
 
+QUEUE = frozenset({"attempt", "queued", "requeued", "requeued_from"})
+"""Attributes of a trial that say how it came to be tried again."""
 MAX_ATTEMPTS = 3
 """Workers that one layout may kill."""
 REMEDY = "moved away, the same command begins a new one from the results in artifacts/"
@@ -96,7 +98,8 @@ def unfinished(study: Study) -> list[FrozenTrial]:
 def queued_again(study: Study) -> frozenset[int]:
     """Numbers of the trials whose place another one took; a finished trial itself cannot say so in its attributes."""
     trials = study.get_trials(deepcopy=False)
-    return frozenset(trial.user_attrs["requeued_from"] for trial in trials if "requeued_from" in trial.user_attrs)
+    own = (trial.user_attrs for trial in trials if "copied_from" not in trial.user_attrs)
+    return frozenset(attrs["requeued_from"] for attrs in own if "requeued_from" in attrs)
 
 
 def failed_for_good(study: Study) -> list[FrozenTrial]:
@@ -182,7 +185,9 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
         if trial.user_attrs.get("arm") == "random" and "duplicate_of" not in trial.user_attrs
     ]
     for trial in drawn[:count]:
-        attrs = {**trial.user_attrs, "copied_from": trial.number}
+        # The way of the trial into the search says nothing of the baseline, whose numbers are others.
+        attrs = {key: value for key, value in trial.user_attrs.items() if key not in QUEUE}
+        attrs["copied_from"] = trial.number
         target.add_trial(
             create_trial(
                 params=trial.params,

@@ -4,9 +4,10 @@ import re
 import sys
 
 import pytest
+from journals import trials_of
 
 import archspec
-from archspec.errors import RunError
+from archspec.errors import Interrupted, RunError
 from search.run.run import conduct
 from search.study.config import load_study
 
@@ -168,3 +169,21 @@ def test_an_answer_that_lacks_an_objective_is_a_failure_and_no_traceback(tmp_pat
         match="the first 5 layouts all failed; the last one: the answer lacks macs, which evaluator lacking_of_a_test",
     ):
         archspec.search(GRID, evaluator=Lacking(), trials=6, runs=tmp_path)
+
+
+def test_a_trial_that_was_interrupted_and_queued_again_may_be_shared_with_the_baseline(tmp_path):
+    calls: list[str] = []
+
+    def once(spec, seed):
+        calls.append(spec.digest)
+        if len(calls) == 2:
+            raise Interrupted("saved")
+        return score(spec, seed)
+
+    options = {"trials": 4, "baseline": 4, "final": {"seeds": 0}, "sampler": {"type": "tpe", "startup": 3}}
+    run = archspec.search(FEW, once, runs=tmp_path, name="few", quiet=True, **options)
+    again = archspec.open_run(run.root)
+    assert (again.trials["state"] == "COMPLETE").sum() >= 4
+    shared = [trial for trial in trials_of(run.root, "baseline") if "copied_from" in trial.user_attrs]
+    assert len(shared) == 3
+    assert not any("requeued_from" in trial.user_attrs for trial in shared)
