@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -39,6 +40,14 @@ _TYPES: dict[str, tuple[type, str]] = {
     "model": (dict, "a mapping"),
 }
 """What an error type such as `int_type` or `int_parsing` asks for, by its first word."""
+
+
+_SCALARS = frozenset({"str", "int", "float", "bool", "none"})
+_SCALAR_PROBLEMS = frozenset(
+    {"value_error", *(f"{kind}_{what}" for kind in ("string", "int", "float", "bool") for what in ("type", "parsing"))}
+)
+_UNION_TAG = re.compile(r"function-[a-z]+\[.*\]|(tuple|list|dict)\[.*\]")
+"""Tags that pydantic puts into a location behind a union, and nobody into a file as a key."""
 
 
 def explain(error: ValidationError, document: Document, known: dict[Place, set[str]] | None = None) -> SpecError:
@@ -82,12 +91,22 @@ def first_problem(error: ValidationError) -> tuple[Place, str]:
 def _problems(error: ValidationError, known: dict[Place, set[str]]) -> list[tuple[Place, str, str]]:
     """Canonical place, rule and pydantic's type of each problem."""
     found: list[tuple[Place, str, str]] = []
+    unions: dict[Place, list[ErrorDetails]] = {}
     for problem in error.errors(include_url=False):
         context: dict[str, Any] = problem.get("ctx") or {}
         place = _strip_tags(problem["loc"])
+        plain = _strip_union(place, problem["type"])
+        if plain != place:
+            unions.setdefault(plain, []).append(problem)
         if problem["type"] == "field":
-            place = (*place, *context.get("place", ()))
-        found.append((place, _rule(problem, place, context, known), problem["type"]))
+            plain = (*plain, *context.get("place", ()))
+        found.append((plain, _rule(problem, plain, context, known), problem["type"]))
+    for place, problems in unions.items():
+        asked = [problem for problem in problems if _is_of_type(problem["type"])]
+        if len(asked) < len(problems):  # one type of the union fits and breaks a rule of its own
+            found = [one for one in found if one[0] != place or not _is_of_type(one[2])]
+        else:
+            found = [(one[0], _union_rule(asked), one[2]) if one[0] == place else one for one in found]
     # A list whose only entry is broken is also reported as too short: the inner problem is the cause.
     places = {place for place, _, _ in found}
     return [one for one in found if not any(one[0] == other[: len(one[0])] for other in places - {one[0]})]
@@ -143,6 +162,22 @@ def _strip_tags(loc: tuple[int | str, ...]) -> Place:
             end = index + 1 + (step == "blocks")  # each of which stands under its number
             return place[:end] + place[end + 1 :]
     return place[:-2] if place[-1:] == ("[key]",) else place
+
+
+def _strip_union(place: Place, kind: str) -> Place:
+    """A location without the tags that a union of types inserts behind the value."""
+    plain = tuple(step for step in place if not _UNION_TAG.fullmatch(str(step)))
+    return plain[:-1] if plain and plain[-1] in _SCALARS and kind in _SCALAR_PROBLEMS else plain
+
+
+def _is_of_type(kind: str) -> bool:
+    return kind.endswith(("_type", "_parsing"))
+
+
+def _union_rule(problems: list[ErrorDetails]) -> str:
+    """All types of a union of which none fits, as one rule."""
+    names = [_TYPES[kind][1] for problem in problems if (kind := problem["type"].split("_")[0]) in _TYPES]
+    return f"must be {either(dict.fromkeys(names))}, not {show(problems[0]['input'])}"
 
 
 def _rule(problem: ErrorDetails, place: Place, context: dict[str, Any], known: dict[Place, set[str]]) -> str:

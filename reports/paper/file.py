@@ -16,6 +16,7 @@ from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.edits.hiri import to_hiri
 from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
+from archspec.spec.diagnosis import explain
 from archspec.spec.schema import ArchSpec
 
 NEAR = 1.0
@@ -111,9 +112,8 @@ def read(document: Document) -> PaperFile:
         return PaperFile.model_validate(document.data)
     except ValidationError as error:
         refuse_kind(document, PAPER)
-        place = error.errors()[0]["loc"]
-        rule = f"{'.'.join(map(str, place))}: {error.errors()[0]['msg']}"
-        raise SpecError(rule, source=document.source, line=document.line(place)) from None
+        rows = {(("rows", "*")): set(WrittenRow.model_fields)}
+        raise explain(error, document, {(): set(PaperFile.model_fields), **rows}) from None
 
 
 @final

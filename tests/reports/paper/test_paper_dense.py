@@ -222,8 +222,8 @@ def test_oblong_rows_are_written_with_their_image(run: Any, found: dict[str, Pap
     ("base", "error"),
     [
         ("base: tiny, head: upernett", "small.yaml: A-1: head: "),
-        ("base: tiny, at: [64, 64, 3]", "small.yaml:5: rows.0.at"),
-        ("base: pvtv2-b0, at: [64, 96], transform: hiri", "small.yaml:5: rows.0: Value error, transform is for square"),
+        ("base: tiny, at: [64, 64, 3]", "small.yaml:5: rows[0].at: must have at most 2 entries, not 3"),
+        ("base: pvtv2-b0, at: [64, 96], transform: hiri", "small.yaml:5: rows[0]: transform is for square"),
     ],
 )
 def test_bad_rows_are_refused_where_they_stand(base: str, error: str) -> None:

@@ -139,7 +139,7 @@ def test_a_part_that_states_an_option_keeps_it_in_every_family() -> None:
     ("base", "error"),
     [
         ("base: VII-1", "small.yaml:5: rows[0].base: a row needs a spec, or a base that does not lead back to it"),
-        ("label2: x", "small.yaml:5: rows.0.label2: Extra inputs are not permitted"),
+        ("label2: x", "small.yaml:5: rows[0].label2: unknown field (did you mean label?)"),
         ("base: tiny, edits: {stem.widht: 3}", "small.yaml:5: rows[0].edits: stem.widht: does not exist"),
         ("base: tiny, edits: {'stages[0].width': 0}", "small.yaml: VII-1: stages[0].width: "),
         ("base: nothing", "small.yaml:5: rows[0].base: 'nothing' is no file, preset"),

@@ -196,7 +196,10 @@ ONE = "specs: {A: tiny}\ncells:\n  - {spec: A, resolution: 64, macs: 1M}\n"
             "c.yaml:2: choices.v.options.a['variants[224]']: variants[224]: '=' is not a dotted path",
         ),
         ("choices:\n  v: {options: {a: {'variants[224]': 5}, b: {}}}\n" + ONE, "must be values by dotted path, not 5"),
-        ('choices:\n  "\\e[31m": [1]\n' + ONE, "\\x1b[31m: is not a dotted path"),
+        (
+            'choices:\n  "\\e[31m": [1]\n' + ONE,
+            "choices: must be plain text: '\\x1b[31m' holds \\x1b",
+        ),
         ("choices:\n  conv.norm: [bn]\n" + ONE, "conv.norm: does not exist in any spec"),
         ("choices:\n  wheels.size: [1]\n" + ONE, "does not exist: a path begins with stem"),
         ("choices:\n  stages[9].width: [8]\n" + ONE, "does not exist in any spec"),
