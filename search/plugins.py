@@ -84,7 +84,8 @@ def parse_config(raw: object, noun: str, find: Callable[[str], type[M]]) -> M:
     options = cast("Mapping[str, object]", given)
     tag = options.get("type")
     if not isinstance(tag, str):
-        raise FieldError("type", f"the {noun} needs a type")
+        has = ", ".join(str(key) for key in list(options)[:6])
+        raise FieldError("type", f"the {noun} needs its name, type: NAME" + (f"; it has {has}" if has else ""))
     kind = find(tag)
     try:
         return kind.model_validate(dict(options))

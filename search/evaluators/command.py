@@ -121,7 +121,8 @@ class CommandSession(Session):
             except OSError as error:
                 raise RunError(f"command cannot be run: {error}") from None
         if code:
-            raise RunError(f"command ended with exit code {code} (see {output})")
+            said = _last_words(output.read_text(encoding="utf-8", errors="replace"))
+            raise RunError(f"command ended with exit code {code}{said} (see {output})")
         record = _last_line(output.read_text(encoding="utf-8", errors="replace"), f"{output}")
         check_answer(record, self.config.metrics, final=task.final, place=f"see {output}")
         metrics = _numbers(record)
@@ -191,6 +192,12 @@ def _words(argument: str) -> list[str]:
         return shlex.split(argument) if " " in argument else []
     except ValueError:  # a quote that is not closed
         return []
+
+
+def _last_words(text: str) -> str:
+    """The last line of an output, as what is said of a failure; empty where there is none."""
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return f": {printable(last[:SHOWN])}" if last else ""
 
 
 def _last_line(text: str, place: str) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class _Run:
         self.model.train()
         for number, (images, labels) in enumerate(batches):
             if self.stop():
-                raise Interrupted(f"interrupted in epoch {epoch + 1}; {epoch} epochs are saved")
+                raise Interrupted(f"interrupted in epoch {epoch + 1}; epoch {epoch} is saved")
             lr = recipe.lr_at(epoch * steps + number, steps)
             losses.append(self._step(images, labels, lr, number))
             if number % every == 0 and not math.isfinite(losses[-1].item()):

@@ -61,7 +61,7 @@ class TestConfiguration:
         ("raw", "field", "rule"),
         [
             ("digit", "type", "digits"),
-            ({"resolution": 64}, "type", "needs a type"),
+            ({"resolution": 64}, "type", "the data set needs its name, type: NAME; it has resolution"),
             (3, "", "mapping"),
             ({"type": "digits", "resolutoin": 3}, "resolutoin", "resolution"),
             ({"type": "digits", "resolution": 7}, "resolution", "8"),
