@@ -83,7 +83,7 @@ class JournalFile(BaseJournalBackend):
         Raises:
             OSError: as the system has it.
         """
-        with self.path.open("ab") as file:
+        with self.path.open("ab", buffering=0) as file:  # closing a buffered one would write again what failed
             end = file.tell()
             last = self._sum if end == self._offset else self._last_sum()
             lines = b""
@@ -92,8 +92,9 @@ class JournalFile(BaseJournalBackend):
                 raw = body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body, last)
                 lines, last = lines + raw, zlib.crc32(raw)
             try:
-                file.write(lines)
-                file.flush()
+                left = memoryview(lines)
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except OSError as error:
                 with suppress(OSError):

@@ -104,6 +104,8 @@ def check_replaceable(
             raise refusal(path, "is what the command reads", command)
         if broken := fault(signature(path), command):
             raise refusal(path, broken, command)
+        if not path.stat().st_mode & 0o222:
+            raise refusal(path, "is read-only", command)
     except OSError as error:
         raise unwritable(error, path) from None
 

@@ -11,19 +11,21 @@ from typing import Any, cast
 
 from archspec.cost.metrics import find_metric
 from archspec.errors import RunError
-from search.evaluator import Evaluator, Metrics
+from archspec.spec.schema import ArchSpec
+from search.evaluator import Evaluator, Metrics, cost_metrics
 from search.own_metrics import check_value
 
 ACCURACIES = ("accuracy", "test_accuracy")
 
 
-def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any]) -> Metrics | None:
+def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any], spec: ArchSpec) -> Metrics | None:
     """The metrics in the result at `path`; None where there is none.
 
     Args:
         path: of `result.json`.
         evaluator: whose result it must be.
         asked: what it must say of the evaluation beside: digest, seed and so on; earlier versions left some out.
+        spec: the layout, whose exact costs the metrics must agree with where they hold them.
 
     Raises:
         RunError: a result that is damaged, or of another evaluation; it is kept.
@@ -54,6 +56,9 @@ def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any]) -> M
     lacking = [name for name in ("accuracy",) if name in evaluator.gives and name not in metrics]
     if lacking:
         raise _refuse(path, _line(path, "metrics"), f"no {lacking[0]} among the metrics")
+    for name, value in cost_metrics(spec).items():
+        if metrics.get(name, value) != value:
+            raise _refuse(path, _line(path, name), f"{name} of this layout is {value:,}, not {metrics[name]!r:.40}")
     return metrics
 
 

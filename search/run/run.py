@@ -138,7 +138,8 @@ class _Run:
         """One line on what begins, or goes on."""
         config = self.config
         known = len(_evaluated(self.search))
-        what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}" + (f", {known:,} of them evaluated before" if known else "")
+        what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}"
+        what += f", {known:,} of them evaluated before" if known else ""
         by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {plural(workers, 'worker')}"
         return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
 

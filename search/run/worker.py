@@ -191,15 +191,14 @@ def answer(
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
+        path, spec = folder / "result.json", ArchSpec.model_validate(order.spec)
         asked = {"digest": order.digest, "seed": order.seed, "run": order.run, "final": order.final}
-        recorded = read_result(folder / "result.json", evaluator, asked)
+        recorded = read_result(path, evaluator, asked, spec)
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder, stop):
-            recorded = read_result(
-                folder / "result.json", evaluator, asked
-            )  # whoever held the lock may have come to its end
+            recorded = read_result(path, evaluator, asked, spec)  # whoever held the lock may have ended it
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
@@ -209,7 +208,7 @@ def answer(
                     sessions[key] = evaluator.open()
                 except ArchspecError as error:
                     return Report("unready", str(error))
-            task = Task(ArchSpec.model_validate(order.spec), order.seed, folder, root, order.final)
+            task = Task(spec, order.seed, folder, root, order.final)
             metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
             _check(metrics, evaluator)
             _write_result(folder, order, evaluator, metrics)

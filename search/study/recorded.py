@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from archspec.documents.safe_text import printable
+from archspec.documents.wording import show
 from archspec.errors import RunError, SpecError
 from archspec.files.output import write_text
 
@@ -63,7 +64,10 @@ def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, 
             rule = f"is no run's, whose {JOURNAL} would stand beside it: kept as it is; give the {noun} another --name"
             raise SpecError(rule, source=str(path))
         try:
-            found = list(compare(yaml.safe_load(path.read_text(encoding="utf-8"))))
+            recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if not isinstance(recorded, dict):
+                raise TypeError(f"a {noun} must be a mapping, not {show(recorded)}")
+            found = list(compare(recorded))
         except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{path}{_fault(error)}; kept as it is") from None
         for field, old, new in found:

@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec import __version__
+from archspec.documents.paths import format_path
 from archspec.documents.safe_text import printable
 from archspec.errors import RunError, SpecError
 from archspec.files.output import write_text
@@ -21,6 +24,28 @@ SHOWN = 3
 
 Recorded = dict[str, Any]
 """An input as the file holds it."""
+
+
+@final
+class _RecordedInput(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    kind: str
+    name: str
+    digest: str
+    counts: dict[str, int]
+    notes: list[str]
+    items: dict[str, str] | None = None
+
+
+@final
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    version: Literal[1]
+    archspec: str
+    inputs: list[_RecordedInput]
+    changes: list[dict[str, str]]
 
 
 def record_inputs(root: Path, inputs: Iterable[Input], *, begun: bool) -> tuple[str, ...]:
@@ -111,16 +136,16 @@ def _entry(one: Input, notes: Sequence[str]) -> Recorded:
 def _read(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        for one in record["inputs"]:
-            texts = (one["kind"], one["name"], one["digest"], *one["notes"], *one.get("items", {}).values())
-            if not all(isinstance(text, str) for text in texts):
-                raise ValueError("a digest must be text")
-            if not all(isinstance(count, int) for count in one["counts"].values()):
-                raise ValueError("a count must be a whole number")
-        if not isinstance(record["changes"], list):
-            raise ValueError("changes must be a list")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = printable(f"{type(error).__name__}: {error}"[:120])
-        rule = f"{path}: damaged ({reason}); kept as it is. Move it away to record what the run reads anew"
-        raise RunError(rule) from None
-    return cast("dict[str, Any]", record)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, getattr(error, "lineno", 1), "not JSON") from None
+    try:
+        return _Record.model_validate(record).model_dump(exclude_none=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = format_path(first["loc"]) or "the record"
+        raise _damaged(path, 1, f"{place}: {first['msg'].replace('Input should', 'must')}") from None
+
+
+def _damaged(path: Path, line: int, reason: str) -> RunError:
+    rule = f"damaged: {printable(reason[:160])}; kept as it is. Move it away to record what the run reads anew"
+    return RunError(f"{path}:{line}: {rule}")

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from archspec.cli.shared.options import MAX_WORKERS, FieldOption
+from archspec.errors import SpecError
 
 PANEL = "Search"
 EXAMPLE = "archspec search demo --trials 20 --name first"
@@ -45,7 +46,12 @@ def search(
 
     asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
     given = {key: value for key, value in asked.items() if value is not None}
-    config = load_study(study, runs, given, parse_settings(settings or []))
+    try:
+        config = load_study(study, runs, given, parse_settings(settings or []))
+    except SpecError as error:
+        if error.field not in given:
+            raise
+        raise SpecError(error.rule, field=f"--{error.field}") from None
     finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
     if not finished:
         raise typer.Exit(130)

@@ -176,3 +176,13 @@ def test_what_a_console_cannot_show_is_replaced(monkeypatch: pytest.MonkeyPatch,
 def test_a_real_console_that_lacks_characters() -> None:
     code, err = shell("archspec flops tiny --res 64x48 | cat", PYTHONIOENCODING="ascii")
     assert (code, err) == (0, "")
+
+
+def test_what_is_read_only_is_kept(run, tmp_path):
+    path = tmp_path / "net.yaml"
+    assert run("fix", "tiny", "--budget", "<= 5M", "--out", path)[0] == 0
+    path.chmod(0o444)
+    before = path.read_bytes()
+    code, _, err = run("fix", "tiny", "--budget", "<= 4M", "--out", path)
+    assert (code, path.read_bytes()) == (2, before)
+    assert err == f"archspec: {path}: is read-only: kept as it is; name another place, or --force replaces it\n"

@@ -4,13 +4,16 @@ import json
 
 import pytest
 
+from archspec.cost.measure import measure
 from archspec.errors import RunError
+from archspec.loader import load
 from search.evaluator import parse_evaluator
 from search.run.results import checksum, read_result
 
 EVALUATOR = parse_evaluator({"type": "command", "command": ["train"], "metrics": {"top5": {"unit": "%"}}})
 ASKED = {"digest": "0" * 16, "seed": 3, "run": "search-seed3", "final": False}
-METRICS = {"accuracy": 0.5, "top5": 0.9, "macs": 100, "steps": -3}
+SPEC = load("tiny")
+METRICS = {"accuracy": 0.5, "top5": 0.9, "macs": measure(SPEC).macs, "steps": -3}
 
 
 def write(path, *, seal: bool = False, **changes):
@@ -22,12 +25,12 @@ def write(path, *, seal: bool = False, **changes):
 
 def test_a_result_is_read_with_and_without_a_checksum(tmp_path):
     path = tmp_path / "result.json"
-    assert read_result(path, EVALUATOR, ASKED) is None
+    assert read_result(path, EVALUATOR, ASKED, SPEC) is None
     for seal in (False, True):
-        assert read_result(write(path, seal=seal), EVALUATOR, ASKED) == METRICS
+        assert read_result(write(path, seal=seal), EVALUATOR, ASKED, SPEC) == METRICS
     path.write_text(path.read_text().replace("0.5", "0.6"))
     with pytest.raises(RunError, match=r"result.json:1: damaged: not as it was written \(checksum\)"):
-        read_result(path, EVALUATOR, ASKED)
+        read_result(path, EVALUATOR, ASKED, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_a_result_is_read_with_and_without_a_checksum(tmp_path):
         ({"metrics": METRICS | {"test_accuracy": -1}}, "test_accuracy must be a number from 0 to 1, not -1"),
         ({"metrics": METRICS | {"top5": 5}}, "top5 must be a number from 0 to 1, not 5"),
         ({"metrics": METRICS | {"macs": -1}}, "macs must be a finite number from 0, not -1"),
+        ({"metrics": METRICS | {"macs": 5}}, f"macs of this layout is {METRICS['macs']:,}, not 5"),
         ({"metrics": METRICS | {"steps": None}}, "steps must be a number, not None"),
     ],
 )
@@ -63,7 +67,7 @@ def test_what_does_not_answer_is_refused_and_kept(tmp_path, changes, rule):
     path = write(tmp_path / "result.json", **changes)
     before = path.read_bytes()
     with pytest.raises(RunError, match=r"result.json:\d+: damaged: ") as caught:
-        read_result(path, EVALUATOR, ASKED)
+        read_result(path, EVALUATOR, ASKED, SPEC)
     assert f"damaged: {rule}" in str(caught.value)
     assert str(caught.value).endswith("; move it away, and --retry-failed evaluates this layout again")
     number = int(str(caught.value).split(".json:")[1].split(":")[0])
@@ -77,10 +81,10 @@ def test_what_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)
     with pytest.raises(RunError, match=r"result.json:\d+: damaged: "):
-        read_result(path, EVALUATOR, ASKED)
+        read_result(path, EVALUATOR, ASKED, SPEC)
 
 
 def test_a_result_of_another_evaluator_is_refused(tmp_path):
     other = EVALUATOR.model_dump(mode="json") | {"resolution": 32}
     with pytest.raises(RunError, match="belongs to another evaluator configuration; give this run another name"):
-        read_result(write(tmp_path / "result.json", evaluator=other), EVALUATOR, ASKED)
+        read_result(write(tmp_path / "result.json", evaluator=other), EVALUATOR, ASKED, SPEC)

@@ -172,9 +172,10 @@ class TestTables:
 def test_a_damaged_record_is_kept_and_named(tmp_path: Path):
     one = Input("table", "table t", "layout", {"x": "1"})
     record_inputs(tmp_path, [one], begun=False)
-    for text in ("{", "[]", '{"inputs": [{"kind": 1}], "changes": []}', '{"inputs": 3, "changes": []}'):
+    whole = '{"version": 1, "archspec": "0", "changes": [], "inputs": '
+    for text in ("{", "[]", "[" * 200_000, whole + '[{"kind": 1}]}', whole + "3}", whole.replace("1", "99") + "[]}"):
         (tmp_path / INPUTS).write_text(text)
-        with pytest.raises(RunError, match=r"inputs.json: damaged \(.*\); kept as it is. Move it away to record"):
+        with pytest.raises(RunError, match=r"inputs.json:1: damaged: .*; kept as it is. Move it away to record"):
             record_inputs(tmp_path, [one], begun=True)
         assert (tmp_path / INPUTS).read_text() == text
 

@@ -146,3 +146,9 @@ def test_a_finalist_whose_worker_dies_is_trained_again(times, tmp_path):
     else:
         assert done.returncode == 1
         assert "1 of 2 finalists not recorded, 1 failed; the last: the worker died with signal 9" in done.stderr
+
+
+def test_a_name_that_is_none_is_named_by_its_option(run):
+    code, _, err = run("search", "table", "--name", "a/b")
+    assert code == 2
+    assert err.startswith("archspec: --name: must match")
