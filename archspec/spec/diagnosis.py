@@ -202,7 +202,7 @@ def _rule(problem: ErrorDetails, place: Place, context: dict[str, Any], known: d
 
 def _dashes(place: Place, wanted: type, value: Any) -> str:
     """A hint where dashes make a list of what is none, or are missing before what should be one."""
-    if wanted is dict and isinstance(value, list) and place[0] == "stages" and isinstance(place[-1], int):
+    if wanted is dict and isinstance(value, list) and place[:1] == ("stages",) and isinstance(place[-1], int):
         return ": is there a dash too many?"
     return ": each stage begins with a dash" if place == ("stages",) and isinstance(value, dict) else ""
 

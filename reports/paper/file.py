@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from archspec.documents.kinds import PAPER, refuse_kind
-from archspec.documents.paths import put
+from archspec.documents.paths import Place, put
 from archspec.documents.reader import Document
 from archspec.documents.safe_text import PlainLine, PlainText
 from archspec.edits.hiri import to_hiri
@@ -112,8 +112,11 @@ def read(document: Document) -> PaperFile:
         return PaperFile.model_validate(document.data)
     except ValidationError as error:
         refuse_kind(document, PAPER)
-        rows = {(("rows", "*")): set(WrittenRow.model_fields)}
-        raise explain(error, document, {(): set(PaperFile.model_fields), **rows}) from None
+        known: dict[Place, set[str]] = {
+            (): set(PaperFile.model_fields),
+            ("rows", "*"): set(WrittenRow.model_fields),
+        }
+        raise explain(error, document, known) from None
 
 
 @final

@@ -208,3 +208,9 @@ def test_torch_is_not_imported() -> None:
 
 def test_papers_lists_the_shipped_ones() -> None:
     assert papers() == ("hiri-dense", "hiri-vit", "hrformer", "hrvit")
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", "[{rows: 1}]"])
+def test_what_is_no_mapping_is_no_paper(text: str) -> None:
+    with pytest.raises(SpecError, match=r"small.yaml:1: must be a mapping, not "):
+        compute(parse_document(text, "small.yaml"), "small")
