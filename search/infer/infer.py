@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.documents.wording import show
 from archspec.errors import SpecError
 from search.infer.case import Case, Label
 from search.infer.pricing import Ints, Pricer
@@ -171,7 +172,7 @@ class _Solver:
                 if not self.possible.take(option, axis).any():
                     picks = [0] * len(case.choices)
                     picks[axis] = option
-                    rule = f"option {label} gives no possible design{self._reason(tuple(picks))}"
+                    rule = f"option {show(label)} gives no possible design{self._reason(tuple(picks))}"
                     raise case.document.refuse(choice.place, rule)
 
     def _reason(self, picks: tuple[int, ...]) -> str:
