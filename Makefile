@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 USER_STAMP := .venv/.user
 STAMP := .venv/.dev
 
-.PHONY: help demo test check format bench contract fuzz docs clean
+.PHONY: help demo test extras check format bench contract fuzz docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -32,6 +32,9 @@ check: $(STAMP) ## format, lint, types, import layers, generated docs
 
 test: check ## every check and every test
 	$(BIN)/pytest -n 2
+
+extras: $(STAMP) ## install every extra beside: `make test` then runs what was skipped for want of one
+	$(INSTALL) '.[dev,all]'
 
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.model.weights import save
     from archspec.spec.schema import ArchSpec, StageSpec
     from search.ablation.plan import PlanConfig
-    from search.recipe import Recipe
+    from search.recipe.recipe import Recipe
     from search.study.config import StudyConfig
 
 __version__ = "0.1.0"
@@ -62,7 +62,7 @@ _HOMES = {
     "ParetoFront": "archspec.api.fronts",
     "ParetoMember": "archspec.api.fronts",
     "PlanConfig": "search.ablation.plan",
-    "Recipe": "search.recipe",
+    "Recipe": "search.recipe.recipe",
     "RecordedAblation": "archspec.api.ablations",
     "RecordedSearch": "archspec.api.runs",
     "RunError": "archspec.errors",

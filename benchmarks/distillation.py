@@ -21,7 +21,7 @@ from convergence import t_quantile
 from archspec.loader import load
 from archspec.model.build import build
 from search.evaluator import parse_evaluator
-from search.recipe import Recipe, parse_recipe
+from search.recipe.recipe import Recipe, parse_recipe
 from search.seeding import mix, seed_everything
 from search.train.loop import evaluate, train
 

@@ -17,7 +17,7 @@ from archspec.cost.measure import measure
 from archspec.loader import load
 from archspec.model.build import build
 from search.data.dataset import DatasetSplit, parse_dataset
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import mix, seed_everything
 from search.train.curve import EpochRecord
 from search.train.loop import evaluate, train

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 from archspec.cost.measure import measure
 from archspec.cost.metrics import Metric, exact_metrics, exact_values
 from archspec.documents.wording import quality
+from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.inputs import Input, code_of
 from search.plugins import check_portable, find_class, parse_config, tags
@@ -173,6 +174,17 @@ def parse_evaluator(raw: object) -> Evaluator:
         FieldError: the first field that breaks a rule.
     """
     return parse_config(raw, "evaluator", lambda tag: find_class(tag, Evaluator, "search.evaluators", GROUP))
+
+
+def renew(recorded: Any) -> Any:
+    """A recorded evaluator as this version would write it: with the fields that have come since, at their defaults.
+
+    What this version cannot read stays as it is, and so differs from whatever is asked.
+    """
+    try:
+        return parse_evaluator(recorded).model_dump(mode="json")
+    except (FieldError, SpecError):
+        return recorded
 
 
 AnyEvaluator = Annotated[SerializeAsAny[Evaluator], BeforeValidator(parse_evaluator)]

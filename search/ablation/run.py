@@ -20,6 +20,7 @@ from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
 from search.ablation.rows import Ablation
 from search.ablation.trainings import AblationPhase, Decide, Scores
+from search.evaluator import renew
 from search.run.journal import lock_run, open_storage, open_study
 from search.run.progress import ProgressDisplay, hint
 from search.run.run import Conductor, check_ready, open_pool
@@ -138,6 +139,7 @@ def _record(config: PlanConfig, root: Path) -> None:
     asked = config.model_dump(mode="json")
 
     def compare(recorded: dict[str, Any]) -> Compared:
+        recorded["evaluator"] = renew(recorded["evaluator"])
         yield from ((key, recorded[key], asked[key]) for key in FIXED)
         for name, edit in recorded["edits"].items():
             if name in asked["edits"]:

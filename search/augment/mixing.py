@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from search.recipe import Recipe
+    from search.recipe.recipe import Recipe
 
 
 @final

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 from search.augment.geometric import erase
 from search.augment.mixing import Mixing, draw_mixing
 from search.augment.randaugment import rand_augment
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import mix, torch_generator
 
 if TYPE_CHECKING:

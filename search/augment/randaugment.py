@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from search.recipe import RandAugment
+    from search.recipe.augmentation import RandAugment
 
 Operation: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """Images (N, C, H, W) and levels (N,) from -1 to 1 to images of the same shape."""

@@ -24,7 +24,10 @@ from search.tasks.classification import Classification
 from search.tasks.task import Supervision
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+    from search.recipe.recipe import Recipe
 
 Batch: TypeAlias = "tuple[Tensor, Tensor]"
 GROUP = "archspec.datasets"
@@ -52,6 +55,14 @@ class DatasetSplit(ABC):
         Order and augmentation are functions of (seed, epoch) alone, whatever ran before and however many workers
         decode. Images are spread evenly over ceil(len / batch_size) batches, so that no batch is left with one.
         """
+
+    def configured(self, recipe: "Recipe", device: "torch.device") -> "DatasetSplit":
+        """This split as a training reads it: with the recipe's augmentation of single images, and for a device.
+
+        Asked once, before the first epoch. What a recipe does to whole batches is not for it to do.
+        """
+        del recipe, device
+        return self
 
 
 @final
@@ -136,6 +147,14 @@ class Dataset(BaseModel, ABC):
         the files cannot be read.
         """
         return code_of(type(self), "data set")
+
+    def check_recipe(self, recipe: "Recipe") -> None:
+        """Refuse what a recipe cannot do to these images or their labels; without torch, so that studies are refused.
+
+        Raises:
+            FieldError: the first field of the recipe that cannot be applied.
+        """
+        self.supervision.check_recipe(recipe)
 
     @abstractmethod
     def load(self) -> Splits:

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from archspec.errors import SpecError
 from search.data.dataset import Dataset, DatasetSplit, Splits
-from search.data.folder_content import digest_images
-from search.data.image_folders import Files, Folders, ImageSplits, find_folders, split_files
-from search.data.image_split import Framing, ImageSplit
+from search.data.images.content import digest_images
+from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
+from search.data.images.source import FileSource
+from search.data.images.split import Framing, ImageSplit
 from search.inputs import Input
 
 
@@ -84,4 +85,4 @@ class ImageFolder(Dataset):
     def _split(self, files: Files) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
         framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip)
-        return ImageSplit(self._root(), [path for members in files for path in members], labels, framing)
+        return ImageSplit(FileSource(self._root(), [path for members in files for path in members], labels), framing)

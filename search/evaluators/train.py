@@ -13,9 +13,10 @@ from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
 from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.identity import identity
 from search.inputs import Input
 from search.plugins import first_problem
-from search.recipe import AnyRecipe, Recipe
+from search.recipe.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
+
+
+BESIDE = ("recipe", "latency_rounds")
+"""Fields that the weights do not depend on, or that a checkpoint states by themselves."""
 
 
 @final
@@ -43,7 +48,7 @@ class Train(Evaluator):
     @model_validator(mode="after")
     def _check(self) -> Train:
         try:
-            self.data.supervision.check_recipe(self.recipe)
+            self.data.check_recipe(self.recipe)
         except FieldError as error:
             raise FieldError(f"recipe.{error.field}", error.rule) from None
         return self
@@ -70,7 +75,7 @@ class Train(Evaluator):
             recipe = Recipe.model_validate(self.recipe.model_dump() | changes)
         except ValidationError as error:
             raise first_problem(error, Recipe) from None
-        self.data.supervision.check_recipe(recipe)
+        self.data.check_recipe(recipe)
         return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:
@@ -113,7 +118,7 @@ class TrainSession(Session):
             config.recipe,
             seed=task.seed,
             folder=task.folder,
-            fingerprint=f"{spec.digest} {config.model_dump_json(exclude={'recipe', 'latency_rounds'})}",
+            fingerprint=f"{spec.digest} {identity(config, BESIDE)}",
             stop=stop,
             progress=show,
         )

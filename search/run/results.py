@@ -12,7 +12,7 @@ from typing import Any, cast
 from archspec.cost.metrics import find_metric
 from archspec.errors import RunError
 from archspec.spec.schema import ArchSpec
-from search.evaluator import Evaluator, Metrics, cost_metrics
+from search.evaluator import Evaluator, Metrics, cost_metrics, renew
 from search.own_metrics import check_value
 
 ACCURACIES = ("accuracy", "test_accuracy")
@@ -42,7 +42,7 @@ def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any], spec
         raise _refuse(path, 1, "no record of metrics and evaluator")
     if record.pop("crc", checksum(record)) != checksum(record):
         raise _refuse(path, 1, "not as it was written (checksum)")
-    if record["evaluator"] != evaluator.model_dump(mode="json"):
+    if renew(record["evaluator"]) != evaluator.model_dump(mode="json"):
         raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
     for name, value in asked.items():
         found = record.get(name, value)

@@ -20,7 +20,7 @@ from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.files.output import clear_partial
 from archspec.loader import load
-from search.evaluator import Evaluator
+from search.evaluator import Evaluator, renew
 from search.processes.signals import heard_signals
 from search.run.finalists import FinalPhase, front_specs
 from search.run.in_process import InProcessPool
@@ -318,6 +318,7 @@ def _record(config: StudyConfig, root: Path) -> None:
     def compare(recorded: dict[str, Any]) -> Compared:
         recorded.setdefault("budget", {})  # runs of a version that knew no budgets
         recorded["sampler"] = _current(recorded.get("sampler"))
+        recorded["evaluator"] = renew(recorded.get("evaluator"))
         yield from ((key, recorded.get(key), asked[key]) for key in asked if key not in EXTENDABLE)
         yield "final.changes", recorded["final"]["changes"], asked["final"]["changes"]
 

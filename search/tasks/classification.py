@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, final
 from archspec.errors import FieldError
 from search.augment.mixing import Mixing, soft_labels
 from search.augment.policy import Policy
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.tasks.distillation import Teacher, distilled
 from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 

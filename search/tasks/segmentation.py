@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from archspec.errors import FieldError
 from search.augment.mixing import Mixing
 from search.augment.policy import Policy
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 
 if TYPE_CHECKING:

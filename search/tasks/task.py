@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from search.recipe import Recipe
+    from search.recipe.recipe import Recipe
     from search.tasks.ema import Ema
 
 Answer: TypeAlias = Any

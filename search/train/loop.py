@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from archspec.errors import Interrupted, RunError
 from search.data.dataset import DatasetSplit, Splits
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema
 from search.tasks.task import Score, Student
@@ -95,6 +95,7 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
+    data = Splits(data.train.configured(recipe, device), data.validation.configured(recipe, device), data.test)
     with _memory_of(device, recipe):
         return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress)
 

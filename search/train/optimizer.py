@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:

@@ -12,7 +12,8 @@ from search.augment.geometric import erase, erase_box
 from search.augment.mixing import cut_box, draw_mixing, soft_labels
 from search.augment.policy import Policy
 from search.augment.randaugment import OPERATIONS, rand_augment
-from search.recipe import RandAugment, Recipe
+from search.recipe.augmentation import RandAugment
+from search.recipe.recipe import Recipe
 
 SIDES = st.integers(1, 40)
 

@@ -81,7 +81,7 @@ class TestConfiguration:
 
     def test_configuration_needs_neither_torch_nor_sklearn(self):
         code = (
-            "import sys; from search.data.dataset import parse_dataset; import search.recipe\n"
+            "import sys; from search.data.dataset import parse_dataset; import search.recipe.recipe\n"
             "for raw in ('digits', 'cluttered_digits', {'type': 'imagefolder', 'path': 'x'}): parse_dataset(raw)\n"
             "print(sorted({'torch', 'sklearn', 'PIL'} & set(sys.modules)))"
         )
@@ -217,11 +217,11 @@ class TestImageFolder:
         data = folder_of(photos, validation=0.2, test=0.2)
         splits = data.load()
         assert data.classes == 2
-        files = [set(part.files) for part in (splits.train, splits.validation, splits.test)]  # pyright: ignore
+        files = [set(part.source.files) for part in (splits.train, splits.validation, splits.test)]  # pyright: ignore
         assert [len(part) for part in files] == [12, 4, 4]
         assert len(files[0] | files[1] | files[2]) == 20
         again = data.load()
-        assert set(again.test.files) == files[2]  # pyright: ignore
+        assert set(again.test.source.files) == files[2]  # pyright: ignore
         images, labels = read(splits.train, batch_size=5)
         assert images.shape == (12, 3, 32, 32)
         assert torch.equal(labels, (images.mean((1, 2, 3)) > 0).long())
@@ -269,9 +269,9 @@ class TestImageFolder:
                 for file in (photos / label).glob("*.png" if part == "val" else "*.*[pg]"):
                     (root / part / label / file.name).write_bytes(file.read_bytes())
         splits = folder_of(root, protocol="imagenet1k").load()
-        assert all(file.startswith("val") for file in splits.test.files)  # pyright: ignore
-        assert all(file.startswith("train") for file in splits.validation.files)  # pyright: ignore
-        assert not set(splits.train.files) & set(splits.validation.files)  # pyright: ignore
+        assert all(file.startswith("val") for file in splits.test.source.files)  # pyright: ignore
+        assert all(file.startswith("train") for file in splits.validation.source.files)  # pyright: ignore
+        assert not set(splits.train.source.files) & set(splits.validation.source.files)  # pyright: ignore
         assert folder_of(root, protocol="imagenet1k").benchmark == "imagenet1k"
         (root / "val").rename(root / "validation")
         (root / "validation" / "dark").rename(root / "validation" / "drak")

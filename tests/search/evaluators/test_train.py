@@ -11,7 +11,7 @@ from archspec.model.weights import restore, save
 from search.data.dataset import parse_dataset
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 
 TINY = load("tiny")
 

@@ -81,13 +81,13 @@ class TestImages:
         self, photos, tmp_path, monkeypatch
     ):
         record_inputs(tmp_path, inputs(photos), begun=False)
-        monkeypatch.setattr("search.data.folder_content.MAX_CONTENT", 100)
+        monkeypatch.setattr("search.data.images.content.MAX_CONTENT", 100)
         (photos / "a" / "new.png").write_bytes((photos / "a" / "000.png").read_bytes())
         with pytest.raises(SpecError, match=r"began: 1 file is new: a/new.png; train has 33 images, 32 before; bring"):
             record_inputs(tmp_path, inputs(photos), begun=True)
 
     def test_a_large_folder_is_told_by_class_folders(self, photos: Path, tmp_path: Path, monkeypatch):
-        monkeypatch.setattr("search.data.folder_content.MAX_NAMED", 20)
+        monkeypatch.setattr("search.data.images.content.MAX_NAMED", 20)
         record_inputs(tmp_path, inputs(photos), begun=False)
         (photos / "a" / "000.png").unlink()
         with pytest.raises(SpecError, match=r"began: 1 of 2 class folders has other content: a; train has 31 images"):

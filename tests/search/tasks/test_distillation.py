@@ -23,7 +23,7 @@ from blocks.layers.layer import Layer
 from search.augment.mixing import Mixing
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices
 from search.evaluator import parse_evaluator
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
 from search.tasks.distillation import Teacher, check_head, class_map, distilled, split_head
 from search.tasks.ema import Ema

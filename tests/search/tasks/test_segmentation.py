@@ -21,7 +21,7 @@ from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, pars
 from search.data.tensor_split import TensorSplit
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
 from search.tasks.classification import Classification
 from search.tasks.segmentation import AUXILIARY, IGNORE, ConfusionTally, Segmentation, mean_iou, mixed_masks

@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.loader import load
 from archspec.model.build import build
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
-from search.recipe import Recipe
+from search.recipe.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema
 from search.train.checkpoint import load_checkpoint, save_checkpoint

@@ -3,15 +3,17 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from archspec.errors import RunError
 from search.augment.geometric import crop_box
 from search.data.dataset import Batch, DatasetSplit, batch_indices
+from search.data.images.source import ImageSource
+from search.recipe.recipe import Recipe
 from search.seeding import mix, torch_generator
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
     from torch import Tensor
 
@@ -32,21 +34,24 @@ class Framing:
 
 @final
 class ImageSplit(DatasetSplit):
-    """Image files under `root` with labels; RGB, normalised by ImageNet's mean and deviation.
+    """The images of a source; RGB, normalised by ImageNet's mean and deviation.
 
     With augmentation a random part of the image (area from `smallest_area` to all, aspect 3:4 to 4:3), mirrored half
-    of the time; otherwise the centre square. A file that cannot be decoded raises RunError with its name when its batch
-    is due.
+    of the time; otherwise the centre square. An image that cannot be decoded raises RunError with its name when its
+    batch is due.
     """
 
-    def __init__(self, root: Path, files: list[str], labels: list[int], framing: Framing) -> None:
-        self.root = root
-        self.files = files
-        self.labels = labels
-        self.framing = framing
+    def __init__(self, source: ImageSource, framing: Framing, recipe: Recipe | None = None) -> None:
+        self.source = source
+        self._framing = framing
+        self._recipe = recipe or Recipe.model_validate({})
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.source)
+
+    def configured(self, recipe: Recipe, device: "torch.device") -> "ImageSplit":
+        del device
+        return ImageSplit(self.source, self._framing, recipe)
 
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
@@ -59,13 +64,13 @@ class ImageSplit(DatasetSplit):
         ]
         stream = mix(seed, "augment", epoch) if augment else None
         loader: DataLoader[Any] = DataLoader(
-            _Decoder(self.root, self.files, self.framing, stream),  # pyright: ignore[reportArgumentType]  (map-style)
+            _Decoder(self.source, self._framing, stream),  # pyright: ignore[reportArgumentType]  (map-style)
             batch_sampler=order,
             num_workers=workers,
             collate_fn=_collate,
             generator=torch_generator(seed, "workers", epoch),  # without it, each pass would draw from the global one
         )
-        labels = torch.tensor(self.labels)
+        labels = self.source.labels
         mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
         scale, offset = 1 / (255 * std), mean / std
         for index, (images, broken) in zip(order, loader, strict=True):
@@ -84,26 +89,26 @@ class _Sample(NamedTuple):
 class _Decoder:
     """Index -> sample. An error is handed over as text: an exception would leave a worker as a page of traceback."""
 
-    root: Path
-    files: list[str]
+    source: ImageSource
     framing: Framing
     stream: int | None
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.source)
 
     def __getitem__(self, index: int) -> _Sample:
         import numpy as np
         import torch
         from PIL import Image
 
-        path = self.root / self.files[index]
         try:
-            with Image.open(path) as image:
+            with self.source.open(index).image as file, Image.open(file) as image:
                 square = self._square(_rgb(image), index)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             reason = " ".join(str(error).split())
-            return _Sample(None, f"{path}: image cannot be decoded ({type(error).__name__}: {reason})")
+            return _Sample(
+                None, f"{self.source.name(index)}: image cannot be decoded ({type(error).__name__}: {reason})"
+            )
         return _Sample(torch.from_numpy(np.array(square)).permute(2, 0, 1), "")
 
     def _square(self, image: "Image", index: int) -> "Image":

@@ -10,8 +10,8 @@ from PIL import Image
 
 from archspec.errors import SpecError
 from search.data.dataset import Dataset, parse_dataset
-from search.data.image_files import list_images
-from search.data.same_images import PlacedImage, find_same
+from search.data.images.files import list_images
+from search.data.images.same import PlacedImage, find_same
 
 
 def picture(seed: int, side: int = 40) -> Image.Image:

@@ -6,30 +6,23 @@ A recipe is a mapping of fields, the name of a shipped one (`search/recipes/`), 
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, cast, final
+from typing import Annotated, Any, ClassVar, Literal, cast, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from archspec.documents.paths import suggest
 from archspec.documents.shipped import Shelf
 from archspec.errors import FieldError
+from search.identity import identity
 from search.plugins import first_problem
+from search.recipe.augmentation import RandAugment
+from search.recipe.optimizer import AnyOptimizer, OptimizerSpec
+from search.recipe.schedule import AnySchedule, ScheduleSpec
+from search.recipe.teacher import TeacherSpec
 
 RECIPES = Shelf("recipe", "search", "recipes")
-LATER = ("cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill")
-"""Fields that recipes did not always have: at their defaults they are left out of a run's identity."""
-
-
-@final
-class RandAugment(BaseModel):
-    """A few random operations on each image, all of one strength (Cubuk et al. 2020)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    ops: int = Field(
-        default=2, ge=1, le=10, strict=True, description="operations on each image, drawn with replacement"
-    )
-    magnitude: float = Field(default=9, ge=0, le=10, description="strength of every operation, of 10")
+READING = ("workers", "prefetch")
+"""Fields that do not decide a result."""
 
 
 @final
@@ -37,6 +30,11 @@ class Recipe(BaseModel):
     """AdamW with a cosine schedule and an average of the weights (HIRI-ViT section 5.1, scaled down to small tasks)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill", "optimizer", "schedule", "lr_batch"}
+        | {"layer_decay", "no_decay", "accumulate", "compile", "tf32", "deterministic", "prefetch", "repeats"}
+        | {"auto_augment", "color_jitter", "erasing_mode", "erasing_count", "teacher", "freeze"}
+    )
 
     epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the training split")
     batch_size: int = Field(default=48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
@@ -50,8 +48,8 @@ class Recipe(BaseModel):
     ema_decay: float = Field(
         default=0.98, ge=0, lt=1, description="decay per step of the average of the weights; 0 keeps none"
     )
-    precision: Literal["auto", "float32"] = Field(
-        default="auto", description="auto: 16-bit autocast where the device has it"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
+        default="auto", description="of forward and backward; auto: 16-bit autocast where the device has it"
     )
     channels_last: bool | Literal["auto"] = Field(
         default="auto", description="memory format of images; auto: by device"
@@ -75,6 +73,41 @@ class Recipe(BaseModel):
         lt=1,
         description="weight of the labels against an EMA teacher's answer; null for no teacher",
     )
+    optimizer: AnyOptimizer = Field(
+        default_factory=OptimizerSpec, description="adamw, sgd, or any of timm's: its name, or {name, ...}"
+    )
+    schedule: AnySchedule = Field(
+        default_factory=ScheduleSpec, description="cosine, step, onecycle or constant; or {name, ...}"
+    )
+    lr_batch: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="batch size that lr is for, and scaled from linearly; null: as is"
+    )
+    layer_decay: float = Field(
+        default=1, gt=0, le=1, description="factor of the learning rate from each layer to the one before it"
+    )
+    no_decay: tuple[str, ...] = Field(
+        default=(), description="parameters without weight decay beside vectors: patterns such as *relative*"
+    )
+    accumulate: int = Field(default=1, ge=1, le=1024, description="parts in which a batch is computed, to save memory")
+    compile: bool = Field(default=False, description="compile the network with torch.compile")
+    tf32: bool | Literal["auto"] = Field(default="auto", description="TensorFloat-32 on GPUs; auto: torch's default")
+    deterministic: bool = Field(default=False, description="deterministic kernels only, at their cost")
+    prefetch: int = Field(default=2, ge=1, le=64, description="batches that each worker prepares in advance")
+    repeats: int = Field(default=1, ge=1, le=16, description="augmented copies of an image in a batch")
+    auto_augment: str | None = Field(
+        default=None, max_length=80, description="policy as timm writes it: rand-m9-mstd0.5-inc1, original, 3a, ..."
+    )
+    color_jitter: float = Field(
+        default=0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
+    )
+    erasing_mode: Literal["noise", "color", "black"] = Field(
+        default="noise", description="what an erased rectangle becomes: noise per pixel, one random colour, the mean"
+    )
+    erasing_count: int = Field(default=1, ge=1, le=10, description="most rectangles erased in an image")
+    teacher: TeacherSpec | None = Field(default=None, description="a frozen network to learn from; null for none")
+    freeze: tuple[str, ...] = Field(
+        default=(), description="parts that are not trained: stem, stages[0], stages, ...; all but the head: backbone"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
@@ -89,9 +122,7 @@ class Recipe(BaseModel):
 
     def identity(self) -> str:
         """JSON of what decides the result of a run; a field that came later counts where it is not at its default."""
-        fields = Recipe.model_fields
-        silent = {name for name in LATER if getattr(self, name) == fields[name].default}
-        return self.model_dump_json(exclude={"workers", *silent})
+        return identity(self, READING)
 
     def lr_at(self, step: int, steps: int) -> float:
         """Learning rate of optimiser step `step` (from 0) in an epoch of `steps` steps: a function, so nothing to save.

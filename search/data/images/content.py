@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from archspec.errors import SpecError
-from search.data.image_folders import ImageSplits
-from search.data.same_images import PlacedImage, find_same
+from search.data.images.folders import ImageSplits
+from search.data.images.same import PlacedImage, find_same
 from search.inputs import Input, digest_bytes, digest_text
 
 MAX_CONTENT = 256 * 2**20

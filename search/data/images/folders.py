@@ -9,7 +9,7 @@ from typing import final
 
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
-from search.data.image_files import Identity, ImageFile, holds_image, list_images, some, stray_images, subfolders
+from search.data.images.files import Identity, ImageFile, holds_image, list_images, some, stray_images, subfolders
 from search.seeding import mix
 
 VALIDATION = ("val", "valid", "validation")
