@@ -71,6 +71,7 @@ class Record:
     study: optuna.Study
     asked: Mapping[str, Any] | None = None
     metrics: tuple[Metric, ...] = METRICS
+    final_study: optuna.Study | None = None
 
     @property
     def goals(self) -> tuple[Metric, ...]:
@@ -116,6 +117,7 @@ def read(run: Path) -> Record:
         study=found["search"],
         asked=_asked(run / "study.yaml"),
         metrics=metrics,
+        final_study=found.get("final"),
     )
 
 

@@ -34,6 +34,7 @@ SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
     "failed-trials": arms.failed_trials,
     "repaired-layouts": arms.repaired_layouts,
     "undertrained": trainings.undertrained_search,
+    "undertrained-front": trainings.undertrained_finalists,
 }
 ABLATION: dict[str, Callable[[plan.AblationRun], Iterator[Objection]]] = {
     "missing-seeds": plan.missing_seeds,

@@ -6,9 +6,10 @@ import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median, stdev
 from typing import Any, cast
 
+from reports.records.curves import last_rise, mean_curve, read_curves
 from reports.records.front import by_layout
 from reports.records.search import finished
 from reports.review.ablation_rules import AblationRun
@@ -16,28 +17,44 @@ from reports.review.objection import Objection
 from reports.review.search_run import SearchRun
 from reports.statistics.summary import Summary, pooled_sd, summarise
 
-FEWEST = 6
-"""Epochs of a training below which its last third is no more than a step."""
-
 
 def undertrained_search(run: SearchRun) -> Iterator[Objection]:
     """Trials of the search whose validation accuracy still rises at the end, by more than seeds differ."""
-    trials = {trial.number: trial.user_attrs for trial in run.record.study.get_trials(deepcopy=False)}
-    own = [trials.get(int(number), {}) for number in finished(run.record.search)["number"]]
-    curves = [_noted(attrs) for attrs in own]
-    repeated = list(by_layout(run.record.final, "accuracy").values())
-    found = _rise([curve for curve in curves if curve], repeated)
-    if found is None:
-        return
+    record = run.record
+    evaluated = set(finished(record.search)["digest"])
+    curves = [list(one.accuracies) for digest, (one, *_) in read_curves(record.study).items() if digest in evaluated]
+    found = _rise(curves, by_layout(record.final, "accuracy").values())
+    if found is not None:
+        accuracies = [float(value) for value in finished(record.search)["accuracy"]]
+        severity = "serious" if len(accuracies) > 1 and found[0] > stdev(accuracies) else "minor"
+        change, first = _longer(run, curves, "evaluator.recipe.epochs", {})
+        text = _text(*found, record.metric.word) + first
+        yield Objection(severity, "undertrained", text, "study search", run.shell.again("longer", changes=change))
+
+
+def undertrained_finalists(run: SearchRun) -> Iterator[Objection]:
+    """Members of the front whose validation accuracy still rises at the end of their re-training."""
+    record = run.record
+    members = {member.digest for member in run.front.members}
+    means = [mean_curve(curves) for digest, curves in read_curves(record.final_study).items() if digest in members]
+    curves = [list(one.accuracies) for one in means]
+    found = _rise(curves, by_layout(record.final, "accuracy").values())
+    if found is not None:
+        change, first = _longer(run, curves, "final.changes.epochs", run.changes)
+        text = _text(*found, record.metric.word) + first
+        yield Objection("minor", "undertrained-front", text, "study final", run.shell.again("longer", changes=change))
+
+
+def _longer(
+    run: SearchRun, curves: Sequence[Sequence[float]], field: str, changed: Mapping[str, Any]
+) -> tuple[dict[str, object], str]:
+    """Twice the epochs as a change of the study; where its evaluator has no recipe, a clause on what to do first."""
     evaluator = run.asked.get("evaluator")
     recipe = cast("Mapping[str, Any]", evaluator).get("recipe") if isinstance(evaluator, Mapping) else None
-    epochs = max(map(len, curves))
-    changes: dict[str, object] = {"evaluator.recipe.epochs": 2 * _epochs(recipe, epochs)}
-    first = "" if isinstance(recipe, Mapping) else "; train longer in what the evaluator runs first"
-    command = run.shell.again("longer", changes=changes if isinstance(recipe, Mapping) else {})
-    accuracies = [float(value) for value in finished(run.record.search)["accuracy"]]
-    severity = "serious" if len(accuracies) > 1 and found[0] > stdev(accuracies) else "minor"
-    yield Objection(severity, "undertrained", _text(*found, run.record.metric.word) + first, "study search", command)
+    if not isinstance(recipe, Mapping):
+        return {}, "; train longer in what the evaluator runs first"
+    epochs = _epochs({**cast("Mapping[str, Any]", recipe), **changed}, max(map(len, curves)))
+    return {field: 2 * epochs}, ""
 
 
 def undertrained_rows(ablation: AblationRun) -> Iterator[Objection]:
@@ -58,17 +75,6 @@ def undertrained_rows(ablation: AblationRun) -> Iterator[Objection]:
     else:
         command, first = ablation.shell.ablate_anew("longer"), "; train longer in what the evaluator runs first"
     yield Objection("minor", "undertrained", _text(*found, record.metric.word) + first, "all views", command)
-
-
-def last_rise(curve: Sequence[float]) -> float:
-    """The rise of a curve over its last third, by the line of least squares through it; NaN of a short curve."""
-    if len(curve) < FEWEST:
-        return math.nan
-    part = curve[-max(3, len(curve) // 3) :]
-    middle, mean = (len(part) - 1) / 2, fmean(part)
-    slope = sum((index - middle) * (value - mean) for index, value in enumerate(part))
-    slope /= sum((index - middle) ** 2 for index in range(len(part)))
-    return slope * (len(part) - 1)
 
 
 def _rise(curves: Sequence[Sequence[float]], repeated: Iterable[Summary]) -> tuple[float, float, int] | None:
@@ -98,14 +104,6 @@ def _epochs(recipe: object, seen: int) -> int:
     """Epochs that the recipe states; as many as a curve has where it states none."""
     value = cast("Mapping[str, Any]", recipe).get("epochs") if isinstance(recipe, Mapping) else None
     return value if isinstance(value, int) else seen
-
-
-def _noted(attrs: Mapping[str, Any]) -> list[float]:
-    """The curve of a trial, of whose epochs the journal keeps a hundred."""
-    rows = attrs.get("curve")
-    values = [cast("dict[str, Any]", row).get("val_accuracy") for row in cast("list[Any]", rows or [])
-              if isinstance(row, dict)] if isinstance(rows, list) else []  # fmt: skip
-    return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
 
 
 def _curve_files(run: Path, digest: str) -> list[Path]:

@@ -13,9 +13,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import create_trial
 
+from reports.records.curves import last_rise
 from reports.review.objection import Objection
 from reports.review.review import examine
-from reports.review.training_rules import last_rise
 
 CLEAN: dict[str, Any] = {"trials": 1, "baseline": 0, "startup": 0, "failures": (), "duplicates": 0, "latency": False}
 RECIPE = {"type": "train", "recipe": {"epochs": 9}}
@@ -23,16 +23,18 @@ FLAT = [0.3, 0.5, 0.6, 0.65, 0.66, 0.66, 0.661, 0.66, 0.66]
 RISING = [0.1, 0.15, 0.2, 0.26, 0.33, 0.4, 0.47, 0.54, 0.61]
 
 
-def raised(run: Path) -> Objection | None:
-    return next((one for one in examine(run).objections if one.rule == "undertrained"), None)
+def raised(run: Path, rule: str = "undertrained") -> Objection | None:
+    return next((one for one in examine(run).objections if one.rule == rule), None)
 
 
-@pytest.mark.parametrize(("curve", "rise"), [(RISING, 0.14), (FLAT, -0.001), ([0.1, 0.2, 0.3], math.nan)])
+@pytest.mark.parametrize(
+    ("curve", "rise"), [(RISING, 0.14), (FLAT, -0.001), ([0.1, 0.2, 0.5], 0.3), ([0.1, 0.2], math.nan)]
+)
 def test_the_rise_of_the_last_third(curve, rise):
     assert last_rise(curve) == pytest.approx(rise, abs=2e-3, nan_ok=True)
 
 
-@pytest.mark.parametrize(("curve", "wanted"), [(RISING, True), (FLAT, False), (RISING[:5], False)])
+@pytest.mark.parametrize(("curve", "wanted"), [(RISING, True), (FLAT, False), (RISING[:2], False)])
 def test_trials_whose_accuracy_still_rises(make_run, curve, wanted):
     run = make_run(**CLEAN)
     (run / "study.yaml").write_text(yaml.safe_dump({"name": "demo", "evaluator": RECIPE}))
@@ -52,6 +54,24 @@ def test_trials_whose_accuracy_still_rises(make_run, curve, wanted):
             in found.text
         )
         assert f"archspec search {run} --name demo-longer --set evaluator.recipe.epochs=18" in found.command
+
+
+@pytest.mark.parametrize(("curve", "wanted"), [(RISING, True), (FLAT, False)])
+def test_members_whose_accuracy_still_rises_when_their_retraining_ends(make_run, curve, wanted):
+    run = make_run(**CLEAN | {"trials": 6}, noise=0.002)
+    study = {"name": "demo", "evaluator": RECIPE, "final": {"changes": {"epochs": 12}}}
+    (run / "study.yaml").write_text(yaml.safe_dump(study))
+    final = optuna.load_study(study_name="final", storage=JournalStorage(JournalFileBackend(str(run / "journal.log"))))
+    rows = [{"epoch": index, "val_accuracy": value, "train_loss": 1.0} for index, value in enumerate(curve, 1)]
+    for trial in final.trials:
+        attrs = trial.user_attrs | {"curve": rows, "seed": 10 + trial.user_attrs["seed"]}
+        final.add_trial(create_trial(values=trial.values, user_attrs=attrs))
+    found = raised(run, "undertrained-front")
+    assert (found is not None) == wanted
+    assert raised(run) is None
+    if found:
+        assert "still rises when training ends: by 14.00 points" in found.text
+        assert f"archspec search {run} --name demo-longer --set final.changes.epochs=24" in found.command
 
 
 @pytest.mark.parametrize(("curve", "wanted"), [(RISING, True), (FLAT, False)])
