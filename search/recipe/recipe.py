@@ -3,7 +3,6 @@
 A recipe is a mapping of fields, the name of a shipped one (`search/recipes/`), or both: `{base: hiri, epochs: 30}`.
 """
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, cast, final
@@ -25,6 +24,10 @@ READING = ("workers", "prefetch")
 """Fields that do not decide a result."""
 
 
+def _several(raw: object) -> object:
+    return (raw,) if isinstance(raw, str) else raw
+
+
 @final
 class Recipe(BaseModel):
     """AdamW with a cosine schedule and an average of the weights (HIRI-ViT section 5.1, scaled down to small tasks)."""
@@ -39,9 +42,11 @@ class Recipe(BaseModel):
     epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the training split")
     batch_size: int = Field(default=48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
     lr: float = Field(default=4e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
-    weight_decay: float = Field(default=0.05, ge=0, le=10, description="decoupled decay of matrices and kernels only")
+    weight_decay: float = Field(
+        default=0.05, ge=0, le=10, description="decay of matrices and kernels only; decoupled where the optimizer says"
+    )
     warmup_epochs: float = Field(
-        default=1, ge=0, le=1000, description="epochs of linear warm-up; a fraction is allowed"
+        default=1, ge=0, le=1000, description="epochs of linear warm-up, a fraction is allowed; onecycle has its own"
     )
     label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="probability spread over all classes")
     clip_grad: float = Field(default=1, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
@@ -85,8 +90,9 @@ class Recipe(BaseModel):
     layer_decay: float = Field(
         default=1, gt=0, le=1, description="factor of the learning rate from each layer to the one before it"
     )
-    no_decay: tuple[str, ...] = Field(
-        default=(), description="parameters without weight decay beside vectors: patterns such as *relative*"
+    no_decay: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+        default=(),
+        description="parameters without weight decay beside vectors: patterns of names; published: as layers declare",
     )
     accumulate: int = Field(default=1, ge=1, le=1024, description="parts in which a batch is computed, to save memory")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
@@ -113,7 +119,19 @@ class Recipe(BaseModel):
     def _check(self) -> "Recipe":
         if self.distill is not None and not self.ema_decay:
             raise FieldError("distill", f"needs ema_decay above 0: the teacher is the average, not {self.ema_decay:g}")
+        self._check_schedule()
         return self
+
+    def _check_schedule(self) -> None:
+        plan, warmup = self.schedule, self.warmup_epochs
+        if plan.name == "cosine" and plan.lowest and plan.lowest >= self.peak_lr:
+            raise FieldError(
+                "schedule.lowest", f"must be below the learning rate {self.peak_lr:g}, not {plan.lowest:g}"
+            )
+        if plan.name == "step" and plan.every < warmup:
+            raise FieldError("schedule.every", f"must be at least the warm-up's {warmup:g} epochs, not {plan.every:g}")
+        if plan.name == "onecycle" and warmup not in (0, type(self).model_fields["warmup_epochs"].default):
+            raise FieldError("warmup_epochs", f"must be 0, not {warmup:g}: onecycle rises for its own pct_start")
 
     @property
     def augments(self) -> bool:
@@ -124,16 +142,19 @@ class Recipe(BaseModel):
         """JSON of what decides the result of a run; a field that came later counts where it is not at its default."""
         return identity(self, READING)
 
+    @property
+    def peak_lr(self) -> float:
+        """The highest learning rate: `lr`, scaled by the batch size over `lr_batch` where that is given."""
+        return self.lr if self.lr_batch is None else self.lr * self.batch_size / self.lr_batch
+
     def lr_at(self, step: int, steps: int) -> float:
         """Learning rate of optimiser step `step` (from 0) in an epoch of `steps` steps: a function, so nothing to save.
 
-        Linear from lr / warm-up steps to lr, then half a cosine that would reach zero one step after the last.
+        Parameters below the head have it times their `lr_scale` where there is a `layer_decay`.
         """
         total = self.epochs * steps
         warmup = min(round(self.warmup_epochs * steps), total - 1)
-        if step < warmup:
-            return self.lr * (step + 1) / warmup
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+        return self.schedule.rate(self.peak_lr, step, total, warmup, steps)
 
 
 @cache

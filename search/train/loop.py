@@ -183,7 +183,7 @@ class _Run:
         """Step `number` of the epoch under way; the loss, still on the device."""
         recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("lr_scale", 1)
         images = images.to(self.device, memory_format=self.memory_format, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
         step = self.lesson.step(images, labels, len(self.curve), number)

@@ -5,18 +5,27 @@ from typing import Literal
 import torch
 from torch import nn
 
+from search.recipe.optimizer import AdamWOptions, SGDOptions
 from search.recipe.recipe import Recipe
+from search.recipe.timm_optimizer import create
+from search.train.groups import parameter_groups
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels, not vectors (norms, biases, layer scales)."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in trained)
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.lr, fused=fused)
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the parameters that are trained: torch's AdamW and SGD, or one of timm's.
+
+    Raises:
+        SpecError: `no_decay` or `layer_decay` does not fit the model.
+        FieldError: timm does not have the optimiser, or is not installed.
+    """
+    groups, name, options = parameter_groups(model, recipe), recipe.optimizer.name, recipe.optimizer.options
+    if name == "adamw":
+        devices = {parameter.device.type for group in groups for parameter in group["params"]}
+        fused = devices <= {"cpu", "cuda"}
+        return torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=fused, **AdamWOptions(**options).model_dump())
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.peak_lr, **SGDOptions(**options).arguments)
+    return create(groups, name, recipe.peak_lr, options)
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:

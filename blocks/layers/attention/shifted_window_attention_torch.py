@@ -1,7 +1,7 @@
 """Attention inside windows that may be shifted, with a learned bias for each relative position."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,9 @@ class ShiftedWindowAttention(nn.Module):
 
     Bias and mask are made from the map's size in each call: there is no buffer that would tie the module to a size.
     """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"relative_position_bias_table"})
+    """Parameters that the authors' optimisers do not decay (Swin Transformer's `no_weight_decay_keywords`)."""
 
     def __init__(self, parts: Mapping[str, nn.Module], heads: int, window: int, *, shift: bool) -> None:
         super().__init__()

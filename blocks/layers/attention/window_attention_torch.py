@@ -1,7 +1,7 @@
 """Multi-head self-attention inside the windows of a map."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,9 @@ class WindowAttention(nn.Module):
 
     Submodules `q`, `k`, `v` and `proj`; parameter `relative_position_bias_table` of shape ((2·window - 1)², heads).
     """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"relative_position_bias_table"})
+    """Parameters that the authors' optimisers do not decay (HRFormer's configuration in MMPose)."""
 
     def __init__(self, parts: Mapping[str, nn.Module], heads: int, window: int) -> None:
         super().__init__()
