@@ -33,8 +33,8 @@ def digest_images(name: str, root: Path, files: ImageSplits, classes: Sequence[s
         policy: what becomes of images that cannot be decoded.
 
     Raises:
-        SpecError: a file cannot be read; when it is examined, also where the policy refuses an image, or leaves out
-            all of a class.
+        SpecError: a file cannot be read; when it is examined, also where the policy refuses an image, or leaves
+            none of a class to train on.
     """
     images = [
         PlacedImage(path, split, label)
@@ -46,11 +46,11 @@ def digest_images(name: str, root: Path, files: ImageSplits, classes: Sequence[s
     def examine(sizes: dict[str, int]) -> list[str]:
         notes, left_out = check_readable(root, sizes, policy)
         counts = count_images(files.parts, left_out)
-        for split, of_classes in counts.items():
-            empty = [label for label, count in zip(classes, of_classes, strict=True) if not count]
-            if empty:
-                rule = f"no image for {split} in class {some(empty)} that can be decoded"
-                raise SpecError(rule, field="path", source=printable(str(root)))
+        empty = [label for label, count in zip(classes, counts["train"], strict=True) if not count]
+        empty = [f"train in class {some(empty)}"] if empty else [split for split in counts if not any(counts[split])]
+        if empty:
+            rule = f"no image for {empty[0]} that can be decoded"
+            raise SpecError(rule, field="path", source=printable(str(root)))
         return [f"{name}: {summarise(classes, counts)}", *files.left_out, *notes, *find_same(root, images, sizes)]
 
     return digest_files(name, root, images, {}, examine)

@@ -46,4 +46,5 @@ def reason_of(error: Exception) -> str:
         return "no image that Pillow knows"
     if getattr(error, "strerror", None):
         return str(getattr(error, "strerror", ""))
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    words = " ".join(str(error).split()).removeprefix("image file is ")
+    return words.partition(" (")[0][:100] or type(error).__name__
