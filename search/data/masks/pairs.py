@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from archspec.documents.safe_text import printable
+from archspec.documents.wording import plural
 from archspec.errors import SpecError
 from search.data.images.files import list_images, some, subfolders
 from search.data.images.folders import VALIDATION, carve, endings
@@ -117,11 +118,11 @@ class _Reader:
         masks = self._by_name(self._masks, split, LOSSLESS)
         missing = [path for name, path in images.items() if name not in masks]
         if missing:
-            rule = f"no mask of the same name in {self._masks} for {some(missing)} ({len(missing):,} images)"
+            rule = f"no mask of the same name in {self._masks} for {plural(len(missing), 'image')}: {some(missing)}"
             raise SpecError(rule, field="path", source=printable(str(self.root)))
         spare = [path for name, path in masks.items() if name not in images]
         if spare:
-            self.notes.append(f"masks without an image are left out ({len(spare):,}): {some(spare)}")
+            self.notes.append(f"left out, without an image: {plural(len(spare), 'mask')} ({some(spare)})")
         return sorted(Pair(path, masks[name]) for name, path in images.items())
 
     def listed(self) -> dict[str, list[Pair]]:
@@ -136,7 +137,7 @@ class _Reader:
                 continue
             missing = [name for name in names if name not in images or name not in masks]
             if missing:
-                rule = f"no image or no mask for {some(missing)} ({len(missing):,} names)"
+                rule = f"no image or no mask for {plural(len(missing), 'name')}: {some(missing)}"
                 raise SpecError(rule, field="path", source=printable(str(path)))
             found[split] = sorted({Pair(images[name], masks[name]) for name in names})
         return {split: pairs for split, pairs in found.items() if pairs}
@@ -145,7 +146,8 @@ class _Reader:
         if split not in SPLITS["test"]:
             rule = f"no folder {self._masks}/{printable(split)} with the masks of {self._images}/{printable(split)}"
             raise SpecError(rule, field="path", source=printable(str(self.root)))
-        self.notes.append(f"the {count:,} images in {split} are left out: they have no masks")
+        are = "is" if count == 1 else "are"
+        self.notes.append(f"{plural(count, 'image')} in {split} {are} left out, without masks")
         return []
 
     def _by_name(self, folder: str, split: str, wanted: Sequence[str] = ()) -> dict[str, str]:
