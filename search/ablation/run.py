@@ -24,7 +24,7 @@ from search.evaluator import renew
 from search.run.journal import lock_run, open_storage, open_study
 from search.run.progress import ProgressDisplay, hint
 from search.run.run import Conductor, check_ready, open_pool
-from search.study.recorded import PLAN, Compared, record_asked
+from search.study.recorded import PLAN, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
 FIXED = ("base", "evaluator", "seed", "score")
@@ -66,8 +66,9 @@ def conduct_plan(
     with lock_run(root):
         clear_partial(root)
         begun = (root / "journal.log").exists()
-        _record(config, root)
-        said = record_inputs(root, ablation.inputs(), begun=begun)
+        with take_back(root / PLAN):
+            _record(config, root)
+            said = record_inputs(root, ablation.inputs(), begun=begun)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)

@@ -50,7 +50,7 @@ class DatasetSplit(ABC):
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
         """One pass: images (N, 3, resolution, resolution) float32, normalised, and labels (N,) int64 (or what
-        `supervision` says), on the CPU.
+        `supervision` says), on the CPU or the device that the split is configured for.
 
         Order and augmentation are functions of (seed, epoch) alone, whatever ran before and however many workers
         decode. Images are spread evenly over ceil(len / batch_size) batches, so that no batch is left with one.

@@ -2,17 +2,24 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
+from archspec.documents.paths import suggest
+from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 from search.data.dataset import Dataset, DatasetSplit, Splits
 from search.data.images.content import digest_images
+from search.data.images.decoding import Unreadable
 from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
 from search.data.images.source import FileSource
 from search.data.images.split import Framing, ImageSplit
+from search.data.images.subset import Subset
 from search.inputs import Input
+from search.tasks.classification import Classification
+
+ClassWeight = Annotated[float, Field(ge=0, le=1e6)]
 
 
 @final
@@ -21,6 +28,8 @@ class ImageFolder(Dataset):
 
     With `train` and `val` alone, as in ImageNet, `val` is the test split and validation is carved out of `train`.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"val_labels", "subset", "class_weights", "unreadable", "draft"})
 
     type: Literal["imagefolder"] = "imagefolder"
     path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
@@ -43,6 +52,23 @@ class ImageFolder(Dataset):
         strict=True,
         description="number of class folders, to check specs where they are not",
     )
+    val_labels: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="list of the labels of val, where that has no class folders; ImageNet's own are found by name",
+    )
+    subset: Subset | None = Field(default=None, description="part of the data: {per_class, only}; null for all of it")
+    class_weights: Literal["balanced"] | dict[str, ClassWeight] | None = Field(
+        default=None,
+        description="weights in the loss: balanced, or by class, 1 for those not named; on average 1 over the images",
+    )
+    unreadable: Unreadable = Field(
+        default="refuse", description="images that cannot be decoded: refuse before training, or skip"
+    )
+    draft: bool = Field(
+        default=False, description="decode large JPEGs at a half, quarter or eighth where that suffices"
+    )
     protocol: str | None = Field(
         default=None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
@@ -55,7 +81,7 @@ class ImageFolder(Dataset):
     @cached_property
     def folders(self) -> Folders:
         """The classes and splits in the folder; SpecError where it holds no such, or a class without images."""
-        return find_folders(self._root())
+        return find_folders(self._root(), self.subset, self.val_labels)
 
     @property
     def benchmark(self) -> str | None:
@@ -64,25 +90,49 @@ class ImageFolder(Dataset):
     def inputs(self) -> tuple[Input, ...]:
         shares = {"validation": self.validation, "test": self.test}
         fields = type(self).model_fields
-        options = ", ".join(f"{name} {value:g}" for name, value in shares.items() if value != fields[name].default)
-        name = f"images in {self.path}{f' ({options})' if options else ''}"
-        return (digest_images(name, self._root(), self._files()),)
+        options = [f"{name} {value:g}" for name, value in shares.items() if value != fields[name].default]
+        options += [str(self.subset)] if self.subset is not None else []
+        said = f" ({', '.join(options)})" if options else ""
+        folders, files = self._files()
+        self._weights(folders, files)
+        return (digest_images(f"images in {self.path}{said}", self._root(), files, folders.classes, self.unreadable),)
 
     def load(self) -> Splits:
-        files = self._files()
-        return Splits(*(self._split(part) for part in (files.train, files.validation, files.test)))
+        folders, files = self._files()
+        weights = self._weights(folders, files)
+        return Splits(*(self._split(part, weights) for part in (files.train, files.validation, files.test)))
 
-    def _files(self) -> ImageSplits:
-        folders = find_folders(self._root())
+    def _files(self) -> tuple[Folders, ImageSplits]:
+        folders = find_folders(self._root(), self.subset, self.val_labels)
         if self.num_classes not in (None, len(folders.classes)):
-            rule = f"must be the number of class folders, {len(folders.classes)}, not {self.num_classes}"
+            of = "class folders" if self.subset is None else "classes of the subset"
+            rule = f"must be the number of {of}, {len(folders.classes)}, not {self.num_classes}"
             raise SpecError(rule, field="num_classes", source=self.path)
-        return split_files(folders, self.validation, self.test)
+        return folders, split_files(folders, self.validation, self.test, self.subset)
+
+    def _weights(self, folders: Folders, files: ImageSplits) -> tuple[float, ...] | None:
+        """The weight of each class in the loss; None where all count the same."""
+        wanted, counts = self.class_weights, [len(members) for members in files.train]
+        if wanted is None:
+            return None
+        if wanted == "balanced":
+            return tuple(sum(counts) / (len(counts) * count) for count in counts)
+        for name in wanted:
+            if name not in folders.classes:
+                hint = suggest(name, folders.classes)
+                rule = f"{printable(name)} is none of the {len(counts)} class folders{hint}"
+                raise SpecError(rule, field="class_weights", source=self.path)
+        weights = [wanted.get(name, 1.0) for name in folders.classes]
+        mean = sum(weight * count for weight, count in zip(weights, counts, strict=True)) / sum(counts)
+        if not mean:
+            raise SpecError("must leave a class that counts, not be 0 for all", field="class_weights", source=self.path)
+        return tuple(weight / mean for weight in weights)
 
     def _root(self) -> Path:
         return Path(self.path).expanduser()
 
-    def _split(self, files: Files) -> DatasetSplit:
+    def _split(self, files: Files, weights: tuple[float, ...] | None) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
-        framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip)
-        return ImageSplit(FileSource(self._root(), [path for members in files for path in members], labels), framing)
+        framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip, self.draft)
+        source = FileSource(self._root(), [path for members in files for path in members], labels)
+        return ImageSplit(source, framing, supervision=Classification(weights), unreadable=self.unreadable)

@@ -33,7 +33,7 @@ from search.run.workers import ProcessPool
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
-from search.study.recorded import STUDY, Compared, record_asked
+from search.study.recorded import STUDY, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
 MAX_FAILURES_FIRST = 5
@@ -77,8 +77,9 @@ def conduct(
     with lock_run(root):
         clear_partial(root)
         begun = (root / "journal.log").exists()
-        _record(config, root)
-        said = record_inputs(root, config.inputs(), begun=begun)
+        with take_back(root / STUDY):
+            _record(config, root)
+            said = record_inputs(root, config.inputs(), begun=begun)
         storage = open_storage(root)
         run = _Run(config, space, storage, root, timeout, retry_failed)
         with (

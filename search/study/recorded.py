@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,18 @@ def refuse_other_kind(name: str, source: str, runs: Path) -> None:
             raise SpecError(
                 f"holds {kind}; `archspec {COMMANDS[other]} {source}` continues it", source=str(found.parent)
             )
+
+
+@contextmanager
+def take_back(path: Path) -> Generator[None]:
+    """A file that is taken back where the run is refused before it began, which may then begin with other options."""
+    known = path.exists()
+    try:
+        yield
+    except SpecError:
+        if not known:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def record_asked(path: Path, text: str, noun: str, compare: Callable[[dict[str, Any]], Compared]) -> None:

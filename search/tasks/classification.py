@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 @final
 class Classification(Supervision):
-    """Labels (N,) int64; the network answers with logits (N, classes)."""
+    """Labels (N,) int64; the network answers with logits (N, classes).
+
+    Args:
+        weights: of each class in the loss, on average 1 over the images; None for the same of all. They do not touch
+            what is scored.
+    """
+
+    def __init__(self, weights: tuple[float, ...] | None = None) -> None:
+        self.weights = weights
 
     @property
     def task(self) -> str:
@@ -41,7 +49,7 @@ class Classification(Supervision):
         return ClassificationTally(device)
 
     def lesson(self, recipe: Recipe, seed: int, student: Student) -> Lesson:
-        return ClassificationLesson(recipe, seed, student)
+        return ClassificationLesson(recipe, seed, student, self.weights)
 
 
 @final
@@ -70,7 +78,8 @@ class ClassificationTally(Tally):
 class ClassificationLesson(Lesson):
     """Augmentation and mixing by the recipe; with EMA distillation the teacher's answer joins the labels."""
 
-    def __init__(self, recipe: Recipe, seed: int, student: Student) -> None:
+    def __init__(self, recipe: Recipe, seed: int, student: Student, weights: tuple[float, ...] | None = None) -> None:
+        self._weights = weights
         self._recipe = recipe
         self._policy = Policy(recipe, seed)
         self._student = student
@@ -85,11 +94,15 @@ class ClassificationLesson(Lesson):
         return TrainingStep(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
 
     def _loss(self, logits: "Tensor", images: "Tensor", labels: "Tensor", mixing: Mixing | None) -> "Tensor":
-        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer."""
+        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer.
+
+        With weights of classes, the sum over classes of weight * target * -log(answer), averaged over the images: a
+        batch of a rare class counts for more.
+        """
         from torch.nn import functional as F
 
         recipe = self._recipe
-        if mixing is None and self._teacher is None:
+        if mixing is None and self._teacher is None and self._weights is None:
             return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         target = soft_labels(labels, logits.shape[1], recipe.label_smoothing)
         if mixing is not None:
@@ -98,4 +111,5 @@ class ClassificationLesson(Lesson):
             with self._student.autocast:
                 maps = self._teacher.maps(images)
             target = distilled(target, maps, mixing, recipe.distill)
-        return F.cross_entropy(logits, target)
+        weights = None if self._weights is None else logits.new_tensor(self._weights)
+        return F.cross_entropy(logits, target, weight=weights)

@@ -44,11 +44,13 @@ class FileSource(ImageSource):
         root: the folder.
         files: paths relative to it.
         labels: one for each.
+        masks: of each the file of its mask, relative to the folder, where labels are masks.
     """
 
-    def __init__(self, root: Path, files: list[str], labels: list[int]) -> None:
+    def __init__(self, root: Path, files: list[str], labels: list[int], masks: list[str] | None = None) -> None:
         self.root = root
         self.files = files
+        self.masks = masks
         self._labels = labels
 
     def __len__(self) -> int:
@@ -61,7 +63,14 @@ class FileSource(ImageSource):
         return torch.tensor(self._labels)
 
     def open(self, index: int) -> Encoded:
-        return Encoded((self.root / self.files[index]).open("rb"))
+        image = (self.root / self.files[index]).open("rb")
+        if self.masks is None:
+            return Encoded(image)
+        try:
+            return Encoded(image, (self.root / self.masks[index]).open("rb"))
+        except OSError:
+            image.close()
+            raise
 
     def name(self, index: int) -> str:
         return str(self.root / self.files[index])

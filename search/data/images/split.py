@@ -1,16 +1,21 @@
 """A split of image files, decoded when they are needed."""
 
+import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, final
 
 from archspec.errors import RunError
 from search.augment.geometric import crop_box
 from search.data.dataset import Batch, DatasetSplit, batch_indices
+from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
+from search.data.images.loader import ImageLoader, Sample
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
-from search.seeding import mix, torch_generator
+from search.seeding import mix
+from search.tasks.classification import Classification
+from search.tasks.task import Supervision
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +29,16 @@ STD = (0.229, 0.224, 0.225)
 @final
 @dataclass(frozen=True)
 class Framing:
-    """The square cut from an image: scored on `crop` of its shorter side, trained on random parts."""
+    """The square cut from an image: scored on `crop` of its shorter side, trained on random parts.
+
+    With `draft`, large JPEGs are decoded at a half, a quarter or an eighth, as far as the square loses nothing.
+    """
 
     resolution: int
     crop: float
     smallest_area: float
     flip: bool
+    draft: bool = False
 
 
 @final
@@ -37,79 +46,121 @@ class ImageSplit(DatasetSplit):
     """The images of a source; RGB, normalised by ImageNet's mean and deviation.
 
     With augmentation a random part of the image (area from `smallest_area` to all, aspect 3:4 to 4:3), mirrored half
-    of the time; otherwise the centre square. An image that cannot be decoded raises RunError with its name when its
-    batch is due.
+    of the time; otherwise the centre square. Once `configured` for a device, batches are normalised there, where they
+    arrive as bytes.
+
+    Args:
+        source: the images.
+        framing: the square that is cut from each.
+        recipe: how they are read, and augmented one by one.
+        device: of the training that reads them.
+        supervision: the kind of labels; one per image.
+        unreadable: of an image that cannot be decoded, `refuse` raises RunError with its name when its batch is due,
+            and `skip` leaves it out of its batch. A file that is not there, or cannot be read, is refused by both.
     """
 
-    def __init__(self, source: ImageSource, framing: Framing, recipe: Recipe | None = None) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        framing: Framing,
+        recipe: Recipe | None = None,
+        *,
+        device: "torch.device | None" = None,
+        supervision: Supervision | None = None,
+        unreadable: Unreadable = "refuse",
+    ) -> None:
         self.source = source
         self._framing = framing
         self._recipe = recipe or Recipe.model_validate({})
+        self._device = device
+        self._supervision = supervision or Classification()
+        self._unreadable: Unreadable = unreadable
+        self._loader = ImageLoader(_Decoder(source, framing, None, unreadable == "skip"), self._recipe, device)
+
+    @property
+    def supervision(self) -> Supervision:
+        return self._supervision
 
     def __len__(self) -> int:
         return len(self.source)
 
     def configured(self, recipe: Recipe, device: "torch.device") -> "ImageSplit":
-        del device
-        return ImageSplit(self.source, self._framing, recipe)
+        return ImageSplit(
+            self.source,
+            self._framing,
+            recipe,
+            device=device,
+            supervision=self._supervision,
+            unreadable=self._unreadable,
+        )
 
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
-        import torch
-        from torch.utils.data import DataLoader
-
         order = [
             part.tolist() for part in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
         ]
         stream = mix(seed, "augment", epoch) if augment else None
-        loader: DataLoader[Any] = DataLoader(
-            _Decoder(self.source, self._framing, stream),  # pyright: ignore[reportArgumentType]  (map-style)
-            batch_sampler=order,
-            num_workers=workers,
-            collate_fn=_collate,
-            generator=torch_generator(seed, "workers", epoch),  # without it, each pass would draw from the global one
-        )
-        labels = self.source.labels
-        mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-        scale, offset = 1 / (255 * std), mean / std
-        for index, (images, broken) in zip(order, loader, strict=True):
-            if broken:
-                raise RunError(broken)
-            yield images.float().mul_(scale).sub_(offset), labels[index]
+        labels, normalise = self.source.labels, normaliser(self._device)
+        for index, batch in zip(order, self._loader.batches(order, stream, workers), strict=True):
+            if batch.broken:
+                raise RunError(batch.broken)
+            if batch.pixels is not None:
+                yield normalise(batch.pixels), labels[[index[number] for number in batch.kept]]
 
 
-class _Sample(NamedTuple):
-    pixels: "Tensor | None"
-    broken: str
+def normaliser(device: "torch.device | None") -> "Callable[[Tensor], Tensor]":
+    """From pixels (N, 3, H, W) uint8 to float32 around zero, on a device (None for the CPU)."""
+    import torch
+
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    scale, offset = ((1 / (255 * std)).to(device), (mean / std).to(device))
+
+    def normalise(pixels: "Tensor") -> "Tensor":
+        # Bytes are a quarter of what would go to the device as floats, and the CPU does not wait for pinned ones.
+        return pixels.to(device, non_blocking=True).float().mul_(scale).sub_(offset)
+
+    return normalise
 
 
 @final
 @dataclass(frozen=True)
 class _Decoder:
-    """Index -> sample. An error is handed over as text: an exception would leave a worker as a page of traceback."""
+    """Index -> sample."""
 
     source: ImageSource
     framing: Framing
     stream: int | None
+    skip: bool = False
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> _Sample:
+    def __getitem__(self, index: int) -> Sample:
         import numpy as np
         import torch
         from PIL import Image
 
         try:
             with self.source.open(index).image as file, Image.open(file) as image:
-                square = self._square(_rgb(image), index)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                if self.framing.draft:
+                    image.draft(None, self._enough(*image.size, index))  # pyright: ignore[reportArgumentType]
+                square = self._square(to_rgb(image), index)
+        except decoding_errors() as error:
+            if self.skip and is_damage(error):
+                return Sample(None)
             reason = " ".join(str(error).split())
-            return _Sample(
-                None, f"{self.source.name(index)}: image cannot be decoded ({type(error).__name__}: {reason})"
-            )
-        return _Sample(torch.from_numpy(np.array(square)).permute(2, 0, 1), "")
+            said = f"{self.source.name(index)}: image cannot be decoded ({type(error).__name__}: {reason})"
+            return Sample(None, broken=said)
+        return Sample(torch.from_numpy(np.array(square)).permute(2, 0, 1))
+
+    def _enough(self, width: int, height: int, index: int) -> tuple[int, int]:
+        """The size of the whole image at which the part that is cut out still has `resolution` pixels a side."""
+        framing = self.framing
+        if self.stream is None:
+            side = min(width, height) * framing.crop
+        else:
+            rng = random.Random(mix(self.stream, index))
+            left, top, right, bottom = crop_box(width, height, framing.smallest_area, rng)
+            side = min(right - left, bottom - top)
+        return math.ceil(width * framing.resolution / side), math.ceil(height * framing.resolution / side)
 
     def _square(self, image: "Image", index: int) -> "Image":
         from PIL.Image import Resampling, Transpose
@@ -124,22 +175,3 @@ class _Decoder:
         square = image.resize(size, Resampling.BICUBIC, box=crop_box(width, height, framing.smallest_area, rng))
         mirrored = framing.flip and rng.random() < 0.5
         return square.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else square
-
-
-def _rgb(image: "Image") -> "Image":
-    import numpy as np
-    from PIL.Image import fromarray
-
-    if image.mode.startswith("I;16"):  # Pillow would clip 16-bit gray instead of scaling it
-        image = fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
-def _collate(samples: list[_Sample]) -> "tuple[Tensor | None, str]":
-    import torch
-
-    broken = next((sample.broken for sample in samples if sample.broken), "")
-    pixels = [sample.pixels for sample in samples if sample.pixels is not None]
-    return (None if broken else torch.stack(pixels)), broken

@@ -43,11 +43,13 @@ def inputs(path: Path, **options: object) -> tuple[Input, ...]:
 
 
 class TestImages:
-    def test_the_same_images_go_on_without_a_word_wherever_their_copies_times_are(self, photos: Path, tmp_path: Path):
-        assert record_inputs(tmp_path, inputs(photos), begun=False) == ()
+    def test_the_same_images_go_on_with_the_same_words_whatever_their_copies_times_are(self, photos, tmp_path):
+        counted = f"images in {photos}: 40 images of 2 classes: train 32 (a 16, b 16), validation 4 (a 2, b 2), test "
+        said = (f"{counted}4 (a 2, b 2)",)
+        assert record_inputs(tmp_path, inputs(photos), begun=False) == said
         for file in photos.glob("*/*.png"):
             file.write_bytes(file.read_bytes())
-        assert record_inputs(tmp_path, inputs(photos), begun=True) == ()
+        assert record_inputs(tmp_path, inputs(photos), begun=True) == said
 
     def test_images_that_are_gone_are_refused_with_their_names_and_the_splits_that_moved(self, photos: Path, tmp_path):
         record_inputs(tmp_path, inputs(photos, validation=0.25), begun=False)

@@ -47,7 +47,10 @@ def refusal(path: Path) -> str:
 
 
 def notes(path: Path) -> list[str]:
-    return [line for one in data(path).inputs() for line in one.examine()]
+    """What a run says at its start beside the number of images."""
+    counted, *others = [line for one in data(path).inputs() for line in one.examine()]
+    assert counted.startswith(f"images in {path}: ")
+    return others
 
 
 class TestLinks:
