@@ -2,16 +2,18 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
+from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, DatasetSplit, Splits
 from search.data.images.content import digest_images
 from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
+from search.data.images.framing import Framing
 from search.data.images.source import FileSource
-from search.data.images.split import Framing, ImageSplit
+from search.data.images.split import ImageSplit
 from search.inputs import Input
 
 
@@ -21,6 +23,8 @@ class ImageFolder(Dataset):
 
     With `train` and `val` alone, as in ImageNet, `val` is the test split and validation is carved out of `train`.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"aspect", "interpolation", "test_interpolation", "vertical_flip"})
 
     type: Literal["imagefolder"] = "imagefolder"
     path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
@@ -46,6 +50,25 @@ class ImageFolder(Dataset):
     protocol: str | None = Field(
         default=None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
+    aspect: tuple[float, float] = Field(
+        default=ASPECT, description="width over height of the parts of images to train on, from and to"
+    )
+    interpolation: Literal["bilinear", "bicubic", "random"] = Field(
+        default="bicubic", description="filter of training images, which are resized and moved with it"
+    )
+    test_interpolation: Literal["bilinear", "bicubic"] = Field(
+        default="bicubic", description="filter of images that are scored"
+    )
+    vertical_flip: bool = Field(default=False, description="turn half of the training images upside down")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImageFolder":
+        low, high = self.aspect
+        if not 0.1 <= low <= high <= 10:
+            raise FieldError(
+                "aspect", f"must be two numbers from 0.1 to 10, the smaller one first, not {low:g}, {high:g}"
+            )
+        return self
 
     @property
     def classes(self) -> int:
@@ -68,6 +91,10 @@ class ImageFolder(Dataset):
         name = f"images in {self.path}{f' ({options})' if options else ''}"
         return (digest_images(name, self._root(), self._files()),)
 
+    @property
+    def augments_images(self) -> bool:
+        return True
+
     def load(self) -> Splits:
         files = self._files()
         return Splits(*(self._split(part) for part in (files.train, files.validation, files.test)))
@@ -84,5 +111,14 @@ class ImageFolder(Dataset):
 
     def _split(self, files: Files) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
-        framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip)
+        framing = Framing(
+            resolution=self.resolution,
+            crop=self.crop,
+            smallest_area=self.smallest_area,
+            flip=self.flip,
+            aspect=self.aspect,
+            interpolation=self.interpolation,
+            test_interpolation=self.test_interpolation,
+            vertical_flip=self.vertical_flip,
+        )
         return ImageSplit(FileSource(self._root(), [path for members in files for path in members], labels), framing)

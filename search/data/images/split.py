@@ -1,13 +1,13 @@
 """A split of image files, decoded when they are needed."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from archspec.errors import RunError
-from search.augment.geometric import crop_box
-from search.data.dataset import Batch, DatasetSplit, batch_indices
+from search.augment.image_policy import ImagePolicy
+from search.data.dataset import Batch, DatasetSplit, batch_indices, copy_of
+from search.data.images.framing import MEAN, STD, Framing, image_seed
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
 from search.seeding import mix, torch_generator
@@ -17,27 +17,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as everywhere
-STD = (0.229, 0.224, 0.225)
-
-
-@final
-@dataclass(frozen=True)
-class Framing:
-    """The square cut from an image: scored on `crop` of its shorter side, trained on random parts."""
-
-    resolution: int
-    crop: float
-    smallest_area: float
-    flip: bool
-
 
 @final
 class ImageSplit(DatasetSplit):
     """The images of a source; RGB, normalised by ImageNet's mean and deviation.
 
-    With augmentation a random part of the image (area from `smallest_area` to all, aspect 3:4 to 4:3), mirrored half
-    of the time; otherwise the centre square. An image that cannot be decoded raises RunError with its name when its
+    With augmentation a random part of the image as its framing has it, and then what the recipe does to single images;
+    otherwise the centre square. An image that cannot be decoded raises RunError with its name when its
     batch is due.
     """
 
@@ -45,6 +31,7 @@ class ImageSplit(DatasetSplit):
         self.source = source
         self._framing = framing
         self._recipe = recipe or Recipe.model_validate({})
+        self._policy = framing.policy(self._recipe)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -59,12 +46,14 @@ class ImageSplit(DatasetSplit):
         import torch
         from torch.utils.data import DataLoader
 
+        length, repeats = len(self), self._recipe.repeats if augment else 1
         order = [
-            part.tolist() for part in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+            part.tolist()
+            for part in batch_indices(length, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, repeats=repeats)
         ]
         stream = mix(seed, "augment", epoch) if augment else None
         loader: DataLoader[Any] = DataLoader(
-            _Decoder(self.source, self._framing, stream),  # pyright: ignore[reportArgumentType]  (map-style)
+            _Decoder(self.source, self._framing, self._policy, stream),  # pyright: ignore[reportArgumentType]  (map-style)
             batch_sampler=order,
             num_workers=workers,
             collate_fn=_collate,
@@ -76,7 +65,7 @@ class ImageSplit(DatasetSplit):
         for index, (images, broken) in zip(order, loader, strict=True):
             if broken:
                 raise RunError(broken)
-            yield images.float().mul_(scale).sub_(offset), labels[index]
+            yield images.float().mul_(scale).sub_(offset), labels[torch.tensor(index) % length]
 
 
 class _Sample(NamedTuple):
@@ -87,43 +76,38 @@ class _Sample(NamedTuple):
 @final
 @dataclass(frozen=True)
 class _Decoder:
-    """Index -> sample. An error is handed over as text: an exception would leave a worker as a page of traceback."""
+    """A number of `batch_indices` -> sample.
+
+    An error is handed over as text: an exception would leave a worker as a page of traceback.
+    """
 
     source: ImageSource
     framing: Framing
+    policy: ImagePolicy | None
     stream: int | None
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> _Sample:
+    def __getitem__(self, number: int) -> _Sample:
         import numpy as np
         import torch
         from PIL import Image
 
+        index, _ = copy_of(number, len(self.source))
+        seed = None if self.stream is None else image_seed(self.stream, number, len(self.source))
         try:
             with self.source.open(index).image as file, Image.open(file) as image:
-                square = self._square(_rgb(image), index)
+                view = self.framing.view(*image.size, seed)
+                square = view.cut(_rgb(image), self.framing.resolution)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             reason = " ".join(str(error).split())
             return _Sample(
                 None, f"{self.source.name(index)}: image cannot be decoded ({type(error).__name__}: {reason})"
             )
+        if self.policy is not None and seed is not None:
+            square = self.policy.augment(square, seed)
         return _Sample(torch.from_numpy(np.array(square)).permute(2, 0, 1), "")
-
-    def _square(self, image: "Image", index: int) -> "Image":
-        from PIL.Image import Resampling, Transpose
-
-        framing, (width, height) = self.framing, image.size
-        size = (framing.resolution, framing.resolution)
-        if self.stream is None:
-            side = min(width, height) * framing.crop
-            left, top = (width - side) / 2, (height - side) / 2
-            return image.resize(size, Resampling.BICUBIC, box=(left, top, left + side, top + side))
-        rng = random.Random(mix(self.stream, index))
-        square = image.resize(size, Resampling.BICUBIC, box=crop_box(width, height, framing.smallest_area, rng))
-        mirrored = framing.flip and rng.random() < 0.5
-        return square.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else square
 
 
 def _rgb(image: "Image") -> "Image":
