@@ -1,12 +1,17 @@
 """Random changes to training images, each drawn from a generator of its own."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from random import Random
 
     from torch import Generator, Tensor
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels."""
+ASPECT = (3 / 4, 4 / 3)
+"""Width over height of the parts of images that the usual ImageNet recipe trains on."""
 
 
 def shift(images: "Tensor", reach: int, generator: "Generator") -> "Tensor":
@@ -21,31 +26,33 @@ def shift(images: "Tensor", reach: int, generator: "Generator") -> "Tensor":
     return images.permute(0, 2, 3, 1)[item, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def crop_box(width: int, height: int, smallest_area: float, rng: "Random") -> tuple[float, float, float, float]:
+def crop_box(
+    width: int, height: int, smallest_area: float, rng: "Random", aspects: tuple[float, float] = ASPECT
+) -> tuple[float, float, float, float]:
     """A random part (left, top, right, bottom) of an image: its area from `smallest_area` of the whole to all of it.
 
-    The aspect is log-uniform from 3:4 to 4:3, as in the usual ImageNet recipe; where ten tries find no such
-    part, the whole image cut to that range of aspects.
+    The aspect is log-uniform in `aspects`; where ten tries find no such part, the whole image cut to that range.
     """
+    narrowest, widest = aspects
     for _ in range(10):
         area = rng.uniform(smallest_area, 1) * width * height
-        aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        aspect = math.exp(rng.uniform(math.log(narrowest), math.log(widest)))
         wide, high = math.sqrt(area * aspect), math.sqrt(area / aspect)
         if wide <= width and high <= height:
             left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)
             return left, top, left + wide, top + high
-    wide, high = min(width, height * 4 / 3), min(height, width * 4 / 3)
+    wide, high = min(width, height * widest), min(height, width / narrowest)
     left, top = (width - wide) / 2, (height - high) / 2
     return left, top, left + wide, top + high
 
 
-def erase_box(width: int, height: int, rng: "Random") -> tuple[int, int, int, int] | None:
-    """A random rectangle (left, top, right, bottom) in pixels with 2 % to a third of the area; None after ten misfits.
+def erase_box(width: int, height: int, rng: "Random", share: float = 1) -> Box | None:
+    """A random rectangle with 2 % to a third of the area, times `share`; None after ten misfits.
 
     Its aspect is log-uniform from 0.3 to 1 / 0.3 (Zhong et al. 2020; the largest area is that of timm and DeiT).
     """
     for _ in range(10):
-        area = rng.uniform(0.02, 1 / 3) * width * height
+        area = rng.uniform(0.02, 1 / 3) * width * height * share
         aspect = math.exp(rng.uniform(math.log(0.3), -math.log(0.3)))
         wide, high = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < wide < width and 0 < high < height:
@@ -54,22 +61,44 @@ def erase_box(width: int, height: int, rng: "Random") -> tuple[int, int, int, in
     return None
 
 
-def erase(
-    images: "Tensor", probability: float, rng: "Random", noise: "Generator"
-) -> "tuple[Tensor, list[tuple[int, int, int, int] | None]]":
-    """Random Erasing: a rectangle of some of the normalised images (N, C, H, W) becomes standard normal noise.
+class Erasing(NamedTuple):
+    """Random Erasing as timm's `RandomErasing` has it.
 
-    `noise` lives where the images are; the images given stay as they are. With the images, the rectangle of each; None
-    for one that is left as it is.
+    Attributes:
+        probability: of an image to be changed.
+        mode: what a rectangle becomes: `pixel`, standard normal noise; `rand`, one such colour; `const`, the mean.
+        count: most rectangles; their number is uniform from one, and they share the area of one.
+    """
+
+    probability: float
+    mode: str = "pixel"
+    count: int = 1
+
+
+def erase(
+    images: "Tensor", erasing: Erasing, rng: "Random", noise: "Generator"
+) -> "tuple[Tensor, list[tuple[Box, ...]]]":
+    """Random Erasing of normalised images (N, C, H, W), and the rectangles of each.
+
+    `noise` lives where the images are; the images given stay as they are.
     """
     import torch
 
-    height, width = images.shape[2:]
-    boxes = [erase_box(width, height, rng) if rng.random() < probability else None for _ in range(len(images))]
+    boxes = [_boxes(images.shape[3], images.shape[2], erasing, rng) for _ in range(len(images))]
     out = images.clone(memory_format=torch.contiguous_format)
-    for image, box in zip(out, boxes, strict=True):
-        if box is not None:
-            left, top, right, bottom = box
-            size = (image.shape[0], bottom - top, right - left)
-            image[:, top:bottom, left:right] = torch.randn(size, generator=noise, device=image.device)
+    for image, rectangles in zip(out, boxes, strict=True):
+        for left, top, right, bottom in rectangles:
+            size = (bottom - top, right - left) if erasing.mode == "pixel" else (1, 1)
+            colour: Tensor | float = 0.0
+            if erasing.mode != "const":
+                colour = torch.randn((image.shape[0], *size), generator=noise, device=image.device)
+            image[:, top:bottom, left:right] = colour
     return out, boxes
+
+
+def _boxes(width: int, height: int, erasing: Erasing, rng: "Random") -> tuple[Box, ...]:
+    if rng.random() >= erasing.probability:
+        return ()
+    count = 1 if erasing.count == 1 else rng.randint(1, erasing.count)
+    found = (erase_box(width, height, rng, 1 / count) for _ in range(count))
+    return tuple(box for box in found if box is not None)

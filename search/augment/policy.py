@@ -3,7 +3,7 @@
 from random import Random
 from typing import TYPE_CHECKING, final
 
-from search.augment.geometric import erase
+from search.augment.geometric import Box, Erasing, erase
 from search.augment.mixing import Mixing, draw_mixing
 from search.augment.randaugment import rand_augment
 from search.recipe.recipe import Recipe
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @final
 class Policy:
-    """RandAugment, Random Erasing and mixing, in that order (DeiT's), each drawn from a stream of its own.
+    """Small RandAugment, Random Erasing and mixing, in that order (DeiT's), each drawn from a stream of its own.
 
     Nothing is drawn from global generators and nothing is remembered, so a resumed run goes on as if it had never
     stopped. On an accelerator, the noise of Random Erasing depends on its kind.
@@ -32,12 +32,14 @@ class Policy:
             images = rand_augment(images, recipe.randaugment, torch_generator(seed, "randaugment", epoch, step))
         return self.erase(images, epoch, step)[0] if recipe.erasing else images
 
-    def erase(self, images: "Tensor", epoch: int, step: int) -> "tuple[Tensor, list[tuple[int, int, int, int] | None]]":
-        """Random Erasing of the batch (N, C, H, W), and the rectangle (left, top, right, bottom) of each image."""
+    def erase(self, images: "Tensor", epoch: int, step: int) -> "tuple[Tensor, list[tuple[Box, ...]]]":
+        """Random Erasing of the batch (N, C, H, W), and the rectangles of each image."""
         import torch
 
+        recipe = self._recipe
+        erasing = Erasing(recipe.erasing, recipe.erasing_mode, recipe.erasing_count)
         noise = torch.Generator(images.device).manual_seed(mix(self._seed, "noise", epoch, step))
-        return erase(images, self._recipe.erasing, Random(mix(self._seed, "erasing", epoch, step)), noise)
+        return erase(images, erasing, Random(mix(self._seed, "erasing", epoch, step)), noise)
 
     def mixing(self, images: "Tensor", epoch: int, step: int) -> Mixing | None:
         """The mixing of the batch; None for a batch that is left as it is."""

@@ -1,5 +1,7 @@
-"""RandAugment on normalised images in memory: operations of torch alone, on whole batches and on any device.
+"""A small RandAugment on normalised images in memory: operations of torch alone, on whole batches and on any device.
 
+Of the published 14, identity among them, AutoContrast, Equalize, Posterize and Solarize are missing;
+`search.augment.image_policy` has the published form.
 Since the images are normalised, what other implementations do around black is done around the data's mean here, and
 brightness moves by deviations of the data instead of multiplying; borders that come into view show the mean.
 """

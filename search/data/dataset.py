@@ -59,9 +59,14 @@ class DatasetSplit(ABC):
     def configured(self, recipe: "Recipe", device: "torch.device") -> "DatasetSplit":
         """This split as a training reads it: with the recipe's augmentation of single images, and for a device.
 
-        Asked once, before the first epoch. What a recipe does to whole batches is not for it to do.
+        Asked once, before the first epoch. What a recipe does to whole batches is not for it to do. A data set whose
+        splits do what `Recipe.per_image` names says so by `Dataset.augments_images`.
+
+        Raises:
+            FieldError: the recipe asks for what this split does not do.
         """
-        del recipe, device
+        del device
+        _check_per_image(recipe, "this split")
         return self
 
 
@@ -148,12 +153,19 @@ class Dataset(BaseModel, ABC):
         """
         return code_of(type(self), "data set")
 
+    @property
+    def augments_images(self) -> bool:
+        """Whether its splits do to single images what a recipe asks for (`Recipe.per_image`)."""
+        return False
+
     def check_recipe(self, recipe: "Recipe") -> None:
         """Refuse what a recipe cannot do to these images or their labels; without torch, so that studies are refused.
 
         Raises:
             FieldError: the first field of the recipe that cannot be applied.
         """
+        if not self.augments_images:
+            _check_per_image(recipe, f"data set {self.type}")
         self.supervision.check_recipe(recipe)
 
     @abstractmethod
@@ -187,10 +199,33 @@ AnyDataset = Annotated[SerializeAsAny[Dataset], BeforeValidator(parse_dataset)]
 """Type of a pydantic field that holds whichever data set its `type` names."""
 
 
-def batch_indices(length: int, batch_size: int, *, seed: int, epoch: int, shuffle: bool) -> "Iterator[Tensor]":
-    """The indices (N,) of each batch in turn, spread evenly; with `shuffle` a permutation drawn from (seed, epoch)."""
+def batch_indices(
+    length: int, batch_size: int, *, seed: int, epoch: int, shuffle: bool, repeats: int = 1
+) -> "Iterator[Tensor]":
+    """The indices (N,) of each batch in turn, spread evenly; with `shuffle` a permutation drawn from (seed, epoch).
+
+    With `repeats`, each image stands so often in a row, and `length` numbers are yielded all the same: of the images,
+    one part in `repeats` (repeated augmentation, Hoffer et al. 2020, in the order of DeiT's sampler on one device).
+    Copy c of image i is the number i + c * length, which `copy_of` undoes.
+    """
     import torch
 
     generator = torch_generator(seed, "order", epoch)
     order = torch.randperm(length, generator=generator) if shuffle else torch.arange(length)
+    if repeats > 1:
+        place = torch.arange(length)
+        order = order[place // repeats] + place % repeats * length
     yield from torch.tensor_split(order, -(-length // batch_size))
+
+
+def copy_of(number: int, length: int) -> tuple[int, int]:
+    """The index of an image and which of its copies is meant, of a number that `batch_indices` yields."""
+    copy, index = divmod(number, length)
+    return index, copy
+
+
+def _check_per_image(recipe: "Recipe", who: str) -> None:
+    for name, value in recipe.per_image.items():
+        off = type(recipe).model_fields[name].default
+        rule = f"must be {'null' if off is None else off}, not {value}: {who} does not augment images one by one"
+        raise FieldError(name, rule)

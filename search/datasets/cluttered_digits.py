@@ -36,6 +36,10 @@ class ClutteredDigits(Dataset):
     def classes(self) -> int:
         return CLASSES
 
+    @property
+    def augments_images(self) -> bool:
+        return True
+
     def load(self) -> Splits:
         import torch
 

@@ -46,6 +46,10 @@ class DigitScenes(Dataset):
     def supervision(self) -> Segmentation:
         return Segmentation(self.classes)
 
+    @property
+    def augments_images(self) -> bool:
+        return True
+
     def load(self) -> Splits:
         import torch
 

@@ -19,6 +19,10 @@ class PlainDigits(Dataset):
     def classes(self) -> int:
         return CLASSES
 
+    @property
+    def augments_images(self) -> bool:
+        return True
+
     def load(self) -> Splits:
         return Splits(*(self._split(part) for part in load_sources()))
 

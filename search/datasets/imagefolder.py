@@ -4,17 +4,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archspec.documents.paths import suggest
 from archspec.documents.safe_text import printable
-from archspec.errors import SpecError
+from archspec.errors import FieldError, SpecError
+from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, DatasetSplit, Splits
 from search.data.images.content import digest_images
 from search.data.images.decoding import Unreadable
 from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
+from search.data.images.framing import Framing
 from search.data.images.source import FileSource
-from search.data.images.split import Framing, ImageSplit
+from search.data.images.split import ImageSplit
 from search.data.images.subset import Subset
 from search.inputs import Input
 from search.tasks.classification import Classification
@@ -29,7 +31,10 @@ class ImageFolder(Dataset):
     With `train` and `val` alone, as in ImageNet, `val` is the test split and validation is carved out of `train`.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"val_labels", "subset", "class_weights", "unreadable", "draft"})
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"val_labels", "subset", "class_weights", "unreadable", "draft", "aspect", "interpolation"}
+        | {"test_interpolation", "vertical_flip"}
+    )
 
     type: Literal["imagefolder"] = "imagefolder"
     path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
@@ -72,6 +77,25 @@ class ImageFolder(Dataset):
     protocol: str | None = Field(
         default=None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
+    aspect: tuple[float, float] = Field(
+        default=ASPECT, description="width over height of the parts of images to train on, from and to"
+    )
+    interpolation: Literal["bilinear", "bicubic", "random"] = Field(
+        default="bicubic", description="filter of training images, which are resized and moved with it"
+    )
+    test_interpolation: Literal["bilinear", "bicubic"] = Field(
+        default="bicubic", description="filter of images that are scored"
+    )
+    vertical_flip: bool = Field(default=False, description="turn half of the training images upside down")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImageFolder":
+        low, high = self.aspect
+        if not 0.1 <= low <= high <= 10:
+            raise FieldError(
+                "aspect", f"must be two numbers from 0.1 to 10, the smaller one first, not {low:g}, {high:g}"
+            )
+        return self
 
     @property
     def classes(self) -> int:
@@ -96,6 +120,10 @@ class ImageFolder(Dataset):
         folders, files = self._files()
         self._weights(folders, files)
         return (digest_images(f"images in {self.path}{said}", self._root(), files, folders.classes, self.unreadable),)
+
+    @property
+    def augments_images(self) -> bool:
+        return True
 
     def load(self) -> Splits:
         folders, files = self._files()
@@ -133,6 +161,16 @@ class ImageFolder(Dataset):
 
     def _split(self, files: Files, weights: tuple[float, ...] | None) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
-        framing = Framing(self.resolution, self.crop, self.smallest_area, self.flip, self.draft)
+        framing = Framing(
+            resolution=self.resolution,
+            crop=self.crop,
+            smallest_area=self.smallest_area,
+            flip=self.flip,
+            aspect=self.aspect,
+            interpolation=self.interpolation,
+            test_interpolation=self.test_interpolation,
+            vertical_flip=self.vertical_flip,
+            draft=self.draft,
+        )
         source = FileSource(self._root(), [path for members in files for path in members], labels)
         return ImageSplit(source, framing, supervision=Classification(weights), unreadable=self.unreadable)

@@ -16,6 +16,7 @@ from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, co
 from search.identity import identity
 from search.inputs import Input
 from search.plugins import first_problem
+from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
 
@@ -60,6 +61,10 @@ class Train(Evaluator):
     @property
     def metric(self) -> dict[str, str | None]:
         return self.data.metric
+
+    def check_ready(self, workers: int) -> None:
+        super().check_ready(workers)
+        check_installed(self.recipe.auto_augment)
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         spec = self.data.fit(spec)

@@ -7,7 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 @final
 class RandAugment(BaseModel):
-    """A few random operations on each image, all of one strength (after Cubuk et al. 2020; 9 of its 14 operations)."""
+    """A small RandAugment: a few random operations on each image of a batch, all of one strength.
+
+    After Cubuk et al. 2020, but not as published: of its 14 operations identity and 9 others, on normalised images,
+    with additive brightness. The published form is `auto_augment: rand-m9`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -15,6 +15,7 @@ from archspec.errors import FieldError
 from search.identity import identity
 from search.plugins import first_problem
 from search.recipe.augmentation import RandAugment
+from search.recipe.auto_augment import parse_policy
 from search.recipe.optimizer import AnyOptimizer, OptimizerSpec
 from search.recipe.schedule import AnySchedule, ScheduleSpec
 from search.recipe.teacher import TeacherSpec
@@ -22,6 +23,8 @@ from search.recipe.teacher import TeacherSpec
 RECIPES = Shelf("recipe", "search", "recipes")
 READING = ("workers", "prefetch")
 """Fields that do not decide a result."""
+PER_IMAGE = ("auto_augment", "color_jitter", "repeats")
+"""Fields that change images one by one, before they are numbers: for a data set to do."""
 
 
 def _several(raw: object) -> object:
@@ -71,7 +74,10 @@ class Recipe(BaseModel):
     erasing: float = Field(
         default=0, ge=0, le=1, description="probability that a rectangle of an image is erased to noise"
     )
-    randaugment: RandAugment | None = Field(default=None, description="RandAugment: {ops, magnitude}; null for none")
+    randaugment: RandAugment | None = Field(
+        default=None,
+        description="small RandAugment (9 operations, on batches, any device): {ops, magnitude}; null for none",
+    )
     distill: float | None = Field(
         default=None,
         gt=0,
@@ -99,15 +105,19 @@ class Recipe(BaseModel):
     tf32: bool | Literal["auto"] = Field(default="auto", description="TensorFloat-32 on GPUs; auto: torch's default")
     deterministic: bool = Field(default=False, description="deterministic kernels only, at their cost")
     prefetch: int = Field(default=2, ge=1, le=64, description="batches that each worker prepares in advance")
-    repeats: int = Field(default=1, ge=1, le=16, description="augmented copies of an image in a batch")
+    repeats: int = Field(
+        default=1, ge=1, le=16, description="copies of an image in a row, each augmented anew; as many fewer images"
+    )
     auto_augment: str | None = Field(
-        default=None, max_length=80, description="policy as timm writes it: rand-m9-mstd0.5-inc1, original, 3a, ..."
+        default=None,
+        max_length=80,
+        description="published policy as timm names it: rand-m9-mstd0.5-inc1, original, 3a, augmix-m3-w3; or ta_wide",
     )
     color_jitter: float = Field(
         default=0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
     )
-    erasing_mode: Literal["noise", "color", "black"] = Field(
-        default="noise", description="what an erased rectangle becomes: noise per pixel, one random colour, the mean"
+    erasing_mode: Literal["pixel", "rand", "const"] = Field(
+        default="pixel", description="what an erased rectangle becomes: noise per pixel, one random colour, the mean"
     )
     erasing_count: int = Field(default=1, ge=1, le=10, description="most rectangles erased in an image")
     teacher: TeacherSpec | None = Field(default=None, description="a frozen network to learn from; null for none")
@@ -120,7 +130,19 @@ class Recipe(BaseModel):
         if self.distill is not None and not self.ema_decay:
             raise FieldError("distill", f"needs ema_decay above 0: the teacher is the average, not {self.ema_decay:g}")
         self._check_schedule()
+        self._check_images()
         return self
+
+    def _check_images(self) -> None:
+        if self.auto_augment is not None:
+            parse_policy(self.auto_augment)
+            if self.randaugment is not None:
+                rule = f"must be null beside auto_augment ({self.auto_augment}): either of both"
+                raise FieldError("randaugment", rule)
+        if self.per_image and not self.augment:
+            name, value = next(iter(self.per_image.items()))
+            rule = f"needs augment: true, or its default: with false, images stay as they are, not {value}"
+            raise FieldError(name, rule)
 
     def _check_schedule(self) -> None:
         plan, warmup = self.schedule, self.warmup_epochs
@@ -134,8 +156,14 @@ class Recipe(BaseModel):
             raise FieldError("warmup_epochs", f"must be 0, not {warmup:g}: onecycle rises for its own pct_start")
 
     @property
+    def per_image(self) -> dict[str, Any]:
+        """The values of `PER_IMAGE` that are not at their defaults."""
+        given = {name: getattr(self, name) for name in PER_IMAGE}
+        return {name: value for name, value in given.items() if value != type(self).model_fields[name].default}
+
+    @property
     def augments(self) -> bool:
-        """Whether single images are changed beyond the data set's own augmentation."""
+        """Whether the images of a batch are changed, each for itself, on the device."""
         return self.erasing > 0 or self.randaugment is not None
 
     def identity(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from archspec.errors import FieldError
 from search.augment.mixing import Mixing
 from search.augment.policy import Policy
+from search.recipe.auto_augment import parse_policy
 from search.recipe.recipe import Recipe
 from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 
@@ -55,6 +56,9 @@ class Segmentation(Supervision):
                 given = value if isinstance(value, float) else value.model_dump()
                 rule = f"must be {'null' if off is None else off} where labels are masks, not {given}"
                 raise FieldError(name, rule)
+        if recipe.auto_augment is not None and parse_policy(recipe.auto_augment).geometric:
+            rule = f"must be null or 3a where labels are masks, not {recipe.auto_augment}: it moves pixels"
+            raise FieldError("auto_augment", f"{rule} without their masks")
 
     def tally(self, device: "torch.device") -> Tally:
         return ConfusionTally(self.classes, device)
@@ -111,9 +115,8 @@ class SegmentationLesson(Lesson):
     def _erased(self, images: "Tensor", masks: "Tensor", epoch: int, number: int) -> "tuple[Tensor, Tensor]":
         images, boxes = self._policy.erase(images, epoch, number)
         masks = masks.clone()
-        for mask, box in zip(masks, boxes, strict=True):
-            if box is not None:
-                left, top, right, bottom = box
+        for mask, rectangles in zip(masks, boxes, strict=True):
+            for left, top, right, bottom in rectangles:
                 mask[top:bottom, left:right] = IGNORE
         return images, masks
 

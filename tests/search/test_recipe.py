@@ -17,7 +17,8 @@ def test_the_papers_recipe():
     recipe = parse_recipe("hiri")
     assert (recipe.lr, recipe.weight_decay, recipe.batch_size) == (1e-3, 0.05, 1024)
     assert (recipe.epochs, recipe.warmup_epochs) == (300, 5)
-    assert all((recipe.cutmix, recipe.mixup, recipe.erasing, recipe.randaugment, recipe.distill))
+    assert all((recipe.cutmix, recipe.mixup, recipe.erasing, recipe.distill))
+    assert (recipe.auto_augment, recipe.repeats, recipe.randaugment) == ("rand-m9-mstd0.5-inc1", 3, None)  # DeiT's
 
 
 def test_every_shipped_recipe_is_one():

@@ -1,15 +1,14 @@
 """A split of image files, decoded when they are needed."""
 
-import math
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import RunError
-from search.augment.geometric import crop_box
-from search.data.dataset import Batch, DatasetSplit, batch_indices
+from search.augment.image_policy import ImagePolicy
+from search.data.dataset import Batch, DatasetSplit, batch_indices, copy_of
 from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
+from search.data.images.framing import MEAN, STD, Framing, image_seed
 from search.data.images.loader import ImageLoader, Sample
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
@@ -19,35 +18,16 @@ from search.tasks.task import Supervision
 
 if TYPE_CHECKING:
     import torch
-    from PIL.Image import Image
     from torch import Tensor
-
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as everywhere
-STD = (0.229, 0.224, 0.225)
-
-
-@final
-@dataclass(frozen=True)
-class Framing:
-    """The square cut from an image: scored on `crop` of its shorter side, trained on random parts.
-
-    With `draft`, large JPEGs are decoded at a half, a quarter or an eighth, as far as the square loses nothing.
-    """
-
-    resolution: int
-    crop: float
-    smallest_area: float
-    flip: bool
-    draft: bool = False
 
 
 @final
 class ImageSplit(DatasetSplit):
     """The images of a source; RGB, normalised by ImageNet's mean and deviation.
 
-    With augmentation a random part of the image (area from `smallest_area` to all, aspect 3:4 to 4:3), mirrored half
-    of the time; otherwise the centre square. Once `configured` for a device, batches are normalised there, where they
-    arrive as bytes.
+    With augmentation a random part of the image as its framing has it, and then what the recipe does to single images;
+    otherwise the centre square. Once `configured` for a device, batches are normalised there, where they arrive as
+    bytes.
 
     Args:
         source: the images.
@@ -75,7 +55,8 @@ class ImageSplit(DatasetSplit):
         self._device = device
         self._supervision = supervision or Classification()
         self._unreadable: Unreadable = unreadable
-        self._loader = ImageLoader(_Decoder(source, framing, None, unreadable == "skip"), self._recipe, device)
+        decoder = _Decoder(source, framing, framing.policy(self._recipe), None, unreadable == "skip")
+        self._loader = ImageLoader(decoder, self._recipe, device)
 
     @property
     def supervision(self) -> Supervision:
@@ -97,16 +78,18 @@ class ImageSplit(DatasetSplit):
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
+        length, repeats = len(self), self._recipe.repeats if augment else 1
         order = [
-            part.tolist() for part in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+            part.tolist()
+            for part in batch_indices(length, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, repeats=repeats)
         ]
         stream = mix(seed, "augment", epoch) if augment else None
         labels, normalise = self.source.labels, normaliser(self._device)
-        for index, batch in zip(order, self._loader.batches(order, stream, workers), strict=True):
+        for numbers, batch in zip(order, self._loader.batches(order, stream, workers), strict=True):
             if batch.broken:
                 raise RunError(batch.broken)
             if batch.pixels is not None:
-                yield normalise(batch.pixels), labels[[index[number] for number in batch.kept]]
+                yield normalise(batch.pixels), labels[[numbers[place] % length for place in batch.kept]]
 
 
 def normaliser(device: "torch.device | None") -> "Callable[[Tensor], Tensor]":
@@ -126,52 +109,33 @@ def normaliser(device: "torch.device | None") -> "Callable[[Tensor], Tensor]":
 @final
 @dataclass(frozen=True)
 class _Decoder:
-    """Index -> sample."""
+    """A number of `batch_indices` -> sample."""
 
     source: ImageSource
     framing: Framing
+    policy: ImagePolicy | None
     stream: int | None
     skip: bool = False
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, number: int) -> Sample:
         import numpy as np
         import torch
         from PIL import Image
 
+        index, _ = copy_of(number, len(self.source))
+        seed = None if self.stream is None else image_seed(self.stream, number, len(self.source))
         try:
             with self.source.open(index).image as file, Image.open(file) as image:
+                view = self.framing.view(*image.size, seed)
                 if self.framing.draft:
-                    image.draft(None, self._enough(*image.size, index))  # pyright: ignore[reportArgumentType]
-                square = self._square(to_rgb(image), index)
+                    image.draft(None, view.enough(self.framing.resolution))  # pyright: ignore[reportArgumentType]
+                square = view.cut(to_rgb(image), self.framing.resolution)
         except decoding_errors() as error:
             if self.skip and is_damage(error):
                 return Sample(None)
             reason = " ".join(str(error).split())
             said = f"{self.source.name(index)}: image cannot be decoded ({type(error).__name__}: {reason})"
             return Sample(None, broken=said)
+        if self.policy is not None and seed is not None:
+            square = self.policy.augment(square, seed)
         return Sample(torch.from_numpy(np.array(square)).permute(2, 0, 1))
-
-    def _enough(self, width: int, height: int, index: int) -> tuple[int, int]:
-        """The size of the whole image at which the part that is cut out still has `resolution` pixels a side."""
-        framing = self.framing
-        if self.stream is None:
-            side = min(width, height) * framing.crop
-        else:
-            rng = random.Random(mix(self.stream, index))
-            left, top, right, bottom = crop_box(width, height, framing.smallest_area, rng)
-            side = min(right - left, bottom - top)
-        return math.ceil(width * framing.resolution / side), math.ceil(height * framing.resolution / side)
-
-    def _square(self, image: "Image", index: int) -> "Image":
-        from PIL.Image import Resampling, Transpose
-
-        framing, (width, height) = self.framing, image.size
-        size = (framing.resolution, framing.resolution)
-        if self.stream is None:
-            side = min(width, height) * framing.crop
-            left, top = (width - side) / 2, (height - side) / 2
-            return image.resize(size, Resampling.BICUBIC, box=(left, top, left + side, top + side))
-        rng = random.Random(mix(self.stream, index))
-        square = image.resize(size, Resampling.BICUBIC, box=crop_box(width, height, framing.smallest_area, rng))
-        mirrored = framing.flip and rng.random() < 0.5
-        return square.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else square

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from search.augment.geometric import erase, erase_box
+from search.augment.geometric import Erasing, erase, erase_box
 from search.augment.mixing import cut_box, draw_mixing, soft_labels
 from search.augment.policy import Policy
 from search.augment.randaugment import OPERATIONS, rand_augment
@@ -88,7 +88,7 @@ class TestErasing:
 
     def test_one_rectangle_of_noise_and_nothing_else(self):
         images = torch.full((200, 3, 32, 32), 7.0)
-        out, _ = erase(images, 0.5, Random(0), generator())
+        out, _ = erase(images, Erasing(0.5), Random(0), generator())
         assert (images == 7).all()
         changed = (out != 7).any(1)
         erased = changed.flatten(1).any(1)
@@ -103,8 +103,8 @@ class TestErasing:
 
     def test_zero_and_one(self):
         images = pictures()
-        assert torch.equal(erase(images, 0, Random(0), generator())[0], images)
-        assert (erase(images, 1, Random(0), generator())[0] != images).flatten(1).any(1).all()
+        assert torch.equal(erase(images, Erasing(0), Random(0), generator())[0], images)
+        assert (erase(images, Erasing(1), Random(0), generator())[0] != images).flatten(1).any(1).all()
 
 
 class TestRandAugment:
