@@ -1,0 +1,68 @@
+"""Options that the data sets of stored images share: their types, and the framing that they make."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator, Field
+
+from archspec.errors import FieldError
+from search.data.images.split import Framing
+
+LARGEST_SHARE = 0.45
+
+
+def _check_part(raw: Any) -> Any:
+    """A share of the training images, a name, or several."""
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool):
+        if not 0 < raw <= LARGEST_SHARE:
+            raise FieldError("", f"a share must be above 0 and at most {LARGEST_SHARE}, not {raw:g}")
+        return float(raw)
+    return _check_names(raw)
+
+
+def _check_names(raw: Any) -> Any:
+    names: Any = (raw,) if isinstance(raw, str) else tuple(raw) if isinstance(raw, (list, tuple)) else ()
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise FieldError("", f"must be a name that is not empty, not {raw!r:.40}")
+    return raw if isinstance(raw, str) else names
+
+
+Side = Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")]
+Crop = Annotated[float, Field(ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")]
+SmallestArea = Annotated[float, Field(gt=0, le=1, description="smallest part of an image's area to train on")]
+Flip = Annotated[bool, Field(description="mirror half of the training images")]
+ClassCount = Annotated[
+    int | None,
+    Field(ge=2, le=1_000_000, strict=True, description="number of classes, to check specs where the images are not"),
+]
+PublishedAs = Annotated[
+    str | None,
+    Field(max_length=60, description="published benchmark whose images and splits these are: imagenet1k"),
+]
+Column = Annotated[str | None, Field(min_length=1)]
+SplitName = Annotated[str, BeforeValidator(_check_names)]
+SplitPart = Annotated[float | str, BeforeValidator(_check_part)]
+"""The name of a split, or the share of the training images that is carved out where there is none."""
+Files = Annotated[str | tuple[str, ...], BeforeValidator(_check_names)]
+"""Paths with braces (`{0000..0009}`) and wildcards."""
+FilesPart = Annotated[float | str | tuple[str, ...], BeforeValidator(_check_part)]
+"""As `Files`, or the share of the training images that is carved out."""
+
+
+class Framed(Protocol):
+    """A data set whose images are framed as those of folders are."""
+
+    @property
+    def resolution(self) -> int: ...
+    @property
+    def crop(self) -> float: ...
+    @property
+    def smallest_area(self) -> float: ...
+    @property
+    def flip(self) -> bool: ...
+
+
+def frame(data: Framed) -> Framing:
+    """The square that is cut from each image of a data set."""
+    return Framing(data.resolution, data.crop, data.smallest_area, data.flip)
