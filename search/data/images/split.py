@@ -11,6 +11,7 @@ from search.data.dataset import Batch, DatasetSplit, batch_indices
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
 from search.seeding import mix, torch_generator
+from search.tasks.task import Normalisation
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,10 @@ class ImageSplit(DatasetSplit):
         self.source = source
         self._framing = framing
         self._recipe = recipe or Recipe.model_validate({})
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation(MEAN, STD)
 
     def __len__(self) -> int:
         return len(self.source)
