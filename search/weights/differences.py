@@ -26,8 +26,11 @@ def find_differences(there: ArchSpec, here: ArchSpec) -> list[str]:
     """
     ours, theirs = dict(_flat(here.canonical())), dict(_flat(there.canonical()))
     found: list[str] = []
+    replaced = {place[:-1] for place in ours if place[-1] == "type" and theirs.get(place, ours[place]) != ours[place]}
     for place in dict.fromkeys([*theirs, *ours]):
         if place[0] not in COMPARED or place[-1] in OF_RESOLUTION or theirs.get(place) == ours.get(place):
+            continue
+        if place[-1] != "type" and place[:-1] in replaced:  # an option of a part that is another one altogether
             continue
         old, new = (show(side[place]) if place in side else "absent" for side in (theirs, ours))
         found.append(f"{format_path(place)} is {old} there, {new} here")

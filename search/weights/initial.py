@@ -64,8 +64,11 @@ def _parse(raw: object) -> object:
         hint = suggest(raw, DRAWN) or ": vit, fan_out, or {weights: a file, timm:NAME or RUN/MEMBER}"
         raise FieldError("", f"unknown initial weights {raw!r:.60}{hint}")
     if isinstance(raw, Mapping):
+        fields = dict(cast("Mapping[str, Any]", raw))
+        if unknown := next((name for name in fields if name not in InitialWeights.model_fields), None):
+            raise FieldError(str(unknown), f"unknown field{suggest(str(unknown), InitialWeights.model_fields)}")
         try:
-            return InitialWeights.model_validate(dict(cast("Mapping[str, Any]", raw)))
+            return InitialWeights.model_validate(fields)
         except ValidationError as error:
             raise first_problem(error, InitialWeights) from None
     return raw

@@ -42,6 +42,7 @@ class Match:
 
     Attributes:
         text: the source of the weights.
+        names: of its tensors, as it has them.
         taken: by the network's names, in the network's shapes.
         resized: names of those among them that are tables of positions of another size.
         missing: names of the network's tensors that the source lacks.
@@ -52,6 +53,7 @@ class Match:
     """
 
     text: str
+    names: Sequence[str]
     taken: Mapping[str, Tensor]
     resized: Sequence[str]
     missing: Sequence[str]
@@ -111,11 +113,11 @@ class Match:
         return line + (f"; resized: {plural(len(self.resized), 'table')} of positions" if self.resized else "")
 
     def _nothing(self) -> str:
-        theirs = list(self.unexpected)
+        theirs = list(self.names)
         looks = next((name for name, pattern in _LOOKS.items() if any(re.match(pattern, one) for one in theirs)), "")
         like = f" (they look like those of timm's {looks})" if looks else ""
         ours = [*_body(self.missing), *_body(self.wrong)]
-        if not theirs and self.wrong:
+        if self.wrong and not self.family:
             return f"nothing of it fits this layout: {_first([*self.wrong.values()])}"
         return f"nothing of it fits this layout: it has {_first(theirs)}{like}, and the layout {_first(ours)}"
 
@@ -150,7 +152,7 @@ def match(weights: Weights, network: Network, spec: ArchSpec) -> Match:
             wrong[name] = f"{name} is {_shape(found)} there, {_shape(tensor)} here"
     unexpected = [name for name in named if name not in expected]
     differences = find_differences(weights.spec, spec) if weights.spec is not None else []
-    return Match(weights.text, taken, resized, missing, unexpected, wrong, differences, family)
+    return Match(weights.text, [*weights.state], taken, resized, missing, unexpected, wrong, differences, family)
 
 
 def _name(
