@@ -3,10 +3,10 @@
     python benchmarks/finetuning.py [--seeds 5] [--train 1500] [--pretrain 12] [--epochs 3]
 
 For each seed: the layout is trained on cluttered digits of 64 px (12 epochs), and fine-tuned at 128 px (3 epochs) by
-`init: {weights: ...}`. From scratch it is trained at 128 px twice: (a) for as many epochs as the fine-tuning, which is its
-CPU time where a search has trained the layout anyway; (b) for the CPU time of both steps together, in whole epochs, of
-which it gets one more where they do not come out even. Learning rates: 4e-3 from scratch, which is that of the shipped
-defaults; 1e-3 for the fine-tuning. One thread.
+`init: {weights: ...}`. From scratch it is trained at 128 px twice: (a) for as many epochs as the fine-tuning, which is
+its CPU time where a search has trained the layout anyway; (b) for the CPU time of both steps together, in whole epochs,
+of which it gets one more where they do not come out even. Learning rates: 4e-3 from scratch, which is that of the
+shipped defaults; 1e-3 for the fine-tuning. One thread.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from typing import Any, final
 
 import torch
 from convergence import t_quantile
-
 
 from archspec.cost.measure import measure
 from archspec.loader import dump, load

@@ -43,7 +43,7 @@ class DatasetSplit(ABC):
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """How the images of `batches` are normalised; None where it is not known."""
+        """Mean and deviation by which the images of `batches` are normalised; None where they are not known."""
         return None
 
     @abstractmethod

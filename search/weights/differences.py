@@ -11,14 +11,14 @@ from archspec.spec.schema import ArchSpec
 
 COMPARED = ("channels", "topology", "stem", "stages")
 OF_RESOLUTION = frozenset({"stride", "resize", "window", "drop_path"})
-"""Options that a network has one way at one resolution and another at another, with the same tensors (or tables that can
-be resized), and those of training alone."""
+"""Options that a network has one way at one resolution and another at another, with the same tensors (or tables that
+can be resized), and those of training alone."""
 
 Place = tuple[str | int, ...]
 
 
 def find_differences(there: ArchSpec, here: ArchSpec) -> list[str]:
-    """The fields of stem and stages in which two specs differ, up to what depends on the resolution: `path is a, not b`.
+    """The fields of stem and stages in which two specs differ, up to what depends on the resolution, with both values.
 
     Args:
         there: the network that the weights are of.

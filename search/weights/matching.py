@@ -125,8 +125,8 @@ class Match:
 def match(weights: Weights, network: Network, spec: ArchSpec) -> Match:
     """The tensors of `weights` for a network.
 
-    Names are the network's own, or those of a family of timm that `archspec convert` knows: whichever fits more tensors.
-    Tables of positions are resized (`position_tables`); what batch norm counts steps with need not be there.
+    Names are the network's own, or those of a family of timm that `archspec convert` knows: whichever fits more. Tables
+    of positions are resized (`position_tables`); what batch norm counts steps with need not be there.
 
     Args:
         weights: what is there; tensors on the meta device do for a check.
@@ -135,6 +135,7 @@ def match(weights: Weights, network: Network, spec: ArchSpec) -> Match:
     """
     expected = network.state_dict()
     named, family = _name(weights.state, spec, expected)
+    named = {_at_stride(name, named, expected): tensor for name, tensor in named.items()}
     taken: dict[str, Tensor] = {}
     resized, missing = list[str](), list[str]()
     wrong: dict[str, str] = {}
@@ -172,6 +173,13 @@ def _name(
     return best, chosen
 
 
+def _at_stride(name: str, named: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """The name of a tensor at the stride of another resolution: a shortcut by pooling is at stride 1 a convolution."""
+    pooled, alone = ".shortcut.conv.", ".shortcut."
+    other = name.replace(pooled, alone) if pooled in name else name.replace(alone, pooled)
+    return other if name not in expected and other in expected and other not in named else name
+
+
 def _overlap(named: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> int:
     return sum(name in expected for name in named)
 
@@ -188,4 +196,3 @@ def _shape(tensor: Tensor) -> str:
 def _first(names: Sequence[str]) -> str:
     more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
     return f"{', '.join(names[:FIRST])}{more}" if names else "nothing"
-

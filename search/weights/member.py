@@ -106,7 +106,7 @@ def _trials(run: Path) -> list[FrozenTrial]:
     storage = open_journal(run / JOURNAL)
     studies = {study.study_name: study for study in storage.get_all_studies()}
     found = next((studies[name] for name in STUDIES if name in studies), None)
-    return [] if found is None else storage.get_all_trials(found._study_id, deepcopy=False)  # noqa: SLF001
+    return [] if found is None else storage.get_all_trials(found._study_id, deepcopy=False)
 
 
 def _named(folder: Path) -> str:

@@ -67,7 +67,7 @@ def read_weights(text: str) -> Weights:
 
 
 def outline(text: str) -> Weights:
-    """The same with the names and shapes of the tensors alone, on the meta device; read once while a file stays as it is.
+    """The same with names and shapes of the tensors alone, on the meta device; read once while a file stays as it is.
 
     Raises:
         SpecError: there are no such weights, or they cannot be read.

@@ -1,7 +1,7 @@
 """The place that a name of weights means: a file, a model of timm's, or a layout that a run trained.
 
-A run's layout is named `RUN/MEMBER`, where `RUN` is the run's folder and `MEMBER` the number of a trial or the digest of
-the layout (its beginning suffices): `runs/demo/12`. The spec that a report wrote for a member of a front means that
+A run's layout is named `RUN/MEMBER`, where `RUN` is the run's folder and `MEMBER` the number of a trial or the digest
+of the layout (its beginning suffices): `runs/demo/12`. The spec that a report wrote for a member of a front means that
 member. Without a member a run means the only layout that it trained.
 """
 
@@ -23,7 +23,7 @@ SPECS = frozenset({SPEC, ".yml", ".json"})
 @final
 @dataclass(frozen=True, slots=True)
 class WeightSource:
-    """Where weights are.
+    """The place of weights.
 
     Attributes:
         text: as it was written.

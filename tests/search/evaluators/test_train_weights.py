@@ -1,4 +1,4 @@
-"""The evaluator `train` with weights, frozen parts and teachers: what it records, and what it refuses before it trains."""
+"""The evaluator `train` with weights, frozen parts and teachers: what it records, and what it refuses."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from small_layouts import layout, network, write_run
 from archspec.documents.reader import parse_document
 from archspec.errors import FieldError, RunError, SpecError
 from search.ablation.plan import parse_plan
-from search.ablation.run import conduct_plan
 from search.ablation.rows import Ablation
+from search.ablation.run import conduct_plan
 from search.evaluator import Task, parse_evaluator, renew
 from search.evaluators.train import Train
 from search.run.run import check_ready
@@ -90,7 +90,10 @@ def test_without_weights_nothing_of_a_training_is_named_otherwise_than_before():
         ({"init": {"partial": True}}, r"init.weights: is required"),
         ({"init": {"weights": "a.pt", "others": "x"}}, r"init.others: must be 'vit' or 'fan_out', not 'x'"),
         ({"init": 3}, "init"),
-        ({"recipe": {"teacher": {"model": "a", "hard": True, "temperature": 2}}}, "recipe.teacher.temperature: must be 1"),
+        (
+            {"recipe": {"teacher": {"model": "a", "hard": True, "temperature": 2}}},
+            "recipe.teacher.temperature: must be 1",
+        ),
     ],
 )
 def test_bad_fields(fields: dict[str, Any], rule: str):

@@ -151,12 +151,14 @@ class TestRefusals:
 
     def test_weights_without_a_spec_and_with_it(self, tmp_path: Path):
         torch.save(TEACHER.state_dict(), tmp_path / "plain.pt")
-        with pytest.raises(FieldError, match="model: .* holds weights and no spec: give them as weights"):
+        with pytest.raises(FieldError, match=r"model: .* holds weights and no spec: give them as weights"):
             load_teacher(TeacherSpec(model=str(tmp_path / "plain.pt")), 3)
         (tmp_path / "small.yaml").write_text(dump(layout()))
         asked = TeacherSpec(model=str(tmp_path / "small.yaml"), weights=str(tmp_path / "plain.pt"))
         assert same(load_teacher(asked, 3).network, TEACHER)
-        with pytest.raises(FieldError, match=r"weights: .* its head is another one: head.fc.weight is 3x24 there, 10x24"):
+        with pytest.raises(
+            FieldError, match=r"weights: .* its head is another one: head.fc.weight is 3x24 there, 10x24"
+        ):
             load_teacher(asked, 10)
 
     def test_nothing_there(self):

@@ -16,8 +16,10 @@ from archspec.model.weights import save
 from archspec.spec.schema import ArchSpec
 from search.seeding import seed_everything
 from search.weights.initial import Beginning, InitialWeights, begin, check_initial, weights_input
+from search.weights.matching import match
 from search.weights.position_tables import resize_relative
-from search.weights.reading import read_weights
+from search.weights.reading import Weights, read_weights
+from search.weights.source import WeightSource
 
 SMALL = network(layout())
 TABLE = "stages.0.blocks.0.mha.body.attention.relative_position_bias_table"
@@ -96,7 +98,10 @@ def test_without_a_spec_it_is_the_tensors_that_differ(tmp_path: Path):
         check_initial(InitialWeights(weights=str(path)), layout())
     rule = caught.value.rule
     assert "it lacks stages.0.blocks.0.ffn.body" in rule
-    assert " more; it has stages.0.extra.weight, which this layout lacks; of another shape: stem.conv.weight is 3x3" in rule
+    assert (
+        " more; it has stages.0.extra.weight, which this layout lacks; of another shape: stem.conv.weight is 3x3"
+        in rule
+    )
 
 
 def test_partial_takes_what_fits_by_name_and_shape_and_says_how_much(saved: str):
@@ -150,6 +155,15 @@ def test_a_swin_of_timm_at_another_window_is_resized_as_timm_itself_could(tmp_pa
     found = started(spec, str(tmp_path / "swin.pth"))
     assert found.share == 1
     assert found.line.endswith("; resized: 2 tables of positions")
+
+
+@pytest.mark.parametrize(("there", "here"), [(224, 384), (224, 448), (448, 224), (448, 768)])
+def test_hiri_vit_fits_at_every_resolution_though_its_strides_and_so_its_names_change(there: int, here: int):
+    spec = load("hiri-vit-s")
+    first, second = (build(spec.at(side), init="skip", device="meta") for side in (there, here))
+    found = match(Weights(WeightSource("x"), first.state_dict(), first.spec, ""), second, spec.at(here))
+    assert found.misfits == []
+    assert found.count(second)[0] == found.count(second)[1]
 
 
 def test_members_of_runs_count_as_their_averaged_weights(tmp_path: Path):

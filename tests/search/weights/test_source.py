@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_member_is_named_by_trial_digest_its_beginning_training_or_the_spec_of_the_report(run: Path):
     digest = OTHER.spec.digest
-    members = ["1", digest, digest[:6], f"1/search-seed0", f"artifacts/{digest}", f"artifacts/{digest}/search-seed0"]
+    members = ["1", digest, digest[:6], "1/search-seed0", f"artifacts/{digest}", f"artifacts/{digest}/search-seed0"]
     for member in (*members, f"artifacts/{digest}/search-seed0/checkpoint.pt", "report/front/01-code.yaml"):
         weights = read_weights(f"{run}/{member}")
         assert weights.spec is not None
