@@ -103,18 +103,12 @@ def convert(
     Raises:
         SpecError: tensors that are missing, unexpected, of another shape or used twice, by name.
     """
-    module = import_module(f"{timm.__name__}.{family}")
-    conversion = cast("Conversion", module.convert)
-    own = {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _PROFILED}
+    own = _without_profiler(state)
     if len(own) < len(state) and tell is not None:
         tell(f"left out: {len(state) - len(own)} buffers of a profiler, {' and '.join(_PROFILED)}")
-    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in own.items()})
-    try:
-        converted = conversion(read, spec)
-    except KeyError as error:
-        raise SpecError(f"is not the {family} of {spec.name}: no tensor {error.args[0]}") from None
+    converted, unread = _renamed(own, spec, family)
     expected = network.state_dict()
-    original = Original(spec, getattr(module, "original", None))
+    original = Original(spec, getattr(import_module(f"{timm.__name__}.{family}"), "original", None))
     if spec.head is None and (heads := [name for name in converted if name.startswith(_HEAD)]):
         converted = {name: tensor for name, tensor in converted.items() if name not in heads}
         if tell is not None:
@@ -122,10 +116,40 @@ def convert(
     for name, tensor in expected.items():
         if name.endswith(f".{COUNTER}"):
             converted.setdefault(name, tensor.new_zeros(tensor.shape, device="cpu"))
-    problems = find_problems(converted, expected, [name for name in read if name not in read.names], original)
+    problems = find_problems(converted, expected, unread, original)
     if problems:
         raise SpecError(f"is not the {family} of {spec.name}: {'; '.join(problems)}")
     return converted
+
+
+def convert_names(state: Mapping[str, Tensor], spec: ArchSpec, family: str) -> dict[str, Tensor]:
+    """The tensors of `state` under archspec's names as far as the family has them, whatever their number and shapes.
+
+    Args:
+        state: tensors by the source's names, on any device.
+        spec: the network that they are for.
+        family: see `families`.
+
+    Raises:
+        SpecError: a tensor is missing that others are made with.
+    """
+    converted, unread = _renamed(_without_profiler(state), spec, family)
+    return converted | {name: state[name] for name in unread if name in state}
+
+
+def _without_profiler(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _PROFILED}
+
+
+def _renamed(state: Mapping[str, Tensor], spec: ArchSpec, family: str) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors by the names of a family's conversion, and the source's names of those that it did not ask for."""
+    conversion = cast("Conversion", import_module(f"{timm.__name__}.{family}").convert)
+    read = _Read({_LIST.sub(r"\1.\2.", name, count=1): tensor for name, tensor in state.items()})
+    try:
+        converted = conversion(read, spec)
+    except KeyError as error:
+        raise SpecError(f"is not the {family} of {spec.name}: no tensor {error.args[0]}") from None
+    return converted, [name for name in read if name not in read.names]
 
 
 def families() -> tuple[str, ...]:
@@ -177,7 +201,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
 
     try:
         data: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # torch's own text proposes to run the code in the file
+    except (UnpicklingError, LookupError, EOFError) as error:  # torch's own text proposes to run the code in the file
         raise ValueError(_unpicklable(str(error))) from None
     for wrapper in _WRAPPERS:
         if isinstance(data, Mapping) and isinstance(inner := cast("Mapping[str, Any]", data).get(wrapper), Mapping):

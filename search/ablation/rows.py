@@ -215,6 +215,9 @@ class Ablation:
         else:
             edits = wanted.edits
         rule = f"{last.field}: {last.rule}" if last.field else last.rule
+        evaluator = self._state(edits[:0]).evaluator
+        if not edits and evaluator is not None and last.field.split(".")[0] in type(evaluator).model_fields:
+            return self.plan.error(FieldError(f"evaluator.{last.field}", last.rule))  # what the evaluator was asked
         if not edits:
             return self.plan.error(FieldError("base", f"does not fit the evaluator: {rule}"))
         *before, name = edits

@@ -21,7 +21,7 @@ from search.inputs import Input, code_of
 from search.plugins import find_class, parse_config
 from search.seeding import torch_generator
 from search.tasks.classification import Classification
-from search.tasks.task import Supervision
+from search.tasks.task import Normalisation, Supervision
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,11 @@ class DatasetSplit(ABC):
     def supervision(self) -> Supervision:
         """The kind of labels, and so what they ask of a network."""
         return Classification()
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """Mean and deviation by which the images of `batches` are normalised; None where they are not known."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int:

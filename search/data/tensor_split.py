@@ -10,7 +10,7 @@ from search.data.dataset import Batch, DatasetSplit, batch_indices
 from search.data.images.framing import image_seed
 from search.seeding import mix, torch_generator
 from search.tasks.classification import Classification
-from search.tasks.task import Supervision
+from search.tasks.task import Normalisation, Supervision
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +50,10 @@ class TensorSplit(DatasetSplit):
     @property
     def supervision(self) -> Supervision:
         return self._supervision
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation((self._mean, self._mean, self._mean), (self._std, self._std, self._std))
 
     def __len__(self) -> int:
         return self.images.shape[0]

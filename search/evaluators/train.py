@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import Field, ValidationError, model_validator
 
-from archspec.errors import FieldError
+from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
@@ -19,6 +19,9 @@ from search.plugins import first_problem
 from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
+from search.weights.initial import AnyInit, InitialWeights, begin, check_initial, weights_input
+from search.weights.parts import check_parts
+from search.weights.teacher_network import load_teacher, teacher_inputs
 
 if TYPE_CHECKING:
     from search.train.loop import EpochRecord
@@ -42,7 +45,9 @@ class Train(Evaluator):
     recipe: AnyRecipe = Field(
         default_factory=lambda: Recipe.model_validate({}), description="how to train: fields, a recipe's name, or both"
     )
-    init: Literal["vit", "fan_out"] = Field(default="fan_out", description="initial weights; see archspec.build")
+    init: AnyInit = Field(
+        default="fan_out", description="initial weights: vit or fan_out, see archspec.build; or {weights: ...}"
+    )
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(default=7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
 
@@ -70,10 +75,35 @@ class Train(Evaluator):
         spec = self.data.fit(spec)
         if self.recipe.distill is not None:
             check_head(plant_head(spec)[0])
+        try:
+            check_initial(self.init, spec)
+        except FieldError as error:
+            raise FieldError(f"init.{error.field}", error.rule) from None
+        try:
+            check_parts(spec, self.recipe.freeze)
+        except FieldError as error:
+            raise FieldError(f"recipe.{error.field}", error.rule) from None
         return spec
 
+    def check_ready(self, workers: int) -> None:
+        super().check_ready(workers)
+        if self.recipe.teacher is not None:
+            try:
+                load_teacher(self.recipe.teacher, self.data.classes)
+            except FieldError as error:
+                raise SpecError(error.rule, field=f"evaluator.recipe.teacher.{error.field}") from None
+
     def inputs(self) -> tuple[Input, ...]:
-        return self.data.inputs()
+        return (*self.data.inputs(), *self.weights())
+
+    def weights(self) -> tuple[Input, ...]:
+        """The weights that trainings begin with and learn from.
+
+        Raises:
+            SpecError: they cannot be had.
+        """
+        first = (weights_input(self.init.weights, self.data.classes),) if isinstance(self.init, InitialWeights) else ()
+        return (*first, *teacher_inputs(self.recipe.teacher))
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         try:
@@ -95,23 +125,29 @@ class TrainSession(Session):
         import torch
 
         from search.train.loop import default_device
+        from search.weights.reading import read_weights
 
         # The workers of a run share the machine; one thread each also makes results independent of their number.
         torch.set_num_threads(1)
         self.config = config
         self.device = default_device()
         self.data = _load(config.data)
+        self.weights = read_weights(config.init.weights) if isinstance(config.init, InitialWeights) else None
+        self.told = "".join(f" {one.digest}" for one in config.weights())
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
         from archspec.model.audit import audit
-        from archspec.model.build import build
         from search.seeding import mix, seed_everything
         from search.train.latency import measure_latency
         from search.train.loop import evaluate, train
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
-        network = build(spec, init=config.init, zero_init_residual=config.zero_init_residual).to(self.device)
+        zero = config.zero_init_residual
+        first = begin(spec, config.init, zero_init_residual=zero, weights=self.weights)
+        network = first.network.to(self.device)
+        if first.line:
+            progress(first.line)
 
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
@@ -123,11 +159,13 @@ class TrainSession(Session):
             config.recipe,
             seed=task.seed,
             folder=task.folder,
-            fingerprint=f"{spec.digest} {identity(config, BESIDE)}",
+            fingerprint=f"{spec.digest} {identity(config, BESIDE)}{self.told}",
             stop=stop,
             progress=show,
         )
         metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
+        if first.taken is not None:
+            metrics |= {"params_taken": first.taken, "params_taken_share": first.share}
         if task.final:
             batch = 4 * config.recipe.batch_size
             score = evaluate(

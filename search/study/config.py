@@ -269,6 +269,9 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
     except ValidationError as error:
         raise explain_config(error, document, known_fields(StudyConfig)) from None
     except FieldError as error:
+        place = place_of(error) if error.field else ()
+        if place and place[0] in type(config.evaluator).model_fields:  # what the evaluator itself was asked
+            raise document.refuse(("evaluator", *place), error.rule) from None
         raise document.refuse(("space",), f"does not fit the evaluator: {error}") from None
     _check_anchors(config, document)
     _check_changes(config, document)

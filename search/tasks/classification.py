@@ -7,6 +7,7 @@ from search.augment.mixing import Mixing, soft_labels
 from search.augment.policy import Policy
 from search.recipe.recipe import Recipe
 from search.tasks.distillation import Teacher, distilled
+from search.tasks.frozen_teacher import FrozenTeacher
 from search.tasks.task import Answer, Lesson, Score, Student, Supervision, Tally, TrainingStep
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ClassificationTally(Tally):
 
 @final
 class ClassificationLesson(Lesson):
-    """Augmentation and mixing by the recipe; with EMA distillation the teacher's answer joins the labels."""
+    """Augmentation and mixing by the recipe; the answers of an EMA teacher and of a frozen one join the labels."""
 
     def __init__(self, recipe: Recipe, seed: int, student: Student, weights: tuple[float, ...] | None = None) -> None:
         self._weights = weights
@@ -84,6 +85,7 @@ class ClassificationLesson(Lesson):
         self._policy = Policy(recipe, seed)
         self._student = student
         self._teacher = None if recipe.distill is None else Teacher(student.model, student.ema)
+        self._frozen = None if recipe.teacher is None else FrozenTeacher(recipe.teacher, student)
 
     def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
         layout = self._student.memory_format
@@ -91,7 +93,14 @@ class ClassificationLesson(Lesson):
             images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
         mixing = self._policy.mixing(images, epoch, number)
         mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
-        return TrainingStep(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
+        if self._frozen is None:
+            return TrainingStep(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
+        frozen, taught = self._frozen, self._frozen.logits(mixed)
+
+        def loss(answer: Answer) -> "Tensor":
+            return frozen.join(self._loss(answer.float(), images, labels, mixing), answer.float(), taught)
+
+        return TrainingStep(mixed, loss)
 
     def _loss(self, logits: "Tensor", images: "Tensor", labels: "Tensor", mixing: Mixing | None) -> "Tensor":
         """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer.

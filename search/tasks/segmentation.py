@@ -21,8 +21,8 @@ IGNORE = 255
 """Label of pixels that are neither learnt nor scored."""
 AUXILIARY = 0.4
 """Weight of each auxiliary output's loss (PSPNet section 4.1)."""
-INAPPLICABLE = ("mixup", "randaugment", "distill")
-"""Fields of a recipe that speak of one label per image, or move pixels without their masks."""
+INAPPLICABLE = ("mixup", "randaugment", "distill", "teacher")
+"""Fields of a recipe that speak of one label (or answer) per image, or move pixels without their masks."""
 
 
 @final

@@ -44,13 +44,23 @@ class Tally(ABC):
 
 @final
 @dataclass(frozen=True)
+class Normalisation:
+    """Images as (pixels - mean) / std, by channel, with pixels from 0 to 1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@final
+@dataclass(frozen=True)
 class Student:
-    """The network under training: its average, and how its batches are computed."""
+    """The network under training: its average, and how its batches are made and computed."""
 
     model: "nn.Module"
     ema: "Ema"
     autocast: AbstractContextManager[Any]
     memory_format: "torch.memory_format"
+    normalisation: Normalisation | None = None
 
 
 @final

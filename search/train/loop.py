@@ -19,6 +19,7 @@ from search.tasks.ema import Ema
 from search.tasks.task import Score, Student
 from search.train.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.train.curve import EpochRecord, write_curve
+from search.train.freezing import freeze, hold
 from search.train.optimizer import autocast_dtype, make_optimizer, memory_format
 
 CHECK_LOSS_EVERY = 25  # steps between looks at the loss where a look waits for the device
@@ -116,7 +117,7 @@ def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[Epoc
         write_curve(folder / "curve.csv", run.curve)
         progress(record)
     run.ema.copy_to(run.model)
-    run.model.eval()
+    run.model.requires_grad_(True).eval()  # whatever was frozen
     seconds = sum(record.seconds for record in run.curve)
     return TrainResult(run.curve[-1].val_accuracy, list(run.curve), seconds, len(run.curve))
 
@@ -138,11 +139,13 @@ class _Run:
         dtype = autocast_dtype(self.device) if self.recipe.precision == "auto" else None
         self.autocast = torch.autocast(self.device.type, dtype) if dtype else nullcontext()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
+        freeze(self.model, self.recipe.freeze)
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.ema = Ema(self.model, self.recipe.ema_decay)
         self.memory_format = memory_format(self.device, self.recipe.channels_last)
-        student = Student(self.model, self.ema, self.autocast, self.memory_format)
+        normalisation = self.data.train.normalisation
+        student = Student(self.model, self.ema, self.autocast, self.memory_format, normalisation)
         self.lesson = self.data.train.supervision.lesson(self.recipe, self.seed, student)
 
     def epoch(self) -> EpochRecord:
@@ -157,6 +160,7 @@ class _Run:
         losses: list[Tensor] = []
         lr = recipe.lr
         self.model.train()
+        hold(self.model, recipe.freeze)
         for number, (images, labels) in enumerate(batches):
             if self.stop():
                 raise Interrupted(f"interrupted in epoch {epoch + 1}; epoch {epoch} is saved")

@@ -22,7 +22,7 @@ def test_the_papers_recipe():
 
 
 def test_every_shipped_recipe_is_one():
-    assert recipes() == ("hiri", "small")
+    assert recipes() == ("finetune", "hiri", "small")
     for name in recipes():
         assert parse_recipe(name) == parse_recipe({"base": name})
 
@@ -38,7 +38,7 @@ def test_changes_lie_over_the_base():
     ("raw", "field", "rule"),
     [
         ("hirii", "", "unknown recipe 'hirii' (did you mean hiri?)"),
-        ({"base": "x"}, "base", "unknown recipe 'x' (known: hiri, small)"),
+        ({"base": "x"}, "base", "unknown recipe 'x' (known: finetune, hiri, small)"),
         ({"base": ["hiri"]}, "base", "unknown recipe ['hiri']"),
         (None, "", "must be the name of a recipe or a mapping, not None"),
         ({"base": "hiri", "epoch": 3}, "epoch", "unknown field (did you mean epochs?)"),

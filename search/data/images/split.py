@@ -14,7 +14,7 @@ from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
 from search.seeding import mix
 from search.tasks.classification import Classification
-from search.tasks.task import Supervision
+from search.tasks.task import Normalisation, Supervision
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,10 @@ class ImageSplit(DatasetSplit):
     @property
     def supervision(self) -> Supervision:
         return self._supervision
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation(MEAN, STD)
 
     def __len__(self) -> int:
         return len(self.source)
