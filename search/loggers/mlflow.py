@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARENT, OURS = "mlflow.parentRunId", "archspec.trial"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Of an experiment: its page opens with the runs, and not as that of a language model's traces."""
+GROUP, LAST = "training", "training/epoch"
+"""Prefix of an epoch's numbers, which have a section of their own on the page, and the last epoch's."""
 STATES = {"done": "FINISHED", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """Of a server that is asked for the first time: an address where none is should be refused soon."""
 MOST = 500
 """Characters of a parameter."""
@@ -51,13 +55,18 @@ class MlflowLogger(Logger):
 
         root = run.root.resolve()
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        with _impatient():
-            client = MlflowClient(tracking_uri=uri)
-            found = client.get_experiment_by_name(self.experiment)
+        try:
+            with _impatient():
+                client = MlflowClient(tracking_uri=uri)
+                found = client.get_experiment_by_name(self.experiment)
+        except Exception as error:
+            if uri.startswith("http"):
+                raise ConnectionError(f"no tracking server answers at {uri}") from error
+            raise
         if found is not None and found.lifecycle_stage != "active":
             raise ValueError(f"experiment {self.experiment} is deleted in {uri}: restore it, or name another one")
         place = None if uri.startswith("http") else (root / "mlflow").as_uri()
-        experiment = found.experiment_id if found else client.create_experiment(self.experiment, place)
+        experiment = found.experiment_id if found else client.create_experiment(self.experiment, place, KIND)
         return MlflowSession(client, experiment, uri, run)
 
 
@@ -85,7 +94,7 @@ class MlflowSession(LogSession):
         known = self._children.get(trial.name)
         if known is not None:
             self._client.update_run(known, "RUNNING")
-            return int(self._client.get_run(known).data.metrics.get("epoch", 0))
+            return int(self._client.get_run(known).data.metrics.get(LAST, 0))
         from mlflow.entities import Metric, Param, RunTag
 
         tags = {PARENT: self._parent, OURS: trial.name, "part": trial.part, "layout": trial.code}
@@ -102,7 +111,8 @@ class MlflowSession(LogSession):
         from mlflow.entities import Metric
 
         values, now = {**epoch.values, "epoch": epoch.number}, _now()
-        metrics = [Metric(_key(name), float(value), now, epoch.number) for name, value in values.items()]
+        named = {_key(f"{GROUP}/{name}"): float(value) for name, value in values.items()}
+        metrics = [Metric(name, value, now, epoch.number) for name, value in named.items()]
         self._client.log_batch(self._children[trial.name], metrics)
 
     def end_trial(self, trial: LoggedTrial, state: TrialEnd, metrics: Mapping[str, float | int]) -> None:
@@ -145,7 +155,7 @@ class MlflowSession(LogSession):
 
 @contextmanager
 def _impatient() -> Generator[None]:
-    """Few tries of a request and a short time for each, where the environment does not say otherwise."""
+    """One try of a request and a short time for each, where the environment does not say otherwise."""
     own = {name: value for name, value in PATIENCE.items() if name not in os.environ}
     os.environ.update(own)
     try:

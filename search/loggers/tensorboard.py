@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LAST = "training/epoch"
 """Tag by which a trial's last epoch is found again."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @final
@@ -68,7 +69,7 @@ class TensorBoardSession(LogSession):
             about = {"layout": trial.code, "digest": trial.digest, "seed": trial.seed, **trial.costs}
             rows = "\n".join(f"| {name} | {_number(value)} |" for name, value in about.items())
             writer.add_event(_text("trial", f"| | {trial.title} |\n|---|---|\n{rows}"))
-            writer.add_event(_hyper(_session_start(trial)))
+            writer.add_event(_hyper(_session_start(trial, self._run.root)))
         writer.flush()
         return last
 
@@ -89,7 +90,10 @@ class TensorBoardSession(LogSession):
     def log_members(self, title: str, members: Sequence[LoggedMember]) -> None:
         names = list(members[0].values) if members else []
         head = f"| trial | {' | '.join(names)} | layout |\n|---|{'---|' * len(names)}---|"
-        rows = [f"| {one.name} | {' | '.join(map(_number, one.values.values()))} | {one.layout} |" for one in members]
+        rows = [
+            f"| {one.name.replace(' ', NO_BREAK)} | {' | '.join(map(_number, one.values.values()))} | {one.layout} |"
+            for one in members
+        ]
         self._main.add_event(_text(title, "\n".join([head, *rows])))
         self._main.flush()
 
@@ -136,7 +140,9 @@ def _result(name: str, quality: str) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.4g}"
+    return f"{int(value):,}" if isinstance(value, int | float) else str(value)
 
 
 def _event(summary: Any, step: int = 0) -> Any:
@@ -178,7 +184,7 @@ def _experiment(run: LoggedRun) -> tuple[str, Any]:
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     columns: list[Any] = []
-    for name, options in {"part": (), "layout": (), **run.params}.items():
+    for name, options in {"part": (), **run.params}.items():
         kind = "FLOAT64" if options and all(_is_number(one) for one in options) else "STRING"
         column = api_pb2.HParamInfo(name=name, type=api_pb2.DataType.Value(f"DATA_TYPE_{kind}"))
         if options:
@@ -194,11 +200,12 @@ def _experiment(run: LoggedRun) -> tuple[str, Any]:
     return metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=experiment)
 
 
-def _session_start(trial: LoggedTrial) -> tuple[str, Any]:
+def _session_start(trial: LoggedTrial, folder: Path) -> tuple[str, Any]:
+    """The row of a trial; rows of the same group are averaged, so that the folder of the run tells it apart."""
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-    start = plugin_data_pb2.SessionStartInfo(group_name=trial.name, start_time_secs=time.time())
-    for name, value in {"part": trial.part, "layout": trial.code, **trial.params}.items():
+    start = plugin_data_pb2.SessionStartInfo(group_name=f"{trial.name} ({folder})", start_time_secs=time.time())
+    for name, value in {"part": trial.part, **trial.params}.items():
         if _is_number(value):
             start.hparams[name].number_value = value
         else:

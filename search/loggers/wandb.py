@@ -34,7 +34,7 @@ class WandbLogger(Logger):
         import wandb
 
         mode = self.mode or os.environ.get("WANDB_MODE") or "online"
-        if mode == "online" and not wandb.api.api_key:
+        if mode == "online" and not wandb.login(prompt=False):  # asks the server whether the key is right
             raise ValueError("no key is known here: `wandb login` first, or say mode: offline")
         return WandbSession(self, mode, run)
 

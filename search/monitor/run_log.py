@@ -15,6 +15,8 @@ from search.train.curve import read_curve
 
 CLOSE_SECONDS = 60.0
 """Time that a logger has at the end for what it has not written yet."""
+REFUSE_SECONDS = 2.0
+"""The same, of a run that does not begin or that was ended at once."""
 SHOWN = 200
 
 
@@ -39,7 +41,7 @@ class RunLog:
         self._threads = [_LoggerThread(logger, run, self._lines.put) for logger in loggers]
         faults = [(one.tag, fault) for one in self._threads if (fault := one.wait_open())]
         if faults:
-            self._close(0)
+            self._close(REFUSE_SECONDS)
             tag, fault = faults[0]
             raise SpecError(f"{tag} cannot start: {fault}", field="log")
 
@@ -47,7 +49,7 @@ class RunLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._close(CLOSE_SECONDS if kind is None or issubclass(kind, Exception) else 2.0)
+        self._close(CLOSE_SECONDS if kind is None or issubclass(kind, Exception) else REFUSE_SECONDS)
 
     def __bool__(self) -> bool:
         return bool(self._threads)
@@ -116,7 +118,7 @@ class _LoggerThread:
     def join(self, seconds: float) -> None:
         """Wait for the end of what was asked, as long as a person would."""
         self._thread.join(seconds)
-        if self._thread.is_alive() and seconds > 0:
+        if self._thread.is_alive():
             self._say(f"{self.tag}: not everything is logged: it did not answer within {seconds:g} s")
 
     def begin(self, trial: LoggedTrial) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption, LogOption
 from archspec.documents.safe_text import printable
+from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
@@ -45,7 +46,12 @@ def ablate(
     from search.ablation.rows import Ablation
 
     asked = {key: value for key, value in {"seeds": seeds, "name": name, "log": log}.items() if value is not None}
-    ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
+    try:
+        ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
+    except SpecError as error:
+        if not (log and error.field.startswith("log[")):
+            raise
+        raise SpecError(error.rule, field="--log") from None
     if dry_run:
         described = describe(ablation)
         if as_json:

@@ -50,9 +50,9 @@ def search(
     try:
         config = load_study(study, runs, given, parse_settings(settings or []))
     except SpecError as error:
-        if error.field not in given:
+        if (option := error.field.partition("[")[0]) not in given:
             raise
-        raise SpecError(error.rule, field=f"--{error.field}") from None
+        raise SpecError(error.rule, field=f"--{option}") from None
     finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
     if not finished:
         raise typer.Exit(130)
