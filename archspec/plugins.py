@@ -1,4 +1,4 @@
-"""Everything that an evaluator, a sampler or a data set of one's own is written with.
+"""Everything that an evaluator, a sampler, a logger or a data set of one's own is written with.
 
 `from archspec.plugins import Evaluator, Session, Task`; docs/python.md and docs/start/plugins.md show how.
 """
@@ -12,21 +12,29 @@ if TYPE_CHECKING:
     from archspec.errors import FieldError, Interrupted, RunError
     from search.data.dataset import Dataset, DatasetSplit, Splits
     from search.data.tensor_split import TensorSplit
-    from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics
+    from search.evaluator import Epoch, Evaluator, Metrics, Progress, Session, Task, cost_metrics
     from search.inputs import Input
+    from search.logger import LoggedMember, LoggedRun, LoggedTrial, Logger, LogSession
     from search.sampler import Problem, Sampler, SamplerSession
     from search.tasks.task import Supervision
 
 __all__ = [
     "Dataset",
     "DatasetSplit",
+    "Epoch",
     "Evaluator",
     "FieldError",
     "Input",
     "Interrupted",
+    "LogSession",
+    "LoggedMember",
+    "LoggedRun",
+    "LoggedTrial",
+    "Logger",
     "Metric",
     "Metrics",
     "Problem",
+    "Progress",
     "RunError",
     "Sampler",
     "SamplerSession",
@@ -41,13 +49,20 @@ __all__ = [
 _HOMES = {
     "Dataset": "search.data.dataset",
     "DatasetSplit": "search.data.dataset",
+    "Epoch": "search.evaluator",
     "Evaluator": "search.evaluator",
     "FieldError": "archspec.errors",
     "Input": "search.inputs",
     "Interrupted": "archspec.errors",
+    "LogSession": "search.logger",
+    "LoggedMember": "search.logger",
+    "LoggedRun": "search.logger",
+    "LoggedTrial": "search.logger",
+    "Logger": "search.logger",
     "Metric": "archspec.cost.metrics",
     "Metrics": "search.evaluator",
     "Problem": "search.sampler",
+    "Progress": "search.evaluator",
     "RunError": "archspec.errors",
     "Sampler": "search.sampler",
     "SamplerSession": "search.sampler",

@@ -7,7 +7,7 @@ Other packages add theirs through the entry-point group `archspec.evaluators`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
@@ -46,17 +46,44 @@ class Task:
     final: bool = False
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch of a training, for those who watch it; as text, a few words.
+
+    Attributes:
+        number: from 1; a training that goes on tells only epochs that are new.
+        total: epochs in all.
+        values: its numbers by name; `seconds` is its wall time.
+        note: its quality in words: `acc 0.512`.
+        device: that it ran on, for people: `cpu`, `cuda:0`.
+    """
+
+    number: int
+    total: int
+    values: Mapping[str, float]
+    note: str = ""
+    device: str = ""
+
+    def __str__(self) -> str:
+        return f"epoch {self.number}/{self.total}" + (f", {self.note}" if self.note else "")
+
+
+Progress = Callable[[str | Epoch], None]
+"""Told a few words now and then, or an epoch's numbers."""
+
+
 class Session(ABC):
     """An evaluator at work in one process."""
 
     @abstractmethod
-    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         """Evaluate one layout.
 
         Args:
             task: what to evaluate.
             stop: asked often; when true, save what can be continued and raise `Interrupted`.
-            progress: told a few words now and then.
+            progress: told a few words now and then, or an `Epoch`, which displays and loggers then show as such.
 
         Raises:
             RunError: this layout cannot be evaluated; the search goes on without it.

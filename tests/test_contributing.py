@@ -71,6 +71,7 @@ def test_the_places_are_those_of_the_house():
         "metric",
         "sampler",
         "evaluator",
+        "logger",
         "data set",
         "command",
         "preset",

@@ -235,11 +235,13 @@ def installed(tmp_path):
     return install
 
 
-def test_the_walk_through_for_a_sampler_works_as_written(tmp_path, installed):
+def test_the_walk_through_for_a_sampler_and_a_logger_works_as_written(tmp_path, installed):
     page = (ROOT / "docs" / "start" / "plugins.md").read_text()
     points = re.findall(r"^```toml\n\[project\.entry-points\.\"(.*?)\"\]\n(\w+) = \"(.*?)\"\n```", page, re.MULTILINE)
-    ((group, tag, place),) = points
-    env = installed("plugins.md", {"mutation": "class MutateBest"}, f"[{group}]\n{tag} = {place}\n")
+    assert [group for group, _, _ in points] == ["archspec.samplers", "archspec.loggers"]
+    modules = {"mutation": "class MutateBest", "chat": "class ChatLogger"}
+    entries = "".join(f"[{group}]\n{tag} = {place}\n" for group, tag, place in points)
+    env = installed("plugins.md", modules, entries)
 
     def archspec(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "archspec", *arguments, "--runs", str(tmp_path / "runs")]
@@ -247,9 +249,13 @@ def test_the_walk_through_for_a_sampler_works_as_written(tmp_path, installed):
 
     asked = "space: five_stage_grid\nevaluator: {type: table}\n"
     options = "sampler: {type: mutate_best, rate: 0.3}\nfinal: {seeds: 0}\ntrials: 14\n"
-    (tmp_path / "study.yaml").write_text(f"name: mine\n{asked}objectives: [accuracy]\n{options}")
+    (tmp_path / "study.yaml").write_text(
+        f"name: mine\n{asked}objectives: [accuracy]\n{options}log: {{type: chat, channel: lab}}\n"
+    )
     done = archspec("search", "study.yaml")
     assert done.returncode == 0, done.stderr
+    assert "#lab trial 0: done\n" in done.stdout
+    assert done.stdout.endswith("#lab front: 1 layouts\n#lab finished\n")
     assert "[14/14] trial" in done.stdout + done.stderr
     recorded = yaml.safe_load((tmp_path / "runs" / "mine" / "study.yaml").read_text())
     assert recorded["sampler"] == {"type": "mutate_best", "startup": 10, "rate": 0.3}

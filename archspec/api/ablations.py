@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, final
 
@@ -29,6 +29,7 @@ class PlanOptions(TypedDict, total=False):
     name: str
     seeds: int
     seed: int
+    log: str | Sequence[str | Mapping[str, Any]]
 
 
 @final

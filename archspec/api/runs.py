@@ -48,6 +48,7 @@ class StudyOptions(TypedDict, total=False):
     seed: int
     baseline: int
     final: Mapping[str, Any]
+    log: str | Sequence[str | Mapping[str, Any]]
     retry_failed: bool
     quiet: bool
 

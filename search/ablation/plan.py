@@ -27,6 +27,7 @@ from archspec.spec.diagnosis import explain_config, known_fields
 from archspec.spec.schema import ArchSpec
 from search.ablation.views import AnyView
 from search.evaluator import AnyEvaluator
+from search.logger import AnyLoggers
 from search.study.recorded import PLAN, find_asked, refuse_other_kind
 from search.study.stated_resolution import FIELDS, check_resolution, spell_out, tell_resolution
 
@@ -110,6 +111,9 @@ class PlanConfig(BaseModel):
         default="test", description="the split whose accuracy (or mIoU) tables state"
     )
     stop: StopSpec | None = Field(default=None, description="stop rows that are decided; null trains every seed")
+    log: AnyLoggers = Field(
+        default=(), description="who is told of every epoch: csv, tensorboard, mlflow, wandb; or {type, ...}"
+    )
 
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/plan.yaml` holds."""

@@ -21,9 +21,14 @@ from search.ablation.record import describe
 from search.ablation.rows import Ablation
 from search.ablation.trainings import AblationPhase, Decide, Scores
 from search.evaluator import renew
+from search.logger import LoggedMember, LoggedRun
+from search.monitor.display import ProgressDisplay, hint
+from search.monitor.estimate import RunPart, TimeEstimate
+from search.monitor.header import describe_evaluator, epochs_of, fact_lines
+from search.monitor.run_log import RunLog
+from search.run.conductor import Conductor
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.progress import ProgressDisplay, hint
-from search.run.run import Conductor, check_ready, open_pool
+from search.run.run import check_ready, open_pool
 from search.study.recorded import PLAN, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
@@ -62,35 +67,36 @@ def conduct_plan(
     config = ablation.plan.config
     root = runs / config.name
     evaluators = ablation.evaluators()
-    check_ready(evaluators, workers)
-    with lock_run(root):
+    check_ready(evaluators, workers, config.log)
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
         clear_partial(root)
         begun = (root / "journal.log").exists()
         with take_back(root / PLAN):
             _record(config, root)
-            said = record_inputs(root, ablation.inputs(), begun=begun)
+            screen.show_stage("examining the data")
+            inputs = ablation.inputs()
+            said = record_inputs(root, inputs, begun=begun)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
         arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
         again = arm.retry_failed() if retry_failed else 0
-        with (
-            open_pool(workers, evaluators, root) as pool,
-            ProgressDisplay(config.name, quiet=quiet) as screen,
-        ):
-            screen.say(_header(ablation, root, workers))
-            for line in (*ablation.plan.notes, *said):
-                screen.say(line)
-            if retry_failed:
-                screen.say(f"{plural(again, 'failed training')} queued again")
-            finished = Conductor(pool, screen).run(arm)
+        facts = describe_evaluator(config.evaluator, inputs) if config.evaluator else {}
+        screen.say(_header(ablation, root, workers), *fact_lines(facts), *ablation.plan.notes, *said)
+        if retry_failed:
+            screen.say(f"{plural(again, 'failed training')} queued again")
+        screen.show_stage("starting loggers")
+        with RunLog(config.log, _describe(ablation, root, facts)) as log, open_pool(workers, evaluators, root) as pool:
+            estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
+            finished = Conductor(pool, screen, log, estimate).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
             local = any(evaluator.local for evaluator in evaluators.values())
-            for line in _closing(arm, root, screen.elapsed, finished=finished, local=local):
-                screen.say(line)
-            return finished
+            screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=local))
+            log.close("finished" if finished else "interrupted", "rows", _rows(study, ablation))
+        screen.say(*log.take_lines())
+        return finished
 
 
 def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:
@@ -112,6 +118,24 @@ def _header(ablation: Ablation, root: Path, workers: int) -> str:
     what = f"{plural(len(ablation.runs), 'row')} x {plural(config.seeds, 'seed')}"
     by = f"evaluator {kind}, {plural(workers, 'worker')}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
     return f"ablation {config.name} in {root}: {what}; {by}"
+
+
+def _describe(ablation: Ablation, root: Path, facts: dict[str, str]) -> LoggedRun:
+    """The run of a plan as loggers see it."""
+    config = ablation.plan.config
+    params: dict[str, Sequence[Any]] = {"row": (), **dict.fromkeys(ablation.edits, ()), "seed": (0,)}
+    quality = ablation.quality
+    return LoggedRun(config.name, "ablation", root, config.dump(), facts, quality, ("accuracy",), params)
+
+
+def _rows(study: Study, ablation: Ablation) -> list[LoggedMember]:
+    """The rows with a score, with their means."""
+    found = _scores(study, ablation)
+    return [
+        LoggedMember(ablation.runs[run].label, {"seeds": len(scores), "mean": fmean(scores)}, "")
+        for run, scores in found.items()
+        if scores
+    ]
 
 
 def _never(scores: Scores, seeds: int) -> frozenset[str]:
@@ -149,11 +173,17 @@ def _record(config: PlanConfig, root: Path) -> None:
     record_asked(root / PLAN, config.dump(), "plan", compare)
 
 
-def _scores_table(study: Study, ablation: Ablation) -> FittedTable:
-    """Mean and standard deviation of every distinct row so far."""
+def _scores(study: Study, ablation: Ablation) -> dict[str, list[float]]:
+    """The scores of every distinct row so far."""
     found: dict[str, list[float]] = {run: [] for run in ablation.runs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         found.get(trial.user_attrs.get("run", ""), []).append(trial.values[0])
+    return found
+
+
+def _scores_table(study: Study, ablation: Ablation) -> FittedTable:
+    """Mean and standard deviation of every distinct row so far."""
+    found = _scores(study, ablation)
     columns = (Column("row", "words", least=12), *map(Column, ("seeds", "mean", "sd")))
     table = FittedTable(f"rows, {ablation.quality} in percent", columns)
     for run, scores in found.items():

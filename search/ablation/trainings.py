@@ -14,9 +14,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archspec.spec.short_code import encode
 from search.ablation.rows import Ablation, ResolvedRow
-from search.run.answers import answer_attributes, curve_attributes, intermediate_values
+from search.evaluator import Epoch
+from search.logger import LoggedTrial
+from search.monitor.run_log import trial_folder_name
+from search.run.answers import answer_attributes, curve_attributes, report_course, report_epoch
 from search.run.journal import MAX_ATTEMPTS, find_trial, note, queued_again, requeue, unfinished, waiting
-from search.run.proposals import Phase, write_spec
+from search.run.phase import Phase, describe_order
+from search.run.proposals import write_spec
 from search.run.worker import Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -108,6 +112,19 @@ class AblationPhase(Phase):
             if order is not None:
                 return order
 
+    def label(self, order: Order) -> str:
+        return f"{self._title(self.ablation.runs[trial_key(order)])}, seed {order.seed}"
+
+    def describe(self, order: Order) -> LoggedTrial:
+        trial, row = self._flights[trial_key(order), order.seed], self.ablation.runs[trial_key(order)]
+        name = trial_folder_name(self._title(row)[:60], trial_key(order)[:8], f"seed{order.seed}")
+        params = {"row": row.label, **trial.params}
+        return describe_order(order, self.root, name, self.label(order), self.title, trial.number, params)
+
+    def note_epoch(self, order: Order, epoch: Epoch) -> None:
+        if not order.final:  # a curve is of the validation split
+            report_epoch(self._flights[trial_key(order), order.seed], epoch, ["accuracy"])
+
     def finish(self, order: Order, report: Report) -> str:
         trial = self._flights.pop((trial_key(order), order.seed))
         row = self.ablation.runs[trial_key(order)]
@@ -119,8 +136,7 @@ class AblationPhase(Phase):
                 attrs = answer_attributes(report.metrics, order.folder(self.root))
                 note(trial, attrs)
                 if not order.final:  # a curve is of the validation split
-                    for epoch, value in intermediate_values(attrs, ["accuracy"]).items():
-                        trial.report(value, epoch)
+                    report_course(trial, attrs, ["accuracy"])
                 self.study.tell(trial, score)
                 self._remember(find_trial(self.study, trial.number))
                 return f"{text}: {self.ablation.quality} {score:.4f}"

@@ -8,11 +8,12 @@ from weakref import WeakValueDictionary
 
 from pydantic import Field, ValidationError, model_validator
 
+from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
-from search.evaluator import Evaluator, Metrics, Session, Task, cost_metrics, cost_names
+from search.evaluator import Epoch, Evaluator, Metrics, Progress, Session, Task, cost_metrics, cost_names
 from search.identity import identity
 from search.inputs import Input
 from search.plugins import first_problem
@@ -135,7 +136,7 @@ class TrainSession(Session):
         self.weights = read_weights(config.init.weights) if isinstance(config.init, InitialWeights) else None
         self.told = "".join(f" {one.digest}" for one in config.weights())
 
-    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         from archspec.model.audit import audit
         from search.seeding import mix, seed_everything
         from search.train.latency import measure_latency
@@ -149,9 +150,11 @@ class TrainSession(Session):
         if first.line:
             progress(first.line)
 
+        progress(f"in the first of {plural(config.recipe.epochs, 'epoch')} on {self.device}")
+
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
-            progress(f"epoch {record.epoch}/{config.recipe.epochs}, {quality}")
+            progress(Epoch(record.epoch, config.recipe.epochs, record.values, quality, str(self.device)))
 
         result = train(
             network,
@@ -172,6 +175,7 @@ class TrainSession(Session):
                 network, self.data.test, device=self.device, batch_size=batch, workers=config.recipe.workers
             )
             metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
+        progress("measuring latency")
         metrics |= measure_latency(network, spec, task.root, rounds=config.latency_rounds)
         if not task.final:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit(spec, model=network.cpu()).cost.macs

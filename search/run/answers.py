@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from optuna.trial import Trial
+
 from search.attributes import metric_attributes
-from search.evaluator import Metrics
+from search.evaluator import Epoch, Metrics
 from search.study.config import StudyConfig
 from search.train.curve import read_curve
 
@@ -49,6 +51,28 @@ def intermediate_values(attrs: Mapping[str, Any], objectives: Sequence[str]) -> 
     """
     curve: Sequence[Mapping[str, Any]] = attrs.get("curve", ())
     return {row["epoch"]: row["val_accuracy"] for row in curve} if tuple(objectives) == ("accuracy",) else {}
+
+
+def report_epoch(trial: Trial, epoch: Epoch, objectives: Sequence[str]) -> None:
+    """Report an epoch to Optuna while the training goes on: one that `report_course` would report at its end.
+
+    Args:
+        trial: under way.
+        epoch: that has ended.
+        objectives: of its study.
+    """
+    kept = epoch.total <= MAX_EPOCHS or epoch.number in spread(range(1, epoch.total + 1), MAX_EPOCHS)
+    if kept and "val_accuracy" in epoch.values:
+        report_course(trial, {"curve": [{"epoch": epoch.number, **epoch.values}]}, objectives)
+
+
+def report_course(trial: Trial, attrs: Mapping[str, Any], objectives: Sequence[str]) -> None:
+    """Report the `intermediate_values` of an answer's attributes to Optuna, without those that it has."""
+    values = intermediate_values(attrs, objectives)
+    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values if values else {}
+    for epoch, value in values.items():
+        if epoch not in known:
+            trial.report(value, epoch)
 
 
 def untested_note(config: StudyConfig, metrics: Metrics) -> str:

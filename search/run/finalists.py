@@ -14,9 +14,12 @@ from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import recorded_metrics
+from search.logger import LoggedTrial
+from search.monitor.run_log import trial_folder_name
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
 from search.run.journal import MAX_ATTEMPTS, failed_for_good, killed_worker
-from search.run.proposals import FINAL, Phase, encode_order, write_spec
+from search.run.phase import Phase, describe_order
+from search.run.proposals import FINAL, encode_order, write_spec
 from search.run.worker import Order, Report
 from search.space.holes import Params
 from search.space.space import Space
@@ -89,6 +92,13 @@ class FinalPhase(Phase):
 
     def next_order(self) -> Order | None:
         return self._orders.pop() if self._orders else None
+
+    def label(self, order: Order) -> str:
+        return f"finalist {order.digest[:8]}, seed {order.seed}"
+
+    def describe(self, order: Order) -> LoggedTrial:
+        name = trial_folder_name("final", order.digest[:8], f"seed{order.seed}")
+        return describe_order(order, self.root, name, self.label(order), self.title, None, self._roles[order.digest])
 
     def finish(self, order: Order, report: Report) -> str:
         key = (order.digest, order.seed)

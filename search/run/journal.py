@@ -127,6 +127,12 @@ def find_trial(study: Study, number: int) -> FrozenTrial:
     return study.get_trials(deepcopy=False)[number]
 
 
+def first_number(study: Study, number: int) -> int:
+    """Number of the trial that a trial, queued again perhaps more than once, takes the place of; or its own."""
+    before = find_trial(study, number).user_attrs.get("requeued_from")
+    return number if before is None else first_number(study, before)
+
+
 def note(trial: Trial, attrs: Mapping[str, Any]) -> None:
     """Set user attributes of a trial that was asked for by this process."""
     for key, value in attrs.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,18 +22,22 @@ from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.attributes import metric_attributes, recorded_metrics
-from search.evaluator import Metrics
-from search.run.answers import answer_attributes, curve_attributes, intermediate_values, untested_note
+from search.evaluator import Epoch, Metrics
+from search.logger import LoggedTrial
+from search.monitor.run_log import trial_folder_name
+from search.run.answers import answer_attributes, curve_attributes, report_course, report_epoch, untested_note
 from search.run.journal import (
     MAX_ATTEMPTS,
     failed_for_good,
     find_trial,
+    first_number,
     note,
     queued_again,
     requeue,
     unfinished,
     waiting,
 )
+from search.run.phase import Phase, describe_order
 from search.run.worker import Order, Report
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
@@ -45,43 +48,6 @@ SEARCH, FINAL = "search", "final"
 """Names of the two evaluator configurations of a search."""
 
 MAX_FRUITLESS = 200
-
-
-class Phase(ABC):
-    """A source of orders.
-
-    Attributes:
-        title: of this part of a run, for people.
-        noun: what its orders are, in the plural.
-    """
-
-    title: str
-    noun: str
-
-    def __init__(self) -> None:
-        self._said = list[str]()
-
-    def take_lines(self) -> list[str]:
-        """Lines for people on what was answered without an order, or beside one, since this was asked last."""
-        said, self._said = self._said, []
-        return said
-
-    def closing(self) -> list[str]:
-        """Lines for people at the end of this part of the run."""
-        return []
-
-    @abstractmethod
-    def next_order(self) -> Order | None:
-        """The next layout to evaluate; None when there is none, or none until an answer comes in."""
-
-    @abstractmethod
-    def finish(self, order: Order, report: Report) -> str:
-        """Note the answer to an order; one line about it for people."""
-
-    @property
-    @abstractmethod
-    def progress(self) -> tuple[int, int]:
-        """Evaluations done, and wanted."""
 
 
 @final
@@ -201,6 +167,19 @@ class SearchPhase(Phase):
         self._exhausted = True
         return None
 
+    def label(self, order: Order) -> str:
+        return self._name(self._flights[order.digest].trial)
+
+    def describe(self, order: Order) -> LoggedTrial:
+        trial = self._flights[order.digest].trial
+        first = f"{first_number(self.study, trial.number):04d}"
+        name = trial_folder_name("baseline" if self.random else "search", first, order.digest[:8])
+        params = trial.user_attrs.get("placed", trial.params)
+        return describe_order(order, self.root, name, self._name(trial), self.title, trial.number, params)
+
+    def note_epoch(self, order: Order, epoch: Epoch) -> None:
+        report_epoch(self._flights[order.digest].trial, epoch, self.config.objectives)
+
     def finish(self, order: Order, report: Report) -> str:
         flight = self._flights.pop(order.digest)
         number = flight.trial.number
@@ -233,7 +212,7 @@ class SearchPhase(Phase):
         return f"{self._name(flight.trial)} {report.kind}: {report.text}"
 
     def _name(self, trial: Trial | FrozenTrial) -> str:
-        return f"{'baseline trial' if self.random else 'trial'} {trial.number}"
+        return f"{'random baseline trial' if self.random else 'trial'} {trial.number}"
 
     def _is_retry(self, trial: Trial | FrozenTrial) -> bool:
         """Whether a trial tries once more what failed for good, beyond the trials that are wanted."""
@@ -304,8 +283,7 @@ class SearchPhase(Phase):
     def _complete(self, trial: Trial, order: Order, metrics: Metrics, values: list[float]) -> None:
         attrs = answer_attributes(metrics, order.folder(self.root)) | {"audited": "audited_macs" in metrics}
         note(trial, attrs)
-        for epoch, value in intermediate_values(attrs, self.config.objectives).items():
-            trial.report(value, epoch)
+        report_course(trial, attrs, self.config.objectives)
         self.study.tell(trial, values)
         self._remember(find_trial(self.study, trial.number))
 

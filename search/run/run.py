@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, final
 
 from optuna.storages import JournalStorage
@@ -17,26 +14,27 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archspec import __version__
 from archspec.documents.wording import plural
-from archspec.errors import FieldError, RunError, SpecError
+from archspec.errors import FieldError, RunError
 from archspec.files.output import clear_partial
 from archspec.loader import load
 from search.evaluator import Evaluator, renew
-from search.processes.signals import heard_signals
+from search.logger import LoggedMember, LoggedRun, Logger, RunEnd
+from search.monitor.display import ProgressDisplay, front_table, front_trials, hint
+from search.monitor.estimate import TimeEstimate
+from search.monitor.header import describe_search, fact_lines, search_parts
+from search.monitor.run_log import RunLog
+from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
 from search.run.in_process import InProcessPool
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.pool import Pool
-from search.run.progress import ProgressDisplay, front_table, hint
-from search.run.proposals import FINAL, SEARCH, Phase, SearchPhase
-from search.run.worker import Order, Report
+from search.run.proposals import FINAL, SEARCH, SearchPhase
 from search.run.workers import ProcessPool
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
 from search.study.recorded import STUDY, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
-
-MAX_FAILURES_FIRST = 5
 
 
 def conduct(
@@ -73,25 +71,27 @@ def conduct(
     root = runs / config.name
     space = config.open_space()
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
-    check_ready(evaluators, workers)
-    with lock_run(root):
+    check_ready(evaluators, workers, config.log)
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
         clear_partial(root)
         begun = (root / "journal.log").exists()
         with take_back(root / STUDY):
             _record(config, root)
-            said = record_inputs(root, config.inputs(), begun=begun)
+            screen.show_stage("examining the data")
+            inputs = config.inputs()
+            said = record_inputs(root, inputs, begun=begun)
         storage = open_storage(root)
         run = _Run(config, space, storage, root, timeout, retry_failed)
-        with (
-            open_pool(workers, evaluators, root) as pool,
-            ProgressDisplay(config.name, quiet=quiet) as screen,
-        ):
-            screen.say(run.header(workers))
-            for line in (*config.notes, *said):
-                screen.say(line)
-            finished = run.conduct(Conductor(pool, screen))
+        facts = describe_search(config, space, inputs)
+        screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
+        screen.show_stage("starting loggers")
+        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root) as pool:
+            estimate = TimeEstimate(workers, search_parts(config, space))
+            finished = run.conduct(Conductor(pool, screen, log, estimate))
             screen.close()
             run.close(screen, finished=finished)
+            log.close(run.state(finished=finished), "front", run.front())
+        screen.say(*log.take_lines())
         if finished and run.missing:
             again = "`" + shlex.join(["archspec", "search", str(root), "--retry-failed"]) + "`"
             how = "the same call with retry_failed=True" if config.evaluator.local else again
@@ -99,14 +99,16 @@ def conduct(
         return finished
 
 
-def check_ready(evaluators: Mapping[str, Evaluator], workers: int) -> None:
-    """Refuse evaluators that cannot answer, before anything is written.
+def check_ready(evaluators: Mapping[str, Evaluator], workers: int, log: Sequence[Logger]) -> None:
+    """Refuse evaluators that cannot answer, and loggers that are not installed, before anything is written.
 
     Raises:
         SpecError: one lacks what its configuration cannot say, or belongs to this process and several are asked for.
     """
     for evaluator in evaluators.values():
         evaluator.check_ready(workers)
+    for logger in log:
+        logger.check_installed()
 
 
 def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path) -> Pool:
@@ -143,6 +145,27 @@ class _Run:
         what += f", {known:,} of them evaluated before" if known else ""
         by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {plural(workers, 'worker')}"
         return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+    def describe(self, facts: Mapping[str, str]) -> LoggedRun:
+        """This run as loggers see it; `facts` are those of the header."""
+        config = self.config
+        about = {**facts, "evaluator": str(config.evaluator.type), "sampler": str(config.sampler.type)}
+        quality, aims = config.evaluator.quality, config.objectives
+        params = {hole.path: hole.options for hole in self.space.holes}
+        return LoggedRun(config.name, "search", self.root, config.dump(), about, quality, aims, params)
+
+    def state(self, *, finished: bool) -> RunEnd:
+        """How this start of the run ended."""
+        return "interrupted" if not finished else "failed" if self.missing else "finished"
+
+    def front(self) -> list[LoggedMember]:
+        """The front so far, cheapest first."""
+        titles = self.config.titles
+        return [
+            LoggedMember(f"trial {one.number}", dict(zip(titles, one.values, strict=True)), one.user_attrs["code"])
+            for one in front_trials(self.search)
+            if "code" in one.user_attrs
+        ]
 
     def conduct(self, conductor: Conductor) -> bool:
         """Bring all parts to their ends; False when interrupted."""
@@ -209,74 +232,6 @@ class _Run:
         if again:
             conductor.screen.say(f"{phase.title}: {plural(again, 'failed layout')} queued again")
         return phase
-
-
-@final
-class Conductor:
-    """The loop of a run: keep the workers busy, note what they say, listen for Ctrl-C."""
-
-    def __init__(self, pool: Pool, screen: ProgressDisplay) -> None:
-        self.pool, self.screen = pool, screen
-        self.stopping = False
-
-    def run(self, arm: Phase, timeout: float | None = None) -> bool:
-        """Bring one arm to its end, or to the end of its time; False when interrupted.
-
-        Raises:
-            SpecError: an evaluator cannot start, such as for want of its data.
-            RunError: no layout can be evaluated at all, or the disk is full.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        previous = {number: signal.signal(number, self._interrupt) for number in heard_signals()}
-        failures, successes = 0, 0
-        self.screen.show_phase(arm.title, arm.progress)
-        try:
-            while True:
-                late = deadline is not None and time.monotonic() >= deadline
-                while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
-                    self.pool.submit(order)
-                    self.screen.show_started(order)
-                if not self.pool.busy:
-                    for line in [] if self.stopping else arm.closing():
-                        self.screen.say(line)
-                    return not self.stopping
-                for order, report in self.pool.reports(timeout=0.5):
-                    if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
-                        raise (SpecError if report.kind == "unready" else RunError)(report.text)
-                    failures += report.kind == "failed"
-                    successes += report.kind == "done"
-                    self._note(arm, order, report)
-                    if failures >= MAX_FAILURES_FIRST and not successes:
-                        raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _next(self, arm: Phase) -> Order | None:
-        order = arm.next_order()
-        for line in arm.take_lines():
-            self.screen.say(line)
-        return order
-
-    def _note(self, arm: Phase, order: Order, report: Report) -> None:
-        if report.kind == "progress":
-            self.screen.show_progress(order, report.text)
-            return
-        line = arm.finish(order, report)
-        self.screen.show_answer(line, arm.progress, order)
-        for more in arm.take_lines():
-            self.screen.say(more)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self.stopping:
-            raise KeyboardInterrupt
-        self.stopping = True
-        self.pool.stop()
-        with suppress(OSError):  # the terminal may be gone
-            self.screen.say(
-                "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
-            )
 
 
 def _evaluated(study: Study) -> list[FrozenTrial]:

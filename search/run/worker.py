@@ -25,7 +25,7 @@ from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
-from search.evaluator import Evaluator, Metrics, Session, Task, parse_evaluator
+from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
 from search.processes.folder_lock import BusyFolderError, lock_folder
 from search.processes.signals import ENDING, unblock_signals
 from search.processes.tree import die_with_parent
@@ -72,11 +72,12 @@ class Order:
 @final
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A message of a worker."""
+    """A message of a worker; `epoch` is there where it is that one's."""
 
     kind: Kind
     text: str = ""
     metrics: Metrics | None = None
+    epoch: Epoch | None = None
 
 
 def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marker: str) -> None:
@@ -204,12 +205,13 @@ def answer(
             _log(folder, "started")
             key = evaluator.model_dump_json()  # finalists trained like the search share its session
             if key not in sessions:
+                send(_tell("loading libraries and data"))
                 try:
                     sessions[key] = evaluator.open()
                 except ArchspecError as error:
                     return Report("unready", str(error))
             task = Task(spec, order.seed, folder, root, order.final)
-            metrics = sessions[key].evaluate(task, stop, lambda text: send(Report("progress", text)))
+            metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
@@ -227,6 +229,10 @@ def answer(
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
         return _failed(text, folder, traceback.format_exc())
+
+
+def _tell(said: str | Epoch) -> Report:
+    return Report("progress", str(said), epoch=said if isinstance(said, Epoch) else None)
 
 
 def _failed(text: str, folder: Path, trace: str = "") -> Report:

@@ -28,6 +28,7 @@ from archspec.spec.diagnosis import explain_config, known_fields
 from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.inputs import Input, code_of, code_of_parts
+from search.logger import AnyLoggers
 from search.own_metrics import NAME, TAKEN
 from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
@@ -37,7 +38,7 @@ from search.study.recorded import STUDY, find_asked, refuse_other_kind
 from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
 
 STUDIES = Shelf("study", "search.study", "studies")
-EXTENDABLE = ("trials", "baseline", "final")
+EXTENDABLE = ("trials", "baseline", "final", "log")
 """What may change when a run is continued; everything else would mix two experiments."""
 HEADS = ("head", "family")
 """Holes whose options bring different heads."""
@@ -96,6 +97,9 @@ class StudyConfig(BaseModel):
         default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
     )
     final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
+    log: AnyLoggers = Field(
+        default=(), description="who is told of every epoch: csv, tensorboard, mlflow, wandb; or {type, ...}"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> StudyConfig:

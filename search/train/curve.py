@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import final
 
@@ -21,6 +21,11 @@ class EpochRecord:
     val_accuracy: float
     val_loss: float
     seconds: float
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Its numbers by name, without the epoch's own."""
+        return {name: value for name, value in asdict(self).items() if name != "epoch"}
 
 
 def write_curve(path: Path, curve: Sequence[EpochRecord]) -> None:

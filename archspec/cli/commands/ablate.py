@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption
+from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption, LogOption
 from archspec.documents.safe_text import printable
+from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
@@ -27,6 +28,7 @@ def ablate(
     ] = False,
     seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="trainings of each row")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option("--name", help="name of the run; runs/NAME holds everything")] = None,  # noqa: UP045
+    log: LogOption = None,
     settings: FieldOption = None,
     retry_failed: Annotated[
         bool,
@@ -43,8 +45,13 @@ def ablate(
     from search.ablation.record import describe
     from search.ablation.rows import Ablation
 
-    asked = {key: value for key, value in {"seeds": seeds, "name": name}.items() if value is not None}
-    ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
+    asked = {key: value for key, value in {"seeds": seeds, "name": name, "log": log}.items() if value is not None}
+    try:
+        ablation = Ablation(load_plan(plan, runs, asked, parse_settings(settings or [])))
+    except SpecError as error:
+        if not (log and error.field.startswith("log[")):
+            raise
+        raise SpecError(error.rule, field="--log") from None
     if dry_run:
         described = describe(ablation)
         if as_json:

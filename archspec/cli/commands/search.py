@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import MAX_WORKERS, FieldOption
+from archspec.cli.shared.options import MAX_WORKERS, FieldOption, LogOption
 from archspec.errors import SpecError
 
 PANEL = "Search"
@@ -30,6 +30,7 @@ def search(
     sampler: Annotated[
         str | None, typer.Option("--sampler", help="a sampler by its name, such as tpe, nsga2 or exact")
     ] = None,
+    log: LogOption = None,
     settings: FieldOption = None,
     retry_failed: Annotated[
         bool,
@@ -44,14 +45,14 @@ def search(
     from search.run.run import conduct
     from search.study.config import load_study
 
-    asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler}
+    asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler, "log": log}
     given = {key: value for key, value in asked.items() if value is not None}
     try:
         config = load_study(study, runs, given, parse_settings(settings or []))
     except SpecError as error:
-        if error.field not in given:
+        if (option := error.field.partition("[")[0]) not in given:
             raise
-        raise SpecError(error.rule, field=f"--{error.field}") from None
+        raise SpecError(error.rule, field=f"--{option}") from None
     finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
     if not finished:
         raise typer.Exit(130)

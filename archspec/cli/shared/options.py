@@ -48,6 +48,14 @@ FieldOption = Annotated[
         "--set", metavar="PATH=VALUE", help="change a field: evaluator.recipe.epochs=1; may be given more than once"
     ),
 ]
+LogOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--log",
+        metavar="LOGGER",
+        help="csv, tensorboard, mlflow or wandb, told of every epoch; may be given more than once",
+    ),
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="replace files that this command did not write, or that were changed since")
 ]

@@ -9,7 +9,7 @@ from archspec.errors import FieldError, RunError
 from archspec.loader import load
 from archspec.model.weights import restore, save
 from search.data.dataset import parse_dataset
-from search.evaluator import Task, parse_evaluator
+from search.evaluator import Epoch, Task, parse_evaluator
 from search.evaluators.train import Train
 from search.recipe.recipe import Recipe
 
@@ -66,7 +66,7 @@ def test_sessions_on_the_same_data_hold_it_once(session):
 
 def test_metrics_hold_audited_cost_measured_latency_and_validation_only(session, tmp_path):
     folder = tmp_path / "artifacts" / TINY.digest / "search-seed0"
-    said: list[str] = []
+    said: list[str | Epoch] = []
     metrics = session.evaluate(Task(TINY, 0, folder, tmp_path), never, said.append)
     assert metrics["macs"] == metrics["audited_macs"] == 5_346_464
     assert metrics["params"] == 373_994
@@ -74,7 +74,12 @@ def test_metrics_hold_audited_cost_measured_latency_and_validation_only(session,
     assert metrics["latency_ms"] > 0
     assert metrics["latency_ratio"] > 0
     assert "test_accuracy" not in metrics
-    assert said == [f"epoch 1/1, accuracy {metrics['accuracy']:.3f}"]
+    first, epoch, last = said
+    assert (first, last) == ("in the first of 1 epoch on cpu", "measuring latency")
+    assert isinstance(epoch, Epoch)
+    assert str(epoch) == f"epoch 1/1, accuracy {metrics['accuracy']:.3f}"
+    assert (epoch.number, epoch.total, epoch.device, epoch.values["val_accuracy"]) == (1, 1, "cpu", metrics["accuracy"])
+    assert list(epoch.values) == ["lr", "train_loss", "val_accuracy", "val_loss", "seconds"]
     assert json.loads((tmp_path / "reference.json").read_text())["reference"] == "tiny"
     assert (folder / "curve.csv").read_text().count("\n") == 2
 

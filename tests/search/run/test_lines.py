@@ -41,8 +41,8 @@ def test_every_trial_has_a_line_and_the_summary_is_last(tmp_path, capsys):
         if original is not None:
             assert line.startswith(f"trial {trial.number}: duplicate of trial {original}: accuracy 0.0")
     assert any("duplicate_of" in trial.user_attrs for trial in trials)
-    assert [line for line in lines if "baseline trial" in line] == [
-        line for line in lines if re.match(r"(\[\d/4\] )?baseline trial \d+: ", line)
+    assert [line for line in lines if "random baseline trial" in line] == [
+        line for line in lines if re.match(r"(\[\d/4\] )?random baseline trial \d+: ", line)
     ]
     assert sum(line.strip() == "front" for line in lines) == 1
     duplicates = sum("duplicate_of" in trial.user_attrs for trial in trials)

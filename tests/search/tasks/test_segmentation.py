@@ -19,7 +19,7 @@ from archspec.spec.schema import ArchSpec
 from search.augment.mixing import Mixing
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
 from search.data.tensor_split import TensorSplit
-from search.evaluator import Task, parse_evaluator
+from search.evaluator import Epoch, Task, parse_evaluator
 from search.evaluators.train import Train
 from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
@@ -275,9 +275,9 @@ class TestTraining:
 
 def test_the_evaluator_trains_scores_and_times_a_dense_spec(tmp_path: Path):
     evaluator = Train.model_validate({"data": SMALL, "recipe": {"epochs": 1, "batch_size": 16}})
-    spec, said = evaluator.prepare(dense_spec()), list[str]()
+    spec, said = evaluator.prepare(dense_spec()), list[str | Epoch]()
     metrics = evaluator.open().evaluate(Task(spec, 0, tmp_path / "a", tmp_path), lambda: False, said.append)
     assert 0 < metrics["accuracy"] < 1
     assert metrics["macs"] == metrics["audited_macs"]
     assert metrics["latency_ms"] > 0
-    assert math.isclose(float(said[0].removeprefix("epoch 1/1, mIoU ")), metrics["accuracy"], abs_tol=1e-3)
+    assert math.isclose(float(str(said[1]).removeprefix("epoch 1/1, mIoU ")), metrics["accuracy"], abs_tol=1e-3)

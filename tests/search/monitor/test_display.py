@@ -9,40 +9,44 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import create_trial
 from rich.console import Console
 
-from search.run import progress
+from search.monitor import display
+from search.monitor.display import ProgressDisplay, front_table, hint
 from search.run.journal import open_study
-from search.run.progress import ProgressDisplay, front_table, hint
-from search.run.worker import Order
 
-FIRST, SECOND = (Order({}, "0" * 16, seed, f"final-seed{seed}", "final", final=True) for seed in (0, 1))
+FIRST, SECOND = (("0" * 16, f"final-seed{seed}") for seed in (0, 1))
 
 
 def test_trainings_of_one_layout_with_two_seeds_are_shown_side_by_side():
     screen = ProgressDisplay("toy", quiet=True)
+    screen.show_started(FIRST, "seed 0")
+    screen.show_started(SECOND, "seed 1")
     screen.show_progress(FIRST, "epoch 1")
-    screen.show_progress(SECOND, "epoch 2")
-    assert list(screen.running.values()) == ["final-seed0 00000000: epoch 1", "final-seed1 00000000: epoch 2"]
+    screen.show_progress(SECOND, "epoch 2", 300)
+    assert [one.show() for one in screen.running.values()] == ["seed 0: epoch 1", "seed 1: epoch 2, about 5 min left"]
     screen.show_answer("done", (1, 2), FIRST)
-    assert list(screen.running.values()) == ["final-seed1 00000000: epoch 2"]
-    assert screen.describe_work() == f"[1/2] after {screen.elapsed}, under way: final-seed1 00000000: epoch 2"
+    screen.show_left(7000)
+    under_way = "under way: seed 1: epoch 2, about 5 min left"
+    assert screen.describe_work() == f"[1/2] after {screen.elapsed}, about 1 h 50 min left in all, {under_way}"
 
 
 def test_without_a_terminal_a_line_comes_at_least_so_often(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(display, "BEAT_SECONDS", 0.2)
     with ProgressDisplay("toy") as screen:
         screen.show_phase("search", (3, 8))
+        screen.show_started(FIRST, "trial 3")
         screen.show_progress(FIRST, "epoch 1")
         time.sleep(1.2)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) >= 3
     assert all(line.startswith("[3/8] after 0:00:0") for line in lines)
-    assert all(line.endswith("under way: final-seed0 00000000: epoch 1") for line in lines)
+    assert all(line.endswith("under way: trial 3: epoch 1") for line in lines)
 
 
 def test_a_quiet_display_says_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(display, "BEAT_SECONDS", 0.1)
     with ProgressDisplay("toy", quiet=True) as screen:
         screen.say("something")
+        screen.show_started(FIRST, "trial 0")
         screen.show_progress(FIRST, "epoch 1")
         time.sleep(0.5)
     assert capsys.readouterr() == ("", "")

@@ -1,0 +1,132 @@
+"""The loop of a run: keep the workers busy, note what they say, listen for Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import final
+
+from archspec.errors import RunError, SpecError
+from search.evaluator import Epoch
+from search.logger import LoggedTrial
+from search.monitor.display import ProgressDisplay
+from search.monitor.estimate import Key, TimeEstimate
+from search.monitor.run_log import RunLog
+from search.processes.signals import heard_signals
+from search.run.phase import Phase
+from search.run.pool import Pool
+from search.run.worker import Order, Report
+
+MAX_FAILURES_FIRST = 5
+
+
+@final
+class Conductor:
+    """The parts of a run brought to their ends, one after the other, by one pool of workers.
+
+    Args:
+        pool: of the workers.
+        screen: for people.
+        log: the loggers of the run.
+        estimate: of the time that it needs.
+    """
+
+    def __init__(self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate) -> None:
+        self.pool, self.screen, self.log, self.estimate = pool, screen, log, estimate
+        self.stopping = False
+        self._logged: dict[Key, LoggedTrial] = {}
+
+    def run(self, arm: Phase, timeout: float | None = None) -> bool:
+        """Bring one arm to its end, or to the end of its time; False when interrupted.
+
+        Raises:
+            SpecError: an evaluator cannot start, such as for want of its data.
+            RunError: no layout can be evaluated at all, or the disk is full.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        previous = {number: signal.signal(number, self._interrupt) for number in heard_signals()}
+        failures, successes = 0, 0
+        self.screen.show_phase(arm.title, arm.progress)
+        self.estimate.begin_part(arm.title, _left(arm), timeout)
+        try:
+            while True:
+                late = deadline is not None and time.monotonic() >= deadline
+                while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
+                    self._begin(arm, order)
+                self.screen.say(*self.log.take_lines())
+                if not self.pool.busy:
+                    self.screen.say(*([] if self.stopping else arm.closing()))
+                    return not self.stopping
+                for order, report in self.pool.reports(timeout=0.5):
+                    if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
+                        raise (SpecError if report.kind == "unready" else RunError)(report.text)
+                    failures += report.kind == "failed"
+                    successes += report.kind == "done"
+                    self._note(arm, order, report)
+                    if failures >= MAX_FAILURES_FIRST and not successes:
+                        raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _next(self, arm: Phase) -> Order | None:
+        order = arm.next_order()
+        self.screen.say(*arm.take_lines())
+        return order
+
+    def _begin(self, arm: Phase, order: Order) -> None:
+        key = (order.digest, order.run)
+        if self.log:
+            self._logged[key] = arm.describe(order)
+            self.log.begin(self._logged[key])
+        self.pool.submit(order)
+        self.estimate.begin(key)
+        self.screen.show_started(key, arm.label(order))
+
+    def _note(self, arm: Phase, order: Order, report: Report) -> None:
+        key = (order.digest, order.run)
+        if report.kind == "progress":
+            if report.epoch is not None:
+                self._note_epoch(arm, order, report.epoch)
+            self.screen.show_progress(key, report.text, self.estimate.left_of(key))
+            return
+        if self.log:
+            state = report.kind if report.kind in ("done", "interrupted") else "failed"
+            self.log.end(self._logged.pop(key), state, report.metrics or {})
+        line = arm.finish(order, report)
+        self.screen.show_answer(line, arm.progress, key)
+        self.screen.say(*arm.take_lines())
+        self.estimate.end(key, _left(arm), done=report.kind == "done")
+        self._show_left()
+
+    def _note_epoch(self, arm: Phase, order: Order, epoch: Epoch) -> None:
+        key = (order.digest, order.run)
+        arm.note_epoch(order, epoch)
+        self.estimate.note(key, epoch)
+        if self.log:
+            self.log.note(self._logged[key], epoch)
+        self._show_left()
+
+    def _show_left(self) -> None:
+        self.screen.show_left(self.estimate.left())
+        if line := self.estimate.first_line():
+            self.screen.say(line)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        self.pool.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self.screen.say(
+                "stopping: trials under way save their last epoch; the same command continues (Ctrl-C again: now)"
+            )
+
+
+def _left(arm: Phase) -> int:
+    """Evaluations that a part of a run still wants."""
+    done, wanted = arm.progress
+    return wanted - done
