@@ -20,6 +20,7 @@ from archspec.documents.wording import quality
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.inputs import Input, code_of
+from search.own_metrics import NAME, TAKEN
 from search.plugins import check_portable, find_class, parse_config, tags
 
 Metrics = dict[str, float | int]
@@ -108,6 +109,11 @@ class Evaluator(BaseModel, ABC):
         return ()
 
     @property
+    def optional_metrics(self) -> tuple[Metric, ...]:
+        """Metrics that it would give if its configuration asked for them; `remedy` says how."""
+        return ()
+
+    @property
     @abstractmethod
     def metric(self) -> dict[str, str | None]:
         """The quality metric for reports: name, label, dataset, benchmark."""
@@ -126,6 +132,16 @@ class Evaluator(BaseModel, ABC):
     def interruptible(self) -> bool:
         """Whether its sessions ask `stop` while they evaluate; else an interrupted run waits for the layout's end."""
         return True
+
+    def remedy(self, name: str) -> str:
+        """The end of a message that refuses a metric: how this evaluator would give it; empty where it cannot.
+
+        Args:
+            name: of the metric.
+        """
+        if "metrics" not in type(self).model_fields or not NAME.fullmatch(name) or name in TAKEN:
+            return ""
+        return f"; if it does, state it under evaluator: `metrics: {{{name}: minimize}}`"
 
     def check_ready(self, workers: int) -> None:
         """Refuse what `open` would refuse whatever the layout, before anything is written.

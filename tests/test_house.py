@@ -27,7 +27,9 @@ COLLECTIONS = re.compile(
 )
 """Folders whose members are found by their file's name: they may be many, and nothing imports them."""
 
-TORCH = re.compile(r".*_torch\.py|archspec/model/.*|search/(train|tasks|augment|data)/.*|archspec/testing/contract\.py")
+TORCH = re.compile(
+    r".*_torch\.py|archspec/model/.*|search/(train|latency|tasks|augment|data)/.*|archspec/testing/contract\.py"
+)
 """Modules that import torch at their top; the contract suite runs the models that it is about."""
 
 ENTRIES = frozenset({"archspec.__main__", "archspec.cli.app", "archspec.testing.contract"})

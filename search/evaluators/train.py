@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 from weakref import WeakValueDictionary
 
 from pydantic import Field, ValidationError, model_validator
 
+from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
@@ -16,7 +17,9 @@ from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
 from search.evaluator import Epoch, Evaluator, Metrics, Progress, Session, Task, cost_metrics, cost_names
 from search.identity import identity
 from search.inputs import Input
+from search.latency.spec import AnyLatency, LatencySpec, figures
 from search.plugins import first_problem
+from search.quality.catalog import QUALITIES, QualityNames, check_qualities, quality_metrics, quality_of
 from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import AnyRecipe, Recipe
 from search.tasks.distillation import check_head
@@ -25,19 +28,23 @@ from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from search.train.loop import EpochRecord
 
 _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
 
 
-BESIDE = ("recipe", "latency_rounds")
+BESIDE = ("recipe", "latency_rounds", "latency", "metrics")
 """Fields that the weights do not depend on, or that a checkpoint states by themselves."""
 
 
 @final
 class Train(Evaluator):
     """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics"})
 
     type: Literal["train"] = "train"
     data: AnyDataset = Field(
@@ -51,6 +58,14 @@ class Train(Evaluator):
     )
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(default=7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
+    latency: AnyLatency = Field(
+        default=(LatencySpec(),),
+        description="what is timed: {backend, batch_sizes, device, rounds, threads}, or several",
+    )
+    metrics: QualityNames = Field(
+        default=(),
+        description="further qualities: top5, class_accuracy, calibration_error; of masks class_iou, pixel_accuracy",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Train:
@@ -58,11 +73,35 @@ class Train(Evaluator):
             self.data.check_recipe(self.recipe)
         except FieldError as error:
             raise FieldError(f"recipe.{error.field}", error.rule) from None
+        check_qualities(self.metrics, self.data)
         return self
 
     @property
     def gives(self) -> frozenset[str]:
-        return cost_names() | {"accuracy", "latency_ms"}
+        timed = {one.metric.name for one in figures(self.latency)}
+        return cost_names() | {"accuracy", *timed, *(one.name for one in quality_metrics(self.metrics))}
+
+    @property
+    def own_metrics(self) -> tuple[Metric, ...]:
+        timed = tuple(one.metric for one in figures(self.latency) if not one.main)
+        return (*quality_metrics(self.metrics), *timed)
+
+    @property
+    def optional_metrics(self) -> tuple[Metric, ...]:
+        return quality_metrics(tuple(QUALITIES))
+
+    def remedy(self, name: str) -> str:
+        if (quality := quality_of(name)) is not None:
+            return f"; ask for it under evaluator: `metrics: [{', '.join((*self.metrics, quality))}]`"
+        timed = name.startswith(("latency_", "throughput_"))
+        return "; what is timed stands under evaluator: `latency: [eager, onnxruntime]`" if timed else ""
+
+    def check_ready(self, workers: int) -> None:
+        super().check_ready(workers)
+        if any(one.device not in ("auto", "cpu") for one in self.latency):
+            from search.latency.measurement import check_devices
+
+            check_devices(self.latency)
 
     @property
     def metric(self) -> dict[str, str | None]:
@@ -138,9 +177,9 @@ class TrainSession(Session):
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         from archspec.model.audit import audit
+        from search.latency.measurement import measure_latency
         from search.seeding import mix, seed_everything
-        from search.train.latency import measure_latency
-        from search.train.loop import evaluate, train
+        from search.train.loop import train
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
@@ -169,17 +208,44 @@ class TrainSession(Session):
         metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
         if first.taken is not None:
             metrics |= {"params_taken": first.taken, "params_taken_share": first.share}
-        if task.final:
-            batch = 4 * config.recipe.batch_size
-            score = evaluate(
-                network, self.data.test, device=self.device, batch_size=batch, workers=config.recipe.workers
-            )
-            metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
+        metrics |= self._score(network, task)
         progress("measuring latency")
-        metrics |= measure_latency(network, spec, task.root, rounds=config.latency_rounds)
+        metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
         if not task.final:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit(spec, model=network.cpu()).cost.macs
         return metrics | cost_metrics(spec)
+
+    def _score(self, network: nn.Module, task: Task) -> Metrics:
+        """The qualities that were asked for, on the validation split, and the scores of a finalist on the test split.
+
+        Those of validation take a pass of their own, which a training that was resumed after its last epoch needs too.
+        """
+        from search.quality.tally import Classes, QualityTally, write_classes
+        from search.train.loop import evaluate
+
+        config, metrics = self.config, Metrics()
+        splits = {"validation": self.data.validation} if config.metrics else {}
+        if task.final:
+            splits["test"] = self.data.test
+        classes: dict[str, Classes] = {}
+        for name, split in splits.items():
+            tally = QualityTally(config.metrics, config.data, self.device)
+            batch, workers = 4 * config.recipe.batch_size, config.recipe.workers
+            score = evaluate(
+                network,
+                split,
+                device=self.device,
+                batch_size=batch,
+                workers=workers,
+                watch=tally.add if config.metrics else None,
+            )
+            found, classes[name] = tally.compute()
+            if name == "test":
+                metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
+                found = {f"test_{key}": value for key, value in found.items()}
+            metrics |= found
+        write_classes(task.folder / "classes.csv", classes)
+        return metrics
 
 
 def _load(data: Dataset) -> Splits:

@@ -29,7 +29,6 @@ from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.inputs import Input, code_of, code_of_parts
 from search.logger import AnyLoggers
-from search.own_metrics import NAME, TAKEN
 from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
@@ -112,18 +111,12 @@ class StudyConfig(BaseModel):
 
     def _check_objective(self, index: int, name: str) -> None:
         try:
-            find_metric(name, self.evaluator.own_metrics)
+            find_metric(name, (*self.evaluator.own_metrics, *self.evaluator.optional_metrics))
         except FieldError as error:
-            raise PlaceError(("objectives", index), f"{error.rule}{self._remedy(name)}") from None
+            raise PlaceError(("objectives", index), f"{error.rule}{self.evaluator.remedy(name)}") from None
         if name not in self.evaluator.gives:
-            rule = f"evaluator {self.evaluator.type} does not give {name}{self._remedy(name)}"
+            rule = f"evaluator {self.evaluator.type} does not give {name}{self.evaluator.remedy(name)}"
             raise PlaceError(("objectives", index), rule)
-
-    def _remedy(self, name: str) -> str:
-        """What states the metric, of an evaluator that may answer with any."""
-        if "metrics" not in type(self.evaluator).model_fields or not NAME.fullmatch(name) or name in TAKEN:
-            return ""
-        return f"; if it does, state it under evaluator: `metrics: {{{name}: minimize}}`"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

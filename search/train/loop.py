@@ -16,7 +16,7 @@ from search.data.dataset import DatasetSplit, Splits
 from search.recipe.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema
-from search.tasks.task import Score, Student
+from search.tasks.task import Answer, Score, Student
 from search.train.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.train.curve import EpochRecord, write_curve
 from search.train.freezing import freeze, hold
@@ -54,16 +54,28 @@ def default_device() -> torch.device:
 
 
 def evaluate(
-    model: nn.Module, split: DatasetSplit, *, device: torch.device, batch_size: int, workers: int = 0
+    model: nn.Module,
+    split: DatasetSplit,
+    *,
+    device: torch.device,
+    batch_size: int,
+    workers: int = 0,
+    watch: Callable[[Answer, Tensor], None] | None = None,
 ) -> Score:
-    """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored."""
+    """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored.
+
+    `watch` is shown the answer to each batch and its labels, on the device.
+    """
     training, layout = model.training, memory_format(device)
     model.eval()
     tally = split.supervision.tally(device)
     with torch.no_grad():
         for images, labels in split.batches(batch_size, seed=0, epoch=0, shuffle=False, workers=workers):
             target = labels.to(device, non_blocking=True)
-            tally.add(model(images.to(device, memory_format=layout, non_blocking=True)), target)
+            answer = model(images.to(device, memory_format=layout, non_blocking=True))
+            tally.add(answer, target)
+            if watch is not None:
+                watch(answer, target)
     model.train(training)
     return tally.score()
 

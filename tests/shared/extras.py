@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+BESIDE_TORCHVISION = ("timm", "torchmetrics", "onnx")
+"""Packages that import torchvision, at once or when torch exports a network, where it is installed."""
 KEPT: list[object] = []
 """Libraries of torch whose operators go with them."""
 
@@ -15,7 +17,7 @@ def need(name: str, extra: str = "") -> ModuleType:
     """The module called `name`; skips the test, which `make extras` would have run, where it is not installed."""
     if find_spec(name.partition(".")[0]) is None:
         pytest.skip(f"needs the extra {extra or name}, which `make extras` installs")
-    if name.partition(".")[0] == "timm":
+    if name.partition(".")[0] in BESIDE_TORCHVISION and find_spec("torchvision") is not None:
         _complete_torchvision()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from archspec.errors import RunError
 from search.data.dataset import Batch, DatasetSplit, batch_indices
 from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
+from search.data.images.framing import MEAN, STD
 from search.data.images.loader import ImageLoader, Sample
 from search.data.images.source import ImageSource
-from search.data.images.split import MEAN, normaliser
+from search.data.images.split import normaliser
 from search.data.masks.indices import MaskError, MaskReading, read_mask
 from search.recipe.recipe import Recipe
 from search.seeding import mix
 from search.tasks.segmentation import IGNORE, Segmentation
+from search.tasks.task import Normalisation
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +72,10 @@ class MaskSplit(DatasetSplit):
         self._decoder = _MaskDecoder(source, framing, reading, None, unreadable == "skip")
         self._device = device
         self._loader = ImageLoader(self._decoder, recipe or Recipe.model_validate({}), device)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation(MEAN, STD)
 
     @property
     def supervision(self) -> Segmentation:
