@@ -47,6 +47,7 @@ class ProgressDisplay:
         self._title = title
         self._done, self._wanted = 0, 0
         self._begun = self._spoken = time.monotonic()
+        self._said: set[str] = set()
         self._guard = threading.RLock()
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._keep_speaking, name="archspec-progress", daemon=True)
@@ -88,6 +89,12 @@ class ProgressDisplay:
         with self._guard:
             self._spoken = time.monotonic()
             self.console.print(FittedText(printable(text), wide=0), crop=False)
+
+    def say_once(self, text: str) -> None:
+        """A line for people that several workers may say."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     def show_table(self, table: FittedTable) -> None:
         """A table; where nobody looks at a screen, as wide as it needs to be."""

@@ -261,6 +261,9 @@ class Conductor:
         if report.kind == "progress":
             self.screen.show_progress(order, report.text)
             return
+        if report.kind == "note":
+            self.screen.say_once(report.text)
+            return
         line = arm.finish(order, report)
         self.screen.show_answer(line, arm.progress, order)
         for more in arm.take_lines():
@@ -313,7 +316,7 @@ def _attrs(config: StudyConfig) -> dict[str, Any]:
 
 def _record(config: StudyConfig, root: Path) -> None:
     """Write what is asked to `study.yaml`, or check that the run was asked the same."""
-    asked = config.model_dump(mode="json")
+    asked = config.model_dump(mode="json") | {"evaluator": config.evaluator.record()}
 
     def compare(recorded: dict[str, Any]) -> Compared:
         recorded.setdefault("budget", {})  # runs of a version that knew no budgets
