@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any, ClassVar, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
@@ -77,6 +77,11 @@ Progress = Callable[[str | Epoch], None]
 class Session(ABC):
     """An evaluator at work in one process."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for people on how it is at work here; each is shown once, however many sessions say it."""
+        return ()
+
     @abstractmethod
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         """Evaluate one layout.
@@ -95,6 +100,8 @@ class Evaluator(BaseModel, ABC):
     """Configuration of an evaluator; a final subclass narrows `type` to its tag."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    FREE: ClassVar[dict[str, Any]] = {}
+    """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: they say how it computes."""
 
     type: Any
 
@@ -171,6 +178,10 @@ class Evaluator(BaseModel, ABC):
         """
         return code_of(type(self), "evaluator")
 
+    def record(self) -> dict[str, Any]:
+        """What a run must be asked again to go on: the configuration without its `FREE` fields."""
+        return self.model_dump(mode="json", exclude=self.FREE)
+
     def settled(self, resolution: int) -> Evaluator:
         """This evaluator with what it leaves to a space spelt out, for the record of a run.
 
@@ -220,12 +231,12 @@ def parse_evaluator(raw: object) -> Evaluator:
 
 
 def renew(recorded: Any) -> Any:
-    """A recorded evaluator as this version would write it: with the fields that have come since, at their defaults.
+    """A recorded evaluator as its `record` is in this version: with the fields that have come since, at their defaults.
 
     What this version cannot read stays as it is, and so differs from whatever is asked.
     """
     try:
-        return parse_evaluator(recorded).model_dump(mode="json")
+        return parse_evaluator(recorded).record()
     except (FieldError, SpecError):
         return recorded
 

@@ -1,4 +1,4 @@
-"""Audit of a built model by independent counters: fvcore on CPU, and torch's own on the meta device.
+"""Audit of a built model by independent counters, fvcore and torch's own.
 
 fvcore is the auditor that must agree with `archspec.cost.measure` for every module and operator, to the integer. An
 operator that neither has a counting rule nor is known to be free is an error, never a zero; the rules are in
@@ -14,6 +14,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.cost.measure import NetworkCost, measure
@@ -83,11 +84,12 @@ def audit(spec: ArchSpec, resolution: Resolution | None = None, *, model: nn.Mod
     """
     cost = measure(spec, resolution)
     at, (height, width) = resolve(spec, resolution)
+    given = model
     model = model or build(at, init="zeros").eval()
     counted = count(model, torch.zeros(1, at.channels, height, width))
     compare(cost, counted)
     operators = sum(len(counts) for counts in counted.macs.values())
-    return Audit(cost, len(counted.macs), operators, _check_torch(at, cost, (height, width)))
+    return Audit(cost, len(counted.macs), operators, _check_torch(at, cost, (height, width), given))
 
 
 def count(model: nn.Module, images: Tensor) -> Count:
@@ -144,15 +146,19 @@ def _by_module(lines: Iterable[Line]) -> dict[str, Counter[str]]:
     return out
 
 
-def _check_torch(spec: ArchSpec, cost: NetworkCost, size: tuple[int, int]) -> int:
-    model = build(spec, device="meta").eval()
-    # What a module of a third party computes need not run on the meta device, and is fvcore's to count.
+def _check_torch(spec: ArchSpec, cost: NetworkCost, size: tuple[int, int], model: nn.Module | None) -> int:
+    """Torch's count of `model` or, without one, of a network on the meta device, which computes nothing."""
     opaque = [name for name, layer in plant(spec).walk() if isinstance(layer, Opaque)]
-    shapes = {line.path: line.shape for line in cost.total.lines}
-    for name in opaque:
-        model.set_submodule(name, _Blank(shapes[name]))
-    with FlopCounterMode(display=False) as mode, torch.no_grad():
-        model(torch.empty(1, spec.channels, *size, device="meta"))
+    if model is None or opaque:
+        model = build(spec, device="meta").eval()
+        # What a module of a third party computes need not run on the meta device, and is fvcore's to count.
+        shapes = {line.path: line.shape for line in cost.total.lines}
+        for name in opaque:
+            model.set_submodule(name, _Blank(shapes[name]))
+    images = torch.zeros(1, spec.channels, *size, device=next(model.parameters(), torch.empty(0)).device)
+    # A fused attention on the CPU is none that torch counts; its matmuls are.
+    with FlopCounterMode(display=False) as mode, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        model(images)
     theirs = mode.get_total_flops() // 2
     inside = tuple(f"{name}." for name in opaque)
     lines = (line for line in cost.total.lines if line.operator in MATMUL_OPERATORS)

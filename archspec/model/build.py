@@ -144,8 +144,17 @@ def _materialise(network: Network, tree: Tree, target: torch.device) -> set[nn.M
     if target.type != "meta":
         for module in network.modules():
             if module not in finished:
-                module.to_empty(device=target, recurse=False)
+                _allocate(module, target)
     return finished
+
+
+def _allocate(module: nn.Module, target: torch.device) -> None:
+    """`Module.to_empty` of one module alone, which first spends two seconds on imports for symbolic shapes."""
+    for name, parameter in module.named_parameters(recurse=False):
+        memory = torch.empty(parameter.shape, dtype=parameter.dtype, device=target)
+        module.register_parameter(name, nn.Parameter(memory, requires_grad=parameter.requires_grad))
+    for name, buffer in module.named_buffers(recurse=False):
+        setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=target))
 
 
 def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:

@@ -162,6 +162,8 @@ def _attrs(ablation: Ablation, looks: Sequence[tuple[int, float]]) -> dict[str, 
 def _record(config: PlanConfig, root: Path) -> None:
     """Write what is asked to `plan.yaml`, or check that the run was asked the same before, and perhaps less."""
     asked = config.model_dump(mode="json")
+    if config.evaluator is not None:
+        asked["evaluator"] = config.evaluator.record()
 
     def compare(recorded: dict[str, Any]) -> Compared:
         recorded["evaluator"] = renew(recorded["evaluator"])

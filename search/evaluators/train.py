@@ -21,8 +21,9 @@ from search.latency.spec import AnyLatency, LatencySpec, figures
 from search.plugins import first_problem
 from search.quality.catalog import QUALITIES, QualityNames, check_qualities, quality_metrics, quality_of
 from search.recipe.auto_augment import check_installed
-from search.recipe.recipe import AnyRecipe, Recipe
+from search.recipe.recipe import READING, AnyRecipe, Recipe
 from search.tasks.distillation import check_head
+from search.train.device import check_name, find_device, sharing_note, use_device, worker_place
 from search.weights.initial import AnyInit, InitialWeights, begin, check_initial, weights_input
 from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
@@ -36,15 +37,16 @@ _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
 
 
-BESIDE = ("recipe", "latency_rounds", "latency", "metrics")
-"""Fields that the weights do not depend on, or that a checkpoint states by themselves."""
+BESIDE = ("recipe", "latency_rounds", "latency", "metrics", "device")
+"""Fields that the weights do not depend on, or not but for rounding, or that a checkpoint states by themselves."""
 
 
 @final
 class Train(Evaluator):
     """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics", "device"})
+    FREE: ClassVar[dict[str, Any]] = {"device": True, "recipe": dict.fromkeys(READING, True)}
 
     type: Literal["train"] = "train"
     data: AnyDataset = Field(
@@ -67,8 +69,15 @@ class Train(Evaluator):
         description="further qualities: top5, class_accuracy, calibration_error; of masks class_iou, pixel_accuracy",
     )
 
+    device: str = Field(
+        default="auto",
+        max_length=40,
+        description="auto, cpu, cuda, cuda:1, mps or xpu; workers take the GPUs of auto and cuda in turn",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Train:
+        check_name(self.device)
         try:
             self.data.check_recipe(self.recipe)
         except FieldError as error:
@@ -96,20 +105,9 @@ class Train(Evaluator):
         timed = name.startswith(("latency_", "throughput_"))
         return "; what is timed stands under evaluator: `latency: [eager, onnxruntime]`" if timed else ""
 
-    def check_ready(self, workers: int) -> None:
-        super().check_ready(workers)
-        if any(one.device not in ("auto", "cpu") for one in self.latency):
-            from search.latency.measurement import check_devices
-
-            check_devices(self.latency)
-
     @property
     def metric(self) -> dict[str, str | None]:
         return self.data.metric
-
-    def check_ready(self, workers: int) -> None:
-        super().check_ready(workers)
-        check_installed(self.recipe.auto_augment)
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         spec = self.data.fit(spec)
@@ -127,6 +125,8 @@ class Train(Evaluator):
 
     def check_ready(self, workers: int) -> None:
         super().check_ready(workers)
+        check_installed(self.recipe.auto_augment)
+        _check_machine(self)
         if self.recipe.teacher is not None:
             try:
                 load_teacher(self.recipe.teacher, self.data.classes)
@@ -164,16 +164,22 @@ class TrainSession(Session):
     def __init__(self, config: Train) -> None:
         import torch
 
-        from search.train.loop import default_device
         from search.weights.reading import read_weights
 
         # The workers of a run share the machine; one thread each also makes results independent of their number.
         torch.set_num_threads(1)
         self.config = config
-        self.device = default_device()
+        self.place = worker_place()
+        self.device = find_device(config.device, self.place)
+        use_device(self.device)
         self.data = _load(config.data)
         self.weights = read_weights(config.init.weights) if isinstance(config.init, InitialWeights) else None
         self.told = "".join(f" {one.digest}" for one in config.weights())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        note = sharing_note(self.device, self.config.device, self.place)
+        return (note,) if note else ()
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         from archspec.model.audit import audit
@@ -221,7 +227,7 @@ class TrainSession(Session):
         Those of validation take a pass of their own, which a training that was resumed after its last epoch needs too.
         """
         from search.quality.tally import Classes, QualityTally, write_classes
-        from search.train.loop import evaluate
+        from search.train.loop import evaluate, evaluation_batch
 
         config, metrics = self.config, Metrics()
         splits = {"validation": self.data.validation} if config.metrics else {}
@@ -230,7 +236,7 @@ class TrainSession(Session):
         classes: dict[str, Classes] = {}
         for name, split in splits.items():
             tally = QualityTally(config.metrics, config.data, self.device)
-            batch, workers = 4 * config.recipe.batch_size, config.recipe.workers
+            batch, workers = evaluation_batch(config.recipe, self.device), config.recipe.workers
             score = evaluate(
                 network,
                 split,
@@ -246,6 +252,31 @@ class TrainSession(Session):
             metrics |= found
         write_classes(task.folder / "classes.csv", classes)
         return metrics
+
+
+def _check_machine(config: Train) -> None:
+    """Refuse the device, and what a recipe asks of it, where this machine does not have it.
+
+    Torch is imported only for what differs from the defaults, which work everywhere.
+
+    Raises:
+        SpecError: the first field that this machine cannot do.
+    """
+    if any(one.device not in ("auto", "cpu") for one in config.latency):
+        from search.latency.measurement import check_devices
+
+        check_devices(config.latency)
+    recipe, field = config.recipe, "evaluator"
+    if config.device in ("auto", "cpu") and recipe.precision in ("auto", "float32") and not recipe.compile:
+        return
+    from search.train.arithmetic import check_arithmetic
+
+    try:
+        device = find_device(config.device)
+        field += ".recipe"
+        check_arithmetic(recipe, device)
+    except FieldError as error:
+        raise SpecError(error.rule, field=f"{field}.{error.field}") from None
 
 
 def _load(data: Dataset) -> Splits:

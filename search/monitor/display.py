@@ -65,6 +65,7 @@ class ProgressDisplay:
         self._done, self._wanted = 0, 0
         self._stage, self._ends = "", math.inf
         self._begun = self._spoken = time.monotonic()
+        self._said: set[str] = set()
         self._guard = threading.RLock()
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._keep_speaking, name="archspec-progress", daemon=True)
@@ -108,6 +109,12 @@ class ProgressDisplay:
             self._spoken = time.monotonic()
             for line in lines:
                 self.console.print(FittedText(printable(line), wide=0), crop=False)
+
+    def say_once(self, text: str) -> None:
+        """A line for people that several workers may say."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     def show_table(self, table: FittedTable) -> None:
         """A table; where nobody looks at a screen, as wide as it needs to be."""

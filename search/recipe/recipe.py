@@ -21,8 +21,8 @@ from search.recipe.schedule import AnySchedule, ScheduleSpec
 from search.recipe.teacher import TeacherSpec
 
 RECIPES = Shelf("recipe", "search", "recipes")
-READING = ("workers", "prefetch")
-"""Fields that do not decide a result."""
+READING = ("workers", "prefetch", "compile")
+"""Fields that do not decide a result: how images are read, and how the same arithmetic is run."""
 PER_IMAGE = ("auto_augment", "color_jitter", "repeats")
 """Fields that change images one by one, before they are numbers: for a data set to do."""
 
@@ -100,8 +100,13 @@ class Recipe(BaseModel):
         default=(),
         description="parameters without weight decay beside vectors: patterns of names; published: as layers declare",
     )
-    accumulate: int = Field(default=1, ge=1, le=1024, description="parts in which a batch is computed, to save memory")
-    compile: bool = Field(default=False, description="compile the network with torch.compile")
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="parts in which a batch is computed, to save memory; batch norm sees a part",
+    )
+    compile: bool = Field(default=False, description="run the network by torch.compile")
     tf32: bool | Literal["auto"] = Field(default="auto", description="TensorFloat-32 on GPUs; auto: torch's default")
     deterministic: bool = Field(default=False, description="deterministic kernels only, at their cost")
     prefetch: int = Field(default=2, ge=1, le=64, description="batches that each worker prepares in advance")
@@ -127,6 +132,9 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
+        if self.accumulate > 1 and self.batch_size < 2 * self.accumulate:
+            rule = f"must leave two images for each part, for batch norm: batch_size {self.batch_size} allows"
+            raise FieldError("accumulate", f"{rule} {self.batch_size // 2}, not {self.accumulate}")
         if self.distill is not None and not self.ema_decay:
             raise FieldError("distill", f"needs ema_decay above 0: the teacher is the average, not {self.ema_decay:g}")
         self._check_schedule()

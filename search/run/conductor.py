@@ -92,6 +92,9 @@ class Conductor:
                 self._note_epoch(arm, order, report.epoch)
             self.screen.show_progress(key, report.text, self.estimate.left_of(key))
             return
+        if report.kind == "note":
+            self.screen.say_once(report.text)
+            return
         if self.log:
             state = report.kind if report.kind in ("done", "interrupted") else "failed"
             self.log.end(self._logged.pop(key), state, report.metrics or {})

@@ -42,7 +42,7 @@ def read_result(path: Path, evaluator: Evaluator, asked: Mapping[str, Any], spec
         raise _refuse(path, 1, "no record of metrics and evaluator")
     if record.pop("crc", checksum(record)) != checksum(record):
         raise _refuse(path, 1, "not as it was written (checksum)")
-    if renew(record["evaluator"]) != evaluator.model_dump(mode="json"):
+    if renew(record["evaluator"]) != evaluator.record():
         raise RunError(f"{path}: belongs to another evaluator configuration; give this run another name")
     for name, value in asked.items():
         found = record.get(name, value)

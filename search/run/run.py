@@ -269,7 +269,7 @@ def _attrs(config: StudyConfig) -> dict[str, Any]:
 
 def _record(config: StudyConfig, root: Path) -> None:
     """Write what is asked to `study.yaml`, or check that the run was asked the same."""
-    asked = config.model_dump(mode="json")
+    asked = config.model_dump(mode="json") | {"evaluator": config.evaluator.record()}
 
     def compare(recorded: dict[str, Any]) -> Compared:
         recorded.setdefault("budget", {})  # runs of a version that knew no budgets

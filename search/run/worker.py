@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
@@ -39,7 +39,7 @@ ALIVE_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
 """Time in which a worker without an order ends by itself when its conductor is gone."""
 
-Kind = Literal["progress", "done", "failed", "interrupted", "unready", "unwritable"]
+Kind = Literal["progress", "note", "done", "failed", "interrupted", "unready", "unwritable"]
 """`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
 is to blame for either."""
 
@@ -80,19 +80,19 @@ class Report:
     epoch: Epoch | None = None
 
 
-def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marker: str) -> None:
+def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str]) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
         pipe: orders come in, reports go out.
         evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
-        marker: `NAME=VALUE`, set in the environment of all that is started here, which is found by it.
+        marks: `NAME=VALUE`, set in the environment of all that is started here: which worker it is of, by which it is
+            found, and that worker's place.
     """
     if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
         os.setsid()  # what is started here is of this group, and Ctrl-C in a terminal is not
-    name, _, value = marker.partition("=")
-    os.environ[name] = value
+    os.environ.update(mark.split("=", 1) for mark in marks)
     die_with_parent()
     sessions: dict[str, Session] = {}
     inbox = _Inbox(pipe, sessions)
@@ -210,6 +210,8 @@ def answer(
                     sessions[key] = evaluator.open()
                 except ArchspecError as error:
                     return Report("unready", str(error))
+                for line in sessions[key].notes:
+                    send(Report("note", line))
             task = Task(spec, order.seed, folder, root, order.final)
             metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator)

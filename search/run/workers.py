@@ -29,6 +29,7 @@ from search.processes.tree import end_processes, find_tree
 from search.processes.watchdog import Watchdog
 from search.run.pool import Pool
 from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
+from search.train.device import PLACE_VARIABLE
 
 UNGUARDED = 78
 """Exit code of a worker in which the script began to start itself again."""
@@ -46,6 +47,7 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     marker: str
+    place: int
     order: Order | None = None
     heard: float = 0.0
 
@@ -115,7 +117,7 @@ class ProcessPool(Pool):
             report = self._hear(worker, worker.pipe in ready)
             if report is None:
                 continue
-            if report.kind != "progress":
+            if report.kind not in ("progress", "note"):
                 worker.order = None
             yield order, report
 
@@ -185,13 +187,16 @@ class ProcessPool(Pool):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         marker = f"{WORKER_VARIABLE}={secrets.token_hex(8)}"
+        taken = {worker.place for worker in self._workers}
+        place = next(place for place in range(self._size) if place not in taken)  # a replacement has the lost one's
+        marks = (marker, f"{PLACE_VARIABLE}={place}")
         # Not a daemon: an evaluator may start processes of its own to decode images.
-        process = context.Process(target=serve, args=(theirs, *self._arguments, marker), name="archspec-worker")
+        process = context.Process(target=serve, args=(theirs, *self._arguments, marks), name="archspec-worker")
         _start_tracker()  # which would let signals through
         with hold_signals():
             process.start()
             theirs.close()
-            worker = _Worker(process, ours, marker)
+            worker = _Worker(process, ours, marker, place)
             self._workers.append(worker)
             self._watchdog.add(worker.pid, marker)
         return worker

@@ -1,5 +1,6 @@
 """One label per image: cross-entropy, scored by the share of images whose likeliest class is right."""
 
+from functools import cache
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
@@ -93,32 +94,43 @@ class ClassificationLesson(Lesson):
             images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
         mixing = self._policy.mixing(images, epoch, number)
         mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
-        if self._frozen is None:
-            return TrainingStep(mixed, lambda answer: self._loss(answer.float(), images, labels, mixing))
-        frozen, taught = self._frozen, self._frozen.logits(mixed)
+        target = cache(lambda classes: self._target(images, labels, mixing, classes))
+        taught = None if self._frozen is None else self._frozen.logits(mixed)
 
-        def loss(answer: Answer) -> "Tensor":
-            return frozen.join(self._loss(answer.float(), images, labels, mixing), answer.float(), taught)
+        def loss(answer: Answer, part: slice) -> "Tensor":
+            logits = answer.float()
+            found = self._loss(logits, target(logits.shape[1])[part])
+            if self._frozen is None or taught is None:
+                return found
+            return self._frozen.join(found, logits, taught[part])
 
         return TrainingStep(mixed, loss)
 
-    def _loss(self, logits: "Tensor", images: "Tensor", labels: "Tensor", mixing: Mixing | None) -> "Tensor":
-        """Cross-entropy to the labels, mixed as the images were, and with EMA distillation to the teacher's answer.
+    def _loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        """Cross-entropy to labels (N,), which are smoothed, or to distributions (N, classes), which are by now.
 
         With weights of classes, the sum over classes of weight * target * -log(answer), averaged over the images: a
         batch of a rare class counts for more.
         """
         from torch.nn import functional as F
 
+        smoothing = 0.0 if target.is_floating_point() else self._recipe.label_smoothing
+        weights = None if self._weights is None else logits.new_tensor(self._weights)
+        return F.cross_entropy(logits, target, weight=weights, label_smoothing=smoothing)
+
+    def _target(self, images: "Tensor", labels: "Tensor", mixing: Mixing | None, classes: int) -> "Tensor":
+        """The labels, or distributions: mixed as the images were, and with EMA distillation with the teacher's answer.
+
+        Both are of the whole batch: a mixed image has a partner in another part of it.
+        """
         recipe = self._recipe
         if mixing is None and self._teacher is None and self._weights is None:
-            return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        target = soft_labels(labels, logits.shape[1], recipe.label_smoothing)
+            return labels
+        target = soft_labels(labels, classes, recipe.label_smoothing)
         if mixing is not None:
             target = mixing.labels(target)
         if self._teacher is not None and recipe.distill is not None:
             with self._student.autocast:
                 maps = self._teacher.maps(images)
             target = distilled(target, maps, mixing, recipe.distill)
-        weights = None if self._weights is None else logits.new_tensor(self._weights)
-        return F.cross_entropy(logits, target, weight=weights)
+        return target

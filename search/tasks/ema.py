@@ -21,6 +21,9 @@ class Ema:
         self.updates = 0
         self._live: dict[str, Tensor] = dict(model.state_dict())  # shares storage with the model
         self._mean: dict[str, Tensor] = {name: tensor.clone() for name, tensor in self._live.items()}
+        floating = [name for name, tensor in self._live.items() if tensor.is_floating_point()]
+        self._floating = [self._mean[name] for name in floating], [self._live[name] for name in floating]
+        self._counters = [(self._mean[name], self._live[name]) for name in self._live.keys() - set(floating)]
 
     def update(self) -> None:
         """Take one step towards the model's present state."""
@@ -28,12 +31,9 @@ class Ema:
 
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        floating = [name for name, tensor in self._live.items() if tensor.is_floating_point()]
-        average = get_ema_multi_avg_fn(decay)
-        average([self._mean[name] for name in floating], [self._live[name] for name in floating], None)
-        for name, tensor in self._live.items():
-            if not tensor.is_floating_point():
-                self._mean[name].copy_(tensor)
+        get_ema_multi_avg_fn(decay)(*self._floating, None)
+        for mean, live in self._counters:
+            mean.copy_(live)
 
     def state_dict(self) -> "dict[str, Tensor]":
         """The averages by the model's names; shares storage with this object."""

@@ -110,7 +110,7 @@ class SegmentationLesson(Lesson):
         mixing = self._policy.mixing(images, epoch, number)
         if mixing is not None:
             images, labels = mixing.images(images), mixed_masks(labels, mixing)
-        return TrainingStep(images.contiguous(memory_format=layout), lambda answer: self._loss(answer, labels))
+        return TrainingStep(images.contiguous(memory_format=layout), lambda *own: self._loss(*own, labels))
 
     def _erased(self, images: "Tensor", masks: "Tensor", epoch: int, number: int) -> "tuple[Tensor, Tensor]":
         images, boxes = self._policy.erase(images, epoch, number)
@@ -120,15 +120,21 @@ class SegmentationLesson(Lesson):
                 mask[top:bottom, left:right] = IGNORE
         return images, masks
 
-    def _loss(self, answer: Answer, masks: "Tensor") -> "Tensor":
+    def _loss(self, answer: Answer, part: slice, batch: "Tensor") -> "Tensor":
+        """Mean over labelled pixels: of the whole batch, so that a part with few of them does not count for more."""
         from torch.nn import functional as F
 
-        smoothing = self._recipe.label_smoothing
+        smoothing, masks = self._recipe.label_smoothing, batch[part]
+        whole = len(masks) == len(batch)
+        reduction = "mean" if whole else "sum"
         main, *others = (
-            F.cross_entropy(resized(output, masks), masks, ignore_index=IGNORE, label_smoothing=smoothing)
+            F.cross_entropy(
+                resized(output, masks), masks, ignore_index=IGNORE, label_smoothing=smoothing, reduction=reduction
+            )
             for output in outputs(answer)
         )
-        return main + AUXILIARY * sum(others) if others else main
+        loss = main + AUXILIARY * sum(others) if others else main
+        return loss if whole else loss * (len(batch) / len(masks)) / (batch != IGNORE).sum()
 
 
 def outputs(answer: Answer) -> "tuple[Tensor, ...]":

@@ -66,10 +66,14 @@ class Student:
 @final
 @dataclass(frozen=True)
 class TrainingStep:
-    """One training step: what the network sees (N, C, H, W), and the loss (a scalar) of its answer to that."""
+    """One training step: what the network sees (N, C, H, W), and the loss of its answer to that.
+
+    A batch may be computed in parts: `loss` takes the answer to some of the images, and which these are, and gives a
+    scalar. The mean of the parts' losses, weighted by their images, is the loss of the batch.
+    """
 
     images: "Tensor"
-    loss: Callable[[Answer], "Tensor"]
+    loss: Callable[[Answer, slice], "Tensor"]
 
 
 class Lesson(ABC):

@@ -1,6 +1,4 @@
-"""The optimiser, and the arithmetic and memory layout that suit a device."""
-
-from typing import Literal
+"""The optimiser of a training."""
 
 import torch
 from torch import nn
@@ -26,19 +24,3 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if name == "sgd":
         return torch.optim.SGD(groups, lr=recipe.peak_lr, **SGDOptions(**options).arguments)
     return create(groups, name, recipe.peak_lr, options)
-
-
-def autocast_dtype(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type that `device` computes in natively; None on CPUs and MPS, where autocast gains nothing here."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if device.type == "xpu" else None
-
-
-def memory_format(device: torch.device, channels_last: bool | Literal["auto"] = "auto") -> torch.memory_format:
-    """Layout of image batches, which convolutions hand on; the weights stay as they are.
-
-    `auto` puts channels last on CPU and CUDA: depthwise convolutions are several times slower otherwise.
-    """
-    last = device.type in ("cpu", "cuda") if channels_last == "auto" else channels_last
-    return torch.channels_last if last else torch.contiguous_format

@@ -26,10 +26,11 @@ from search.seeding import seed_everything
 from search.tasks.classification import Classification
 from search.tasks.segmentation import AUXILIARY, IGNORE, ConfusionTally, Segmentation, mean_iou, mixed_masks
 from search.tasks.task import Student
+from search.train.arithmetic import memory_format
 from search.train.loop import TrainResult, evaluate, train
-from search.train.optimizer import memory_format
 
 CPU = torch.device("cpu")
+WHOLE = slice(None)
 SMALL = {"type": "digit_scenes", "resolution": 64, "train": 50, "validation": 50, "test": 50}
 
 
@@ -150,8 +151,8 @@ class TestLoss:
             F.cross_entropy(F.interpolate(one, (8, 8), mode="bilinear"), masks, label_smoothing=0.1)
             for one in (main, other)
         ]
-        assert lesson.loss(main).item() == pytest.approx(losses[0].item())
-        assert lesson.loss((main, other)).item() == pytest.approx((losses[0] + AUXILIARY * losses[1]).item())
+        assert lesson.loss(main, WHOLE).item() == pytest.approx(losses[0].item())
+        assert lesson.loss((main, other), WHOLE).item() == pytest.approx((losses[0] + AUXILIARY * losses[1]).item())
 
     def test_erased_pixels_are_noise_and_teach_nothing(self):
         images, masks = torch.full((8, 3, 12, 12), 7.0), torch.zeros(8, 12, 12, dtype=torch.int64)
@@ -160,7 +161,7 @@ class TestLoss:
         assert 0.01 < erased.float().mean() < 0.3
         assert not masks.any()  # what was given stays as it is
         logits = torch.zeros(8, 3, 12, 12, requires_grad=True)
-        lesson.loss(logits).backward()
+        lesson.loss(logits, WHOLE).backward()
         assert logits.grad is not None
         assert torch.equal(logits.grad.abs().sum(1) == 0, erased)
 
@@ -172,7 +173,7 @@ class TestLoss:
         assert len(seen.flatten(1)[0].unique()) <= 2
         assert any(len(one.unique()) == 2 for one in seen)
         right = 50 * F.one_hot(seen, 6).permute(0, 3, 1, 2).float()
-        assert lesson.loss(right).item() < 1e-6
+        assert lesson.loss(right, WHOLE).item() < 1e-6
 
     def test_mixed_masks_of_a_known_rectangle(self):
         mask = torch.ones(1, 1, 2, 2)

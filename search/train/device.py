@@ -1,0 +1,101 @@
+"""The device that a training runs on, by its name, and by the place of its worker where a machine has several.
+
+Importing this module does not import torch.
+"""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from archspec.documents.paths import suggest
+from archspec.errors import FieldError
+
+if TYPE_CHECKING:
+    import torch
+
+NAMES = ("auto", "cpu", "cuda", "mps", "xpu")
+PLACE_VARIABLE = "ARCHSPEC_WORKER_PLACE"
+"""Name in the environment of a worker, and of what it starts, whose value is its place: 0 to the number of workers
+less one. A worker that replaces another has its place."""
+_FORM = re.compile(r"auto|cpu|(cuda|xpu)(:\d{1,3})?|mps")
+
+
+def check_name(name: str) -> None:
+    """Refuse what can be no device's name; without torch.
+
+    Raises:
+        FieldError: with the nearest name.
+    """
+    if _FORM.fullmatch(name) is None:
+        hint = suggest(name.partition(":")[0], NAMES[2:])
+        raise FieldError("device", f"must be auto, cpu, cuda, cuda:1 (the second), mps or xpu, not {name!r:.40}{hint}")
+
+
+def worker_place() -> int:
+    """The place of this process among the workers of its run; 0 in a process that is no worker."""
+    place = os.environ.get(PLACE_VARIABLE, "")
+    return int(place) if place.isdecimal() else 0
+
+
+def find_device(name: str, place: int = 0) -> "torch.device":
+    """The device behind a name; `auto` is the accelerator that torch sees, or the CPU.
+
+    Args:
+        name: as `check_name` takes it.
+        place: of the worker. Where a kind without a number has several devices, workers take them in turn.
+
+    Raises:
+        FieldError: there is no such device here; says which there are.
+    """
+    import torch
+
+    check_name(name)
+    kind, _, number = name.partition(":")
+    if kind == "auto":
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        kind = "cpu" if found is None else found.type
+    if kind == "cpu":
+        return torch.device("cpu")
+    count = device_count(kind)
+    if not count or int(number or 0) >= count:
+        raise FieldError("device", f"{name} is not available: torch sees {describe_devices()}")
+    return torch.device(kind) if kind == "mps" else torch.device(kind, int(number) if number else place % count)
+
+
+def device_count(kind: str) -> int:
+    """Devices of a kind that torch sees here."""
+    import torch
+
+    module = torch.get_device_module(kind)
+    return module.device_count() if module.is_available() else 0
+
+
+def describe_devices() -> str:
+    """What torch sees here, and why it may see no more: `cpu alone (torch 2.7.0+cpu)`."""
+    import torch
+
+    kinds = [(kind, device_count(kind)) for kind in NAMES[2:]]
+    seen = [f"{kind}:{number}" for kind, count in kinds for number in range(count)]
+    return f"cpu, {', '.join(seen)}" if seen else f"cpu alone (torch {torch.__version__})"
+
+
+def default_device() -> "torch.device":
+    """The accelerator that torch sees, or the CPU."""
+    return find_device("auto")
+
+
+def use_device(device: "torch.device") -> None:
+    """Make `device` the one that this process works on: what names no number, and what waits for it, means this one."""
+    import torch
+
+    if device.type != "cpu" and device.index is not None:
+        torch.accelerator.set_device_index(device.index)
+
+
+def sharing_note(device: "torch.device", name: str, place: int) -> str:
+    """A line where workers outnumber the devices that they take in turn; empty where this worker has its own."""
+    if device.type == "cpu" or ":" in name:
+        return ""
+    count = max(device_count(device.type), 1)
+    have = "1 device" if count == 1 else f"{count} devices"
+    return f"note: more workers than devices: they share {have} of type {device.type}" if place >= count else ""

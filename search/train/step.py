@@ -1,0 +1,77 @@
+"""One step of a training: forward, backward and optimiser, in as many parts as the recipe asks for."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from search.recipe.recipe import Recipe
+from search.tasks.task import TrainingStep
+from search.train.arithmetic import autocast_dtype
+from search.train.optimizer import make_optimizer
+
+
+@final
+class Stepper:
+    """The steps of a network's training.
+
+    The network itself is the eager one, whose state is saved, averaged and audited; `compile` only runs it otherwise.
+
+    Args:
+        model: the network, on its device.
+        recipe: how to train it.
+        device: where it is.
+
+    Attributes:
+        dtype: the 16-bit type of forward and backward, or None.
+        autocast: the context of a forward pass.
+        optimizer, scaler: with the state that a checkpoint keeps; the scaler does something in fp16 alone.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device) -> None:
+        self._recipe = recipe
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._forward: Any = torch.compile(model) if recipe.compile else model
+        self.dtype = autocast_dtype(device, recipe.precision)
+        self.autocast: AbstractContextManager[Any] = (
+            torch.autocast(device.type, self.dtype) if self.dtype else nullcontext()
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        self.optimizer = make_optimizer(model, recipe)
+
+    def learn(self, step: TrainingStep, lr: float) -> Tensor:
+        """Take a step at a learning rate; the loss, still on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group.get("lr_scale", 1)
+        self.optimizer.zero_grad(set_to_none=True)
+        count = len(step.images)
+        # Batch norm needs more than one value per channel: a part has two images at least.
+        bounds = torch.arange(count).tensor_split(max(min(self._recipe.accumulate, count // 2), 1))
+        losses = [self._backward(step, slice(int(part[0]), int(part[-1]) + 1)) for part in bounds]
+        if self._recipe.clip_grad:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_grad)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _backward(self, step: TrainingStep, part: slice) -> Tensor:
+        images = step.images[part]
+        with self.autocast:
+            answer = self._forward(images)
+        loss = step.loss(answer, part)
+        if len(images) < len(step.images):
+            loss = loss * (len(images) / len(step.images))
+        self.scaler.scale(loss).backward()
+        return loss.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs; the learning rate is a function of the step."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken, on whatever device; a scaler that was not needed there starts anew."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
