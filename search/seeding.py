@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def seeded_generators(seed: int) -> Iterator[None]:
+def seeded_generators(seed: int) -> Generator[None]:
     """Python's and NumPy's global generators, seeded for what draws from nothing else; afterwards they are as before.
 
     They are one for all threads of a process.

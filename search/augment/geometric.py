@@ -1,7 +1,8 @@
 """Random changes to training images, each drawn from a generator of its own."""
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, final
 
 if TYPE_CHECKING:
     from random import Random
@@ -69,7 +70,9 @@ def erase_box(width: int, height: int, rng: "Random", share: float = 1) -> Box |
     return None
 
 
-class Erasing(NamedTuple):
+@final
+@dataclass(frozen=True)
+class Erasing:
     """Random Erasing as timm's `RandomErasing` has it.
 
     Attributes:

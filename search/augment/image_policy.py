@@ -4,6 +4,7 @@ Each image's draws are a function of a seed alone. timm's operations draw from P
 which are seeded for the image and put back: images are augmented in processes, never in threads of one.
 """
 
+from importlib import import_module
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -59,7 +60,7 @@ class ImagePolicy:
     def _from_timm(self, named: NamedPolicy, text: "str | None") -> Any:
         """timm's transform with the parameters of `timm.data.transforms_factory.transforms_imagenet_train`."""
         try:
-            from timm.data import auto_augment
+            library: Any = import_module("timm.data.auto_augment")
         except (ImportError, RuntimeError, OSError) as error:  # torchvision's compiled part fails with any of them
             reason = " ".join(str(error).split())
             raise RunError(f"auto_augment {text} is timm's, which cannot be imported: {reason[:200]}") from error
@@ -67,7 +68,6 @@ class ImagePolicy:
         options: dict[str, Any] = {"translate_const": int(place.resolution * 0.45), "img_mean": self._fill}
         if place.interpolation != "random":
             options["interpolation"] = resampling(place.interpolation, Random(0))
-        library: Any = auto_augment
         if named.name == "rand":
             transform = library.rand_augment_transform(text, options)
         elif named.name == "augmix":

@@ -64,7 +64,9 @@ class TensorSplit(DatasetSplit):
             return self
         split = copy(self)
         split._repeats = recipe.repeats
-        split._policy = image_policy(recipe, Surroundings(self.images.shape[-1], (self._mean,) * 3, "bicubic"))
+        split._policy = image_policy(
+            recipe, Surroundings(self.images.shape[-1], (self._mean, self._mean, self._mean), "bicubic")
+        )
         return split
 
     def batches(

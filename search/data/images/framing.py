@@ -96,10 +96,9 @@ class ImageCut:
         """
         from PIL.Image import Resampling, Transpose
 
-        box = self.box
-        if image.size != self.whole:
-            scales = [now / then for now, then in zip(image.size, self.whole, strict=True)]
-            box = tuple(edge * scale for edge, scale in zip(box, scales * 2, strict=True))
+        across, down = (now / then for now, then in zip(image.size, self.whole, strict=True))
+        left, top, right, bottom = self.box
+        box = (left * across, top * down, right * across, bottom * down)
         square = image.resize((side, side), Resampling[(interpolation or self.interpolation).upper()], box=box)
         square = square.transpose(Transpose.FLIP_LEFT_RIGHT) if self.mirrored else square
         return square.transpose(Transpose.FLIP_TOP_BOTTOM) if self.upside_down else square
