@@ -17,7 +17,7 @@ from search.data.images.files import some
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WHOLE = 64 * 2**20
+WHOLE = 256 * 2**20
 """Bytes of a data set that are decoded in full; of a larger one, each file's header and its end are looked at."""
 TAIL = 64
 """Bytes at the end of a file in which its format's last mark must stand; a file without it is decoded in full."""

@@ -12,7 +12,7 @@ from archspec.errors import RunError
 from search.data.dataset import DatasetSplit, parse_dataset
 from search.data.images import loader
 from search.data.images.source import FileSource
-from search.data.images.split import Framing, ImageSplit
+from search.data.images.split import MEAN, STD, Framing, ImageSplit, normaliser
 from search.recipe.recipe import parse_recipe
 
 CPU = torch.device("cpu")
@@ -86,6 +86,17 @@ class TestProcesses:
         split = ImageSplit(source(folder), Framing(24, 0.875, 0.08, True))
         made = loader.ImageLoader(split._loader._decoder, parse_recipe({}), torch.device("cuda", 1))  # pyright: ignore
         assert made._start(0)[1].pin_memory  # pyright: ignore[reportPrivateUsage]
+
+
+def test_pixels_are_normalised_to_the_bit_as_in_one_go():
+    pixels = torch.randint(0, 256, (3, 5, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = pixels.permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    wanted = pixels.float().mul_(1 / (255 * std)).sub_(mean / std)
+    found = normaliser(CPU)(pixels)
+    assert torch.equal(found, wanted)
+    assert found.stride() == wanted.stride()
+    assert torch.equal(normaliser(torch.device("cpu"))(pixels.contiguous()), wanted)
 
 
 class TestDamage:

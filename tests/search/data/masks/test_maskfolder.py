@@ -30,7 +30,6 @@ def save(root: Path, image: str, mask: str, seed: int, mode: str = "L") -> None:
     for name, one in ((image, picture), (mask, labels)):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if name == mask and mode == "P":
-            one = one.convert("L")
             one.putpalette([7, 200, 3, 90, 90, 90, 1, 2, 3])
         one.save(root / name)
 
@@ -110,10 +109,11 @@ class TestMasks:
         assert refusal(rooms) == (
             f"{rooms}: path: 1 mask does not fit: masks/01.png: mask has 41x30 pixels, and its image 40x30"
         )
+        splits = data(rooms, unreadable="skip").load()
+        parts = (splits.train, splits.validation, splits.test)
+        (held,) = (part for part in parts if "images/01.png" in part.source.files)  # pyright: ignore
         with pytest.raises(RunError, match=r"images/01.png: mask has 41x30 pixels, and its image 40x30$"):
-            for split in (data(rooms, unreadable="skip").load().train, data(rooms, unreadable="skip").load().test):
-                list(split.batches(4, seed=0, epoch=0, shuffle=False))
-            list(data(rooms, unreadable="skip").load().validation.batches(4, seed=0, epoch=0, shuffle=False))
+            list(held.batches(4, seed=0, epoch=0, shuffle=False))
         scene(1)[0].save(rooms / "masks" / "01.png")
         assert "masks/01.png: mask must hold class indices (a palette or gray), not RGB colours" in refusal(rooms)
 
