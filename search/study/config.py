@@ -258,6 +258,9 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
     data["space"] = space.template
     try:
         config = StudyConfig.model_validate(data)
+    except ValidationError as error:
+        raise explain_config(error, document, known_fields(StudyConfig)) from None
+    try:
         if not recorded:
             check_resolution(document, space.document, "space", spaces())
         evaluator = spell_out(config.evaluator, space.template, space.fill(lambda hole: hole.options[0]).spec)

@@ -101,12 +101,14 @@ def _digest_of(run: Path, number: int, text: str) -> str:
 
 def _trials(run: Path) -> list[FrozenTrial]:
     """The trials that are known by number."""
+    import optuna
+
     from archspec.files.journal import open_journal
 
     storage = open_journal(run / JOURNAL)
-    studies = {study.study_name: study for study in storage.get_all_studies()}
-    found = next((studies[name] for name in STUDIES if name in studies), None)
-    return [] if found is None else storage.get_all_trials(found._study_id, deepcopy=False)
+    known = optuna.get_all_study_names(storage)
+    found = next((name for name in STUDIES if name in known), None)
+    return [] if found is None else optuna.load_study(study_name=found, storage=storage).get_trials(deepcopy=False)
 
 
 def _named(folder: Path) -> str:

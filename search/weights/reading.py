@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
@@ -156,13 +157,12 @@ def create_timm(name: str, text: str, *, pretrained: bool, classes: int | None =
         SpecError: timm is not installed or has no such model, or the weights cannot be had.
     """
     try:
-        import timm
+        models = cast("Any", import_module("timm"))
     except ImportError:
         raise SpecError(f"timm is not installed: {EXTRA}", source=text) from None
     except Exception as error:  # of a torchvision that is made for another torch, for one
         first = next(iter(str(error).strip().splitlines()), "no message")
         raise SpecError(f"timm cannot be imported: {type(error).__name__}: {first:.160}", source=text) from None
-    models = cast("Any", timm)
     if not models.is_model(name):
         near = suggest(name, cast("list[str]", models.list_models()))
         raise SpecError(f"timm has no model {name!r:.60}{near}", source=text)
