@@ -118,14 +118,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
         writer.writerows([csv_cell(cell) for cell in row] for row in (header, *rows))
 
 
-def log_axis(axes: Axes, low: float, high: float) -> None:
-    """Make the x axis logarithmic from `low` to `high`, with ticks at plain numbers (1, 2, 5, 10, ...)."""
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high)))
-    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def log_axis(axes: Axes, low: float, high: float, *, along: Literal["x", "y"] = "x") -> None:
+    """Make an axis logarithmic from `low` to `high`, with ticks at plain numbers (1, 2, 5, 10, ...)."""
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axes.set(**{f"{along}scale": "log", f"{along}lim": (low, high)})
+    axis.set_major_locator(FixedLocator(_ticks(low, high)))
+    axis.set_major_formatter(FuncFormatter(_plain))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def keep_within(axes: Axes, low: float, high: float, *, along: Literal["x", "y"] = "y", least: float = 0.0) -> None:

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
 from archspec.documents.reader import read_document
+from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
@@ -197,7 +198,9 @@ def _latency(path: Path) -> str:
     """What was timed, from the record of the reference that the search keeps beside the journal."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return f"{said['device']}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
+        backend = said.get("backend", "eager")  # the only one there was
+        by = "" if backend == "eager" else f"{printable(str(backend))}, "
+        return f"{by}{said['device']}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
     except (OSError, ValueError, LookupError, TypeError):
         return "as the search measured it"
 

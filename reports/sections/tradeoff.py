@@ -50,6 +50,8 @@ LATENCY = "latency_ms"
 """The metric whose axis says what was timed."""
 # Wider than this ratio of the dearest to the cheapest layout, an axis is logarithmic.
 LOG_RATIO = 4.0
+# More panels than this do not stand in one row.
+MAX_BESIDE = 5
 # More ranks than this in one panel would hide what they name.
 MAX_LABELS = 12
 
@@ -195,19 +197,25 @@ def _notes(record: Record, front: FrontRecord, panels: Sequence[Metric]) -> list
 
 
 def draw(info: Tradeoff, *, stacked: bool = False) -> Figure:
-    """The panels side by side over two columns of a page, or `stacked` in one column."""
+    """The panels side by side over two columns of a page, in rows where there are many, or `stacked` in one column."""
     count = len(info.panels)
-    figure = sheet(COLUMN, 2.35 * count + 0.7) if stacked else sheet(PAGE / 3 * max(3, count), 3.05)
-    grid = (
-        figure.subplots(count, 1, squeeze=False) if stacked else figure.subplots(1, count, squeeze=False, sharey=True)
-    )
-    axes: list[Axes] = list(grid.flat)
+    rows = 1 if count <= MAX_BESIDE else math.ceil(count / 4)
+    columns = 1 if stacked else math.ceil(count / rows)
+    if stacked:
+        figure = sheet(COLUMN, 2.35 * count + 0.7)
+        grid = figure.subplots(count, 1, squeeze=False)
+    else:
+        figure = sheet(PAGE / 3 * max(3, columns), 2.45 * rows + 0.6)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    axes: list[Axes] = list(grid.flat)[:count]
+    for spare in list(grid.flat)[count:]:
+        spare.remove()
     for index, (panel, place) in enumerate(zip(info.panels, axes, strict=True)):
         _draw_points(place, panel)
         _limit(place, panel)
         place.set_xlabel(panel.label)
         place.set_title(f"({chr(ord('a') + index)})", loc="left", fontweight="bold")
-        if stacked or index == 0:
+        if index % columns == 0:
             place.set_ylabel(folded(f"{info.metric} (%)", 36))
     for place in axes:
         keep_within(place, 0, 100, least=0.5)

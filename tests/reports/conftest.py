@@ -164,6 +164,7 @@ def _metrics(plan: Plan, generator: random.Random, spec: ArchSpec) -> dict[str, 
         metrics["latency_noisy"] = 0.0
     # From numbers at hand, so that no draw of those who have no metrics of their own changes.
     made = {"energy_j": 2e-12 * cost.macs + 5e-10 * cost.params, "top5": 1 - 0.3 * (1 - metrics["accuracy"]) ** 0.5}
+    made |= {"latency_onnxruntime_b1_ms": 0.1 + cost.macs / 6e7, "throughput_eager_b32": 1e10 / cost.macs}
     metrics |= {one["name"]: made[one["name"]] for one in plan.own}
     return metrics
 

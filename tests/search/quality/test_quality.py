@@ -8,14 +8,14 @@ from extras import need
 from archspec.errors import FieldError
 from archspec.loader import load
 from search.data.dataset import parse_dataset
-from search.evaluator import Task
+from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
 from search.quality.catalog import QUALITIES, quality_of
 from search.quality.tally import QualityTally, write_classes
 
 CPU = torch.device("cpu")
-DATA = {"type": "cluttered_digits", "train": 64, "validation": 48, "test": 40}
-SCENES = {"type": "digit_scenes", "train": 8, "validation": 8, "test": 8}
+DATA = {"type": "cluttered_digits", "train": 100, "validation": 100, "test": 100}
+SCENES = {"type": "digit_scenes", "train": 50, "validation": 50, "test": 50}
 
 
 def computed(names, data, batches):
@@ -87,7 +87,7 @@ def test_a_finalist_has_them_on_both_splits_and_a_file_of_classes(tmp_path):
     assert metrics["test_accuracy"] <= metrics["test_top5"] <= 1
     rows = [line.split(",") for line in (tmp_path / "classes.csv").read_text().splitlines()]
     assert rows[0] == ["split", "class", "count", "accuracy"]
-    for split, count, accuracy in (("validation", 48, "accuracy"), ("test", 40, "test_accuracy")):
+    for split, count, accuracy in (("validation", 100, "accuracy"), ("test", 100, "test_accuracy")):
         of_split = [row for row in rows if row[0] == split]
         assert [row[1] for row in of_split] == [str(one) for one in range(10)]
         assert sum(int(row[2]) for row in of_split) == count
@@ -116,15 +116,11 @@ def test_without_any_no_file_is_written(tmp_path):
     ],
 )
 def test_refused(metrics, data, message):
-    from search.evaluator import parse_evaluator
-
     with pytest.raises(FieldError, match=message):
         parse_evaluator({"type": "train", "data": data, "metrics": metrics})
 
 
 def test_without_torchmetrics_they_are_refused_with_the_extra(monkeypatch):
-    from search.evaluator import parse_evaluator
-
     monkeypatch.setattr("search.quality.catalog.find_spec", lambda name: None)
     with pytest.raises(FieldError, match=r"metrics: need the package torchmetrics: pip install 'archspec-vision\[metr"):
         parse_evaluator({"type": "train", "data": DATA, "metrics": ["class_accuracy"]})
