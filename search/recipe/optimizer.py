@@ -26,7 +26,7 @@ class OptimizerSpec(BaseModel):
 
 @final
 class AdamWOptions(BaseModel):
-    """What `adamw` takes: torch's AdamW."""
+    """Arguments of `adamw`, torch's AdamW."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,7 +37,7 @@ class AdamWOptions(BaseModel):
 
 @final
 class SGDOptions(BaseModel):
-    """What `sgd` takes: torch's SGD, with the momentum of 0.9 and Nesterov's form that timm gives it."""
+    """Arguments of `sgd`, torch's SGD, with the momentum of 0.9 and Nesterov's form that timm gives it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -56,7 +56,7 @@ class SGDOptions(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What torch's SGD is given."""
+        """Keyword arguments of torch's SGD."""
         nesterov = self.momentum > 0 and not self.dampening if self.nesterov is None else self.nesterov
         return self.model_dump() | {"nesterov": nesterov}
 

@@ -76,7 +76,7 @@ def optimizer_names(name: str, own: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def options_of(base: str) -> dict[str, Any]:
-    """What an optimiser of timm's takes beside learning rate and weight decay, each with its default."""
+    """Arguments of an optimiser of timm's beside learning rate and weight decay, each with its default."""
     library = _library()
     try:
         kind = library.get_optimizer_class(base, bind_defaults=False)

@@ -14,6 +14,7 @@ from search.recipe.recipe import Recipe
 PUBLISHED = "published"
 """Entry of `no_decay` for what the layers themselves declare, as their authors exclude it."""
 BLOCK = re.compile(r"stages\.(\d+)\.(?:blocks|units)\.(\d+)\.")
+UNIT = re.compile(r"stages\.(\d+)\.downsample\.(?:\d+\.)?unit\.")
 STAGE = re.compile(r"stages\.(\d+)\.(\w+)")
 
 
@@ -58,8 +59,9 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 def layer_ids(names: Iterable[str]) -> dict[str, int]:
     """The number of each parameter's layer: 0 for the stem, one for each block (or unit of branches), then the head.
 
-    A downsampling counts with the first block of its stage, as in timm's `group_matcher` of ConvNeXt and Swin, and so
-    does what fuses branches before it; a norm at the end of a stage counts with the stage's last block.
+    A downsampling counts with the first block of its stage, as in timm's `group_matcher` of ConvNeXt and Swin, but for
+    one that is a residual unit, as in ResNet: it is a layer. What fuses branches before a stage counts with its first
+    block too, and a norm at its end with its last.
     """
     names = list(names)
     blocks: dict[int, set[int]] = {}
@@ -104,6 +106,8 @@ def _place(name: str, blocks: dict[int, set[int]]) -> tuple[int, int, int]:
         return (0, 0, 0)
     if found := BLOCK.match(name):
         return (1, int(found[1]), int(found[2]))
+    if found := UNIT.match(name):
+        return (1, int(found[1]), -1)
     if found := STAGE.match(name):
         stage = int(found[1])
         own = blocks.get(stage, {0})

@@ -20,7 +20,9 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if name == "adamw":
         devices = {parameter.device.type for group in groups for parameter in group["params"]}
         fused = devices <= {"cpu", "cuda"}
-        return torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=fused, **AdamWOptions(**options).model_dump())
+        return torch.optim.AdamW(
+            groups, lr=recipe.peak_lr, fused=fused, **AdamWOptions.model_validate(options).model_dump()
+        )
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.peak_lr, **SGDOptions(**options).arguments)
+        return torch.optim.SGD(groups, lr=recipe.peak_lr, **SGDOptions.model_validate(options).arguments)
     return create(groups, name, recipe.peak_lr, options)

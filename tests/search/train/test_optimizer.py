@@ -160,9 +160,9 @@ class TestLayerDecay:
         ids = layer_ids(names)
         assert ids["stem.conv1.weight"] == 0
         units = {name.split(".branches")[0]: number for name, number in ids.items() if ".branches." in name}
-        assert [units[f"stages.{stage}.units.0"] for stage in range(1, 4)] == [2, 3, 7]
-        assert {number for name, number in ids.items() if name.startswith("stages.1.downsample")} == {2}
-        assert max(ids.values()) == ids["head.fc.weight"] == 10
+        assert [units[f"stages.{stage}.units.0"] for stage in range(1, 4)] == [3, 4, 8]
+        assert {number for name, number in ids.items() if name.startswith("stages.1.downsample")} == {3}
+        assert max(ids.values()) == ids["head.fc.weight"] == 11
 
     def test_each_group_gets_its_share_of_the_learning_rate(self, tmp_path: Path):
         recipe = Recipe(epochs=2, batch_size=8, layer_decay=0.5)
