@@ -153,11 +153,11 @@ class _Run:
         losses: list[Tensor] = []
         lr = recipe.lr
         self.model.train()
-        for number, (images, labels) in enumerate(batches):
+        for number, (batch, labels) in enumerate(batches):
             if self.stop():
                 raise Interrupted(f"interrupted in epoch {epoch + 1}; epoch {epoch} is saved")
             lr = recipe.lr_at(epoch * steps + number, steps)
-            images = images.to(self.device, memory_format=self.memory_format, non_blocking=True)
+            images = batch.to(self.device, memory_format=self.memory_format, non_blocking=True)
             step = self.lesson.step(images, labels.to(self.device, non_blocking=True), epoch, number)
             losses.append(self.stepper.learn(step, lr))
             self.ema.update()
