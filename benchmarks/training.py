@@ -151,7 +151,8 @@ def main() -> int:
             return 0 if profile(asked.study, asked.layouts, Path(folder)) else 1
     print(f"{'network':12s} {'px':>4s} {'batch':>5s} {'images/s':>9s} {'timm':>9s} {'ratio':>7s}", end="")
     print(f" {'MiB':>9s} {'timm':>9s} {'ratio':>7s}")
-    return 0 if all([compare(Case.parse(text), asked.rounds, asked.steps) for text in asked.models]) else 1
+    met = [compare(Case.parse(text), asked.rounds, asked.steps) for text in asked.models]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

@@ -59,9 +59,9 @@ class Stopwatch:
         """Put timers around all parts until `stack` is closed."""
         for module, name, part in PARTS:
             owner: Any = import_module(module)
-            *outer, name = name.split(".")
+            *outer, last = name.split(".")
             owner = getattr(owner, outer[0]) if outer else owner
-            stack.enter_context(patch.object(owner, name, self.around(part, getattr(owner, name))))
+            stack.enter_context(patch.object(owner, last, self.around(part, getattr(owner, last))))
         for module in LATENCY:
             try:
                 owner = import_module(module)

@@ -51,7 +51,7 @@ class TimmArm:
         self.model.to(memory_format=torch.channels_last)
         self.loader = create_loader(
             Images(images, labels), tuple(images.shape[1:]), batch, is_training=True, no_aug=True, num_workers=0,
-            use_prefetcher=False, mean=(0.5,) * 3, std=(0.25,) * 3, device=torch.device("cpu"), persistent_workers=False,
+            use_prefetcher=False, mean=(0.5,) * 3, std=(0.25,) * 3, device=torch.device("cpu"),
         )  # fmt: skip
         self.mixup = Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, label_smoothing=0.1, num_classes=self._classes(images))
         self.optimizer = create_optimizer_v2(self.model, opt="adamw", lr=4e-3, weight_decay=0.05)
@@ -65,13 +65,12 @@ class TimmArm:
 
     def epoch(self) -> None:
         """One pass."""
+        from timm.models import model_parameters
         from timm.utils import dispatch_clip_grad
-        from timm.utils.model import model_parameters
 
         for images, labels in self.loader:
-            images, target = self.mixup(images, labels)
-            images = images.contiguous(memory_format=torch.channels_last)
-            loss = self.loss(self.model(images), target)
+            mixed, target = self.mixup(images, labels)
+            loss = self.loss(self.model(mixed.contiguous(memory_format=torch.channels_last)), target)
             self.optimizer.zero_grad()
             loss.backward()
             dispatch_clip_grad(model_parameters(self.model), value=1.0, mode="norm")

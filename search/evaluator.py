@@ -101,7 +101,7 @@ class Evaluator(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     FREE: ClassVar[dict[str, Any]] = {}
-    """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: they say how it computes."""
+    """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: how, not what."""
 
     type: Any
 

@@ -105,6 +105,7 @@ def arithmetic(recipe: Recipe, device: torch.device) -> Generator[None]:
     finally:
         for owner, name, value in reversed(undo):
             setattr(owner, name, value)
-        torch.use_deterministic_algorithms(algorithms[0], warn_only=algorithms[1])
-        if workspace is None and recipe.deterministic:
-            os.environ.pop(CUBLAS, None)
+        if recipe.deterministic:  # the call imports torch's compiler, which takes seconds
+            torch.use_deterministic_algorithms(algorithms[0], warn_only=algorithms[1])
+            if workspace is None:
+                os.environ.pop(CUBLAS, None)

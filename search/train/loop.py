@@ -169,16 +169,16 @@ class _Run:
         lr = recipe.lr
         self.model.train()
         hold(self.model, recipe.freeze)
-        for number, (images, labels) in enumerate(batches):
+        for number, (batch, labels) in enumerate(batches):
             if self.stop():
                 raise Interrupted(f"interrupted in epoch {epoch + 1}; epoch {epoch} is saved")
             lr = recipe.lr_at(epoch * steps + number, steps)
-            moved = images.to(self.device, memory_format=self.memory_format, non_blocking=True)
-            step = self.lesson.step(moved, labels.to(self.device, non_blocking=True), epoch, number)
+            images = batch.to(self.device, memory_format=self.memory_format, non_blocking=True)
+            step = self.lesson.step(images, labels.to(self.device, non_blocking=True), epoch, number)
             losses.append(self.stepper.learn(step, lr))
             self.ema.update()
             if number % every == 0:
-                place = Place(epoch + 1, number + 1, steps, lr, len(moved))
+                place = Place(epoch + 1, number + 1, steps, lr, len(images))
                 check_loss(losses[-1], place, step.images, recipe, self.stepper.dtype)
                 check_scale(self.stepper.scaler.get_scale(), place)
         return lr, torch.stack(losses).double().mean().item()

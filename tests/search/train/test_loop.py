@@ -2,90 +2,27 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import pytest
 import torch
+from blobs import CPU, RECIPE, Blobs, blobs, network, run, same_weights, stop_after
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.loader import load
 from archspec.model.build import build
-from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices, parse_dataset
+from search.data.dataset import parse_dataset
 from search.recipe.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema
 from search.train.checkpoint import load_checkpoint, save_checkpoint
 from search.train.failures import Diverged, OutOfMemory
-from search.train.loop import EpochRecord, TrainResult, evaluate, train
+from search.train.loop import EpochRecord, evaluate
 from search.train.optimizer import make_optimizer
-
-CPU = torch.device("cpu")
-RECIPE = Recipe(epochs=3, batch_size=16, lr=3e-3, warmup_epochs=0.5)
-
-
-@final
-class Blobs(DatasetSplit):
-    """Three classes of noisy images, told apart by the brighter channel."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self.labels = torch.arange(count) % 3
-        self.images = 0.5 * torch.randn(count, 3, 8, 8, generator=generator)
-        self.images[torch.arange(count), self.labels] += 1.0
-        self.reads = 0
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(
-        self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
-    ) -> Iterator[Batch]:
-        self.reads += 1
-        for index in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle):
-            yield self.images[index], self.labels[index]
-
-
-def blobs() -> Splits:
-    return Splits(Blobs(96, 0), Blobs(48, 1), Blobs(48, 2))
-
-
-def network() -> nn.Module:
-    """With batch norm (buffers) and dropout (draws from the global generator)."""
-    seed_everything(7)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.GELU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(128, 3)
-    )
-
-
-def run(model: nn.Module, folder: Path, recipe: Recipe = RECIPE, **changes: Any) -> TrainResult:
-    options: dict[str, Any] = {
-        "seed": 0,
-        "folder": folder,
-        "fingerprint": "f",
-        "stop": lambda: False,
-        "progress": lambda _record: None,  # pyright: ignore
-    }
-    return train(model, changes.pop("data", None) or blobs(), recipe, **(options | changes))
-
-
-def stop_after(calls: int) -> Callable[[], bool]:
-    remaining = [calls]
-
-    def stop() -> bool:
-        remaining[0] -= 1
-        return remaining[0] < 0
-
-    return stop
-
-
-def same_weights(first: nn.Module, second: nn.Module) -> bool:
-    theirs = second.state_dict()
-    return all(torch.equal(tensor, theirs[name]) for name, tensor in first.state_dict().items())
 
 
 class TestLearning:
@@ -240,9 +177,41 @@ class TestFailures:
     def test_divergence_names_epoch_and_step(self, tmp_path: Path):
         data = blobs()
         data.train.images[:] = math.inf  # pyright: ignore
-        with pytest.raises(Diverged, match=r"the loss is nan in epoch 1, step 1 of 6"):
+        place = r"^the loss is nan in epoch 1, step 1 of 6, at learning rate 0.001, on a batch of 16: the images of the"
+        with pytest.raises(Diverged, match=place):
             run(network(), tmp_path, data=data)
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("changes", "advice"),
+        [
+            ({}, "try lr: 0.00075"),
+            ({"clip_grad": 0.0, "warmup_epochs": 0.0}, "try lr: 0.00075 or clip_grad: 1 or warmup_epochs: 1"),
+            ({"precision": "fp16"}, "fp16 holds nothing above 65,504: try precision: bf16 or float32, or a lower lr"),
+        ],
+    )
+    def test_divergence_says_what_to_try(self, tmp_path: Path, changes: dict[str, Any], advice: str):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+        nn.init.constant_(model[1].bias, math.inf)
+        with pytest.raises(Diverged, match=rf"^the loss is nan in epoch 1, step 1 of 6, .*: {advice}$"):
+            run(model, tmp_path, RECIPE.model_copy(update=changes))
+
+    def test_overflowing_gradients_are_told_from_divergence(self, tmp_path: Path):
+        class Overflowing(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = nn.Linear(192, 3)
+
+            def forward(self, x: Tensor) -> Tensor:
+                logits = self.layer(x.flatten(1))
+                if logits.requires_grad:
+                    logits.register_hook(lambda grad: grad * math.inf)
+                return logits
+
+        recipe = RECIPE.model_copy(update={"precision": "fp16", "epochs": 9})
+        expected = r"^the loss scale of fp16 has fallen to 0.00049 in epoch 5, step 3 .*finite; try precision: bf16$"
+        with pytest.raises(Diverged, match=expected):
+            run(Overflowing(), tmp_path, recipe)
 
     def test_out_of_memory_is_one_line(self, tmp_path: Path):
         class Hungry(nn.Module):
