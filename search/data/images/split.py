@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, final
 from archspec.errors import RunError
 from search.augment.geometric import crop_box
 from search.data.dataset import Batch, DatasetSplit, batch_indices
-from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
-from search.data.images.loader import ImageLoader, Sample
+from search.data.decoding.loader import ImageLoader, Sample
+from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, to_rgb
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
 from search.seeding import mix
