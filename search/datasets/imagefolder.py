@@ -11,8 +11,8 @@ from archspec.documents.safe_text import printable
 from archspec.errors import FieldError, SpecError
 from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, DatasetSplit, Splits
+from search.data.decoding.pixels import Unreadable
 from search.data.images.content import digest_images
-from search.data.images.decoding import Unreadable
 from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
 from search.data.images.framing import Framing
 from search.data.images.source import FileSource

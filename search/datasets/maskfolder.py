@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from archspec.errors import FieldError
 from search.data.dataset import Dataset, DatasetSplit, Splits
-from search.data.images.decoding import Unreadable
+from search.data.decoding.pixels import Unreadable
 from search.data.images.source import FileSource
 from search.data.masks.content import digest_pairs
 from search.data.masks.indices import MaskReading

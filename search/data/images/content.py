@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
-from search.data.images.decoding import Unreadable
+from search.data.decoding.pixels import Unreadable
 from search.data.images.files import some
 from search.data.images.folders import ImageSplits
 from search.data.images.readable import check_readable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
-from search.data.images.decoding import Unreadable, decoding_errors, is_damage, reason_of
+from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, reason_of
 from search.data.images.files import some
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, final
 from archspec.errors import RunError
 from search.augment.image_policy import ImagePolicy
 from search.data.dataset import Batch, DatasetSplit, batch_indices, copy_of
-from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
+from search.data.decoding.loader import ImageLoader, Sample
+from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, to_rgb
 from search.data.images.framing import MEAN, STD, Framing, image_seed
-from search.data.images.loader import ImageLoader, Sample
 from search.data.images.source import ImageSource
 from search.recipe.recipe import Recipe
 from search.seeding import mix

@@ -8,8 +8,8 @@ from typing import final
 
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
+from search.data.decoding.pixels import Unreadable, decoding_errors
 from search.data.images.content import digest_files
-from search.data.images.decoding import Unreadable, decoding_errors
 from search.data.images.files import some
 from search.data.images.readable import READERS, WHOLE, check_readable
 from search.data.images.same import PlacedImage, find_same

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, final
 
 from archspec.errors import RunError
 from search.data.dataset import Batch, DatasetSplit, batch_indices
-from search.data.images.decoding import Unreadable, decoding_errors, is_damage, to_rgb
+from search.data.decoding.loader import ImageLoader, Sample
+from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, to_rgb
 from search.data.images.framing import MEAN, STD
-from search.data.images.loader import ImageLoader, Sample
 from search.data.images.source import ImageSource
 from search.data.images.split import normaliser
 from search.data.masks.indices import MaskError, MaskReading, read_mask

@@ -9,8 +9,8 @@ from PIL import Image
 
 from archspec.errors import FieldError, SpecError
 from search.data.dataset import Dataset, parse_dataset
+from search.data.decoding.pixels import to_rgb
 from search.data.images import readable
-from search.data.images.decoding import to_rgb
 from search.data.images.readable import damage_of
 from search.data.images.summary import summarise
 from search.recipe.recipe import parse_recipe

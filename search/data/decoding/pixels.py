@@ -27,7 +27,7 @@ def to_rgb(image: "Image") -> "Image":
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """What Pillow raises where a file is no image, or is damaged."""
+    """The exceptions that Pillow raises where a file is no image, or is damaged."""
     from PIL import Image
 
     return (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)

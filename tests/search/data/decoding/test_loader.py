@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archspec.errors import RunError
 from search.data.dataset import DatasetSplit, parse_dataset
-from search.data.images import loader
+from search.data.decoding import loader
 from search.data.images.source import FileSource
 from search.data.images.split import MEAN, STD, Framing, ImageSplit, normaliser
 from search.recipe.recipe import parse_recipe
