@@ -188,12 +188,11 @@ def read_samples(path: str, wanted: Wanted, split: str) -> Iterator[Sample]:
     """
     try:
         with tarfile.open(path, "r:") as shard, open(path, "rb", buffering=0) as content:
-            length = os.stat(path).st_size
             for key, members in _grouped(shard, path, split):
                 yield _sample(content, key, members, wanted, f"{printable(path)}: sample {printable(key)}", split)
-                last = max(member.offset_data + member.size for member in members.values())
-                if last > length:
-                    raise tarfile.ReadError("unexpected end of data")
+            content.seek(shard.offset)
+            if content.read(tarfile.BLOCKSIZE).strip(b"\0"):  # which `tarfile` takes for the end
+                raise tarfile.ReadError(f"bad header at byte {shard.offset}")
     except (tarfile.TarError, OSError, EOFError) as error:
         said = printable(" ".join(str(error).split())[:120]) or type(error).__name__
         hint = "; compressed ones cannot be read in any order" if "gz" in path or "not a" in said else ""
@@ -223,11 +222,12 @@ def _grouped(shard: tarfile.TarFile, path: str, split: str) -> Iterator[tuple[st
 def split_name(name: str) -> tuple[str, str]:
     """The key of a member and its ending in small letters, at the first dot of its file's name; no ending, no sample.
 
-    As `webdataset.tariterators.base_plus_ext`.
+    As `webdataset.tariterators.base_plus_ext`, but that hidden files in folders (`set/._1.png`, which macOS adds) are
+    no samples.
     """
     folder, slash, file = name.rpartition("/")
-    stem, _, ending = file.partition(".")
-    return (f"{folder}{slash}{stem}", ending.lower()) if stem else ("", "")
+    stem, dot, ending = file.partition(".")
+    return (f"{folder}{slash}{stem}", ending.lower()) if stem and dot else ("", "")
 
 
 def _sample(
