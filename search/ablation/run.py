@@ -74,8 +74,7 @@ def conduct_plan(
         with take_back(root / PLAN):
             _record(config, root)
             screen.show_stage("examining the data")
-            inputs = ablation.inputs()
-            said = record_inputs(root, inputs, begun=begun)
+            said = record_inputs(root, inputs := ablation.inputs(), begun=begun)
         storage = open_storage(root)
         own = config.evaluator.own_metrics if config.evaluator else ()
         study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
@@ -90,9 +89,9 @@ def conduct_plan(
         with RunLog(config.log, _describe(ablation, root, facts)) as log, open_pool(workers, evaluators, root) as pool:
             estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
             finished = Conductor(pool, screen, log, estimate).run(arm)
+            local = any(evaluator.local for evaluator in evaluators.values())
             screen.close()
             screen.show_table(_scores_table(study, ablation))
-            local = any(evaluator.local for evaluator in evaluators.values())
             screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=local))
             log.close("finished" if finished else "interrupted", "rows", _rows(study, ablation))
         screen.say(*log.take_lines())

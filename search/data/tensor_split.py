@@ -38,7 +38,10 @@ class TensorSplit(DatasetSplit):
         reach: int,
         supervision: Supervision | None = None,
     ) -> None:
-        self.images = images
+        import torch
+
+        # As a batch goes to convolutions: here it is a byte per value, and once.
+        self.images = images.contiguous(memory_format=torch.channels_last)
         self.labels = labels
         self._mean = mean
         self._std = std
@@ -72,21 +75,22 @@ class TensorSplit(DatasetSplit):
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
-        import torch
-
         generator = torch_generator(seed, "augment", epoch)
         stream, length, repeats = mix(seed, "augment", epoch), len(self), self._repeats if augment else 1
         for numbers in batch_indices(length, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, repeats=repeats):
             index = numbers % length
-            images, labels = self.images.index_select(0, index), self.labels[index]
+            images, labels = self._chosen(index), self.labels[index]
             if augment and self._reach:
                 images, labels = self._shifted(images, labels, generator)
             if augment and self._policy is not None:
                 seeds = [image_seed(stream, number, length) for number in numbers.tolist()]
                 images = _augmented(images, self._policy, seeds)
-            images = images.contiguous(memory_format=torch.channels_last)  # a quarter of the bytes that floats are
             pixels = images.float().mul_(1 / (255 * self._std)).sub_(self._mean / self._std)
             yield pixels.expand(-1, 3, -1, -1), labels.long()
+
+    def _chosen(self, index: "Tensor") -> "Tensor":
+        """Images by their numbers, channels last in memory as all are, which indexing itself would not keep."""
+        return self.images.movedim(1, -1).index_select(0, index).movedim(-1, 1)
 
     def _shifted(self, images: "Tensor", labels: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor]":
         import torch

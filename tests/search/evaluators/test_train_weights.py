@@ -77,9 +77,10 @@ def test_without_weights_nothing_of_a_training_is_named_otherwise_than_before():
     assert config.init == "fan_out"
     assert config.weights() == ()
     assert config.model_dump(mode="json")["init"] == "fan_out"
-    dumped = evaluator(init={"weights": "a.pt"}).model_dump(mode="json")
+    given = evaluator(init={"weights": "a.pt"})
+    dumped = given.model_dump(mode="json")
     assert dumped["init"] == {"weights": "a.pt", "partial": False, "others": "fan_out"}
-    assert renew(dumped) == dumped
+    assert renew(dumped) == given.record()
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,13 @@ def test_a_teacher_that_cannot_be_had_is_refused_before_the_first_trial(demo: st
     for model, rule in (("runs/none/1", "runs/none/1: no such file"), ("tiny", "is required: tiny is a spec")):
         config = evaluator(recipe={"teacher": {"model": model}})
         with pytest.raises(SpecError, match=rf"^evaluator.recipe.teacher.(model|weights): {rule}"):
-            check_ready({"search": config}, 1)
+            check_ready({"search": config}, 1, ())
     text = f"base: tiny\nname: p\nseeds: 1\nevaluator:\n  type: train\n  recipe: {{teacher: {{model: {demo}x}}}}\n"
     plan = parse_plan(parse_document(f"{text}views: [progressive]\n", "plan.yaml"))
     with pytest.raises(SpecError, match="no layout '0x'"):
         conduct_plan(Ablation(plan), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
-    check_ready({"search": evaluator(recipe={"teacher": {"model": demo}})}, 1)
+    check_ready({"search": evaluator(recipe={"teacher": {"model": demo}})}, 1, ())
 
 
 def test_a_teachers_weights_are_an_input_of_the_run(demo: str):

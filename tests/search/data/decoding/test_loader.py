@@ -143,23 +143,21 @@ class TestDraft:
         asked: list[tuple[int, int]] = []
         views: list[Tensor] = []
         for draft in (False, True):
-            split = ImageSplit(large, Framing(32, 0.875, 0.08, True, draft))
+            split = ImageSplit(large, Framing(32, 0.875, 0.08, True, draft=draft))
             views += [images for images, _ in split.batches(8, seed=0, epoch=0, shuffle=False, augment=augment)]
-        decoder = split._loader._decoder  # pyright: ignore
         with Image.open(large.root / "0.jpg") as image:
-            image.draft(None, decoder._enough(*image.size, 0))  # pyright: ignore
+            image.draft(None, Framing(32, 0.875, 0.08, True).view(*image.size, None).enough(32))  # pyright: ignore
             asked.append(image.size)
         assert asked == [(100, 75)]  # an eighth, of which 65 pixels are scored at 32
         assert 0 < (views[0] - views[1]).abs().mean().item() < 0.05
 
     def test_nothing_is_lost_of_the_part_that_is_cut_out(self, large: FileSource):
         """At 256 pixels the centre has 525 of 600 pixels: half of it suffices, a quarter does not."""
-        decoder = ImageSplit(large, Framing(256, 0.875, 0.08, True, True))._loader._decoder  # pyright: ignore
+        enough = Framing(256, 0.875, 0.08, True).view(800, 600, None).enough(256)
+        assert enough == (391, 293)
         with Image.open(large.root / "0.jpg") as image:
-            image.draft(None, decoder._enough(*image.size, 0))  # pyright: ignore
+            image.draft(None, enough)  # pyright: ignore
             assert image.size == (400, 300)
-            side = decoder._enough(800, 600, 0)  # pyright: ignore
-        assert side == (391, 293)
 
     def test_it_is_off_where_nobody_asks_for_it(self):
         data = parse_dataset({"type": "imagefolder", "path": "x"})

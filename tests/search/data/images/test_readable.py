@@ -185,7 +185,8 @@ class TestClassWeights:
         lesson = ClassificationLesson.__new__(ClassificationLesson)
         recipe = parse_recipe({"label_smoothing": smoothing})
         lesson.__dict__.update(_recipe=recipe, _weights=(0.5, 2.0, 1.0), _teacher=None)
-        loss = lesson._loss(logits, logits, labels, None)  # pyright: ignore[reportPrivateUsage]
+        target = lesson._target(logits, labels, None, 3)  # pyright: ignore[reportPrivateUsage]
+        loss = lesson._loss(logits, target)  # pyright: ignore[reportPrivateUsage]
         weight = torch.tensor([0.5, 2.0, 1.0])
         summed = F.cross_entropy(logits, labels, weight=weight, reduction="sum", label_smoothing=smoothing)
         assert loss.item() == pytest.approx(summed.item() / 6, rel=1e-6)

@@ -140,7 +140,10 @@ class TestMasks:
         assert len(notes(rooms, reduce_zero=True, num_classes=2)) == 1
 
     def test_what_recipes_do_to_images_alone_is_refused(self, rooms: Path):
-        with pytest.raises(FieldError, match=r"^color_jitter: must be 0 where images have masks, not 0.4$"):
+        with pytest.raises(
+            FieldError,
+            match=r"^color_jitter: must be 0, not 0.4: data set maskfolder does not augment images one by one$",
+        ):
             data(rooms).check_recipe(parse_recipe({"color_jitter": 0.4}))
         with pytest.raises(FieldError, match=r"^scales: must be smallest and largest, not 2 and 0.5$"):
             data(rooms, scales=[2, 0.5])

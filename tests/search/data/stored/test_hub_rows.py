@@ -80,7 +80,9 @@ class TestOpening:
         (found,) = data.inputs()
         assert found.counts == {"train": 18, "validation": 2, "test": 4}  # `validation` is the test
         assert found.items["commit"] == COMMIT
-        with pytest.raises(SpecError, match=rf"^revision: the cache holds commit {COMMIT} of owner/tiny, not 1234567; f"):
+        with pytest.raises(
+            SpecError, match=rf"^revision: the cache holds commit {COMMIT} of owner/tiny, not 1234567; f"
+        ):
             hf("owner/tiny", revision="1234567").load()
         with pytest.raises(SpecError, match=r"^config: Couldn't find cache for owner/tiny for config 'x' Available"):
             hf("owner/tiny", config="x").load()
@@ -107,7 +109,10 @@ class TestRefusals:
             ({"path": "{}/a.csv"}, "path: a file must end in .parquet or .arrow, not a.csv"),
             ({"config": "x"}, "config: {}/set was saved to disk, without configurations"),
             ({"revision": "1234567"}, "revision: {}/set is local and has no revision"),
-            ({"test": "tests"}, "test: no split is called tests (did you mean test?); the splits are train, test, none"),
+            (
+                {"test": "tests"},
+                "test: no split is called tests (did you mean test?); the splits are train, test, none",
+            ),
             ({"train": "test", "test": "test"}, "train: two splits cannot be the same, test"),
             ({"validation": "none"}, "validation: has no images"),
             ({"image": "x"}, "image: no column is called x; the columns are image, label"),
@@ -135,7 +140,9 @@ class TestRefusals:
         double = saved(photos(20))
         double = double.add_column("fine", double["label"]).cast_column("fine", double.features["label"])
         double.save_to_disk(tmp_path / "double")
-        with pytest.raises(SpecError, match=r"^label: 2 columns may be meant, label, fine as that of the labels: name i"):
+        with pytest.raises(
+            SpecError, match=r"^label: 2 columns may be meant, label, fine as that of the labels: name i"
+        ):
             hf(tmp_path / "double").load()
         assert hf(tmp_path / "double", label="fine").classes == 2
 
