@@ -5,8 +5,8 @@
 For each seed: the layout is trained on cluttered digits of 64 px (12 epochs), and fine-tuned at 128 px (3 epochs) by
 `init: {weights: ...}`. From scratch it is trained at 128 px twice: (a) for as many epochs as the fine-tuning, which is
 its CPU time where a search has trained the layout anyway; (b) for the CPU time of both steps together, in whole epochs,
-of which it gets one more where they do not come out even. Learning rates: 4e-3 for
-all, which is that of the shipped defaults. One thread.
+of which it gets one more where they do not come out even. The learning rate is 4e-3 for all, that of the shipped
+defaults. One thread.
 """
 
 import argparse
