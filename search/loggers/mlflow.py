@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARENT, OURS = "mlflow.parentRunId", "archspec.trial"
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Of an experiment: its page opens with the runs, and not as that of a language model's traces."""
 GROUP, LAST = "training", "training/epoch"
 """Prefix of an epoch's numbers, which have a section of their own on the page, and the last epoch's."""
 STATES = {"done": "FINISHED", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
@@ -66,7 +64,7 @@ class MlflowLogger(Logger):
         if found is not None and found.lifecycle_stage != "active":
             raise ValueError(f"experiment {self.experiment} is deleted in {uri}: restore it, or name another one")
         place = None if uri.startswith("http") else (root / "mlflow").as_uri()
-        experiment = found.experiment_id if found else client.create_experiment(self.experiment, place, KIND)
+        experiment = found.experiment_id if found else client.create_experiment(self.experiment, place)
         return MlflowSession(client, experiment, uri, run)
 
 

@@ -97,5 +97,7 @@ def _budget(config: StudyConfig, space: Space) -> str:
         anchors = f" and {plural(len(final.anchors), 'anchor')}" if final.anchors else ""
         members = min(final.members, parts[0].trainings)
         text += f", up to {plural(members, 'finalist')}{anchors} x {plural(final.seeds, 'seed')}"
+    if len(parts) == 1:
+        return text
     noun = "training" if epochs_of(config.evaluator) is not None else "evaluation"
     return f"{text}: at most {plural(sum(part.trainings for part in parts), noun)}"
