@@ -136,7 +136,7 @@ class Evaluator(BaseModel, ABC):
         return code_of(type(self), "evaluator")
 
     def record(self) -> dict[str, Any]:
-        """What a run must be asked again to go on: the configuration without its `FREE` fields."""
+        """The configuration without its `FREE` fields, which a run must be asked again to go on."""
         return self.model_dump(mode="json", exclude=self.FREE)
 
     def settled(self, resolution: int) -> Evaluator:
