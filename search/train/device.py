@@ -71,7 +71,7 @@ def device_count(kind: str) -> int:
 
 
 def describe_devices() -> str:
-    """What torch sees here, and why it may see no more: `cpu alone (torch 2.7.0+cpu)`."""
+    """The devices that torch sees here; where it sees none, with its build: `cpu alone (torch 2.7.0+cpu)`."""
     import torch
 
     kinds = [(kind, device_count(kind)) for kind in NAMES[2:]]

@@ -1,4 +1,4 @@
-"""What ends a training early, in one line that says where, and what to try."""
+"""Failures that end a training early: each in one line that says where, and what to try."""
 
 import math
 from collections.abc import Generator

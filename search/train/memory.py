@@ -20,7 +20,7 @@ STATES = 2
 
 
 def describe_need(model: nn.Module, recipe: Recipe, device: torch.device) -> str:
-    """What a training needs, what the device has, and which batch size would fit; empty for a network without a cost.
+    """The memory that a training needs and has, and the batch size that would fit; empty for a network without a cost.
 
     The bytes kept for backward are those of float32, exact per image; 16-bit autocast keeps about half of most.
     """

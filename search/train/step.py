@@ -67,7 +67,7 @@ class Stepper:
         return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs; the learning rate is a function of the step."""
+        """The state that a resumed run needs; the learning rate is a function of the step."""
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
