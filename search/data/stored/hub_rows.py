@@ -104,6 +104,8 @@ def _open_local(datasets: Any, path: Path, config: str | None) -> Any:
 def _unreadable(error: Exception, path: Path, config: str | None) -> SpecError:
     cause = error.__cause__ or error
     said = " ".join(str(cause).split())[:200] or type(cause).__name__
+    if isinstance(cause, IndexError):  # a table of no rows has no files
+        said = "it, or a split of it, has no images"
     field = "config" if config is not None or "onfig" in said else "path"
     return SpecError(f"{printable(str(path))} cannot be read by datasets: {printable(said)}", field=field)
 
