@@ -80,7 +80,5 @@ class Parquet(Dataset):
         parts = self._parts()
         return self._divide(parts, *open_parquet(find_parts(parts.given), self.image, self.label))
 
-    def _divide(
-        self, parts: Parts[str | tuple[str, ...]], columns: Columns, stored: dict[str, Stored]
-    ) -> Division:
+    def _divide(self, parts: Parts[str | tuple[str, ...]], columns: Columns, stored: dict[str, Stored]) -> Division:
         return divide(parts, stored, columns.classes, self.num_classes)

@@ -28,9 +28,7 @@ class Columns(NamedTuple):
     classes: tuple[str, ...] | None
 
 
-def choose_columns(
-    known: Sequence[str], features: Mapping[str, Any], image: str | None, label: str | None
-) -> Columns:
+def choose_columns(known: Sequence[str], features: Mapping[str, Any], image: str | None, label: str | None) -> Columns:
     """The columns that are asked for, or else the only image feature and the only class label.
 
     Args:
@@ -53,9 +51,7 @@ def _of_kind(features: Mapping[str, Any], kind: str) -> list[str]:
     return [name for name, feature in features.items() if isinstance(feature, Mapping) and feature.get("_type") == kind]
 
 
-def _choose(
-    field: str, asked: str | None, known: Sequence[str], marked: list[str], usual: tuple[str, ...]
-) -> str:
+def _choose(field: str, asked: str | None, known: Sequence[str], marked: list[str], usual: tuple[str, ...]) -> str:
     shown = ", ".join(printable(name) for name in known[:SHOWN])
     if asked is not None:
         if asked not in known:
@@ -145,7 +141,9 @@ def digest_rows(images: Any, labels: NDArray[np.int64] | list[str]) -> str:
 
     names = "\0".join(labels).encode("utf-8", "surrogatepass") if isinstance(labels, list) else labels.tobytes()
     digest = hashlib.sha256(names)
-    fields = [child.name for child in images.type if child.name in ("bytes", "path")] if types.is_struct(images.type) else []
+    fields = (
+        [child.name for child in images.type if child.name in ("bytes", "path")] if types.is_struct(images.type) else []
+    )
     for part in [pc.struct_field(images, field) for field in fields] or [images]:
         sizes = pc.fill_null(pc.binary_length(part), -1).cast("int64").to_numpy()
         digest.update(np.asarray(sizes).tobytes())

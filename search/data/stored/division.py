@@ -111,7 +111,9 @@ def divide(
     import numpy as np
 
     classes, labels = find_classes(stored, names, count)
-    sources = {split: StoredSource(part.images, np.arange(len(part.images)), labels[split]) for split, part in stored.items()}
+    sources = {
+        split: StoredSource(part.images, np.arange(len(part.images)), labels[split]) for split, part in stored.items()
+    }
     shares = {"test": parts.test, "validation": parts.validation}  # in the order in which folders of images are carved
     carved = {split: share for split, share in shares.items() if isinstance(share, float)}
     rest = np.arange(len(stored["train"].images))

@@ -74,7 +74,9 @@ def open_hub(path: str, config: str | None, revision: str | None) -> HubSplits:
             raise SpecError(f"{printable(path)} is local and has no revision", field="revision")
         return _splits(_open_local(datasets, local, config), "train")
     if not NAME.fullmatch(path):
-        raise SpecError(f"must be a folder, a file or the name of a data set, {printable(path)} is not there", field="path")
+        raise SpecError(
+            f"must be a folder, a file or the name of a data set, {printable(path)} is not there", field="path"
+        )
     found = _splits(_open_cached(datasets, path, config, revision), "train")
     _check_revision(found, path, revision)
     return found

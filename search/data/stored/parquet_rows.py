@@ -181,6 +181,8 @@ def _groups(metadata: Any, column: str, file: int, first: int) -> Iterator[RowGr
         group = metadata.row_group(number)
         parts = [group.column(index) for index in range(group.num_columns)]
         images = [part for part in parts if part.path_in_schema in (column, f"{column}.bytes")]
-        counts = [part.statistics.null_count if part.is_stats_set and part.statistics.has_null_count else 1 for part in images]
+        counts = [
+            part.statistics.null_count if part.is_stats_set and part.statistics.has_null_count else 1 for part in images
+        ]
         yield RowGroup(first, file, number, sum(part.total_uncompressed_size for part in images), any(counts))
         first += group.num_rows

@@ -91,7 +91,9 @@ def expand_braces(text: str, field: str = "") -> Iterator[str]:
         alternatives = _alternatives(inside, field)
         if alternatives is None:
             continue
-        yield from (head + first + rest for word in alternatives for first in expand_braces(word, field) for rest in tail)
+        yield from (
+            head + first + rest for word in alternatives for first in expand_braces(word, field) for rest in tail
+        )
         return
     yield text
 

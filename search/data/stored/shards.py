@@ -138,7 +138,9 @@ def open_shards(parts: Mapping[str, Sequence[str]], wanted: Wanted) -> dict[str,
         members = ShardMembers(shards, shard, places[:, 0].copy(), places[:, 1].copy(), keys)
         found[split] = members, [sample.label for sample in flat]
     if all(_INTEGER.fullmatch(label) for _, labels in found.values() for label in labels):
-        numbers = {split: np.asarray([int(label) for label in labels], np.int64) for split, (_, labels) in found.items()}
+        numbers = {
+            split: np.asarray([int(label) for label in labels], np.int64) for split, (_, labels) in found.items()
+        }
         return {split: Stored(members, numbers[split], members.keys) for split, (members, _) in found.items()}
     return {split: Stored(members, labels, members.keys) for split, (members, labels) in found.items()}
 

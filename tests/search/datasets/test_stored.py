@@ -1,7 +1,7 @@
 """Data sets of stored images: the same images alike in every format, and a search on each."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from journals import trials_of
 from stored_images import photos, saved, write_shard, write_table
 from torch import Tensor
 
+import search.run.run
 from archspec.errors import FieldError, RunError, SpecError
 from search.data.dataset import Dataset, DatasetSplit, parse_dataset
+from search.run.in_process import InProcessPool
 from search.study.recorded_inputs import record_inputs
 
 KINDS = ("hf", "webdataset", "parquet")
@@ -89,17 +91,27 @@ def test_order_and_augmentation_depend_on_seed_and_epoch_alone(kind: str, tmp_pa
     assert not torch.equal(alone[0], read(split, **(options | {"seed": 6}))[0])
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Has this process train, which knows torch already, instead of one that is begun for it."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(search.run.run, "open_pool", lambda _, evaluators, root: InProcessPool(evaluators, root))  # pyright: ignore
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_on_it_from_the_command_line(kind: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]):
     space = {
         "resolution": 32,
         "stem": "hr_stem",
         "head": {"type": "classifier", "classes": 2},
-        "stages": [{"block": "HR", "depth": {"range": [1, 4]}, "width": 8}],
+        "stages": [{"block": "HR", "depth": 1, "width": {"choice": [*range(8, 64, 4)]}}],
     }
     recipe = {"epochs": 1, "batch_size": 16}
     evaluator = {"type": "train", "data": made(kind, tmp_path / "set"), "recipe": recipe, "latency_rounds": 5}
-    study = {"name": "toy", "space": space, "trials": 2, "sampler": "random", "final": {"seeds": 0}}
+    study = {"name": "toy", "space": space, "trials": 2, "seed": 1, "sampler": "random", "final": {"seeds": 0}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | {"evaluator": evaluator}))
     code, _, err = run("search", "study.yaml", "--quiet")
     assert (code, err) == (0, "")
@@ -121,16 +133,19 @@ def test_what_is_missing_is_carved_out_and_recorded(kind: str, tmp_path: Path):
     assert record_inputs(tmp_path, (found,), begun=False) == ()
     assert record_inputs(tmp_path, data.inputs(), begun=True) == ()
     other = data.model_copy(update={"validation": 0.1})
-    with pytest.raises(SpecError, match=r"images (in|of) .*: not as when this run began: train has 32 images, 28 before"):
+    with pytest.raises(
+        SpecError, match=r"images (in|of) .*: not as when this run began: train has 32 images, 28 before"
+    ):
         record_inputs(tmp_path, other.inputs(), begun=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_corrupt_image_is_named_by_its_file_and_row(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = photos(12, 1)
-    broken = [photo._replace(data=photo.data[:60]) if row == 3 else photo for row, photo in enumerate(whole)]
-    monkeypatch.setitem(globals(), "photos", lambda count, seed=0: broken[:count] if seed else photos(count))
-    split = opened(kind, tmp_path / "set").load().test
+    whole, tested = photos(40), photos(12, 1)
+    tested[3] = tested[3]._replace(data=tested[3].data[:60])
+    with monkeypatch.context() as patched:
+        patched.setitem(globals(), "photos", lambda _, seed=0: (whole, tested)[seed])
+        split = opened(kind, tmp_path / "set").load().test
     place = {
         "hf": "split test: row 3",
         "webdataset": f"{tmp_path}/set/test.tar: sample set/0003",

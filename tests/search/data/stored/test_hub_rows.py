@@ -80,7 +80,9 @@ class TestOpening:
         (found,) = data.inputs()
         assert found.counts == {"train": 18, "validation": 2, "test": 4}  # `validation` is the test
         assert found.items["commit"] == COMMIT
-        with pytest.raises(SpecError, match=rf"^revision: the cache holds commit {COMMIT} of owner/tiny, not 1234567; f"):
+        with pytest.raises(
+            SpecError, match=rf"^revision: the cache holds commit {COMMIT} of owner/tiny, not 1234567; f"
+        ):
             hf("owner/tiny", revision="1234567").load()
         with pytest.raises(SpecError, match=r"^config: Couldn't find cache for owner/tiny for config 'x' Available"):
             hf("owner/tiny", config="x").load()
@@ -135,7 +137,9 @@ class TestRefusals:
         double = saved(photos(20))
         double = double.add_column("fine", double["label"]).cast_column("fine", double.features["label"])
         double.save_to_disk(tmp_path / "double")
-        with pytest.raises(SpecError, match=r"^label: 2 columns may be meant, label, fine as that of the labels: name i"):
+        with pytest.raises(
+            SpecError, match=r"^label: 2 columns may be meant, label, fine as that of the labels: name i"
+        ):
             hf(tmp_path / "double").load()
         assert hf(tmp_path / "double", label="fine").classes == 2
 

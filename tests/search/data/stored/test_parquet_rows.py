@@ -79,7 +79,9 @@ def test_bytes_paths_and_names_of_classes(arrow: Any, tmp_path: Path):
     kinds = {
         "bytes": arrow.array([photo.data for photo in found], arrow.large_binary()),
         "path": arrow.array(["one.png"] * 4),
-        "either": arrow.array([{"bytes": None, "path": "one.png"}, *({"bytes": p.data, "path": None} for p in found[1:])]),
+        "either": arrow.array(
+            [{"bytes": None, "path": "one.png"}, *({"bytes": p.data, "path": None} for p in found[1:])]
+        ),
     }
     named = arrow.array(["dark", "light"] * 2).dictionary_encode()
     path = write_table(tmp_path / "a.parquet", found, label=named, **kinds)
@@ -96,12 +98,20 @@ def test_bytes_paths_and_names_of_classes(arrow: Any, tmp_path: Path):
     ("columns", "asked", "rule"),
     [
         ({}, {"image": "imag"}, "image: no column is called imag (did you mean image?); the columns are image, label"),
-        ({"label": None, "y": [0, 1]}, {}, "label: no column is marked as that of the labels: name it; the columns are "),
+        (
+            {"label": None, "y": [0, 1]},
+            {},
+            "label: no column is marked as that of the labels: name it; the columns are ",
+        ),
         ({"label": [0.5, 1.5]}, {}, "label: column label holds double, not labels (integers, or names of classes)"),
         ({"image": [1, 2]}, {}, "image: column image holds int64, not images as bytes (or a struct of bytes and path)"),
         ({"label": [None, 1]}, {}, "label: split train: row 0: the label is null"),
         ({"image": [b"x", None]}, {}, "train: {}: row 1: the image is null"),
-        ({"image": [{"bytes": b"x", "path": None}, {"bytes": None, "path": None}]}, {}, "train: {}: row 1: the image is"),
+        (
+            {"image": [{"bytes": b"x", "path": None}, {"bytes": None, "path": None}]},
+            {},
+            "train: {}: row 1: the image is",
+        ),
     ],
 )
 def test_tables_that_cannot_be_trained_on(

@@ -106,7 +106,11 @@ def test_it_travels_to_other_processes(tmp_path: Path):
         ({"a.png": b"", "a.cls": b" "}, "cls", "sample a: no label in .cls: it is empty"),
         ({"a.png": b"", "a.json": b"{}"}, "json.x", "sample a: no label in .json: it has no field x"),
         ({"a.png": b"", "a.json": b"{"}, "json.x", "sample a: no label in .json: Expecting property name"),
-        ({"a.png": b"", "a.json": b'{"x": 1.5}'}, "json.x", "sample a: no label in .json: its field x is 1.5, no integ"),
+        (
+            {"a.png": b"", "a.json": b'{"x": 1.5}'},
+            "json.x",
+            "sample a: no label in .json: its field x is 1.5, no integ",
+        ),
     ],
 )
 def test_samples_that_lack_something_are_named(members: dict[str, bytes], label: str, rule: str, tmp_path: Path):
