@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from search.data.stored.storage import Storage
+from search.data.stored.storage import RowStorage
 
 NAMES = ("dark", "light")
 
@@ -56,7 +56,7 @@ def write_shard(path: Path, found: Sequence[Photo], start: int = 0, **members: A
 
 
 def write_table(path: Path, found: Sequence[Photo], /, **columns: Any) -> Path:
-    """A Parquet file as the Hub's: a struct of bytes and path, and labels; `columns` of other values stand over them."""
+    """A Parquet file as the Hub's: structs of bytes and path, and labels; `columns` of other values stand over them."""
     import pyarrow as pa  # pyright: ignore[reportMissingImports]
     import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
 
@@ -76,7 +76,7 @@ def saved(found: Sequence[Photo]) -> Any:
     return datasets.Dataset.from_dict({"image": cells, "label": [photo.label for photo in found]}, features=features)
 
 
-def read_row(images: Storage, row: int) -> bytes:
+def read_row(images: RowStorage, row: int) -> bytes:
     """The image in a row."""
     with images.open(row) as file:
         return file.read()

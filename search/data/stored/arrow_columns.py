@@ -81,7 +81,7 @@ def check_images(kind: Any, column: str) -> None:
     if types.is_struct(kind) and any(child.name == "bytes" for child in kind):
         return
     if not any(is_kind(kind) for is_kind in flat):
-        rule = f"column {printable(column)} holds {str(kind):.60}, not images as bytes (or a struct of bytes and path)"
+        rule = f"column {printable(column)} holds {kind!s:.60}, not images as bytes (or a struct of bytes and path)"
         raise SpecError(rule, field="image")
 
 
@@ -117,7 +117,7 @@ def read_labels(column: Any, name: str, split: str) -> NDArray[np.int64] | list[
         column = column.cast(column.type.value_type)
     integers, texts = types.is_integer(column.type), types.is_string(column.type) or types.is_large_string(column.type)
     if not integers and not texts:
-        rule = f"column {printable(name)} holds {str(column.type):.60}, not labels (integers, or names of classes)"
+        rule = f"column {printable(name)} holds {column.type!s:.60}, not labels (integers, or names of classes)"
         raise SpecError(rule, field="label")
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()

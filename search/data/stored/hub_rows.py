@@ -15,7 +15,7 @@ from archspec.errors import SpecError
 from search.data.images.files import some
 from search.data.stored.packages import require
 from search.data.stored.paths import check_local
-from search.data.stored.storage import Storage, open_cell
+from search.data.stored.storage import RowStorage, open_cell
 
 HubSplits = dict[str, Any]
 """Splits (`datasets.Dataset`) by their names."""
@@ -25,7 +25,7 @@ FILES = {".parquet": "parquet", ".arrow": "arrow"}
 
 
 @final
-class HubRows(Storage):
+class HubRows(RowStorage):
     """The images of a split of a `datasets.Dataset`, which are read where they lie, in files mapped into memory.
 
     Args:

@@ -124,7 +124,7 @@ class TestRefusals:
         made = {"path": "{}/set", "validation": 0.1} | options
         given = {name: value.format(tmp_path) if isinstance(value, str) else value for name, value in made.items()}
         with pytest.raises(SpecError) as caught:
-            hf(**given).load()
+            parse_dataset({"type": "hf", **given}).load()
         assert str(caught.value).startswith(rule.format(tmp_path))
         assert "\n" not in str(caught.value)
 
