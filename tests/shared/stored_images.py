@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from search.data.stored.storage import RowStorage
+
 NAMES = ("dark", "light")
 
 
@@ -53,8 +55,8 @@ def write_shard(path: Path, found: Sequence[Photo], start: int = 0, **members: A
     return path
 
 
-def write_table(path: Path, found: Sequence[Photo], **columns: Any) -> Path:
-    """A Parquet file as the Hub's: a struct of bytes and path, and labels; `columns` of other values stand over them."""
+def write_table(path: Path, found: Sequence[Photo], /, **columns: Any) -> Path:
+    """A Parquet file as the Hub's: structs of bytes and path, and labels; `columns` of other values stand over them."""
     import pyarrow as pa  # pyright: ignore[reportMissingImports]
     import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
 
@@ -72,3 +74,9 @@ def saved(found: Sequence[Photo]) -> Any:
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(NAMES))})
     cells = [{"bytes": photo.data, "path": None} for photo in found]
     return datasets.Dataset.from_dict({"image": cells, "label": [photo.label for photo in found]}, features=features)
+
+
+def read_row(images: RowStorage, row: int) -> bytes:
+    """The image in a row."""
+    with images.open(row) as file:
+        return file.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, final
 
 from archspec.errors import SpecError
 from search.data.dataset import Splits
@@ -29,7 +29,7 @@ T = TypeVar("T")
 @final
 @dataclass(frozen=True)
 class Parts(Generic[T]):
-    """What each split is read from; of `validation` and `test` a share of the training images where it is a number."""
+    """The place that each split is read from; a number is the share of the training images that is carved out."""
 
     train: T
     validation: T | float
@@ -39,7 +39,7 @@ class Parts(Generic[T]):
     def given(self) -> dict[str, T]:
         """The splits that are not carved out, by their names."""
         parts: dict[str, T | float] = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in parts.items() if not isinstance(part, float)}
+        return {name: cast("T", part) for name, part in parts.items() if not isinstance(part, float)}
 
 
 def arrange(train: T, validation: T | float, test: T | float, share: float = SHARE) -> Parts[T]:
@@ -138,7 +138,7 @@ def _ranks(part: Stored) -> NDArray[np.int64]:
 def _carve(
     rows: NDArray[np.int64], labels: NDArray[np.int64], ranks: NDArray[np.int64], share: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What is left of `rows`, and what is taken: of each class `share`, at least one, of the lowest ranks."""
+    """Rows that are left, and those that are taken: of each class `share`, at least one, of the lowest ranks."""
     import numpy as np
 
     order = rows[np.lexsort((ranks[rows], labels[rows]))]

@@ -15,7 +15,7 @@ from archspec.errors import SpecError
 from search.data.images.files import some
 from search.data.stored.packages import require
 from search.data.stored.paths import check_local
-from search.data.stored.storage import Storage, open_cell
+from search.data.stored.storage import RowStorage, open_cell
 
 HubSplits = dict[str, Any]
 """Splits (`datasets.Dataset`) by their names."""
@@ -25,7 +25,7 @@ FILES = {".parquet": "parquet", ".arrow": "arrow"}
 
 
 @final
-class HubRows(Storage):
+class HubRows(RowStorage):
     """The images of a split of a `datasets.Dataset`, which are read where they lie, in files mapped into memory.
 
     Args:
@@ -106,6 +106,8 @@ def _open_local(datasets: Any, path: Path, config: str | None) -> Any:
 def _unreadable(error: Exception, path: Path, config: str | None) -> SpecError:
     cause = error.__cause__ or error
     said = " ".join(str(cause).split())[:200] or type(cause).__name__
+    if isinstance(cause, IndexError):  # a table of no rows has no files
+        said = "it, or a split of it, has no images"
     field = "config" if config is not None or "onfig" in said else "path"
     return SpecError(f"{printable(str(path))} cannot be read by datasets: {printable(said)}", field=field)
 

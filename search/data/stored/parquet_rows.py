@@ -13,7 +13,7 @@ from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 from search.data.stored.arrow_columns import Columns, check_images, choose_columns, null_image, read_labels
 from search.data.stored.packages import require
-from search.data.stored.storage import Storage, Stored, open_cell
+from search.data.stored.storage import RowStorage, Stored, open_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ class RowGroup(NamedTuple):
 
 
 @final
-class ParquetRows(Storage):
+class ParquetRows(RowStorage):
     """The images of Parquet files. For an image its row group is read, unless it is one of those read last.
 
     Args:

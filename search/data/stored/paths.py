@@ -79,7 +79,7 @@ def _state(path: str) -> str:
 
 
 def expand_braces(text: str, field: str = "") -> Iterator[str]:
-    """What a shell makes of braces: `{a,b}` and `{0000..0009}`, with a step `{0..8..2}`, also inside one another.
+    """Texts that a shell makes of braces: `{a,b}` and `{0000..0009}`, with a step `{0..8..2}`, also inside one another.
 
     Raises:
         SpecError: a range of more than `MOST` numbers.
@@ -108,7 +108,7 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def _alternatives(inside: str, field: str) -> list[str] | None:
-    """What stands between two braces stands for; None where they mean themselves."""
+    """Texts that stand for what is between two braces; None where they mean themselves."""
     numbers = _RANGE.fullmatch(inside)
     if numbers is None:
         parts, depth = [""], 0

@@ -24,7 +24,7 @@ from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 from archspec.files.output import write_bytes
 from blocks.opaque import disk_cache
-from search.data.stored.storage import Storage, Stored
+from search.data.stored.storage import RowStorage, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ class Sample(NamedTuple):
 
 
 @final
-class ShardMembers(Storage):
+class ShardMembers(RowStorage):
     """The images of tar shards, read at their offsets.
 
     Args:
@@ -119,7 +119,7 @@ class ShardMembers(Storage):
 
 
 def open_shards(parts: Mapping[str, Sequence[str]], wanted: Wanted) -> dict[str, Stored]:
-    """What is stored in the shards of each split.
+    """Images and labels in the shards of each split.
 
     Labels that are integers in every sample are numbers, others names of classes.
 
@@ -203,7 +203,7 @@ def _grouped(shard: tarfile.TarFile, path: str, split: str) -> Iterator[tuple[st
     """Keys with their members by ending."""
     current, members = "", dict[str, tarfile.TarInfo]()
     for member in shard:
-        shard.members = []  # which would hold every header of the shard
+        shard.members = []  # pyright: ignore[reportAttributeAccessIssue]  (it would hold every header)
         key, ending = split_name(member.name)
         if not member.isreg() or META.match(member.name) or not ending:
             continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Storage(ABC):
+class RowStorage(ABC):
     """Encoded images that are read by their row. It travels to other processes, so it holds no open file then."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Stored:
         keys: what tells images apart wherever their files are; without them, the number of the row does.
     """
 
-    images: Storage
+    images: RowStorage
     labels: NDArray[np.int64] | list[str]
     keys: NDArray[Any] | None = None
 
@@ -59,7 +59,7 @@ class StoredSource(ImageSource):
         labels: the label of each (N,) int64.
     """
 
-    def __init__(self, images: Storage, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+    def __init__(self, images: RowStorage, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
         self.images = images
         self.rows = rows
         self._labels = labels

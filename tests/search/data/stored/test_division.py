@@ -9,11 +9,11 @@ import pytest
 
 from archspec.errors import SpecError
 from search.data.stored.division import Division, Parts, arrange, divide
-from search.data.stored.storage import Storage, Stored
+from search.data.stored.storage import RowStorage, Stored
 
 
 @final
-class Numbers(Storage):
+class Numbers(RowStorage):
     """Images whose bytes are their row."""
 
     def __init__(self, count: int) -> None:
@@ -43,7 +43,7 @@ def test_shares_are_carved_out_of_each_class_by_hash():
     labels = [0] * 30 + [1] * 10
     division = divide(Parts("x", 0.1, 0.2), {"train": stored(labels)}, None, None)
     found = rows(division)
-    assert sorted(sum(found.values(), [])) == list(range(40))  # disjoint, and nothing is lost
+    assert sorted(row for part in found.values() for row in part) == list(range(40))  # disjoint, and nothing is lost
     assert [sum(row < 30 for row in found[split]) for split in ("train", "validation", "test")] == [22, 2, 6]
     assert [sum(row >= 30 for row in found[split]) for split in ("train", "validation", "test")] == [7, 1, 2]
     assert [source.labels.tolist() for source in division.sources.values()] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from extras import need
-from stored_images import photos, saved
+from stored_images import photos, read_row, saved
 
 from archspec.errors import SpecError
 from search.data.dataset import Dataset, parse_dataset
@@ -51,8 +51,8 @@ class TestOpening:
         library.DatasetDict({"train": saved(found), "test": saved(found[:4])}).save_to_disk(tmp_path / "set")
         splits = open_hub(str(tmp_path / "set"), None, None)
         rows = HubRows(splits["test"], "image", "test")
-        assert [rows.open(row).read() for row in (3, 0)] == [found[3].data, found[0].data]
-        assert pickle.loads(pickle.dumps(rows)).open(2).read() == found[2].data
+        assert [read_row(rows, row) for row in (3, 0)] == [found[3].data, found[0].data]
+        assert read_row(pickle.loads(pickle.dumps(rows)), 2) == found[2].data
         assert len(pickle.dumps(rows)) < 4000  # the data set travels as a path
         saved(found).save_to_disk(tmp_path / "one")
         assert list(open_hub(str(tmp_path / "one"), None, None)) == ["train"]
@@ -62,7 +62,7 @@ class TestOpening:
         saved(photos(6)).to_parquet(str(tmp_path / "set" / "train.parquet"))
         for path in (tmp_path / "set", tmp_path / "set" / "train.parquet"):
             splits = open_hub(str(path), None, None)
-            assert HubRows(splits["train"], "image", "train").open(5).read() == photos(6)[5].data
+            assert read_row(HubRows(splits["train"], "image", "train"), 5) == photos(6)[5].data
 
     def test_images_whose_files_stand_beside(self, tmp_path: Path):
         for photo, name in zip(photos(4), "abcd", strict=True):
@@ -71,7 +71,7 @@ class TestOpening:
             (folder / f"{name}.{photo.ending}").write_bytes(photo.data)
         data = hf(tmp_path / "set")
         splits = open_hub(data.path, None, None)  # pyright: ignore[reportAttributeAccessIssue]
-        assert HubRows(splits["train"], "image", "train").open(0).read() == photos(4)[0].data
+        assert read_row(HubRows(splits["train"], "image", "train"), 0) == photos(4)[0].data
 
     def test_what_was_fetched_before(self, tmp_path: Path):
         cache_set(tmp_path, "owner/tiny")
@@ -109,25 +109,22 @@ class TestRefusals:
             ({"path": "{}/a.csv"}, "path: a file must end in .parquet or .arrow, not a.csv"),
             ({"config": "x"}, "config: {}/set was saved to disk, without configurations"),
             ({"revision": "1234567"}, "revision: {}/set is local and has no revision"),
-            (
-                {"test": "tests"},
-                "test: no split is called tests (did you mean test?); the splits are train, test, none",
-            ),
+            ({"test": "tests"}, "test: no split is called tests (did you mean test?); the splits are train, test"),
             ({"train": "test", "test": "test"}, "train: two splits cannot be the same, test"),
-            ({"validation": "none"}, "validation: has no images"),
+            ({"path": "{}/none"}, "path: {}/none cannot be read by datasets: it, or a split of it, has no images"),
             ({"image": "x"}, "image: no column is called x; the columns are image, label"),
             ({"label": "image"}, "label: column image holds struct<bytes: binary, path: string>, not labels ("),
             ({"num_classes": 5}, "num_classes: must be the number of classes, 2, not 5"),
         ],
     )
     def test_bad_options(self, library: Any, options: dict[str, Any], rule: str, tmp_path: Path):
-        parts = {"train": saved(photos(20)), "test": saved(photos(4)), "none": saved([])}
-        library.DatasetDict(parts).save_to_disk(tmp_path / "set")
+        library.DatasetDict({"train": saved(photos(20)), "test": saved(photos(4))}).save_to_disk(tmp_path / "set")
+        saved([]).save_to_disk(tmp_path / "none")
         (tmp_path / "a.csv").touch()
         made = {"path": "{}/set", "validation": 0.1} | options
         given = {name: value.format(tmp_path) if isinstance(value, str) else value for name, value in made.items()}
         with pytest.raises(SpecError) as caught:
-            hf(**given).load()
+            parse_dataset({"type": "hf", **given}).load()
         assert str(caught.value).startswith(rule.format(tmp_path))
         assert "\n" not in str(caught.value)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from extras import need
-from stored_images import photos, saved, write_table
+from stored_images import photos, read_row, saved, write_table
 
 from archspec.errors import SpecError
 from search.data.stored import parquet_rows
@@ -32,11 +32,11 @@ def test_rows_follow_one_another_through_files_and_row_groups(arrow: Any, tmp_pa
     files = [write_table(tmp_path / "a.parquet", found[:25]), write_table(tmp_path / "b.parquet", found[25:])]
     rows = rows_of(*files)
     order = [39, 0, 24, 25, 9, 10, 38]
-    assert [rows.open(row).read() for row in order] == [found[row].data for row in order]
+    assert [read_row(rows, row) for row in order] == [found[row].data for row in order]
     assert rows.name(24) == f"{files[0]}: row 24"
     assert rows.name(25) == f"{files[1]}: row 0"
     other = pickle.loads(pickle.dumps(rows))
-    assert other.open(30).read() == found[30].data
+    assert read_row(other, 30) == found[30].data
     assert len(pickle.dumps(rows)) < 4000  # without what it keeps
 
 
@@ -86,7 +86,7 @@ def test_bytes_paths_and_names_of_classes(arrow: Any, tmp_path: Path):
     named = arrow.array(["dark", "light"] * 2).dictionary_encode()
     path = write_table(tmp_path / "a.parquet", found, label=named, **kinds)
     for column, row in (("bytes", 1), ("path", 0), ("either", 0), ("either", 1)):
-        assert rows_of(path, image=column).open(row).read() == found[row].data
+        assert read_row(rows_of(path, image=column), row) == found[row].data
     _, stored = open_parquet({"train": [str(path)]}, None, None)
     assert stored["train"].labels == ["dark", "light"] * 2
     os.unlink(tmp_path / "one.png")

@@ -50,10 +50,8 @@ def test_what_is_no_local_file_is_refused(patterns: str | tuple[str, ...], rule:
     (tmp_path / "b-0.tar").touch()
     root = str(tmp_path)
     local = "{}" in str(patterns)
-    asked = [
-        pattern.format(root) if local else pattern
-        for pattern in (patterns if patterns.__class__ is tuple else (patterns,))
-    ]
+    given = (patterns,) if isinstance(patterns, str) else patterns
+    asked = [pattern.format(root) if local else pattern for pattern in given]
     with pytest.raises(SpecError) as caught:
         find_files(asked, "test")
     assert str(caught.value).startswith(f"test: {rule.format(root) if local else rule}")
