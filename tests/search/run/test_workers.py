@@ -64,9 +64,9 @@ def answers(pool: ProcessPool, seconds: float = 30) -> list[Report]:
 
 
 def begin(pool: ProcessPool, seed: int = 0) -> tuple[int, str]:
-    """The number and the marker of a worker that has begun with an order."""
+    """The number and the marker of a worker whose evaluator has begun with an order."""
     pool.submit(order(seed))
-    while not any(report.kind == "progress" for _, report in pool.reports(0.1)):
+    while not any(report.kind == "progress" and "loading" not in report.text for _, report in pool.reports(0.1)):
         pass
     return pool._workers[0].pid, pool._workers[0].marker
 
