@@ -14,6 +14,7 @@ from itertools import combinations
 
 import torch
 
+from archspec.cost.measure import measure as measure_cost
 from archspec.loader import load
 from archspec.model.build import build
 from archspec.spec.schema import ArchSpec
@@ -51,6 +52,12 @@ def measure(runs: dict[tuple[str, str], Inference], rounds: int) -> dict[tuple[s
     return found
 
 
+def tell(what: str, first: list[float], second: list[float]) -> None:
+    """Print how well two rankings agree."""
+    found = rank_agreement(first, second)
+    print(f"{what}: Kendall's tau b {found.tau:.2f}, {found.turned} of {found.pairs} pairs turned")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", type=int, default=12, help="random layouts beside tiny")
@@ -83,10 +90,13 @@ def main() -> None:
             calm = sum(value < 1.1 * best[name, code] for value in values) / len(values)
             cells.append(f"{best[name, code]:.2f} ({100 * calm:.0f} %)")
         print(f"| {code} | " + " | ".join(cells) + " |")
-    for first, second in combinations(names, 2):
-        x, y = ([best[name, code] for code in specs] for name in (first, second))
-        found = rank_agreement(x, y)
-        print(f"{first} and {second}: Kendall's tau b {found.tau:.2f}, {found.turned} of {found.pairs} pairs turned")
+    ranked = {name: [best[name, code] for code in specs] for name in names}
+    ranked["MACs"] = [measure_cost(spec).macs for spec in specs.values()]
+    for first, second in combinations(ranked, 2):
+        tell(f"{first} and {second}", ranked[first], ranked[second])
+    for name in names:  # what noise alone turns
+        halves = [[min(times[name, code][half::2]) for code in specs] for half in (0, 1)]
+        tell(f"{name} in even and in odd rounds", *halves)
 
 
 if __name__ == "__main__":

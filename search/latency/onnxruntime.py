@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -69,14 +70,14 @@ def open_exported(path: Path, images: "Tensor") -> Inference:
     Uses as many threads as torch does at the moment.
     """
     import torch
-    from onnxruntime import InferenceSession, SessionOptions
 
-    options = SessionOptions()
+    runtime = _runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     options.log_severity_level = 3
     device = images.device
     chosen: list[Any] = [CPU] if device.type == "cpu" else [(CUDA, {"device_id": device.index or 0}), CPU]
-    session = InferenceSession(str(path), options, providers=chosen)
+    session = runtime.InferenceSession(str(path), options, providers=chosen)
     name, answer = session.get_inputs()[0].name, session.get_outputs()[0].name
     values = images.detach().contiguous().cpu().numpy()
     if device.type == "cpu":
@@ -87,10 +88,9 @@ def open_exported(path: Path, images: "Tensor") -> Inference:
 def _bound(session: Any, name: str, answer: str, values: Any, index: int) -> Inference:
     """An inference whose images lie on a GPU, where its answer stays until it is asked for."""
     import torch
-    from onnxruntime import OrtValue
 
     binding = session.io_binding()
-    binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(values, "cuda", index))
+    binding.bind_ortvalue_input(name, _runtime().OrtValue.ortvalue_from_numpy(values, "cuda", index))
     binding.bind_output(answer, "cuda", index)
 
     def run() -> "torch.Tensor":
@@ -101,9 +101,12 @@ def _bound(session: Any, name: str, answer: str, values: Any, index: int) -> Inf
 
 
 def _providers() -> list[str]:
-    from onnxruntime import get_available_providers
+    return list(_runtime().get_available_providers())
 
-    return list(get_available_providers())
+
+def _runtime() -> Any:
+    """The package onnxruntime, of an extra; pyright would take this module for it."""
+    return import_module("onnxruntime")
 
 
 @contextmanager

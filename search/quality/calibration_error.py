@@ -3,7 +3,7 @@
 from typing import Any, final
 
 from archspec.cost.metrics import Metric
-from search.quality.quality_metric import QualityMetric
+from search.quality.quality_metric import QualityMetric, classification
 
 BINS = 15
 
@@ -20,9 +20,7 @@ class CalibrationError(QualityMetric):
     metrics = (Metric("calibration_error", "Calibration error", "%", "minimize"),)
 
     def counter(self, classes: int, ignored: int | None) -> Any:
-        from torchmetrics.classification import MulticlassCalibrationError
-
-        return MulticlassCalibrationError(classes, n_bins=BINS, norm="l1", ignore_index=ignored)
+        return classification().MulticlassCalibrationError(classes, n_bins=BINS, norm="l1", ignore_index=ignored)
 
     def values(self, computed: Any) -> dict[str, float]:
         return {"calibration_error": computed.item()}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from archspec.cost.metrics import Metric
-from search.quality.quality_metric import QualityMetric
+from search.quality.quality_metric import QualityMetric, classification
 
 
 @final
@@ -16,9 +16,7 @@ class ClassIou(QualityMetric):
     metrics = (Metric("iou_min_class", "Worst class IoU", "%", "maximize"),)
 
     def counter(self, classes: int, ignored: int | None) -> Any:
-        from torchmetrics.classification import MulticlassConfusionMatrix
-
-        return MulticlassConfusionMatrix(classes, ignore_index=ignored)
+        return classification().MulticlassConfusionMatrix(classes, ignore_index=ignored)
 
     def values(self, computed: Any) -> dict[str, float]:
         ious = _ious(computed)

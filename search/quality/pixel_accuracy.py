@@ -3,7 +3,7 @@
 from typing import Any, final
 
 from archspec.cost.metrics import Metric
-from search.quality.quality_metric import QualityMetric
+from search.quality.quality_metric import QualityMetric, classification
 
 
 @final
@@ -15,9 +15,7 @@ class PixelAccuracy(QualityMetric):
     metrics = (Metric("pixel_accuracy", "Pixel accuracy", "%", "maximize"),)
 
     def counter(self, classes: int, ignored: int | None) -> Any:
-        from torchmetrics.classification import MulticlassStatScores
-
-        return MulticlassStatScores(classes, average="micro", ignore_index=ignored)
+        return classification().MulticlassStatScores(classes, average="micro", ignore_index=ignored)
 
     def values(self, computed: Any) -> dict[str, float]:
         right, *_, count = computed.tolist()

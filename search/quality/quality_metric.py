@@ -5,10 +5,16 @@ Each is one file in this folder, and an entry of `QUALITIES` in `search/quality/
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 
 from archspec.cost.metrics import Metric
 from archspec.errors import FieldError
+
+
+def classification() -> Any:
+    """The module torchmetrics.classification, of an extra."""
+    return import_module("torchmetrics.classification")
 
 
 class QualityMetric(ABC):

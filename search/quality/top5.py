@@ -4,7 +4,7 @@ from typing import Any, final
 
 from archspec.cost.metrics import Metric
 from archspec.errors import FieldError
-from search.quality.quality_metric import QualityMetric
+from search.quality.quality_metric import QualityMetric, classification
 
 COUNT = 5
 
@@ -22,9 +22,7 @@ class Top5(QualityMetric):
             raise FieldError("", f"top5 needs more than {COUNT} classes, not {classes}: it would always be 100 %")
 
     def counter(self, classes: int, ignored: int | None) -> Any:
-        from torchmetrics.classification import MulticlassStatScores
-
-        return MulticlassStatScores(classes, top_k=COUNT, average="micro", ignore_index=ignored)
+        return classification().MulticlassStatScores(classes, top_k=COUNT, average="micro", ignore_index=ignored)
 
     def values(self, computed: Any) -> dict[str, float]:
         right, *_, count = computed.tolist()

@@ -5,13 +5,15 @@ import pytest
 import torch
 from extras import need
 
-from archspec.errors import FieldError
+from archspec.documents.reader import Document
+from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from search.data.dataset import parse_dataset
 from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
 from search.quality.catalog import QUALITIES, quality_of
 from search.quality.tally import QualityTally, write_classes
+from search.study.config import parse_study
 
 CPU = torch.device("cpu")
 DATA = {"type": "cluttered_digits", "train": 100, "validation": 100, "test": 100}
@@ -125,6 +127,16 @@ def test_without_torchmetrics_they_are_refused_with_the_extra(monkeypatch):
     with pytest.raises(FieldError, match=r"metrics: need the package torchmetrics: pip install 'archspec-vision\[metr"):
         parse_evaluator({"type": "train", "data": DATA, "metrics": ["class_accuracy"]})
     assert parse_evaluator({"type": "train", "data": DATA}).own_metrics == ()
+
+
+def test_an_objective_that_was_not_asked_for_is_refused_with_the_line_to_write():
+    study = {"space": "five_stage_tiny", "objectives": ["accuracy", "accuracy_min_class"]}
+    with pytest.raises(SpecError) as caught:
+        parse_study(Document(study, "study.yaml"))
+    assert str(caught.value).endswith(
+        "objectives[1]: evaluator train does not give accuracy_min_class; "
+        "ask for it under evaluator: `metrics: [class_accuracy]`"
+    )
 
 
 def test_every_number_has_one_quality_behind_it():
