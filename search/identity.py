@@ -4,7 +4,7 @@ A class names in `LATER` the fields that it did not always have; at their defaul
 earlier version wrote is still recognised.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,22 +13,28 @@ from pydantic import BaseModel
 def identity(config: BaseModel, exclude: Iterable[str] = ()) -> str:
     """JSON of a configuration, without later fields at their defaults, at whatever depth.
 
+    Later fields that a class names in `FREE`, as pydantic's `exclude` takes them, are left out whatever they say: they
+    do not decide a result.
+
     Args:
         config: the configuration.
-        exclude: fields that do not decide its result.
+        exclude: further fields to leave out.
     """
-    return config.model_dump_json(exclude=_silent(config) | dict.fromkeys(exclude, True))
+    free: Mapping[str, Any] = getattr(type(config), "FREE", {})
+    return config.model_dump_json(exclude=_silent(config, free) | dict.fromkeys(exclude, True))
 
 
-def _silent(config: BaseModel) -> dict[str, Any]:
+def _silent(config: BaseModel, free: Mapping[str, Any]) -> dict[str, Any]:
     """The fields to leave out, as pydantic's `exclude` takes them."""
     kind = type(config)
     later: frozenset[str] = getattr(kind, "LATER", frozenset())
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         value = getattr(config, name)
-        if name in later and value == field.get_default(call_default_factory=True, validated_data={}):
+        within = free.get(name, {})
+        default = field.get_default(call_default_factory=True, validated_data={}) if name in later else None
+        if name in later and (within is True or value == default):
             found[name] = True
-        elif isinstance(value, BaseModel) and (inner := _silent(value)):
+        elif isinstance(value, BaseModel) and (inner := _silent(value, {} if within is True else within)):
             found[name] = inner
     return found

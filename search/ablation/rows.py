@@ -22,6 +22,7 @@ from archspec.spec.schema import ArchSpec
 from search.ablation.plan import TRAINING, EditSpec, Plan, PlanConfig, trains
 from search.ablation.views import Combination, View
 from search.evaluator import Evaluator, parse_evaluator
+from search.identity import identity
 from search.inputs import Input, code_of_parts
 
 MAX_ROWS = 4096
@@ -51,7 +52,7 @@ class ResolvedRow:
     @property
     def variant(self) -> str:
         """Identity of the way of training: 8 hex digits."""
-        text = self.evaluator.model_dump_json() if self.evaluator else ""
+        text = identity(self.evaluator) if self.evaluator else ""
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
@@ -236,7 +237,7 @@ class Ablation:
     def _key(self, edits: Names) -> str:
         """Equal for two sets of edits that give the same training."""
         data, evaluator = self._state(edits)
-        trained = evaluator.model_dump_json() if evaluator else ""
+        trained = identity(evaluator) if evaluator else ""
         try:
             return f"{self._spec(edits).digest} {trained}"
         except (FieldError, SpecError):  # a later edit of the row makes it possible

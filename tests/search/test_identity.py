@@ -30,6 +30,12 @@ def test_a_later_field_counts_where_it_is_not_at_its_default():
     assert changed.identity() == DEFAULT[:-1] + ',"optimizer":{"name":"sgd","options":{"momentum":0.9}}}'
 
 
+def test_what_does_not_decide_a_result_is_left_out():
+    plain, moved = (Train.model_validate(given) for given in ({}, {"device": "cpu", "recipe": {"compile": True}}))
+    assert identity(moved) == identity(plain)
+    assert identity(Train.model_validate({"metrics": ["top5"]})) != identity(plain)
+
+
 def test_of_an_evaluator_and_its_data():
     data = {"type": "imagefolder", "path": "x", "num_classes": 3}
     assert identity(Train.model_validate({"data": data}), BESIDE) == TRAIN
