@@ -1,12 +1,13 @@
 """Hugging Face's data sets of images, on this machine."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Literal, final
 
 from pydantic import Field
 
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
+from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, Splits
 from search.data.images.folders import VALIDATION
 from search.data.stored.arrow_columns import (
@@ -20,17 +21,24 @@ from search.data.stored.arrow_columns import (
 from search.data.stored.division import SHARE, Division, Parts, arrange, divide
 from search.data.stored.hub_rows import HubRows, HubSplits, commit_of, find_split, open_hub
 from search.data.stored.options import (
+    Aspect,
     ClassCount,
     Column,
     Crop,
+    Damaged,
+    Draft,
     Flip,
+    Interpolation,
     PublishedAs,
     Side,
     SmallestArea,
     SplitName,
     SplitPart,
+    TestInterpolation,
+    VerticalFlip,
     frame,
 )
+from search.data.stored.readable import describe_images
 from search.data.stored.storage import Stored
 from search.inputs import Input
 
@@ -62,6 +70,12 @@ class HuggingFace(Dataset):
     crop: Crop = 0.875
     smallest_area: SmallestArea = 0.08
     flip: Flip = True
+    aspect: Aspect = ASPECT
+    interpolation: Interpolation = "bicubic"
+    test_interpolation: TestInterpolation = "bicubic"
+    vertical_flip: VerticalFlip = False
+    unreadable: Damaged = "refuse"
+    draft: Draft = False
     num_classes: ClassCount = None
     protocol: PublishedAs = None
 
@@ -69,6 +83,10 @@ class HuggingFace(Dataset):
     def classes(self) -> int:
         """Number of classes; SpecError where the set cannot be read, unless `num_classes` says it."""
         return self._found if self.num_classes is None else self.num_classes
+
+    @property
+    def augments_images(self) -> bool:
+        return True
 
     @property
     def benchmark(self) -> str | None:
@@ -84,10 +102,12 @@ class HuggingFace(Dataset):
         commit = commit_of(found)
         items |= {"commit": commit} if commit else {}
         options = "".join(f", {value}" for value in (self.config, self.revision) if value)
-        return (self._divide(parts, columns, stored).input(f"images of {self.path}{options}", "split", items),)
+        division, name = self._divide(parts, columns, stored), f"images of {self.path}{options}"
+        examine = partial(describe_images, name, division.classes, division.sources, self.unreadable)
+        return (division.input(name, "split", items, examine),)
 
     def load(self) -> Splits:
-        return self._division().splits(frame(self))
+        return self._division().splits(frame(self), self.unreadable)
 
     @cached_property
     def _found(self) -> int:

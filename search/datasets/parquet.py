@@ -5,24 +5,32 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
+from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, Splits
 from search.data.stored.arrow_columns import Columns
 from search.data.stored.content import digest_files
 from search.data.stored.division import SHARE, Division, Parts, arrange, divide
 from search.data.stored.options import (
+    Aspect,
     ClassCount,
     Column,
     Crop,
+    Damaged,
+    Draft,
     Files,
     FilesPart,
     Flip,
+    Interpolation,
     PublishedAs,
     Side,
     SmallestArea,
+    TestInterpolation,
+    VerticalFlip,
     frame,
 )
 from search.data.stored.parquet_rows import ParquetRows, open_parquet
 from search.data.stored.paths import find_parts
+from search.data.stored.readable import describe_images
 from search.data.stored.storage import Stored
 from search.inputs import Input
 
@@ -45,6 +53,12 @@ class Parquet(Dataset):
     crop: Crop = 0.875
     smallest_area: SmallestArea = 0.08
     flip: Flip = True
+    aspect: Aspect = ASPECT
+    interpolation: Interpolation = "bicubic"
+    test_interpolation: TestInterpolation = "bicubic"
+    vertical_flip: VerticalFlip = False
+    unreadable: Damaged = "refuse"
+    draft: Draft = False
     num_classes: ClassCount = None
     protocol: PublishedAs = None
 
@@ -54,6 +68,10 @@ class Parquet(Dataset):
         return self._found if self.num_classes is None else self.num_classes
 
     @property
+    def augments_images(self) -> bool:
+        return True
+
+    @property
     def benchmark(self) -> str | None:
         return self.protocol
 
@@ -61,13 +79,18 @@ class Parquet(Dataset):
         parts = self._parts()
         files = find_parts(parts.given)
         columns, stored = open_parquet(files, self.image, self.label)
-        notes = [part.images.note for part in stored.values() if isinstance(part.images, ParquetRows)]
         division = self._divide(parts, columns, stored)
         name = f"images in {self.train if isinstance(self.train, str) else self.train[0]}"
-        return (division.input(name, "file", digest_files(files), tuple(note for note in notes if note)),)
+
+        def examine() -> list[str]:
+            notes = [part.images.note for part in stored.values() if isinstance(part.images, ParquetRows)]
+            found = describe_images(name, division.classes, division.sources, self.unreadable)
+            return [*found, *(note for note in notes if note)]
+
+        return (division.input(name, "file", digest_files(files), examine),)
 
     def load(self) -> Splits:
-        return self._division().splits(frame(self))
+        return self._division().splits(frame(self), self.unreadable)
 
     @cached_property
     def _found(self) -> int:

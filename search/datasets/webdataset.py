@@ -1,25 +1,33 @@
 """Images in tar shards of WebDataset's layout."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Literal, final
 
 from pydantic import Field
 
+from search.augment.geometric import ASPECT
 from search.data.dataset import Dataset, Splits
 from search.data.stored.content import digest_files
 from search.data.stored.division import SHARE, Division, Parts, arrange, divide
 from search.data.stored.options import (
+    Aspect,
     ClassCount,
     Crop,
+    Damaged,
+    Draft,
     Files,
     FilesPart,
     Flip,
+    Interpolation,
     PublishedAs,
     Side,
     SmallestArea,
+    TestInterpolation,
+    VerticalFlip,
     frame,
 )
 from search.data.stored.paths import find_parts
+from search.data.stored.readable import describe_images
 from search.data.stored.shards import Wanted, open_shards
 from search.inputs import Input
 
@@ -48,6 +56,12 @@ class WebDataset(Dataset):
     crop: Crop = 0.875
     smallest_area: SmallestArea = 0.08
     flip: Flip = True
+    aspect: Aspect = ASPECT
+    interpolation: Interpolation = "bicubic"
+    test_interpolation: TestInterpolation = "bicubic"
+    vertical_flip: VerticalFlip = False
+    unreadable: Damaged = "refuse"
+    draft: Draft = False
     num_classes: ClassCount = None
     protocol: PublishedAs = None
 
@@ -57,16 +71,22 @@ class WebDataset(Dataset):
         return self._found if self.num_classes is None else self.num_classes
 
     @property
+    def augments_images(self) -> bool:
+        return True
+
+    @property
     def benchmark(self) -> str | None:
         return self.protocol
 
     def inputs(self) -> tuple[Input, ...]:
         files = find_parts(self._parts().given)
         name = f"images in {self.train if isinstance(self.train, str) else self.train[0]}"
-        return (self._divide(files).input(name, "shard", digest_files(files)),)
+        division = self._divide(files)
+        examine = partial(describe_images, name, division.classes, division.sources, self.unreadable)
+        return (division.input(name, "shard", digest_files(files), examine),)
 
     def load(self) -> Splits:
-        return self._division().splits(frame(self))
+        return self._division().splits(frame(self), self.unreadable)
 
     @cached_property
     def _found(self) -> int:

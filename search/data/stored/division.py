@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, final
 
 from archspec.errors import SpecError
 from search.data.dataset import Splits
+from search.data.decoding.pixels import Unreadable
 from search.data.images.files import some
-from search.data.images.split import Framing, ImageSplit
+from search.data.images.framing import Framing
+from search.data.images.split import ImageSplit
 from search.data.stored.labels import Labels, find_classes
 from search.data.stored.storage import Stored, StoredSource
 from search.inputs import Input, digest_text
@@ -68,28 +69,15 @@ class Division:
     sources: Mapping[str, StoredSource]
     rule: str
 
-    def splits(self, framing: Framing) -> Splits:
+    def splits(self, framing: Framing, unreadable: Unreadable) -> Splits:
         """The splits as they are trained on."""
-        return Splits(*(ImageSplit(self.sources[name], framing) for name in ("train", "validation", "test")))
+        parts = (self.sources[name] for name in ("train", "validation", "test"))
+        return Splits(*(ImageSplit(part, framing, unreadable=unreadable) for part in parts))
 
-    def input(self, name: str, noun: str, items: Mapping[str, str], notes: tuple[str, ...] = ()) -> Input:
+    def input(self, name: str, noun: str, items: Mapping[str, str], examine: Callable[[], Sequence[str]]) -> Input:
         """The input of a run that these splits are; see `Input`."""
         counts = {split: len(source) for split, source in self.sources.items()}
-        examine = partial(_examine, self, notes)
         return Input("data", name, noun, items, counts, digest_text(self.rule), examine)
-
-
-def _examine(division: Division, notes: tuple[str, ...]) -> list[str]:
-    """Notes on the splits: classes that one of them has no image of."""
-    import numpy as np
-
-    found = [*notes]
-    for split, source in division.sources.items():
-        present = set(np.unique(source.labels.numpy()).tolist())
-        absent = [name for label, name in enumerate(division.classes) if label not in present]
-        if absent:
-            found.append(f"{split} has no image of {len(absent)} of {len(division.classes)} classes: {some(absent)}")
-    return found
 
 
 def divide(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from archspec.errors import FieldError
-from search.data.images.split import Framing
+from search.data.decoding.pixels import Unreadable
+from search.data.images.framing import Framing
 
 LARGEST_SHARE = 0.45
 
@@ -28,6 +29,13 @@ def _check_names(raw: Any) -> Any:
     return raw if isinstance(raw, str) else names
 
 
+def _check_aspect(aspect: tuple[float, float]) -> tuple[float, float]:
+    low, high = aspect
+    if not 0.1 <= low <= high <= 10:
+        raise FieldError("", f"must be two numbers from 0.1 to 10, the smaller one first, not {low:g}, {high:g}")
+    return aspect
+
+
 Side = Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")]
 Crop = Annotated[float, Field(ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")]
 SmallestArea = Annotated[float, Field(gt=0, le=1, description="smallest part of an image's area to train on")]
@@ -40,6 +48,19 @@ PublishedAs = Annotated[
     str | None,
     Field(max_length=60, description="published benchmark whose images and splits these are: imagenet1k"),
 ]
+Damaged = Annotated[Unreadable, Field(description="images that cannot be decoded: refuse before training, or skip")]
+Draft = Annotated[bool, Field(description="decode large JPEGs at a half, quarter or eighth where that suffices")]
+Aspect = Annotated[
+    tuple[float, float],
+    AfterValidator(_check_aspect),
+    Field(description="width over height of the parts of images to train on, from and to"),
+]
+Interpolation = Annotated[
+    Literal["bilinear", "bicubic", "random"],
+    Field(description="filter of training images, which are resized and moved with it"),
+]
+TestInterpolation = Annotated[Literal["bilinear", "bicubic"], Field(description="filter of images that are scored")]
+VerticalFlip = Annotated[bool, Field(description="turn half of the training images upside down")]
 Column = Annotated[str | None, Field(min_length=1)]
 SplitName = Annotated[str, BeforeValidator(_check_names)]
 SplitPart = Annotated[float | str, BeforeValidator(_check_part)]
@@ -61,8 +82,28 @@ class Framed(Protocol):
     def smallest_area(self) -> float: ...
     @property
     def flip(self) -> bool: ...
+    @property
+    def aspect(self) -> tuple[float, float]: ...
+    @property
+    def interpolation(self) -> str: ...
+    @property
+    def test_interpolation(self) -> str: ...
+    @property
+    def vertical_flip(self) -> bool: ...
+    @property
+    def draft(self) -> bool: ...
 
 
 def frame(data: Framed) -> Framing:
     """The square that is cut from each image of a data set."""
-    return Framing(data.resolution, data.crop, data.smallest_area, data.flip)
+    return Framing(
+        resolution=data.resolution,
+        crop=data.crop,
+        smallest_area=data.smallest_area,
+        flip=data.flip,
+        aspect=data.aspect,
+        interpolation=data.interpolation,
+        test_interpolation=data.test_interpolation,
+        vertical_flip=data.vertical_flip,
+        draft=data.draft,
+    )

@@ -75,7 +75,7 @@ class Wanted:
         return str(value)
 
 
-class Sample(NamedTuple):
+class ShardSample(NamedTuple):
     """A sample of a shard: its key, where its image is, and its label as text."""
 
     key: str
@@ -148,7 +148,7 @@ def open_shards(parts: Mapping[str, Sequence[str]], wanted: Wanted) -> dict[str,
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-def _samples(path: str, wanted: Wanted, split: str) -> list[Sample]:
+def _samples(path: str, wanted: Wanted, split: str) -> list[ShardSample]:
     """The samples of a shard, from the index on disk where it has one of this very file."""
     file = _index_file(path, wanted)
     if file is not None and (known := _read_index(file)) is not None:
@@ -170,17 +170,19 @@ def _index_file(path: str, wanted: Wanted) -> Path | None:
     return root / "shards" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]}.json"
 
 
-def _read_index(file: Path) -> list[Sample] | None:
+def _read_index(file: Path) -> list[ShardSample] | None:
     try:
         index = json.loads(file.read_bytes())
         if index["version"] != VERSION:
             return None
-        return [Sample(str(key), int(offset), int(size), str(label)) for key, offset, size, label in index["samples"]]
+        return [
+            ShardSample(str(key), int(offset), int(size), str(label)) for key, offset, size, label in index["samples"]
+        ]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
-def read_samples(path: str, wanted: Wanted, split: str) -> Iterator[Sample]:
+def read_samples(path: str, wanted: Wanted, split: str) -> Iterator[ShardSample]:
     """The samples of a shard in its order, found by reading through its headers and its labels.
 
     Raises:
@@ -232,7 +234,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def _sample(
     content: BinaryIO, key: str, members: dict[str, tarfile.TarInfo], wanted: Wanted, name: str, split: str
-) -> Sample:
+) -> ShardSample:
     has = f"it has {', '.join(printable(ending) for ending in members)}"
     image = next((members[ending] for ending in wanted.images if ending in members), None)
     if image is None:
@@ -245,4 +247,4 @@ def _sample(
         label = wanted.read_label(content.read(member.size))
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{name}: no label in .{wanted.ending}: {printable(str(error))[:120]}", field=split) from None
-    return Sample(key, image.offset_data, image.size, label)
+    return ShardSample(key, image.offset_data, image.size, label)

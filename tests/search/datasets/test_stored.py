@@ -16,6 +16,7 @@ from torch import Tensor
 import search.run.run
 from archspec.errors import FieldError, RunError, SpecError
 from search.data.dataset import Dataset, DatasetSplit, parse_dataset
+from search.recipe.recipe import parse_recipe
 from search.run.in_process import InProcessPool
 from search.study.recorded_inputs import record_inputs
 
@@ -129,9 +130,10 @@ def test_what_is_missing_is_carved_out_and_recorded(kind: str, tmp_path: Path):
     assert data.classes == 2
     (found,) = data.inputs()
     assert found.counts == {"train": 28, "validation": 8, "test": 4}
-    assert list(found.examine()) == []
-    assert record_inputs(tmp_path, (found,), begun=False) == ()
-    assert record_inputs(tmp_path, data.inputs(), begun=True) == ()
+    counts = "train 28 ({0} 14, {1} 14), validation 8 ({0} 4, {1} 4), test 4 ({0} 2, {1} 2)"
+    names = ("dark", "light") if kind == "hf" else ("0", "1")
+    assert list(found.examine()) == [f"{found.name}: 40 images of 2 classes: {counts.format(*names)}"]
+    assert record_inputs(tmp_path, (found,), begun=False) == record_inputs(tmp_path, data.inputs(), begun=True)
     other = data.model_copy(update={"validation": 0.1})
     with pytest.raises(
         SpecError, match=r"images (in|of) .*: not as when this run began: train has 32 images, 28 before"
@@ -145,14 +147,40 @@ def test_a_corrupt_image_is_named_by_its_file_and_row(kind: str, tmp_path: Path,
     tested[3] = tested[3]._replace(data=tested[3].data[:60])
     with monkeypatch.context() as patched:
         patched.setitem(globals(), "photos", lambda _, seed=0: (whole, tested)[seed])
-        split = opened(kind, tmp_path / "set").load().test
+        data = opened(kind, tmp_path / "set")
     place = {
         "hf": "split test: row 3",
         "webdataset": f"{tmp_path}/set/test.tar: sample set/0003",
         "parquet": f"{tmp_path}/set/test.parquet: row 3",
     }[kind]
     with pytest.raises(RunError, match=rf"^{place}: image cannot be decoded"):
-        read(split)
+        read(data.load().test)
+    with pytest.raises(
+        SpecError, match=rf"^unreadable: 1 of 52 images cannot be decoded: {place} \(.*; repair them or"
+    ):
+        data.inputs()[0].examine()
+    skipping = data.model_copy(update={"unreadable": "skip"})
+    assert len(read(skipping.load().test)[0]) == 11
+    notes = skipping.inputs()[0].examine()
+    assert "test 11 (" in notes[0]
+    assert notes[1].startswith(f"1 of 52 images cannot be decoded and are left out: {place} (")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_are_cut_and_augmented_as_those_of_folders(kind: str, tmp_path: Path):
+    made_of = made(kind, tmp_path / "set")
+    data = parse_dataset(made_of)
+    data.check_recipe(parse_recipe({"auto_augment": "ta_wide"}))
+    plain = read(data.load().train, augment=True)[0]
+    for change in ({"aspect": [1, 1]}, {"interpolation": "bilinear"}, {"vertical_flip": True}, {"smallest_area": 1}):
+        assert not torch.equal(read(parse_dataset(made_of | change).load().train, augment=True)[0], plain)
+    scored = read(data.load().test)[0]
+    for change in ({"test_interpolation": "bilinear"}, {"crop": 1}):
+        assert not torch.equal(read(parse_dataset(made_of | change).load().test)[0], scored)
+    with pytest.raises(
+        FieldError, match=r"^aspect: must be two numbers from 0\.1 to 10, the smaller one first, not 2, 1"
+    ):
+        parse_dataset(made_of | {"aspect": [2, 1]})
 
 
 @pytest.mark.parametrize(("kind", "module"), [("hf", "datasets"), ("parquet", "pyarrow.parquet")])

@@ -6,24 +6,26 @@ from typing import BinaryIO, final
 
 import numpy as np
 import pytest
+from stored_images import photos
 
 from archspec.errors import SpecError
 from search.data.stored.division import Division, Parts, arrange, divide
-from search.data.stored.storage import RowStorage, Stored
+from search.data.stored.readable import describe_images
+from search.data.stored.storage import RowStorage, Stored, StoredSource
 
 
 @final
-class Numbers(RowStorage):
-    """Images whose bytes are their row."""
+class Encoded(RowStorage):
+    """Images in memory."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, images: list[bytes]) -> None:
+        self.images = images
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.images)
 
     def open(self, row: int) -> BinaryIO:
-        return BytesIO(bytes([row]))
+        return BytesIO(self.images[row])
 
     def name(self, row: int) -> str:
         return f"row {row}"
@@ -32,7 +34,9 @@ class Numbers(RowStorage):
 def stored(labels: Sequence[int] | Sequence[str], keys: Sequence[bytes] | None = None) -> Stored:
     texts = [label for label in labels if isinstance(label, str)]
     values = texts if texts else np.asarray(labels, np.int64)
-    return Stored(Numbers(len(labels)), values, None if keys is None else np.asarray(keys))
+    return Stored(
+        Encoded([bytes([row]) for row in range(len(labels))]), values, None if keys is None else np.asarray(keys)
+    )
 
 
 def rows(division: Division) -> dict[str, list[int]]:
@@ -78,8 +82,16 @@ def test_names_are_classes_in_the_order_of_the_alphabet():
     division = divide(Parts("x", 0.1, "y"), {"train": stored(["b", "a", "c"] * 3), "test": stored(["c"])}, None, 3)
     assert division.classes == ("a", "b", "c")
     assert division.sources["test"].labels.tolist() == [2]
-    notes = division.input("images", "file", {}).examine()
-    assert notes == ["test has no image of 2 of 3 classes: a, b"]
+    encoded = photos(1)[0].data
+    sources = {
+        name: StoredSource(Encoded([encoded] * 9), part.rows, part.labels.numpy())
+        for name, part in division.sources.items()
+    }
+    notes = describe_images("set", division.classes, sources, "refuse")
+    assert notes[0].startswith(
+        "set: 10 images of 3 classes: train 6 (a 2, b 2, c 2), validation 3 (a 1, b 1, c 1), test 1 ("
+    )
+    assert notes[1:] == ["test has no image of 2 of 3 classes: a, b"]
 
 
 @pytest.mark.parametrize(
