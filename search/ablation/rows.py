@@ -30,6 +30,10 @@ Names = tuple[str, ...]
 """Names of edits in the order in which they are made."""
 
 
+HELD = ("cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill")
+"""Fields of a recipe that the keys of rows hold at their defaults, too."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class ResolvedRow:
@@ -52,7 +56,7 @@ class ResolvedRow:
     @property
     def variant(self) -> str:
         """Identity of the way of training: 8 hex digits."""
-        text = identity(self.evaluator) if self.evaluator else ""
+        text = identity(self.evaluator, keep=HELD) if self.evaluator else ""
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
@@ -237,7 +241,7 @@ class Ablation:
     def _key(self, edits: Names) -> str:
         """Equal for two sets of edits that give the same training."""
         data, evaluator = self._state(edits)
-        trained = identity(evaluator) if evaluator else ""
+        trained = identity(evaluator, keep=HELD) if evaluator else ""
         try:
             return f"{self._spec(edits).digest} {trained}"
         except (FieldError, SpecError):  # a later edit of the row makes it possible

@@ -1,5 +1,8 @@
 """The identities that runs of earlier versions wrote into their checkpoints stay what they were."""
 
+import hashlib
+
+from search.ablation.rows import HELD
 from search.evaluators.train import BESIDE, Train
 from search.identity import identity
 from search.recipe.recipe import Recipe, parse_recipe
@@ -30,10 +33,15 @@ def test_a_later_field_counts_where_it_is_not_at_its_default():
     assert changed.identity() == DEFAULT[:-1] + ',"optimizer":{"name":"sgd","options":{"momentum":0.9}}}'
 
 
+def test_of_the_way_of_training_of_a_row():
+    text = identity(Train(), keep=HELD)
+    assert hashlib.sha256(text.encode()).hexdigest()[:8] == "ccf76389"
+
+
 def test_what_does_not_decide_a_result_is_left_out():
     plain, moved = (Train.model_validate(given) for given in ({}, {"device": "cpu", "recipe": {"compile": True}}))
     assert identity(moved) == identity(plain)
-    assert identity(Train.model_validate({"metrics": ["top5"]})) != identity(plain)
+    assert identity(Train.model_validate({"latency": []})) != identity(plain)
 
 
 def test_of_an_evaluator_and_its_data():
