@@ -78,7 +78,8 @@ def declared(model: nn.Module, names: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for prefix, module in model.named_modules():
         own: Any = getattr(module, "no_weight_decay", ())
-        for entry in own() if callable(own) else own:
+        entries: Any = own() if callable(own) else own
+        for entry in entries:
             pattern = f"{prefix}.{entry}" if prefix else entry
             found |= {name for name in names if fnmatchcase(name, pattern)}
     return found
