@@ -83,7 +83,11 @@ class ClassificationLesson(Lesson):
             images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
         mixing = self._policy.mixing(images, epoch, number)
         mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
-        target = cache(lambda classes: self._target(images, labels, mixing, classes))
+
+        @cache
+        def target(classes: int) -> "Tensor":
+            return self._target(images, labels, mixing, classes)
+
         return TrainingStep(mixed, lambda answer, part: self._loss(answer.float(), target(answer.shape[1])[part]))
 
     def _loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
