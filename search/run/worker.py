@@ -92,7 +92,9 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks:
     """
     if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
         os.setsid()  # what is started here is of this group, and Ctrl-C in a terminal is not
-    os.environ.update(mark.split("=", 1) for mark in marks)
+    for mark in marks:
+        name, _, value = mark.partition("=")
+        os.environ[name] = value
     die_with_parent()
     sessions: dict[str, Session] = {}
     inbox = _Inbox(pipe, sessions)

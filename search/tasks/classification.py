@@ -94,7 +94,11 @@ class ClassificationLesson(Lesson):
             images = self._policy.augment(images, epoch, number).contiguous(memory_format=layout)
         mixing = self._policy.mixing(images, epoch, number)
         mixed = images if mixing is None else mixing.images(images).contiguous(memory_format=layout)
-        target = cache(lambda classes: self._target(images, labels, mixing, classes))
+
+        @cache
+        def target(classes: int) -> "Tensor":
+            return self._target(images, labels, mixing, classes)
+
         taught = None if self._frozen is None else self._frozen.logits(mixed)
 
         def loss(answer: Answer, part: slice) -> "Tensor":

@@ -110,7 +110,8 @@ class SegmentationLesson(Lesson):
         mixing = self._policy.mixing(images, epoch, number)
         if mixing is not None:
             images, labels = mixing.images(images), mixed_masks(labels, mixing)
-        return TrainingStep(images.contiguous(memory_format=layout), lambda *own: self._loss(*own, labels))
+        seen = images.contiguous(memory_format=layout)
+        return TrainingStep(seen, lambda answer, part: self._loss(answer, part, labels))
 
     def _erased(self, images: "Tensor", masks: "Tensor", epoch: int, number: int) -> "tuple[Tensor, Tensor]":
         images, boxes = self._policy.erase(images, epoch, number)

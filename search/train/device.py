@@ -88,7 +88,7 @@ def use_device(device: "torch.device") -> None:
     """Make `device` the one that this process works on: what names no number, and what waits for it, means this one."""
     import torch
 
-    if device.type != "cpu" and device.index is not None:
+    if device.type in ("cuda", "xpu"):
         torch.accelerator.set_device_index(device.index)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -79,7 +80,7 @@ def device_memory(device: torch.device) -> int:
     return min([machine, *(int(text) for text in texts if text.isdecimal())])
 
 
-def _bytes(tensors: "list[Tensor] | list[nn.Parameter | Tensor]") -> int:
+def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
