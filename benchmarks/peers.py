@@ -23,7 +23,7 @@ def complete_torchvision() -> None:
     if KEPT:
         return
     try:
-        import torchvision  # noqa: F401
+        import_module("torchvision")
     except (ImportError, RuntimeError):
         library = torch.library.Library("torchvision", "FRAGMENT")
         for operator in ("nms", "qnms"):

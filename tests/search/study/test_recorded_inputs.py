@@ -43,7 +43,9 @@ def inputs(path: Path, **options: object) -> tuple[Input, ...]:
 
 
 class TestImages:
-    def test_the_same_images_go_on_with_the_same_words_whatever_their_copies_times_are(self, photos, tmp_path):
+    def test_the_same_images_go_on_with_the_same_words_whatever_their_copies_times_are(
+        self, photos: Path, tmp_path: Path
+    ):
         counted = f"images in {photos}: 40 images of 2 classes: train 32 (a 16, b 16), validation 4 (a 2, b 2), test "
         said = (f"{counted}4 (a 2, b 2)",)
         assert record_inputs(tmp_path, inputs(photos), begun=False) == said
