@@ -184,15 +184,10 @@ class TestClassWeights:
         logits, labels = torch.randn(6, 3, generator=generator), torch.tensor([0, 1, 2, 2, 1, 2])
         lesson = ClassificationLesson.__new__(ClassificationLesson)
         recipe = parse_recipe({"label_smoothing": smoothing})
-<<<<<<< HEAD
-        lesson.__dict__.update(_recipe=recipe, _weights=(0.5, 2.0, 1.0), _teacher=None)
-        target = lesson._target(logits, labels, None, 3)  # pyright: ignore[reportPrivateUsage]
-        loss = lesson._loss(logits, target)  # pyright: ignore[reportPrivateUsage]
-=======
         for name, value in (("_recipe", recipe), ("_weights", (0.5, 2.0, 1.0)), ("_teacher", None)):
             setattr(lesson, name, value)
-        loss = lesson._loss(logits, logits, labels, None)  # pyright: ignore[reportPrivateUsage]
->>>>>>> h13-images
+        target = lesson._target(logits, labels, None, 3)  # pyright: ignore[reportPrivateUsage]
+        loss = lesson._loss(logits, target)  # pyright: ignore[reportPrivateUsage]
         weight = torch.tensor([0.5, 2.0, 1.0])
         summed = F.cross_entropy(logits, labels, weight=weight, reduction="sum", label_smoothing=smoothing)
         assert loss.item() == pytest.approx(summed.item() / 6, rel=1e-6)
