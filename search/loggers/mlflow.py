@@ -8,17 +8,15 @@ import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from archspec.files.output import write_text
 from search.evaluator import Epoch
 from search.logger import LoggedMember, LoggedRun, LoggedTrial, Logger, LogSession, RunEnd, TrialEnd
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 PARENT, OURS = "mlflow.parentRunId", "archspec.trial"
 GROUP, LAST = "training", "training/epoch"
@@ -46,8 +44,7 @@ class MlflowLogger(Logger):
 
     def open(self, run: LoggedRun) -> LogSession:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent but to the address asked for
-        from mlflow import MlflowClient
-
+        mlflow = import_module("mlflow")
         for name in ("mlflow", "alembic"):  # importing it has set their levels
             logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -55,7 +52,7 @@ class MlflowLogger(Logger):
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         try:
             with _impatient():
-                client = MlflowClient(tracking_uri=uri)
+                client = mlflow.MlflowClient(tracking_uri=uri)
                 found = client.get_experiment_by_name(self.experiment)
         except Exception as error:
             if uri.startswith("http"):
@@ -73,13 +70,13 @@ class MlflowSession(LogSession):
     """The run of a study, found again by the file `mlflow.json` beside its journal, and those of its trials.
 
     Args:
-        client: of the store.
+        client: of the store (`mlflow.MlflowClient`).
         experiment: number of the experiment.
         uri: of the store.
         run: that is logged.
     """
 
-    def __init__(self, client: MlflowClient, experiment: str, uri: str, run: LoggedRun) -> None:
+    def __init__(self, client: Any, experiment: str, uri: str, run: LoggedRun) -> None:
         self._client, self._experiment, self._run = client, experiment, run
         self._parent = self._open_parent(run.root / "mlflow.json", uri)
         self._children = self._find_children()
@@ -93,32 +90,29 @@ class MlflowSession(LogSession):
         if known is not None:
             self._client.update_run(known, "RUNNING")
             return int(self._client.get_run(known).data.metrics.get(LAST, 0))
-        from mlflow.entities import Metric, Param, RunTag
-
+        entities = import_module("mlflow.entities")
         tags = {PARENT: self._parent, OURS: trial.name, "part": trial.part, "layout": trial.code}
         child = self._client.create_run(self._experiment, tags=tags, run_name=trial.name).info.run_id
         self._children[trial.name] = child
         about = {"digest": trial.digest, "seed": trial.seed, **trial.params}
-        params = [Param(_key(name), str(value)[:MOST]) for name, value in about.items()]
+        params = [entities.Param(_key(name), str(value)[:MOST]) for name, value in about.items()]
         now = _now()
-        costs = [Metric(_key(name), float(value), now, 0) for name, value in trial.costs.items()]
-        self._client.log_batch(child, costs, params, [RunTag("title", trial.title)])
+        costs = [entities.Metric(_key(name), float(value), now, 0) for name, value in trial.costs.items()]
+        self._client.log_batch(child, costs, params, [entities.RunTag("title", trial.title)])
         return 0
 
     def log_epoch(self, trial: LoggedTrial, epoch: Epoch) -> None:
-        from mlflow.entities import Metric
-
+        metric = import_module("mlflow.entities").Metric
         values, now = {**epoch.values, "epoch": epoch.number}, _now()
         named = {_key(f"{GROUP}/{name}"): float(value) for name, value in values.items()}
-        metrics = [Metric(name, value, now, epoch.number) for name, value in named.items()]
+        metrics = [metric(name, value, now, epoch.number) for name, value in named.items()]
         self._client.log_batch(self._children[trial.name], metrics)
 
     def end_trial(self, trial: LoggedTrial, state: TrialEnd, metrics: Mapping[str, float | int]) -> None:
-        from mlflow.entities import Metric
-
+        metric = import_module("mlflow.entities").Metric
         child, now = self._children[trial.name], _now()
         new = {name: value for name, value in metrics.items() if name not in trial.costs}
-        self._client.log_batch(child, [Metric(_key(name), float(value), now, 0) for name, value in new.items()])
+        self._client.log_batch(child, [metric(_key(name), float(value), now, 0) for name, value in new.items()])
         self._client.set_terminated(child, STATES[state])
 
     def log_members(self, title: str, members: Sequence[LoggedMember]) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from search.evaluator import Epoch
 from search.logger import LoggedMember, LoggedRun, LoggedTrial, Logger, LogSession, RunEnd, TrialEnd
 
-if TYPE_CHECKING:
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
 LAST = "training/epoch"
 """Tag by which a trial's last epoch is found again."""
+EXPERIMENT, START, END = (f"_hparams_/{name}" for name in ("experiment", "session_start_info", "session_end_info"))
+"""Tags of TensorBoard's plugin for hyper-parameters."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -48,7 +48,7 @@ class TensorBoardSession(LogSession):
     def __init__(self, root: Path, run: LoggedRun) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root, self._run = root, run
-        self._writers: dict[str, EventFileWriter] = {}
+        self._writers: dict[str, Any] = {}
         self._ended: set[str] = set()
         for old in root.glob("events.out.tfevents.*"):  # the run's own text, written anew at every start
             old.unlink()
@@ -103,10 +103,13 @@ class TensorBoardSession(LogSession):
             writer.close()
 
 
-def _writer(folder: Path) -> EventFileWriter:
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+def _module(name: str) -> Any:
+    """A module of TensorBoard, which need not be installed."""
+    return import_module(f"tensorboard.{name}")
 
-    return EventFileWriter(str(folder))
+
+def _writer(folder: Path) -> Any:
+    return _module("summary.writer.event_file_writer").EventFileWriter(str(folder))
 
 
 def _read_back(folder: Path) -> tuple[int, bool, bool]:
@@ -114,7 +117,7 @@ def _read_back(folder: Path) -> tuple[int, bool, bool]:
     last, begun, ended = 0, False, False
     for event in _events(folder) if folder.is_dir() else ():
         for value in event.summary.value:
-            begun = begun or value.tag == "_hparams_/session_start_info"
+            begun = begun or value.tag == START
             ended = ended or value.tag.startswith("result/")
             if value.tag == LAST:
                 last = max(last, event.step)
@@ -122,10 +125,9 @@ def _read_back(folder: Path) -> tuple[int, bool, bool]:
 
 
 def _events(folder: Path) -> Iterator[Any]:
-    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
-
+    loader = _module("backend.event_processing.event_file_loader").LegacyEventFileLoader
     for path in sorted(folder.glob("events.out.tfevents.*")):
-        yield from LegacyEventFileLoader(str(path)).Load()
+        yield from loader(str(path)).Load()
 
 
 def _tag(name: str, quality: str) -> str:
@@ -146,79 +148,72 @@ def _number(value: Any) -> str:
 
 
 def _event(summary: Any, step: int = 0) -> Any:
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    return Event(wall_time=time.time(), step=step, summary=summary)
+    return _module("compat.proto.event_pb2").Event(wall_time=time.time(), step=step, summary=summary)
 
 
 def _scalars(values: Mapping[str, float], step: int) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    return _event(Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]), step)
+    proto = _module("compat.proto.summary_pb2").Summary
+    return _event(proto(value=[proto.Value(tag=tag, simple_value=value) for tag, value in values.items()]), step)
 
 
 def _text(tag: str, markdown: str) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-
-    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
-    tensor = TensorProto(dtype="DT_STRING", string_val=[markdown.encode()], tensor_shape=shape)
-    return _event(Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)]))
+    proto = _module("compat.proto.summary_pb2")
+    shapes = _module("compat.proto.tensor_shape_pb2").TensorShapeProto
+    metadata = proto.SummaryMetadata(plugin_data=proto.SummaryMetadata.PluginData(plugin_name="text"))
+    shape = shapes(dim=[shapes.Dim(size=1)])
+    tensor = _module("compat.proto.tensor_pb2").TensorProto(
+        dtype="DT_STRING", string_val=[markdown.encode()], tensor_shape=shape
+    )
+    return _event(proto.Summary(value=[proto.Summary.Value(tag=tag, metadata=metadata, tensor=tensor)]))
 
 
 def _hyper(content: tuple[str, Any]) -> Any:
     """An event of TensorBoard's plugin for hyper-parameters, from its tag and message."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.plugins.hparams import metadata
-
+    proto, metadata = _module("compat.proto.summary_pb2").Summary, _module("plugins.hparams.metadata")
     tag, message = content
     about = metadata.create_summary_metadata(message)
-    return _event(Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)]))
+    return _event(proto(value=[proto.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)]))
 
 
 def _experiment(run: LoggedRun) -> tuple[str, Any]:
     """The columns of the table of trials: parameters with their options, and objectives."""
-    from google.protobuf.struct_pb2 import ListValue
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-
+    api = _module("plugins.hparams.api_pb2")
+    values = import_module("google.protobuf.struct_pb2").ListValue
     columns: list[Any] = []
     for name, options in {"part": (), **run.params}.items():
         kind = "FLOAT64" if options and all(_is_number(one) for one in options) else "STRING"
-        column = api_pb2.HParamInfo(name=name, type=api_pb2.DataType.Value(f"DATA_TYPE_{kind}"))
+        column = api.HParamInfo(name=name, type=api.DataType.Value(f"DATA_TYPE_{kind}"))
         if options:
-            domain = ListValue()
+            domain = values()
             domain.extend([one if kind == "FLOAT64" else str(one) for one in options])
             column.domain_discrete.CopyFrom(domain)
         columns.append(column)
     numbers = [
-        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=_result(name, run.quality)), display_name=title)
+        api.MetricInfo(name=api.MetricName(tag=_result(name, run.quality)), display_name=title)
         for name, title in ((name, run.quality if name == "accuracy" else name) for name in run.objectives)
     ]
-    experiment = api_pb2.Experiment(hparam_infos=columns, metric_infos=numbers, time_created_secs=time.time())
-    return metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=experiment)
+    experiment = api.Experiment(hparam_infos=columns, metric_infos=numbers, time_created_secs=time.time())
+    data = _module("plugins.hparams.plugin_data_pb2")
+    return EXPERIMENT, data.HParamsPluginData(experiment=experiment)
 
 
 def _session_start(trial: LoggedTrial, folder: Path) -> tuple[str, Any]:
     """The row of a trial; rows of the same group are averaged, so that the folder of the run tells it apart."""
-    from tensorboard.plugins.hparams import metadata, plugin_data_pb2
-
-    start = plugin_data_pb2.SessionStartInfo(group_name=f"{trial.name} ({folder})", start_time_secs=time.time())
+    data = _module("plugins.hparams.plugin_data_pb2")
+    start = data.SessionStartInfo(group_name=f"{trial.name} ({folder})", start_time_secs=time.time())
     for name, value in {"part": trial.part, **trial.params}.items():
         if _is_number(value):
             start.hparams[name].number_value = value
         else:
             start.hparams[name].string_value = str(value)
-    return metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=start)
+    return START, data.HParamsPluginData(session_start_info=start)
 
 
 def _session_end(state: TrialEnd) -> tuple[str, Any]:
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-
-    status = api_pb2.Status.Value("STATUS_SUCCESS" if state == "done" else "STATUS_FAILURE")
-    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
-    return metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end)
+    api, data = _module("plugins.hparams.api_pb2"), _module("plugins.hparams.plugin_data_pb2")
+    status = api.Status.Value("STATUS_SUCCESS" if state == "done" else "STATUS_FAILURE")
+    end = data.SessionEndInfo(status=status, end_time_secs=time.time())
+    return END, data.HParamsPluginData(session_end_info=end)
 
 
 def _is_number(value: Any) -> bool:

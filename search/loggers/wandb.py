@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
@@ -31,8 +32,7 @@ class WandbLogger(Logger):
     )
 
     def open(self, run: LoggedRun) -> LogSession:
-        import wandb
-
+        wandb = import_module("wandb")
         mode = self.mode or os.environ.get("WANDB_MODE") or "online"
         if mode == "online" and not wandb.login(prompt=False):  # asks the server whether the key is right
             raise ValueError("no key is known here: `wandb login` first, or say mode: offline")
@@ -85,8 +85,7 @@ class WandbSession(LogSession):
             run.finish(exit_code=0 if state == "finished" else 1)
 
     def _init(self, name: str, part: str, config: Mapping[str, Any]) -> Any:
-        import wandb
-
+        wandb = import_module("wandb")
         digest = hashlib.sha256(f"{self._token} {name}".encode()).hexdigest()[:12]
         return wandb.init(
             project=self._config.project,
