@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from training_profile import profile
 from training_timm import TimmArm
 
+from archspec.edits.edit import edit
 from archspec.loader import load
 from archspec.model.build import build
 from search.data.dataset import Splits
@@ -62,7 +63,13 @@ class Case:
     def network(self) -> nn.Module:
         """The network with the same weights whenever it is asked for."""
         seed_everything(7)
-        return build(load(self.name).at(self.resolution), init="fan_out")
+        spec = load(self.name)
+        blocks = [
+            f"stages[{one}].blocks[{two}]" for one, stage in enumerate(spec.stages) for two in range(len(stage.blocks))
+        ]
+        if self.name.startswith("swin"):  # its windows are larger than the maps of small images
+            spec = edit(spec, {f"{block}.window_fit": "shrink" for block in blocks})
+        return build(spec.at(self.resolution), init="fan_out")
 
     def images(self, steps: int) -> tuple[Tensor, Tensor]:
         """Random images (N, 3, H, W) uint8 and labels (N,) for an epoch of that many steps."""
