@@ -35,7 +35,9 @@ def describe_evaluator(evaluator: Evaluator, inputs: Iterable[Input]) -> dict[st
         facts["data"] = f"{text}; images: {', '.join(images)}" if images else text
     if isinstance(recipe, Recipe):
         name = recipe.optimizer.name
+        device = getattr(evaluator, "device", None)
         facts["recipe"] = f"{plural(recipe.epochs, 'epoch')}, batches of {recipe.batch_size}, {name}"
+        facts["recipe"] += f"; device {device}" if device else ""
     return facts
 
 

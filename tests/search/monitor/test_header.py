@@ -32,7 +32,7 @@ def test_a_study_states_its_data_budget_and_recipe(tmp_path):
         "data: cluttered_digits, 10 classes, 64 px; images: 2,000 train, 600 validation, 2,000 test",
         "space: five_stage_tiny, 1.2e9 layouts; maximise accuracy, minimise macs",
         "budget: 24 trials, random baseline of 18, up to 5 finalists and 1 anchor x 3 seeds: at most 50 trainings",
-        "recipe: 3 epochs, batches of 48, adamw",
+        "recipe: 3 epochs, batches of 48, adamw; device auto",
     ]
     assert trainings == 24 + 8 + 18
 
