@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_layouts import layout, network, write_run
+from small_layouts import layout, network, write_run, write_training
 
 from archspec.documents.reader import parse_document
 from archspec.errors import FieldError, RunError, SpecError
@@ -39,7 +39,7 @@ def never() -> bool:
     return False
 
 
-def test_a_member_is_fine_tuned_at_another_resolution_and_the_trial_says_what_it_took(demo: str, tmp_path: Path):
+def test_a_member_is_fine_tuned_says_what_it_took_and_is_not_continued_with_other_weights(demo: str, tmp_path: Path):
     config = evaluator(init={"weights": demo}, recipe={"epochs": 1, "lr": 1e-9, "freeze": ["backbone"]})
     spec, said = config.prepare(SPEC), list[str]()
     assert spec.resolution == 64
@@ -52,19 +52,11 @@ def test_a_member_is_fine_tuned_at_another_resolution_and_the_trial_says_what_it
     fingerprint = kept["fingerprint"]
     assert fingerprint.startswith(f"{spec.digest} ")
     assert fingerprint.endswith(f" {config.weights()[0].digest}")
-
-
-def test_a_training_whose_weights_are_others_now_is_not_continued(demo: str, tmp_path: Path):
-    config = evaluator(init={"weights": demo}, recipe={"epochs": 1})
-    spec = config.prepare(SPEC)
-    config.open().evaluate(Task(spec, 0, tmp_path / "run", tmp_path), never, print)
     before = config.inputs()
     record_inputs(tmp_path, before, begun=False)
     (path,) = (Path(demo).parent / "artifacts").glob("*/*/checkpoint.pt")
     path.unlink()
-    (path.parent).rename(path.parent.with_name("old"))
-    from small_layouts import write_training
-
+    path.parent.rename(path.parent.with_name("old"))
     write_training(path.parent, network(SPEC, seed=9))
     with pytest.raises(SpecError, match=rf"weights {demo}: not as when this run began: 1 file has other content"):
         record_inputs(tmp_path, config.inputs(), begun=True)

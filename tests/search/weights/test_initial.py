@@ -158,7 +158,7 @@ def test_a_swin_of_timm_at_another_window_is_resized_as_timm_itself_could(tmp_pa
     assert found.line.endswith("; resized: 2 tables of positions")
 
 
-@pytest.mark.parametrize(("there", "here"), [(224, 384), (224, 448), (448, 224), (448, 768)])
+@pytest.mark.parametrize(("there", "here"), [(224, 384), (448, 224)])
 def test_hiri_vit_fits_at_every_resolution_though_its_strides_and_so_its_names_change(there: int, here: int):
     spec = load("hiri-vit-s")
     first, second = (build(spec.at(side), init="skip", device="meta") for side in (there, here))
