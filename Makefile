@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 USER_STAMP := .venv/.user
 STAMP := .venv/.dev
 
-.PHONY: help demo test extras check format bench contract fuzz docs clean
+.PHONY: help demo test extras check format bench bench-extras contract fuzz docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -48,6 +48,13 @@ bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/symbolic.py
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/calibration.py
+
+bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the loader, latency, fine-tuning
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training.py --profile
+	$(BIN)/python benchmarks/loader.py --rounds 2
+	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/finetuning.py
 
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
