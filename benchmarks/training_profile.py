@@ -25,7 +25,7 @@ PARTS = (
     ("search.train.loop", "save_checkpoint", "checkpoint"),
     ("search.train.loop", "train", "rest of the loop"),
     ("archspec.model.build", "build", "build"),
-    ("archspec.model.audit", "audit", "audit"),
+    ("archspec.model.audit", "audit_trained", "audit"),
 )
 """Functions by module and name, and what they are called in the table; each without what the others take of it."""
 LATENCY = ("search.train.latency", "search.latency.measurement")

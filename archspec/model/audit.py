@@ -92,6 +92,22 @@ def audit(spec: ArchSpec, resolution: Resolution | None = None, *, model: nn.Mod
     return Audit(cost, len(counted.macs), operators, _check_torch(at, cost, (height, width), given))
 
 
+def audit_trained(spec: ArchSpec, model: nn.Module) -> NetworkCost:
+    """The cost of a spec that fvcore confirms, to the integer, on a network built from it; torch's counter is left out.
+
+    Args:
+        spec: the backbone.
+        model: the network, in evaluation mode on CPU.
+
+    Raises:
+        AuditError: a disagreement, or an operator without a rule; names module and operator.
+    """
+    cost = measure(spec)
+    at, (height, width) = resolve(spec, None)
+    compare(cost, count(model, torch.zeros(1, at.channels, height, width)))
+    return cost
+
+
 def count(model: nn.Module, images: Tensor) -> Count:
     """fvcore's count of `model` on `images` (N, C, H, W), in the model's own mode, divided by N.
 

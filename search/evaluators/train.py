@@ -182,7 +182,7 @@ class TrainSession(Session):
         return (note,) if note else ()
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
-        from archspec.model.audit import audit
+        from archspec.model.audit import audit_trained
         from search.latency.measurement import measure_latency
         from search.seeding import mix, seed_everything
         from search.train.loop import train
@@ -218,7 +218,7 @@ class TrainSession(Session):
         progress("measuring latency")
         metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
         if not task.final:  # a finalist's layout was audited when the search trained it
-            metrics["audited_macs"] = audit(spec, model=network.cpu()).cost.macs
+            metrics["audited_macs"] = audit_trained(spec, network.cpu()).macs
         return metrics | cost_metrics(spec)
 
     def _score(self, network: nn.Module, task: Task) -> Metrics:

@@ -5,6 +5,7 @@ Its time is measured by whoever comes first and kept in the run's folder: `refer
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from archspec.files.output import write_text
 from archspec.loader import load
-from archspec.model.build import build
+from archspec.model.build import Network, build
 from search.latency.backend import Inference
 from search.latency.spec import BACKENDS, LatencyFigure
 
@@ -28,9 +29,15 @@ def prepare_reference(root: Path, figure: LatencyFigure, images: Tensor) -> Infe
         figure: what is measured.
         images: the batch.
     """
-    network = build(load(REFERENCE), device=images.device).eval()
+    network = _reference_network(images.device)
     kept = root / f"reference_{figure.key}_{images.device.type}_{images.shape[-1]}px.onnx"
     return BACKENDS[figure.spec.backend].prepare(network, images, kept)
+
+
+@cache
+def _reference_network(device: torch.device) -> Network:
+    """The network, built once in a process for each device."""
+    return build(load(REFERENCE), device=device).eval()
 
 
 def reference_seconds(root: Path, figure: LatencyFigure, seconds: float, images: Tensor) -> float:

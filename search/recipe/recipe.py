@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"cutmix", "mixup", "mix_prob", "erasing", "randaugment", "distill", "optimizer", "schedule", "lr_batch"}
         | {"layer_decay", "no_decay", "accumulate", "compile", "tf32", "deterministic", "prefetch", "repeats"}
-        | {"auto_augment", "color_jitter", "erasing_mode", "erasing_count", "teacher", "freeze"}
+        | {"auto_augment", "color_jitter", "erasing_mode", "erasing_count", "teacher", "freeze", "validation_share"}
     )
 
     epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the training split")
@@ -126,6 +126,12 @@ class Recipe(BaseModel):
     )
     erasing_count: int = Field(default=1, ge=1, le=10, description="most rectangles erased in an image")
     teacher: TeacherSpec | None = Field(default=None, description="a frozen network to learn from; null for none")
+    validation_share: float = Field(
+        default=1,
+        gt=0,
+        le=1,
+        description="share of the validation images that epochs before the last are scored on; the last has all",
+    )
     freeze: tuple[str, ...] = Field(
         default=(), description="parts that are not trained: stem, stages[0], stages, ...; all but the head: backbone"
     )

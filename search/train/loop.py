@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
@@ -45,16 +46,19 @@ def evaluate(
     batch_size: int,
     workers: int = 0,
     watch: Callable[[Answer, Tensor], None] | None = None,
+    share: float = 1,
 ) -> Score:
     """Score `model` on every image of `split`, in evaluation mode and float32; the model's mode is restored.
 
-    `watch` is shown the answer to each batch and its labels, on the device.
+    `watch` is shown the answer to each batch and its labels, on the device. With a `share` below 1 the score is of so
+    many of the batches only: of images drawn at random, always the same ones.
     """
     training, layout = model.training, memory_format(device)
     model.eval()
     tally = split.supervision.tally(device)
     with torch.inference_mode():
-        for images, labels in split.batches(batch_size, seed=0, epoch=0, shuffle=False, workers=workers):
+        batches = split.batches(batch_size, seed=0, epoch=0, shuffle=share < 1, workers=workers)
+        for images, labels in islice(batches, math.ceil(share * math.ceil(len(split) / batch_size))):
             target = labels.to(device, non_blocking=True)
             answer = model(images.to(device, memory_format=layout, non_blocking=True))
             tally.add(answer, target)
@@ -142,6 +146,7 @@ class _Run:
     def epoch(self) -> EpochRecord:
         """One pass over the training split and one over the validation split."""
         start = time.perf_counter()
+        number = len(self.curve) + 1
         lr, loss = self._learn()
         with self.ema.applied(self.model):
             score = evaluate(
@@ -150,8 +155,8 @@ class _Run:
                 device=self.device,
                 batch_size=evaluation_batch(self.recipe, self.device),
                 workers=self.recipe.workers,
+                share=self.recipe.validation_share if number < self.recipe.epochs else 1,
             )
-        number = len(self.curve) + 1
         check_epoch(loss, score.loss, number, self.recipe)
         seconds = time.perf_counter() - start
         self.curve.append(EpochRecord(number, lr, loss, score.accuracy, score.loss, seconds))

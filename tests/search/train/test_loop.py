@@ -2,9 +2,10 @@
 
 import csv
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.loader import load
 from archspec.model.build import build
-from search.data.dataset import parse_dataset
+from search.data.dataset import Batch, DatasetSplit, Splits, parse_dataset
 from search.recipe.recipe import Recipe
 from search.seeding import mix, restore_rng, rng_state, seed_everything
 from search.tasks.ema import Ema
@@ -309,3 +310,32 @@ class TestParts:
     def test_mix_is_stable_and_separates_words(self):
         assert mix(0, "order", 1) == 6904529858814704759
         assert len({mix(1, 23), mix(12, 3), mix("1", 23), mix(1, "23")}) == 4
+
+
+def test_epochs_before_the_last_may_be_scored_on_a_share_of_the_validation_split(tmp_path: Path):
+    seen: list[int] = []
+
+    @final
+    class Counted(DatasetSplit):
+        """Counts the images that are read of it."""
+
+        def __init__(self, split: DatasetSplit) -> None:
+            self.split = split
+
+        def __len__(self) -> int:
+            return len(self.split)
+
+        def batches(self, batch_size: int, **options: Any) -> Iterator[Batch]:
+            seen.append(0)
+            for images, labels in self.split.batches(batch_size, **options):
+                seen[-1] += len(images)
+                yield images, labels
+
+    data = blobs()
+    watched = Splits(data.train, Counted(data.validation), data.test)
+    part = RECIPE.model_copy(update={"validation_share": 0.3})
+    whole = run(network(), tmp_path / "whole")
+    found = run(network(), tmp_path / "part", part, data=watched)
+    assert seen == [16, 16, 48]  # of batches of 16, which is a third
+    assert found.curve[-1].val_accuracy == whole.curve[-1].val_accuracy
+    assert [one.train_loss for one in found.curve] == [one.train_loss for one in whole.curve]
