@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -107,4 +108,5 @@ def first_problem(error: ValidationError, kind: type[BaseModel]) -> FieldError:
         return FieldError(name, "is required")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = message.replace("String should match pattern", "text that matches")
+    message = re.sub(r"^(String|Tuple|List|Dictionary) should have", "one with", message)
     return FieldError(name, f"must be {message}, not {first['input']!r:.40}")

@@ -173,7 +173,7 @@ def _write_specs(results: SearchResults, folder: Path) -> list[str]:
 def _result(member: FrontMember, word: str) -> str:
     scale = unit(QUALITY, [])
     if member.test.n:
-        return f"test {word} {spread(member.test, scale)} % over {member.test.n} seeds"
+        return f"test {word} {spread(member.test, scale)} % over {plural(member.test.n, 'seed')}"
     if member.again.n:
         return f"validation {word} {spread(member.again, scale)} % over {member.again.n} fresh seeds, no test figure"
     return "not re-trained"

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from archspec import __version__
 from archspec.documents.wording import plural
+from archspec.errors import RunError
 from archspec.files.output import clear_partial
 from archspec.printing.fitted_table import Column, FittedTable
 from search.ablation.plan import PlanConfig
@@ -95,7 +96,19 @@ def conduct_plan(
             screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=local))
             log.close("finished" if finished else "interrupted", "rows", _rows(study, ablation))
         screen.say(*log.take_lines())
-        return finished
+        return finished and _trained(arm)
+
+
+def _trained(arm: AblationPhase) -> bool:
+    """Whether anything was trained; True, or an error.
+
+    Raises:
+        RunError: every training failed.
+    """
+    done, _ = arm.progress
+    if done and arm.failed == done:
+        raise RunError("no row could be trained; see the reasons above")
+    return True
 
 
 def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:

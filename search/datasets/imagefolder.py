@@ -1,10 +1,11 @@
 """Images of one's own, in class folders."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, cast, final
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.documents.paths import suggest
 from archspec.documents.safe_text import printable
@@ -22,6 +23,24 @@ from search.inputs import Input
 from search.tasks.classification import Classification
 
 ClassWeight = Annotated[float, Field(ge=0, le=1e6)]
+
+
+def check_weights(raw: object) -> object:
+    """The weights of classes that a study gives, unless they are of another form.
+
+    Raises:
+        FieldError: the rule, which pydantic has none for where a field may be one of several things.
+    """
+    if raw is None or raw == "balanced":
+        return raw
+    if not isinstance(raw, Mapping):
+        raise FieldError("", f"must be balanced, or a weight for each class by its name, not {raw!r:.40}")
+    for name, weight in cast("Mapping[object, object]", raw).items():
+        if not isinstance(name, str):
+            raise FieldError("", f"names classes by their folders: {name!r:.40} must stand in quotes")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1e6:
+            raise FieldError(name, f"must be a number from 0 to 1000000, not {weight!r:.40}")
+    return cast("object", raw)
 
 
 @final
@@ -64,9 +83,11 @@ class ImageFolder(Dataset):
         description="list of the labels of val, where that has no class folders; ImageNet's own are found by name",
     )
     subset: Subset | None = Field(default=None, description="part of the data: {per_class, only}; null for all of it")
-    class_weights: Literal["balanced"] | dict[str, ClassWeight] | None = Field(
-        default=None,
-        description="weights in the loss: balanced, or by class, 1 for those not named; on average 1 over the images",
+    class_weights: Annotated[Literal["balanced"] | dict[str, ClassWeight] | None, BeforeValidator(check_weights)] = (
+        Field(
+            default=None,
+            description="weights in the loss: balanced, or by class, 1 for those not named; 1 on average",
+        )
     )
     unreadable: Unreadable = Field(
         default="refuse", description="images that cannot be decoded: refuse before training, or skip"

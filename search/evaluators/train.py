@@ -185,6 +185,7 @@ class TrainSession(Session):
         from archspec.model.audit import audit_trained
         from search.latency.measurement import measure_latency
         from search.seeding import mix, seed_everything
+        from search.train.curve import read_curve
         from search.train.loop import train
 
         config, spec = self.config, task.spec
@@ -195,7 +196,9 @@ class TrainSession(Session):
         if first.line:
             progress(first.line)
 
-        progress(f"in the first of {plural(config.recipe.epochs, 'epoch')} on {self.device}")
+        done, wanted = len(read_curve(task.folder / "curve.csv")), config.recipe.epochs
+        place = f"epoch {done + 1} of {wanted}" if done else f"the first of {plural(wanted, 'epoch')}"
+        progress(f"in {place} on {self.device}")
 
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"

@@ -16,6 +16,10 @@ from search.study.config import StudyConfig
 SPLITS = ("train", "validation", "test")
 EXACT = 10**6
 """Numbers of layouts above it are shown with their power of ten."""
+SAID = ("epochs", "batch_size", "optimizer")
+"""Fields of a recipe that the header always names."""
+MOST = 4
+"""Further ones that it names."""
 
 
 def describe_evaluator(evaluator: Evaluator, inputs: Iterable[Input]) -> dict[str, str]:
@@ -34,11 +38,26 @@ def describe_evaluator(evaluator: Evaluator, inputs: Iterable[Input]) -> dict[st
         text = f"{data.type}, {data.classes} classes, {data.resolution} px"
         facts["data"] = f"{text}; images: {', '.join(images)}" if images else text
     if isinstance(recipe, Recipe):
-        name = recipe.optimizer.name
         device = getattr(evaluator, "device", None)
-        facts["recipe"] = f"{plural(recipe.epochs, 'epoch')}, batches of {recipe.batch_size}, {name}"
-        facts["recipe"] += f"; device {device}" if device else ""
+        facts["recipe"] = ", ".join([*_said(recipe), *_others(recipe)]) + (f"; device {device}" if device else "")
     return facts
+
+
+def _said(recipe: Recipe) -> list[str]:
+    """The words of every recipe."""
+    return [plural(recipe.epochs, "epoch"), f"batches of {recipe.batch_size}", recipe.optimizer.name]
+
+
+def _others(recipe: Recipe) -> list[str]:
+    """Further fields that are not at their defaults: plain ones with their values, others by name."""
+    plain = Recipe.model_validate({})
+    changed = [
+        (name, getattr(recipe, name))
+        for name in Recipe.model_fields
+        if name not in SAID and getattr(recipe, name) != getattr(plain, name)
+    ]
+    words = [f"{name} {value}" if isinstance(value, str | int | float) else name for name, value in changed]
+    return words if len(words) <= MOST else [*words[:MOST], f"and {len(words) - MOST} more"]
 
 
 def describe_search(config: StudyConfig, space: Space, inputs: Iterable[Input]) -> dict[str, str]:

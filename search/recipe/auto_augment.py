@@ -36,7 +36,7 @@ class PolicyPart:
             if text not in self.words:
                 raise ValueError(f"{key} must be one of {', '.join(self.words)}, not {text!r:.30}")
             return
-        shape = r"\d{1,6}" if self.whole else r"\d{1,6}(\.\d{1,6})?"
+        shape = r"[0-9]{1,6}" if self.whole else r"[0-9]{1,6}(\.[0-9]{1,6})?"
         if not re.fullmatch(shape, text) or not self.low <= float(text) <= self.high:
             kind = "whole number" if self.whole else "number"
             raise ValueError(f"{key} must be a {kind} from {self.low:g} to {self.high:g}, not {text[:30] or 'nothing'}")
@@ -144,7 +144,7 @@ def check_installed(policy: str | None) -> None:
 def _split(name: str, piece: str) -> tuple[str, str]:
     """A part's key and value; of several keys that a part begins with, the longest before its number."""
     known = POLICIES[name]
-    key = piece[:1] if "t" in known and piece.startswith("t") else re.split(r"\d", piece, maxsplit=1)[0]
+    key = piece[:1] if "t" in known and piece.startswith("t") else re.split(r"[0-9]", piece, maxsplit=1)[0]
     if key not in known:
         examples = [part.example for part in known.values()]
         hint = suggest(key, known) if key else ""
@@ -156,7 +156,7 @@ def _split(name: str, piece: str) -> tuple[str, str]:
 def _check_magnitude(value: str, pieces: list[str], known: Mapping[str, PolicyPart]) -> None:
     """Refuse a magnitude that timm would clip."""
     raised = next((piece[4:] for piece in pieces if piece.startswith("mmax") and "mmax" in known), "")
-    most = int(raised) if re.fullmatch(r"\d{1,6}", raised) else SCALE
+    most = int(raised) if re.fullmatch(r"[0-9]{1,6}", raised) else SCALE
     try:
         PolicyPart("m9", high=most).check("m", value)
     except ValueError as error:

@@ -132,7 +132,7 @@ class Recipe(BaseModel):
         le=1,
         description="share of the validation images that epochs before the last are scored on; the last has all",
     )
-    freeze: tuple[str, ...] = Field(
+    freeze: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
         default=(), description="parts that are not trained: stem, stages[0], stages, ...; all but the head: backbone"
     )
 

@@ -28,6 +28,21 @@ def find_asked(name: str, source: str, runs: Path) -> Path | None:
     return next((file for file in (Path(source) / name, runs / source / name) if os.path.isfile(file)), None)
 
 
+def home_of(name: str, source: str, run: str, runs: Path) -> Path:
+    """The folder of all runs that a run goes on in: its own, where `source` is the folder of that run.
+
+    Args:
+        name: of the file of such a run.
+        source: what was asked for.
+        run: the run's name.
+        runs: the folder for all others.
+    """
+    folder = Path(source)
+    if not os.path.isfile(folder / name) or folder.resolve().name != run:
+        return runs
+    return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
+
+
 def refuse_other_kind(name: str, source: str, runs: Path) -> None:
     """Refuse a run of another kind than those that `name` belongs to, where `source` is no file.
 

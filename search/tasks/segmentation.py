@@ -123,9 +123,12 @@ class SegmentationLesson(Lesson):
 
     def _loss(self, answer: Answer, part: slice, batch: "Tensor") -> "Tensor":
         """Mean over labelled pixels: of the whole batch, so that a part with few of them does not count for more."""
+        import torch
         from torch.nn import functional as F
 
         smoothing, masks = self._recipe.label_smoothing, batch[part]
+        if not (batch != IGNORE).any():  # a mean over nothing is no number
+            return sum(output.float().sum() for output in outputs(answer)) * torch.zeros((), device=batch.device)
         whole = len(masks) == len(batch)
         reduction = "mean" if whole else "sum"
         main, *others = (

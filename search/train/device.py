@@ -17,7 +17,7 @@ NAMES = ("auto", "cpu", "cuda", "mps", "xpu")
 PLACE_VARIABLE = "ARCHSPEC_WORKER_PLACE"
 """Name in the environment of a worker, and of what it starts, whose value is its place: 0 to the number of workers
 less one. A worker that replaces another has its place."""
-_FORM = re.compile(r"auto|cpu|(cuda|xpu)(:\d{1,3})?|mps")
+_FORM = re.compile(r"auto|cpu|(cuda|xpu)(:[0-9]{1,3})?|mps")
 
 
 def check_name(name: str) -> None:
@@ -27,7 +27,8 @@ def check_name(name: str) -> None:
         FieldError: with the nearest name.
     """
     if _FORM.fullmatch(name) is None:
-        hint = suggest(name.partition(":")[0], NAMES[2:])
+        kind = name.partition(":")[0]
+        hint = " (did you mean cuda?)" if kind.lower() in ("gpu", "nvidia", "rocm") else suggest(kind, NAMES[2:])
         raise FieldError("device", f"must be auto, cpu, cuda, cuda:1 (the second), mps or xpu, not {name!r:.40}{hint}")
 
 

@@ -60,6 +60,7 @@ def read_weights(text: str) -> Weights:
     try:
         spec = source.load_spec()
         state = _training_state(source.path, spec) if source.training else _file_state(source.path)
+        check_numbers(state, text)
         return Weights(source, state, spec, digest_weights(source.path))
     except SpecError as error:
         raise SpecError(error.rule, source=text, field=error.field) from None
@@ -96,6 +97,19 @@ def digest_weights(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def check_numbers(state: Mapping[str, Tensor], source: str) -> None:
+    """Refuse weights that no network computes with.
+
+    Raises:
+        SpecError: the first tensor that is complex, or holds a value that is no finite number.
+    """
+    for name, tensor in state.items():
+        if tensor.is_complex():
+            raise SpecError(f"{name} is complex: weights must be real numbers", source=source)
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise SpecError(f"{name} holds a value that is no finite number", source=source)
+
+
 def _digest_state(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in state.items():
@@ -129,7 +143,8 @@ def _training_state(path: Path, spec: ArchSpec | None) -> Mapping[str, Tensor]:
         raise
     except Exception as error:  # whatever the unpickler meets in a damaged file, the answer is the same
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise SpecError(f"{path} is no checkpoint that can be read: {reason:.200}") from None
+        reason = "it holds more than tensors and numbers" if "weights_only" in str(error) else f"{reason:.200}"
+        raise SpecError(f"{path} is no checkpoint that can be read: {reason}") from None
     if not isinstance(data, dict) or not isinstance(ema := cast("dict[str, Any]", data).get("ema"), dict):
         return _file_state(path)  # a checkpoint of other software, which has the same name
     digest = str(cast("dict[str, Any]", data).get("fingerprint", "")).partition(" ")[0]

@@ -14,6 +14,7 @@ from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
+    from search.study.recorded import PLAN, home_of
 
 PANEL = "Ablate"
 EXAMPLE = "archspec ablate hiri_table8 --dry-run"
@@ -63,6 +64,7 @@ def ablate(
     from reports.statistics.summary import scipy_stats
 
     scipy_stats("comparing rows")  # before the trainings and not after them
+    runs = home_of(PLAN, plan, ablation.plan.config.name, runs)
     if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation

@@ -44,6 +44,7 @@ def search(
     from archspec.edits.settings import parse_settings
     from search.run.run import conduct
     from search.study.config import load_study
+    from search.study.recorded import STUDY, home_of
 
     asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler, "log": log}
     given = {key: value for key, value in asked.items() if value is not None}
@@ -53,6 +54,7 @@ def search(
         if (option := error.field.partition("[")[0]) not in given:
             raise
         raise SpecError(error.rule, field=f"--{option}") from None
+    runs = home_of(STUDY, study, config.name, runs)
     finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
     if not finished:
         raise typer.Exit(130)

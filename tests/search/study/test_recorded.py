@@ -30,3 +30,16 @@ def test_a_damaged_file_is_refused_in_one_line(study_file, tmp_path, text, rule)
         conduct(config, tmp_path)
     assert "\n" not in str(caught.value)
     assert path.read_text() == text
+
+
+def test_a_run_that_is_named_by_its_folder_goes_on_where_it_is(study_file, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = study_file(trials=2, sampler="random")
+    assert run("search", path, "--runs", "elsewhere")[0] == 0
+    code, _, err = run("search", "elsewhere/toy", "--trials", 3)
+    assert (code, (tmp_path / "runs").exists()) == (0, False)
+    assert "search toy in elsewhere/toy" in err
+    assert "trial 0" not in err  # known, and not evaluated again
+    monkeypatch.chdir(tmp_path / "elsewhere" / "toy")
+    assert "finished" in run("search", ".", "--trials", 3)[2]
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["toy"]

@@ -24,7 +24,15 @@ from search.evaluators.train import Train
 from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
 from search.tasks.classification import Classification
-from search.tasks.segmentation import AUXILIARY, IGNORE, ConfusionTally, Segmentation, mean_iou, mixed_masks
+from search.tasks.segmentation import (
+    AUXILIARY,
+    IGNORE,
+    ConfusionTally,
+    Segmentation,
+    SegmentationLesson,
+    mean_iou,
+    mixed_masks,
+)
 from search.tasks.task import Student
 from search.train.arithmetic import memory_format
 from search.train.loop import TrainResult, evaluate, train
@@ -282,3 +290,18 @@ def test_the_evaluator_trains_scores_and_times_a_dense_spec(tmp_path: Path):
     assert metrics["macs"] == metrics["audited_macs"]
     assert metrics["latency_ms"] > 0
     assert math.isclose(float(str(said[1]).removeprefix("epoch 1/1, mIoU ")), metrics["accuracy"], abs_tol=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_batch_without_a_labelled_pixel_teaches_nothing_and_ends_nothing(accumulate: int):
+    recipe = Recipe(accumulate=accumulate, epochs=1, batch_size=4)
+    lesson = SegmentationLesson(recipe, 0, Student(nn.Identity(), None, None, torch.contiguous_format))  # pyright: ignore
+    masks = torch.full((4, 8, 8), IGNORE)
+    step = lesson.step(torch.zeros(4, 3, 8, 8), masks, 0, 0)
+    answer = torch.randn(4, 5, 4, 4, requires_grad=True)
+    for part in (slice(0, 4),) if accumulate == 1 else (slice(0, 2), slice(2, 4)):
+        loss = step.loss(answer[part], part)
+        loss.backward()
+        assert loss.item() == 0
+    assert answer.grad is not None
+    assert not answer.grad.any()

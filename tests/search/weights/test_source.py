@@ -117,3 +117,24 @@ def test_timms_models_are_refused_with_the_nearest_name_or_the_extra():
         read_weights("timm:resnet181")
     with pytest.raises(SpecError, match="names no model"):
         read_weights("timm:")
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (torch.tensor([1.0, float("nan")]), "stem.bias holds a value that is no finite number"),
+        (torch.tensor([1j]), "stem.bias is complex: weights must be real numbers"),
+    ],
+)
+def test_weights_that_no_network_computes_with_are_refused(value: torch.Tensor, rule: str, tmp_path: Path):
+    torch.save({"stem.bias": value}, tmp_path / "w.pt")
+    with pytest.raises(SpecError, match=rule):
+        read_weights(str(tmp_path / "w.pt"))
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_refused_without_advice_to_run_it(tmp_path: Path):
+    from search.weights.reading import _training_state  # pyright: ignore[reportPrivateUsage]
+
+    torch.save({"ema": Path("x")}, tmp_path / "checkpoint.pt")
+    with pytest.raises(SpecError, match=r"can be read: it holds more than tensors and numbers$"):
+        _training_state(tmp_path / "checkpoint.pt", None)

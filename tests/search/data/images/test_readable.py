@@ -172,8 +172,14 @@ class TestClassWeights:
             f"{images}: class_weights: ok is none of the 3 class folders (did you mean oak?)"
         )
         assert "must leave a class that counts" in refusal(images, class_weights={"oak": 0, "ash": 0, "yew": 0})
-        with pytest.raises(FieldError):
-            data(images, class_weights={"oak": -1})
+        for given, field, rule in (
+            ({"oak": -1}, "class_weights.oak", "must be a number from 0 to 1000000, not -1"),
+            ({1: 2}, "class_weights", "names classes by their folders: 1 must stand in quotes"),
+            ("balancd", "class_weights", "must be balanced, or a weight for each class by its name, not 'balancd'"),
+        ):
+            with pytest.raises(FieldError) as caught:
+                data(images, class_weights=given)
+            assert (caught.value.field, caught.value.rule) == (field, rule)
 
     @pytest.mark.parametrize("smoothing", [0.0, 0.1])
     def test_the_loss_is_torchs_but_for_its_mean(self, smoothing: float):
