@@ -1,6 +1,6 @@
 """Do backends rank layouts alike? Eager mode, ONNX Runtime and torch.compile on random layouts of `five_stage_tiny`.
 
-    python benchmarks/latency.py                    # tiny and 12 layouts, eager and onnxruntime; under 3 minutes
+    python benchmarks/latency.py                    # tiny and 12 layouts, eager and onnxruntime; some minutes
     python benchmarks/latency.py --compile          # torch.compile too: up to a minute more per layout
 
 Every layout is timed at batch 1 on one thread, at 64 px, all of them in turns. Its time is the least CPU time per call

@@ -1,7 +1,7 @@
 """The training loop beside timm's own pieces, and where the time of a trial goes.
 
     python benchmarks/training.py [--models tiny:64:48 ...] [--rounds 7] [--steps 6]
-    python benchmarks/training.py --profile [--study demo] [--layouts 3]
+    python benchmarks/training.py --profile [--study demo] [--layouts 6]
 
 The first trains the same network on the same images, in turns within one process: an epoch by our loop, an epoch by
 timm's loader, Mixup, AdamW, cosine schedule, gradient clipping and ModelEmaV3, put together as in timm's `train.py`
@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--study", default="demo")
-    parser.add_argument("--layouts", type=int, default=3)
+    parser.add_argument("--layouts", type=int, default=6)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if asked.profile:
