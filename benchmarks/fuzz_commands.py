@@ -233,7 +233,8 @@ def _judge(code: int, out: str, errors: str, usage: resource.struct_rusage) -> s
         return f"traceback: {errors.strip().splitlines()[-1]}"
     if usage.ru_utime + usage.ru_stime > CPU or code < 0:
         return f"{usage.ru_utime + usage.ru_stime:.0f} s CPU, exit code {code}"
-    if usage.ru_maxrss << 10 > MEMORY:
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of this process, until the child becomes another
+    if usage.ru_maxrss << 10 > max(MEMORY, inherited << 10):
         return f"{usage.ru_maxrss >> 10} MB"
     if code not in (0, 1, 2):
         return f"exit code {code}"
