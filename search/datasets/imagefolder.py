@@ -15,10 +15,10 @@ from search.data.dataset import Dataset, DatasetSplit, Splits
 from search.data.decoding.pixels import Unreadable
 from search.data.images.content import digest_images
 from search.data.images.folders import Files, Folders, ImageSplits, find_folders, split_files
-from search.data.images.framing import Framing
 from search.data.images.source import FileSource
 from search.data.images.split import ImageSplit
 from search.data.images.subset import Subset
+from search.data.stored.options import frame
 from search.inputs import Input
 from search.tasks.classification import Classification
 
@@ -182,16 +182,5 @@ class ImageFolder(Dataset):
 
     def _split(self, files: Files, weights: tuple[float, ...] | None) -> DatasetSplit:
         labels = [label for label, members in enumerate(files) for _ in members]
-        framing = Framing(
-            resolution=self.resolution,
-            crop=self.crop,
-            smallest_area=self.smallest_area,
-            flip=self.flip,
-            aspect=self.aspect,
-            interpolation=self.interpolation,
-            test_interpolation=self.test_interpolation,
-            vertical_flip=self.vertical_flip,
-            draft=self.draft,
-        )
         source = FileSource(self._root(), [path for members in files for path in members], labels)
-        return ImageSplit(source, framing, supervision=Classification(weights), unreadable=self.unreadable)
+        return ImageSplit(source, frame(self), supervision=Classification(weights), unreadable=self.unreadable)
