@@ -104,6 +104,11 @@ class Dataset(BaseModel, ABC):
         return Classification()
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their labels; none where they are numbers, or not known."""
+        return ()
+
+    @property
     def metric_label(self) -> str:
         """Name in a report of the quality on this data set."""
         return self.supervision.metric

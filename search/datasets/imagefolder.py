@@ -129,6 +129,10 @@ class ImageFolder(Dataset):
         return find_folders(self._root(), self.subset, self.val_labels)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.folders.classes
+
+    @property
     def benchmark(self) -> str | None:
         return self.protocol
 

@@ -253,7 +253,7 @@ class TrainSession(Session):
                 metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
                 found = {f"test_{key}": value for key, value in found.items()}
             metrics |= found
-        write_classes(task.folder / "classes.csv", classes)
+        write_classes(task.folder / "classes.csv", classes, config.data.class_names)
         return metrics
 
 

@@ -1,10 +1,13 @@
 """The count of qualities over a split, beside that of its score, and the file of what belongs to single classes."""
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from archspec.documents.safe_text import csv_cell, printable
 from archspec.files.output import write_text
 from search.quality.catalog import QUALITIES
 from search.tasks.segmentation import IGNORE, outputs, resized
@@ -54,21 +57,24 @@ class QualityTally:
         return values, columns
 
 
-def write_classes(path: Path, splits: Mapping[str, Classes]) -> None:
+def write_classes(path: Path, splits: Mapping[str, Classes], names: Sequence[str] = ()) -> None:
     """Write a CSV file with a row per split and class; an empty cell for a class that does not occur.
 
     Args:
         path: of the file, which is not written where no split has columns.
         splits: columns by the name of the split.
+        names: of the classes; without them their numbers stand in the file.
     """
-    rows: list[str] = []
+    rows: list[list[str]] = []
     for split, columns in splits.items():
-        names = list(columns)
-        rows = rows or ([",".join(["split", "class", *names])] if names else [])
+        rows = rows or ([["split", "class", *columns]] if columns else [])
         for index, numbers in enumerate(zip(*columns.values(), strict=True)):
-            rows.append(",".join([split, str(index), *map(_cell, numbers)]))
+            name = csv_cell(printable(names[index])) if names else str(index)
+            rows.append([split, str(name), *map(_cell, numbers)])
     if rows:
-        write_text(path, "\n".join(rows) + "\n")
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_text(path, text.getvalue())
 
 
 def _cell(value: float) -> str:

@@ -1,5 +1,7 @@
 """Qualities beyond the score: computed by torchmetrics as their definitions say, asked for by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,13 @@ def test_every_number_has_one_quality_behind_it():
     names = [metric.name for one in QUALITIES.values() for metric in one.metrics]
     assert len(set(names)) == len(names)
     assert [quality_of(name) for name in ("top5", "accuracy_min_class", "accuracy")] == ["top5", "class_accuracy", None]
+
+
+def test_classes_stand_in_the_file_by_their_names_where_they_have_any(tmp_path: Path):
+    columns = {"validation": {"images": [3, 1], "accuracy": [0.5, float("nan")]}}
+    write_classes(tmp_path / "names.csv", columns, ["ash, old", "\udcff"])
+    assert (tmp_path / "names.csv").read_text(encoding="utf-8") == (
+        'split,class,images,accuracy\nvalidation,"ash, old",3,0.5\nvalidation,\\udcff,1,\n'
+    )
+    write_classes(tmp_path / "numbers.csv", columns)
+    assert "validation,0,3,0.5" in (tmp_path / "numbers.csv").read_text(encoding="utf-8")
