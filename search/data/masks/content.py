@@ -41,6 +41,10 @@ def digest_pairs(name: str, root: Path, pairs: PairSplits, reading: MaskReading,
                 raise SpecError(rule, field="path", source=printable(str(root)))
         checked.check([pair for found in kept.values() for pair in found])
         present = {split: checked.presence(found) for split, found in kept.items()} if checked.whole else None
+        for split, classes in (present or {}).items():
+            if not any(classes):
+                rule = f"no mask for {split} labels a pixel: all of them are ignored"
+                raise SpecError(rule, field="path", source=printable(str(root)))
         counts = {split: len(found) for split, found in kept.items()}
         said = describe_presence(counts, reading.classes, present)
         same = find_same(root, images, {image.path: sizes[image.path] for image in images})

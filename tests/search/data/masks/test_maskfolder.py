@@ -187,3 +187,9 @@ class TestChanges:
                 assert torch.equal(images, others)
                 assert torch.equal(masks, beside)
                 assert masks.dtype == torch.int64
+
+
+def test_a_split_whose_masks_label_nothing_is_refused(rooms: Path):
+    for number in range(20):
+        Image.new("L", (40, 30), 255).save(rooms / "masks" / f"{number:02}.png")
+    assert refusal(rooms) == f"{rooms}: path: no mask for train labels a pixel: all of them are ignored"
