@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
 from reports.records.metrics import QUALITY, USUAL, others
-from reports.records.search import Record, finished
+from reports.records.search import Record, finished, tested_metrics
 from reports.statistics.pareto import nondominated
 from reports.statistics.summary import Summary, summarise
 
@@ -26,7 +26,7 @@ class FrontMember:
     `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
     accuracy (a fraction, one seed); `costs` has every other metric of the run, those to be maximised too, NaN where
     not measured; `test` summarises the test accuracy of its final trainings, with n = 0 when there are none; `again`
-    their validation accuracy, over fresh seeds.
+    their validation accuracy, over fresh seeds; `tested` their other qualities on the test split, by name.
     """
 
     rank: int
@@ -37,6 +37,7 @@ class FrontMember:
     costs: Mapping[str, float]
     test: Summary
     again: Summary = NONE
+    tested: Mapping[str, Summary] = field(default_factory=dict[str, Summary])
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Anchor:
     costs: Mapping[str, float]
     test: Summary
     again: Summary = NONE
+    tested: Mapping[str, Summary] = field(default_factory=dict[str, Summary])
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class FrontRecord:
         return any(line.again.n for line in lines) and not any(line.test.n for line in lines)
 
     @property
+    def tested(self) -> tuple[Metric, ...]:
+        """The qualities beside accuracy that any layout was scored by on the test split."""
+        lines = (*self.members, *self.anchors)
+        return tuple(one for one in tested_metrics(self.metrics) if any(one.name in line.tested for line in lines))
+
+    @property
     def order(self) -> Metric:
         """The metric that members are ranked by before all others."""
         return _order(self.objectives, self.metrics)[0]
@@ -92,6 +100,7 @@ def front(record: Record) -> FrontRecord:
     names = [metric.name for metric in order]
     search = search.sort_values([*names, QUALITY, "digest"], ascending=[*upwards, False, True])
     tests, again = by_layout(record.final, "test_accuracy"), by_layout(record.final, QUALITY)
+    tested = _tested(record)
     costs = [metric.name for metric in others(record.metrics)]
     members = tuple(
         FrontMember(
@@ -103,10 +112,11 @@ def front(record: Record) -> FrontRecord:
             costs={name: float(row[name]) for name in costs},
             test=tests.get(str(row["digest"]), NONE),
             again=again.get(str(row["digest"]), NONE),
+            tested=tested.get(str(row["digest"]), {}),
         )
         for rank, row in enumerate(search.to_dict("records"), start=1)
     )
-    found = _others(record.final, (tests, again), {member.digest for member in members}, costs)
+    found = _others(record.final, (tests, again), {member.digest for member in members}, costs, tested)
     return FrontRecord(
         objectives=record.objectives,
         members=members,
@@ -149,8 +159,22 @@ def by_layout(final: pd.DataFrame, name: str) -> dict[str, Summary]:
     return {str(digest): summarise(group[name]) for digest, group in done.groupby("digest", sort=False)}
 
 
+def _tested(record: Record) -> dict[str, dict[str, Summary]]:
+    """Digest to the qualities on the test split that are known of it, by name."""
+    found: dict[str, dict[str, Summary]] = {}
+    for metric in tested_metrics(record.metrics):
+        for digest, summary in by_layout(record.final, metric.name).items():
+            if summary.n:
+                found.setdefault(digest, {})[metric.name] = summary
+    return found
+
+
 def _others(
-    final: pd.DataFrame, scores: tuple[Mapping[str, Summary], ...], members: set[str], names: Sequence[str]
+    final: pd.DataFrame,
+    scores: tuple[Mapping[str, Summary], ...],
+    members: set[str],
+    names: Sequence[str],
+    tested: Mapping[str, Mapping[str, Summary]],
 ) -> list[tuple[str, Anchor]]:
     """Role and result of every layout in `final` that is an anchor, or that the front no longer holds."""
     found: list[tuple[str, Anchor]] = []
@@ -163,7 +187,9 @@ def _others(
         code = str(group["code"].iloc[0])
         role, name = ("front", code) if named.empty else ("anchor", str(named.iloc[0]))
         test, again = (known[str(digest)] for known in scores)
-        found.append((role, Anchor(name=name, digest=str(digest), code=code, costs=costs, test=test, again=again)))
+        more = tested.get(str(digest), {})
+        anchor = Anchor(name=name, digest=str(digest), code=code, costs=costs, test=test, again=again, tested=more)
+        found.append((role, anchor))
     return found
 
 

@@ -95,7 +95,10 @@ def read(run: Path) -> Record:
     try:
         metrics = run_metrics((study.user_attrs for study in found.values()), FIXED)
         asked = {name: _objectives(study, metrics) for name, study in found.items()}
-        tables = {name: frame(study.get_trials(deepcopy=False), asked[name], metrics) for name, study in found.items()}
+        columns = dict.fromkeys(found, metrics) | {"final": (*metrics, *tested_metrics(metrics))}
+        tables = {
+            name: frame(study.get_trials(deepcopy=False), asked[name], columns[name]) for name, study in found.items()
+        }
         objectives = asked["search"]
         metric = stated_metric(attributes)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -114,11 +117,21 @@ def read(run: Path) -> Record:
         attributes=attributes,
         search=tables["search"],
         baseline=tables.get("baseline", empty),
-        final=tables.get("final", empty),
+        final=tables.get("final", frame([], objectives, columns["final"])),
         study=found["search"],
         asked=_asked(run / "study.yaml"),
         metrics=metrics,
         final_study=found.get("final"),
+    )
+
+
+def tested_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """The qualities beside accuracy as finalists have them on the test split: `test_top5`."""
+    known = [metric for metric in metrics if metric.name != QUALITY and metric.unit == "%"]
+    titles = [f"Test {metric.title[:1].lower()}{metric.title[1:]}" for metric in known]
+    return tuple(
+        Metric(f"test_{metric.name}", title, metric.unit, metric.direction)
+        for metric, title in zip(known, titles, strict=True)
     )
 
 

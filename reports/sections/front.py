@@ -14,7 +14,7 @@ from archspec.documents.wording import plural
 from archspec.loader import dump
 from reports.drawing.canvas import write_csv
 from reports.drawing.units import unit
-from reports.records.front import Anchor, FrontMember, FrontRecord
+from reports.records.front import NONE, Anchor, FrontMember, FrontRecord
 from reports.records.metrics import QUALITY, shown, usual_first
 from reports.records.search import Record
 from reports.search_page.neighbours import Neighbours, cell, legend, neighbours
@@ -49,7 +49,8 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
     units = {metric.name: unit(metric, [line.costs[metric.name] for line in lines]) for metric in wanted}
     accuracy = unit(QUALITY, [])
     score = "Validation, fresh seeds (%)" if front.untested else "Test (%)"
-    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", score, "Seeds")
+    more = [f"{metric.title} (%)" for metric in front.tested]
+    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", score, *more, "Seeds")
     rows: list[tuple[str, ...]] = []
     for line in lines:
         named = isinstance(line, Anchor) and line.name != line.code
@@ -59,7 +60,8 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
         costs = [one.text(line.costs[name]) for name, one in units.items()]
         known = line.again if front.untested else line.test
         seeds = str(known.n) if known.n else "–"
-        rows.append((rank, layout, *costs, validation, spread(known, accuracy), seeds))
+        tested = [spread(line.tested.get(metric.name, NONE), accuracy) for metric in front.tested]
+        rows.append((rank, layout, *costs, validation, spread(known, accuracy), *tested, seeds))
     if beside is None or not beside.comparisons:
         return FrontTable(header, tuple(rows), len(front.members), caption)
     known = beside.comparisons
@@ -75,11 +77,12 @@ def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
     names = [metric.name for metric in usual_first(front.costs)]
     header = ["rank", "name", "code", "digest", "trial", *names, "validation_accuracy"]
     header += ["test_accuracy_mean", "test_accuracy_sd", "seeds", *(_FRESH if front.untested else ())]
+    header += [f"{metric.name}_{what}" for metric in front.tested for what in ("mean", "sd")]
     header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
     lines = [*front.members, *front.anchors]
     differences = content.differences or (None,) * len(lines)
     rows = [
-        (*_numbers(line, names, fresh=front.untested), *_compared(one))
+        (*_numbers(line, names, fresh=front.untested), *_tested(line, front), *_compared(one))
         for line, one in zip(lines, differences, strict=True)
     ]
     write_csv(folder / "front.csv", header, rows)
@@ -100,6 +103,11 @@ def _numbers(line: FrontMember | Anchor, names: Sequence[str], *, fresh: bool) -
         line.test.n,
         *((line.again.mean, line.again.sd, line.again.n) if fresh else ()),
     ]
+
+
+def _tested(line: FrontMember | Anchor, front: FrontRecord) -> Sequence[object]:
+    found = [line.tested.get(metric.name, NONE) for metric in front.tested]
+    return [number for one in found for number in (one.mean, one.sd)]
 
 
 def _compared(found: Comparison | None) -> Sequence[object]:

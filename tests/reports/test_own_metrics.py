@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import create_trial
 
 from archspec.cost.metrics import Metric
 from reports.records.front import front
@@ -119,3 +123,21 @@ def test_neighbours_without_a_cost_are_those_before() -> None:
     found = Neighbours({"b": compare(scores, {"b": "a"})[0]}, Metric("top5", "Top-5 accuracy", "%", "maximize"))
     assert found.title == "Δ to the one before"
     assert "test accuracy less that of the re-trained member before it (by top-5 accuracy), in points" in legend(found)
+
+
+def test_qualities_of_finalists_on_the_test_split_have_columns_of_their_own(make_run, tmp_path):
+    run = make_run(own=(TOP5,), apart=True, trials=8, baseline=0, startup=4, duplicates=0, failures=())
+    journal = JournalStorage(JournalFileBackend(str(run / "journal.log")))
+    final = optuna.load_study(study_name="final", storage=journal)
+    assert front(read(run)).tested == ()
+    for trial in final.trials:
+        attrs = trial.user_attrs | {"seed": 10 + trial.user_attrs["seed"], "test_top5": 0.9}
+        final.add_trial(create_trial(values=trial.values, user_attrs=attrs))
+    found = front(read(run))
+    assert [(metric.name, metric.title) for metric in found.tested] == [("test_top5", "Test top-5 accuracy")]
+    assert all(member.tested["test_top5"].mean == pytest.approx(0.9) for member in found.members)
+    write_report(run, tmp_path / "report")
+    header, first, *_ = (tmp_path / "report" / "front.csv").read_text().splitlines()
+    named = dict(zip(header.split(","), first.split(","), strict=True))
+    assert float(named["test_top5_mean"]) == pytest.approx(0.9)
+    assert "| Test top-5 accuracy (%) |" in (tmp_path / "report" / "front.md").read_text()

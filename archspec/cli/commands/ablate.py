@@ -14,7 +14,6 @@ from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from search.ablation.rows import Ablation
-    from search.study.recorded import PLAN, home_of
 
 PANEL = "Ablate"
 EXAMPLE = "archspec ablate hiri_table8 --dry-run"
@@ -62,6 +61,7 @@ def ablate(
         return
     from archspec.api.stopping import conduct_with_looks
     from reports.statistics.summary import scipy_stats
+    from search.study.recorded import PLAN, home_of
 
     scipy_stats("comparing rows")  # before the trainings and not after them
     runs = home_of(PLAN, plan, ablation.plan.config.name, runs)
