@@ -29,15 +29,15 @@ def prepare_reference(root: Path, figure: LatencyFigure, images: Tensor) -> Infe
         figure: what is measured.
         images: the batch.
     """
-    network = _reference_network(images.device)
+    network = _reference_network(REFERENCE, images.device)
     kept = root / f"reference_{figure.key}_{images.device.type}_{images.shape[-1]}px.onnx"
     return BACKENDS[figure.spec.backend].prepare(network, images, kept)
 
 
 @cache
-def _reference_network(device: torch.device) -> Network:
+def _reference_network(name: str, device: torch.device) -> Network:
     """The network, built once in a process for each device."""
-    return build(load(REFERENCE), device=device).eval()
+    return build(load(name), device=device).eval()
 
 
 def reference_seconds(root: Path, figure: LatencyFigure, seconds: float, images: Tensor) -> float:
