@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast, final
 
@@ -17,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 from archspec.errors import FieldError, SpecError
 from search.evaluator import Epoch
-from search.plugins import find_class, parse_config, tags
+from search.plugins import find_class, missing_package, parse_config, tags
 
 PACKAGE, GROUP = "search.loggers", "archspec.loggers"
 
@@ -145,9 +144,8 @@ class Logger(BaseModel, ABC):
         Raises:
             SpecError: it is not installed, with the command that installs it.
         """
-        for module, requirement in self.packages.items():
-            if find_spec(module) is None:
-                raise SpecError(f"{self.type} needs the package {module}: pip install '{requirement}'", field="log")
+        if rule := missing_package(self.type, self.packages):
+            raise SpecError(rule, field="log")
 
 
 def loggers() -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -49,6 +50,17 @@ def find_class(tag: str, base: type[M], package: str, group: str) -> type[M]:
     module = import_module(f"{package}.{tag}")
     classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)]
     return next(value for value in classes if value.__module__ == module.__name__)
+
+
+def missing_package(name: str, packages: Mapping[str, str]) -> str:
+    """The rule that a part breaks which needs a package that is not installed; empty where all are.
+
+    Args:
+        name: of the part.
+        packages: modules that it needs, each with what pip installs it by.
+    """
+    lacking = next((module for module in packages if find_spec(module) is None), None)
+    return f"{name} needs the package {lacking}: pip install '{packages[lacking]}'" if lacking else ""
 
 
 def check_portable(value: Any, workers: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
@@ -17,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
-from search.plugins import find_class, parse_config, tags
+from search.plugins import find_class, missing_package, parse_config, tags
 from search.seeding import mix
 
 if TYPE_CHECKING:
@@ -146,9 +145,8 @@ class Sampler(BaseModel, ABC):
         Raises:
             SpecError: it is not installed, with the command that installs it.
         """
-        for module, requirement in self.packages.items():
-            if find_spec(module) is None:
-                raise SpecError(f"{self.type} needs the package {module}: pip install '{requirement}'", field="sampler")
+        if rule := missing_package(self.type, self.packages):
+            raise SpecError(rule, field="sampler")
 
 
 def list_names(metrics: Sequence[Metric]) -> str:

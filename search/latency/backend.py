@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from archspec.errors import FieldError, RunError
+from search.plugins import missing_package
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +32,8 @@ class Backend(ABC):
         Raises:
             FieldError: one is not installed, with the command that installs it.
         """
-        for package in self.packages:
-            if find_spec(package) is None:
-                raise FieldError("", f"{self.name} needs the package {package}: pip install '{EXTRA}'")
+        if rule := missing_package(self.name, dict.fromkeys(self.packages, EXTRA)):
+            raise FieldError("", rule)
 
     def place(self, device: "torch.device") -> "torch.device":
         """The device on which this backend runs a network that was trained on `device`.

@@ -123,12 +123,11 @@ class SegmentationLesson(Lesson):
 
     def _loss(self, answer: Answer, part: slice, batch: "Tensor") -> "Tensor":
         """Mean over labelled pixels: of the whole batch, so that a part with few of them does not count for more."""
-        import torch
         from torch.nn import functional as F
 
         smoothing, masks = self._recipe.label_smoothing, batch[part]
-        if not (batch != IGNORE).any():  # a mean over nothing is no number
-            return sum(output.float().sum() for output in outputs(answer)) * torch.zeros((), device=batch.device)
+        labelled = (batch != IGNORE).sum()
+        masks = masks.where(labelled > 0, 0)  # a mean over nothing is no number: any label will do, and counts nothing
         whole = len(masks) == len(batch)
         reduction = "mean" if whole else "sum"
         main, *others = (
@@ -138,7 +137,8 @@ class SegmentationLesson(Lesson):
             for output in outputs(answer)
         )
         loss = main + AUXILIARY * sum(others) if others else main
-        return loss if whole else loss * (len(batch) / len(masks)) / (batch != IGNORE).sum()
+        loss = loss * (labelled > 0)
+        return loss if whole else loss * (len(batch) / len(masks)) / labelled.clamp(min=1)
 
 
 def outputs(answer: Answer) -> "tuple[Tensor, ...]":

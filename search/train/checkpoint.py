@@ -1,12 +1,12 @@
 """Checkpoints: written whole or not at all, and never continued by a run they do not belong to."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast, final
 
 from archspec.errors import RunError
 from archspec.files.output import write_whole
+from search.weights.archive import read_archive
 
 VERSION = 1
 
@@ -53,16 +53,10 @@ def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] |
     Raises RunError, naming the file and leaving it as it is, when it is damaged (unreadable, or a checksum differs)
     or when its entries differ from `identity`, which says whose run it is.
     """
-    import torch
-
     if not path.exists():
         return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-        if broken is not None:
-            raise ValueError(f"checksum of {broken} differs")
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_archive(path)
         if not isinstance(state, dict) or "version" not in state:
             raise ValueError("not a checkpoint of a training run")
     except Exception as error:  # whatever the unpickler meets in a damaged file, the answer is the same

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from archspec.documents.paths import suggest
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec
+from search.weights.archive import read_archive
 from search.weights.source import WeightSource, find_source
 
 if TYPE_CHECKING:
@@ -131,14 +131,8 @@ def _training_state(path: Path, spec: ArchSpec | None) -> Mapping[str, Tensor]:
     Raises:
         SpecError: a damaged file, one of something else, or of another layout than the spec beside it.
     """
-    import torch
-
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-        if broken is not None:
-            raise ValueError(f"checksum of {broken} differs")
-        data: Any = torch.load(path, map_location="cpu", weights_only=True)
+        data = read_archive(path)
     except OSError:
         raise
     except Exception as error:  # whatever the unpickler meets in a damaged file, the answer is the same

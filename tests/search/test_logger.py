@@ -36,7 +36,7 @@ def test_what_is_no_logger_is_refused_by_its_place(log, rule, study_file, tmp_pa
 
 
 def test_a_logger_that_is_not_installed_is_refused_before_anything_is_written(study_file, tmp_path, monkeypatch):
-    monkeypatch.setattr("search.logger.find_spec", lambda name: None)
+    monkeypatch.setattr("search.plugins.find_spec", lambda name: None)
     config = load_study(str(study_file(log=["csv", "mlflow"])), tmp_path, {})
     rule = r"log: mlflow needs the package mlflow: pip install 'archspec-vision\[mlflow\]'"
     with pytest.raises(SpecError, match=rule):

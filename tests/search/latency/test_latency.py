@@ -170,7 +170,7 @@ def test_refused(latency, message):
 
 
 def test_a_missing_package_is_refused_with_the_extra(monkeypatch):
-    monkeypatch.setattr("search.latency.backend.find_spec", lambda name: None)
+    monkeypatch.setattr("search.plugins.find_spec", lambda name: None)
     with pytest.raises(FieldError, match=r"onnxruntime needs the package onnx: pip install 'archspec-vision\[onnx\]'"):
         asked(["eager", "onnxruntime"])
 
