@@ -38,6 +38,8 @@ class Task:
         folder: for curve, checkpoint and result.
         root: the run's folder, for what all tasks share.
         final: whether this is the re-training of a finalist, which is scored on the test split too.
+        epochs: after how many the training pauses, which goes on in the same folder when it is asked for more; None
+            for all that its recipe has.
     """
 
     spec: ArchSpec
@@ -45,6 +47,7 @@ class Task:
     folder: Path
     root: Path
     final: bool = False
+    epochs: int | None = None
 
 
 @final

@@ -14,7 +14,7 @@ from archspec.loader import plain_data
 from search.ablation.plan import Plan, load_plan, parse_plan
 from search.ablation.rows import Ablation
 from search.evaluators.function import Function, FunctionEvaluator
-from search.run.workers import end_nested_start
+from search.run.pools.workers import end_nested_start
 
 if TYPE_CHECKING:
     import pandas as pd

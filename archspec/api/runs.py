@@ -17,8 +17,8 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator, parse_evaluator
 from search.evaluators.function import Function, FunctionEvaluator
+from search.run.pools.workers import end_nested_start
 from search.run.run import conduct
-from search.run.workers import end_nested_start
 from search.space.limits import format_budget
 from search.space.space import Space
 from search.study.config import StudyConfig, load_study, parse_study

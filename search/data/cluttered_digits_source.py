@@ -1,10 +1,11 @@
-"""Scenes: one handwritten digit among fragments of others, on textured ground."""
+"""Scenes: one handwritten digit, or a pair of them, among fragments of others, on textured ground."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from search.data.digits_source import SIDE, Digits, in_turn
+from search.data.digits_source import CLASSES, SIDE, Digits, in_turn
 from search.data.painting import CONTRAST, Floats, axis, expose, ground, paint, uniform
 
 if TYPE_CHECKING:
@@ -30,23 +31,50 @@ def compose(
 ) -> "tuple[NDArray[np.uint8], NDArray[np.int64]]":
     """`count` scenes (N, 3, resolution, resolution) and the labels (N,) of their digits; sources are used in turn."""
     chosen = in_turn(len(sources.labels), count, rng)
-    images = np.empty((count, 3, scene.resolution, scene.resolution), np.uint8)
-    for start in range(0, count, CHUNK):
-        part = chosen[start : start + CHUNK]
-        images[start : start + CHUNK] = _draw(sources.ink[part], sources.ink, scene, rng)
-    return images, sources.labels[chosen]
+    return _draw(sources, chosen[None], scene, rng), sources.labels[chosen]
 
 
-def _draw(digits: "Floats", pool: "Floats", scene: Scene, rng: "Generator") -> "NDArray[np.uint8]":
-    count, side = len(digits), scene.resolution
-    size = uniform(rng, scene.smallest, scene.largest, count) * side
-    aspect = uniform(rng, 0.85, 1.15, count)
-    height, width = size / aspect, size * aspect
-    rows = axis(side, uniform(rng, 0, 1, count) * (side - height), height)
-    columns = axis(side, uniform(rng, 0, 1, count) * (side - width), width)
-    digit = paint(rows, digits, columns)
-    covered = rows.sum(2)[:, :, None] * columns.sum(2)[:, None, :]
-    ink = np.maximum(digit, _fragments(pool, count, scene, rng) * (1 - CLEARING * covered))
+def compose_pairs(
+    sources: Digits, count: int, classes: int, scene: Scene, rng: "Generator"
+) -> "tuple[NDArray[np.uint8], NDArray[np.int64]]":
+    """`count` scenes (N, 3, resolution, resolution) of two digits, and the labels (N,) of their pairs.
+
+    Class c has the digit c % 10 in the left half and (c + c // 10) % 10 in the right one, so that with every ten
+    classes each digit occurs once more on either side. Classes are used in turn.
+    """
+    labels = in_turn(classes, count, rng)
+    digits = labels % CLASSES, (labels + labels // CLASSES) % CLASSES
+    members = [np.flatnonzero(sources.labels == digit) for digit in range(CLASSES)]
+    chosen = np.empty((2, count), np.int64)
+    for half, wanted in enumerate(digits):
+        for digit, own in enumerate(members):
+            places = np.flatnonzero(wanted == digit)
+            chosen[half, places] = own[in_turn(len(own), len(places), rng)]
+    return _draw(sources, chosen, scene, rng), labels
+
+
+def _draw(sources: Digits, chosen: "NDArray[np.int64]", scene: Scene, rng: "Generator") -> "NDArray[np.uint8]":
+    """Scenes of the chosen sources (digits, N): side by side where there are two, each in a half of its own."""
+    images = np.empty((chosen.shape[1], 3, scene.resolution, scene.resolution), np.uint8)
+    for start in range(0, chosen.shape[1], CHUNK):
+        part = chosen[:, start : start + CHUNK]
+        images[start : start + CHUNK] = _draw_chunk([sources.ink[own] for own in part], sources.ink, scene, rng)
+    return images
+
+
+def _draw_chunk(digits: Sequence["Floats"], pool: "Floats", scene: Scene, rng: "Generator") -> "NDArray[np.uint8]":
+    count, side = len(digits[0]), scene.resolution
+    room = side / len(digits)
+    ink, covered = np.zeros((2, count, side, side), np.float32)
+    for place, source in enumerate(digits):
+        size = uniform(rng, scene.smallest, scene.largest, count) * side
+        aspect = uniform(rng, 0.85, 1.15, count)
+        height, width = size / aspect, size * aspect
+        rows = axis(side, uniform(rng, 0, 1, count) * (side - height), height)
+        columns = axis(side, place * room + uniform(rng, 0, 1, count) * (room - width), width)
+        ink += paint(rows, source, columns)
+        covered += rows.sum(2)[:, :, None] * columns.sum(2)[:, None, :]
+    ink = np.maximum(ink, _fragments(pool, count, scene, rng) * (1 - CLEARING * covered))
     contrast = uniform(rng, *CONTRAST, count)[:, None, None]
     return expose(ground(count, side, rng) + contrast * ink, rng)
 

@@ -16,7 +16,7 @@ from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
 from search.processes.signals import heard_signals
 from search.run.phase import Phase
-from search.run.pool import Pool
+from search.run.pools.pool import Pool
 from search.run.worker import Order, Report
 
 MAX_FAILURES_FIRST = 5

@@ -25,11 +25,11 @@ from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
-from search.run.in_process import InProcessPool
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
-from search.run.pool import Pool
+from search.run.pools.in_process import InProcessPool
+from search.run.pools.pool import Pool
+from search.run.pools.workers import ProcessPool
 from search.run.proposals import FINAL, SEARCH, SearchPhase
-from search.run.workers import ProcessPool
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig

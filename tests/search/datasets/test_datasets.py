@@ -17,9 +17,10 @@ from archspec.documents.reader import Document
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.loader import parse
 from archspec.spec.schema import ArchSpec
-from search.data.cluttered_digits_source import Scene, compose
+from search.data.cluttered_digits_source import Scene, compose, compose_pairs
 from search.data.dataset import AnyDataset, Dataset, DatasetSplit, batch_indices, find_dataset, parse_dataset
 from search.data.digits_source import Digits, load_sources
+from search.identity import identity
 
 SMALL = {"type": "cluttered_digits", "train": 150, "validation": 100, "test": 100}
 
@@ -69,6 +70,9 @@ class TestConfiguration:
             ({"type": "cluttered_digits", "resolution": 32}, "resolution", "64"),
             ({"type": "cluttered_digits", "smallest": 0.6, "largest": 0.4}, "", "smallest 0.6 must not exceed"),
             ({"type": "cluttered_digits", "resolution": 1024, "train": 10**6}, "", "GiB"),
+            ({"type": "cluttered_digits", "pairs": 1}, "", "pairs must be at least 2, or 0"),
+            ({"type": "cluttered_digits", "pairs": 101}, "pairs", "100"),
+            ({"type": "cluttered_digits", "pairs": 20}, "", "largest must be at most 0.43 with pairs"),
             ({"type": "imagefolder"}, "path", "required"),
             ({"type": "imagefolder", "path": "x", "validation": 0.5, "test": 0.5}, "validation", "0.45"),
         ],
@@ -190,6 +194,25 @@ class TestClutteredDigits:
             bright = images.astype(int).min(axis=1) > 140
             area = bright.mean(axis=(1, 2))
             assert np.abs(area / size**2 - 1).max() < 0.25  # nothing of it is cut off by the border
+
+    def test_a_pair_has_the_left_digit_on_the_left_and_every_class_equally_often(self):
+        ink = np.zeros((10, 8, 8), np.float32)
+        ink[3:] = 1  # digits below three are blank
+        scene = Scene(64, 0.4, 0.4, 0)
+        images, labels = compose_pairs(Digits(ink, np.arange(10)), 200, 20, scene, np.random.default_rng(0))
+        assert np.bincount(labels).tolist() == [10] * 20
+        bright = images.astype(int).min(axis=1) > 140
+        halves = bright[:, :, :32].any(axis=(1, 2)), bright[:, :, 32:].any(axis=(1, 2))
+        left, right = labels % 10, (labels + labels // 10) % 10
+        assert ((left >= 3) == halves[0]).all()
+        assert ((right >= 3) == halves[1]).all()
+
+    def test_pairs_are_classes_and_runs_without_them_are_what_they_were(self):
+        paired = parse_dataset({**SMALL, "pairs": 20, "smallest": 0.3, "largest": 0.4})
+        assert paired.classes == 20
+        assert read(paired.load().train)[1].unique().tolist() == list(range(20))
+        assert "pairs" not in identity(parse_dataset(SMALL))
+        assert "pairs" in identity(paired)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import search.run.run
 from archspec.errors import FieldError, RunError, SpecError
 from search.data.dataset import Dataset, DatasetSplit, parse_dataset
 from search.recipe.recipe import parse_recipe
-from search.run.in_process import InProcessPool
+from search.run.pools.in_process import InProcessPool
 from search.study.recorded_inputs import record_inputs
 
 KINDS = ("hf", "webdataset", "parquet")

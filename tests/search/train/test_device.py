@@ -8,8 +8,8 @@ from archspec.loader import load
 from search.evaluator import parse_evaluator, renew
 from search.evaluators.train import BESIDE, Train
 from search.identity import identity
+from search.run.pools.workers import ProcessPool
 from search.run.worker import Order
-from search.run.workers import ProcessPool
 from search.train.device import PLACE_VARIABLE, check_name, find_device, sharing_note, worker_place
 
 CPU = torch.device("cpu")

@@ -27,7 +27,7 @@ from search.evaluator import Evaluator
 from search.processes.signals import hold_signals
 from search.processes.tree import end_processes, find_tree
 from search.processes.watchdog import Watchdog
-from search.run.pool import Pool
+from search.run.pools.pool import Pool
 from search.run.worker import FINISH, LEAVE_SECONDS, STOP, Order, Report, serve
 from search.train.device import PLACE_VARIABLE
 

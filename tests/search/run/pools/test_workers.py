@@ -13,8 +13,8 @@ from search.evaluator import parse_evaluator
 from search.evaluators.function import FunctionEvaluator
 from search.processes.folder_lock import lock_output
 from search.processes.tree import find_tree, list_processes
+from search.run.pools.workers import ProcessPool
 from search.run.worker import Order, Report
-from search.run.workers import ProcessPool
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="asks /proc who is alive")
 

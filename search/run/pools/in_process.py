@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from search.evaluator import Evaluator, Session
-from search.run.pool import Pool
+from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 
 
