@@ -48,6 +48,12 @@ class Slice:
         """Shape of the parameter."""
         return tuple(prod(factors) for factors in self.factors)
 
+    def holds(self, other: Slice) -> bool:
+        """Whether a slice with this key is one of this parameter: none of its factors is larger."""
+        same = [len(factors) for factors in self.factors] == [len(factors) for factors in other.factors]
+        pairs = zip(self.factors, other.factors, strict=False)
+        return same and all(one >= two for own, its in pairs for one, two in zip(own, its, strict=True))
+
 
 def slices(layer: Node, module: nn.Module) -> dict[str, Slice]:
     """The slice that each parameter of a layer's `module` is, by the parameter's dotted name.

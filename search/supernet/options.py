@@ -13,7 +13,7 @@ from typing import Any, cast, final
 from archspec.documents.paths import Place
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec, StageSpec
-from archspec.tree.tree import plant
+from archspec.tree.tree import Tree
 from blocks.catalog import Part, tag
 from blocks.component import Head, MapsHead, Stem
 from blocks.layers.combine import Sequence
@@ -61,9 +61,8 @@ def kind_of(part: Part) -> str:
     return tag(type(part)) + (f"({','.join(shown)})" if shown else "")
 
 
-def placed(spec: ArchSpec) -> Iterator[PlacedPart]:
-    """The parts of one layout, in the order of its modules."""
-    tree = plant(spec)
+def placed(spec: ArchSpec, tree: Tree) -> Iterator[PlacedPart]:
+    """The parts of one layout, which `tree` was planted from, in the order of its modules."""
     yield PlacedPart("stem", kind_of(spec.stem), tree.stem)
     for index, (stage, layers) in enumerate(zip(spec.stages, tree.stages, strict=True)):
         inside = dict(cast("Sequence", layers).parts)

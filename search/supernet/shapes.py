@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, final
 
 from archspec.errors import FieldError
 from archspec.progress import doing
@@ -35,12 +36,14 @@ class SharedTensor:
         part: a part that has it, to be drawn as there.
         name: its name in that part.
         tail: whether it belongs to a last layer of a residual branch.
+        decays: whether its layer leaves it to weight decay.
     """
 
     slice: Slice
     part: PlacedPart
     name: str
     tail: bool
+    decays: bool
 
 
 def shared_tensors(space: Space, prepare: Prepare) -> dict[str, SharedTensor]:
@@ -50,24 +53,21 @@ def shared_tensors(space: Space, prepare: Prepare) -> dict[str, SharedTensor]:
         SpecError: options of one key that share no slice, with their place in the space.
         FieldError: a layout does not fit what it is prepared for.
     """
-    from archspec.model.slices import slices, widest
+    from archspec.model.slices import widest
 
     doing("looking for what layouts share")
     found: dict[str, SharedTensor] = {}
-    known: dict[Node, dict[str, Slice]] = {}
+    known: dict[Node, dict[str, tuple[Slice, bool, bool]]] = {}
     for part in options(space, prepare):
         try:
             if part.layer not in known:
-                module = sketch(part.layer)
-                cuts = slices(part.layer, module)
-                known[part.layer] = {name: cuts[name] for name in _drawn(module)}
-            tails = _tails(part.layer)
-            for name, cut in known[part.layer].items():
+                known[part.layer] = _tensors(part.layer)
+            for name, (cut, tail, decays) in known[part.layer].items():
                 key = key_of(part, cut)
                 if key in found:
                     found[key] = replace(found[key], slice=widest(found[key].slice, cut))
                 else:
-                    found[key] = SharedTensor(cut, part, name, name.startswith(tails))
+                    found[key] = SharedTensor(cut, part, name, tail, decays)
         except FieldError as error:
             opaque = "a module that is not made of layers is shared whole: " if _is_opaque(part.layer) else ""
             rule = f"{opaque}options of {part.kind} share no slice: {error.field} {error.rule}"
@@ -98,6 +98,26 @@ def sketch(layer: Node) -> nn.Module:
 
     with torch.device("meta"):
         return layer.module()
+
+
+def _tensors(layer: Node) -> dict[str, tuple[Slice, bool, bool]]:
+    """Of each parameter, in the order of drawing: its slice, whether it is a tail, and whether it decays."""
+    from archspec.model.slices import slices
+
+    module = sketch(layer)
+    cuts, tails = slices(layer, module), _tails(layer)
+    return {name: (cuts[name], name.startswith(tails), _decays(module, name)) for name in _drawn(module)}
+
+
+def _decays(module: nn.Module, name: str) -> bool:
+    """Whether no module around a parameter declares it to be without weight decay; see `search.train.groups`."""
+    steps = name.split(".")
+    for count in range(len(steps)):
+        declared: Any = getattr(module.get_submodule(".".join(steps[:count])), "no_weight_decay", ())
+        patterns: Any = declared() if callable(declared) else declared
+        if any(fnmatchcase(".".join(steps[count:]), pattern) for pattern in patterns):
+            return False
+    return True
 
 
 def _drawn(module: nn.Module, prefix: str = "") -> Iterator[str]:

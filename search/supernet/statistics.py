@@ -26,11 +26,9 @@ def estimate_statistics(supernet: Supernet, spec: ArchSpec, batches: Iterable[Te
         RunError: a layout of another space.
     """
     member = supernet.member(spec)
-    device = next(supernet.parameters()).device
-    buffers = {name: value.to(device, copy=True) for name, value in member.buffers.items()}
-    norms = [module for module in member.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
+    buffers = supernet.fresh_buffers(member)
+    norms = [norm for norm in member.norms if isinstance(norm, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
-    training = member.network.training
     member.network.eval()
     try:
         for norm in norms:
@@ -42,5 +40,4 @@ def estimate_statistics(supernet: Supernet, spec: ArchSpec, batches: Iterable[Te
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        member.network.train(training)
     return buffers
