@@ -19,6 +19,9 @@ PART_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, stric
 MapNumber = Annotated[int, Field(ge=0, le=63, strict=True)]
 MapNumbers = Annotated[tuple[MapNumber, ...], Field(min_length=1, max_length=32, strict=False)]
 
+SIZE_OPTIONS = frozenset({"width", "width_out", "hidden", "expansion", "reduction"})
+"""Options that, by their usual meaning, only say how large tensors are."""
+
 Width = Annotated[int, Field(gt=0, le=65536, description="number of channels", strict=True)]
 
 
@@ -32,9 +35,14 @@ def without_added(part: BaseModel, data: dict[str, Any], added: frozenset[str]) 
 
 
 class Stem(BaseModel, ABC):
-    """A stem: from the image to the first stage's map."""
+    """A stem: from the image to the first stage's map.
+
+    Attributes:
+        size_options: options that only say how large tensors are: layouts that differ in them share parameters.
+    """
 
     model_config = PART_CONFIG
+    size_options: ClassVar[frozenset[str]] = SIZE_OPTIONS
     type: Any
 
     @abstractmethod
@@ -52,9 +60,11 @@ class Block(BaseModel, ABC):
     Attributes:
         drops: whether stochastic depth applies; a block without a shortcut has no step on the schedule.
         added: options that came later; see `without_added`.
+        size_options: options that only say how large tensors are: layouts that differ in them share parameters.
     """
 
     model_config = PART_CONFIG
+    size_options: ClassVar[frozenset[str]] = SIZE_OPTIONS
     drops: ClassVar[bool] = True
     added: ClassVar[frozenset[str]] = frozenset()
     type: Any
@@ -83,9 +93,11 @@ class Downsample(BaseModel, ABC):
 
     Attributes:
         added: options that came later; see `without_added`.
+        size_options: options that only say how large tensors are: layouts that differ in them share parameters.
     """
 
     model_config = PART_CONFIG
+    size_options: ClassVar[frozenset[str]] = SIZE_OPTIONS
     added: ClassVar[frozenset[str]] = frozenset()
     type: Any
 
@@ -133,9 +145,14 @@ class Exchange(BaseModel, ABC):
 
 
 class Head(BaseModel, ABC):
-    """A head: from the last stage's map to the output."""
+    """A head: from the last stage's map to the output.
+
+    Attributes:
+        size_options: options that only say how large tensors are: layouts that differ in them share parameters.
+    """
 
     model_config = PART_CONFIG
+    size_options: ClassVar[frozenset[str]] = SIZE_OPTIONS
     type: Any
 
     @abstractmethod
@@ -144,9 +161,14 @@ class Head(BaseModel, ABC):
 
 
 class MapsHead(BaseModel, ABC):
-    """A head on the maps of all stages, or of all parallel branches: to one value, or several (a detector's)."""
+    """A head on the maps of all stages, or of all parallel branches: to one value, or several (a detector's).
+
+    Attributes:
+        size_options: options that only say how large tensors are: none, since such heads concatenate what they size.
+    """
 
     model_config = PART_CONFIG
+    size_options: ClassVar[frozenset[str]] = frozenset()
     type: Any
     maps: MapNumbers | None = Field(
         default=None,

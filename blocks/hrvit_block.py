@@ -66,10 +66,10 @@ class HRViTBlock(Block):
         mixed = add(attention=attention, shortcut=Kronecker(*kronecker_shape(width)))
         ffn = chain(
             norm=layer_norm(width, EPS),
-            fc1=Linear(width, 2 * half, on_map=True),
+            fc1=Linear(width, 2 * half, on_map=True, parts_out=(2,)),
             mix=split((half, half), dwconv3=dwconv(half, 3), dwconv5=dwconv(half, 5)),
             act=gelu(),
-            fc2=Linear(2 * half, width, on_map=True),
+            fc2=Linear(2 * half, width, on_map=True, parts_in=(2,)),
         )
         return chain(mha=residual(mixed, self.drop_path), ffn=residual(ffn, self.drop_path))
 

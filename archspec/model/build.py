@@ -124,12 +124,18 @@ def build(
         network = network.to(dtype)
     finished = _materialise(network, tree, target)
     if init != "skip" and target.type != "meta":
-        initialise = {"vit": _initialise, "fan_out": _initialise_fan_out, "zeros": _initialise_zeros}[init]
         with torch.no_grad():
-            network.apply(lambda module: None if module in finished else initialise(module))
+            network.apply(lambda module: None if module in finished else initialise(module, init))
             if zero_init_residual:
                 _zero_residuals(network, tree)
     return network
+
+
+def initialise(module: nn.Module, init: Init) -> None:
+    """Draw the parameters of one module alone, those of its parts apart, as `build` does by `init`."""
+    draw = {"vit": _initialise, "fan_out": _initialise_fan_out, "zeros": _initialise_zeros}.get(init)
+    if draw is not None:
+        draw(module)
 
 
 def _materialise(network: Network, tree: Tree, target: torch.device) -> set[nn.Module]:

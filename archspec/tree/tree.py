@@ -30,17 +30,18 @@ class Tree:
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Every layer with the dotted name of its module, outer ones before inner ones."""
-        yield from _walk("stem", self.stem)
+        yield from walk("stem", self.stem)
         for index, stage in enumerate(self.stages):
-            yield from _walk(f"stages.{index}", stage)
+            yield from walk(f"stages.{index}", stage)
         if self.head is not None:
-            yield from _walk("head", self.head)
+            yield from walk("head", self.head)
 
 
-def _walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
+def walk(name: str, layer: Node) -> Iterator[tuple[str, Node]]:
+    """`layer`, whose module is called `name`, and every layer inside it, with the dotted names of their modules."""
     yield name, layer
     for part_name, part in layer.children():
-        yield from _walk(f"{name}.{part_name}", part)
+        yield from walk(f"{name}.{part_name}" if name else part_name, part)
 
 
 def plant(spec: ArchSpec) -> Tree:

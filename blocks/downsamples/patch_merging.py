@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blocks.component import Downsample
 from blocks.layers.basic.linear import Linear
-from blocks.layers.basic.norm import layer_norm
+from blocks.layers.basic.norm import LayerNorm
 from blocks.layers.basic.space_to_depth import SpaceToDepth
 from blocks.layers.combine import chain
 from blocks.layers.layer import Layer
@@ -25,9 +25,10 @@ class PatchMerging(Downsample):
     )
 
     def layers(self, width_in: int, width_out: int) -> Layer:
-        merged = self.stride**2 * width_in
+        positions = self.stride**2
+        merged = positions * width_in
         return chain(
             merge=SpaceToDepth(self.stride),
-            norm=layer_norm(merged, 1e-5),
-            reduction=Linear(merged, width_out, bias=False, on_map=True),
+            norm=LayerNorm(merged, 1e-5, (positions,)),
+            reduction=Linear(merged, width_out, bias=False, on_map=True, parts_in=(positions,)),
         )

@@ -24,6 +24,13 @@ Shape = tuple[int, ...]
 Maps = tuple["Value", ...]
 """Several maps of one image, finest first."""
 
+Partition = tuple[int, ...] | None
+"""How a dimension of a parameter is cut into equal parts of which a narrower layer has the leading share of each.
+
+`(3, heads)` are three parts of `heads` parts each; `()` is one part. None keeps the dimension whole: it is the same in
+all layers that share the parameter.
+"""
+
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
@@ -274,6 +281,20 @@ class Layer(ABC):
     def tails(self) -> tuple[str, ...]:
         """Dotted names of the last layers with weights, whose zeroing makes the whole layer return zero."""
         return ()
+
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        """How each parameter of the layer's own module is cut, dimension by dimension, to be shared with narrower ones.
+
+        A layer that fuses several tensors in one must say so: the leading rows of a projection to queries, keys and
+        values are not those of a narrower one. What is not named is sliced along its first two dimensions as a whole,
+        and not along others.
+        """
+        return {}
+
+    @property
+    def apart(self) -> str:
+        """What layers at one place must have in common to share parameters, as text; empty where nothing is needed."""
+        return ""
 
 
 def _check_window(layer: Layer, shape: Shape) -> None:

@@ -1,10 +1,10 @@
 """The first stages of HIRI-ViT as a stem for other backbones."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
-from blocks.component import Stem, Width
+from blocks.component import SIZE_OPTIONS, Stem, Width
 from blocks.downsamples.irds_a import IRDSa
 from blocks.hr import HR
 from blocks.layers.combine import Sequence, chain
@@ -21,6 +21,7 @@ class HIRIStem(Stem):
     from that table's costs.
     """
 
+    size_options: ClassVar[frozenset[str]] = SIZE_OPTIONS | {"depth"}
     type: Literal["hiri_stem"] = "hiri_stem"
     width: Width = Field(default=32, description="channels of the HR stage")
     hidden: Width = Field(default=24, description="channels inside the HR stem")

@@ -25,7 +25,7 @@ from archspec.spec.forms import COLUMNS, expand_part, expand_stage, row_from_col
 from archspec.spec.schema import AnyHead, AnyStem, ArchSpec, StageSpec
 from archspec.spec.variants import change
 from blocks.catalog import tag
-from blocks.component import MapsHead
+from blocks.component import MapsHead, Stem
 from search.space.holes import FAMILY, Hole, Params, Scalar, assignments, fill
 from search.space.space import Space
 
@@ -152,6 +152,25 @@ class Encoding:
         return self._chains[wanted].select(metrics)
 
     @property
+    def contexts(self) -> tuple[Params, ...]:
+        """Every way to fill the holes that belong to no stage, stem or head."""
+        return tuple(self._contexts)
+
+    def parts(self, context: Params, changes: dict[str, Any]) -> tuple[list[Stem | None], list[list[StageSpec | None]]]:
+        """The options of the stem, and those of each stage, under a context; None where one gives no possible part.
+
+        Args:
+            context: one of `contexts`.
+            changes: what a variant changes, by dotted path.
+        """
+        stems = [self._part("stem", context | own, changes) for own in self._assignments[1]]
+        stages = [
+            [self._stage(index, context | own, changes) for own in options]
+            for index, options in enumerate(self._assignments[2:-1])
+        ]
+        return stems, stages
+
+    @property
     def _named(self) -> Iterator[tuple[str, tuple[Hole, ...]]]:
         return zip(self.names, self._holes, strict=True)
 
@@ -201,12 +220,8 @@ class Encoding:
                 "layouts with different numbers of stages cannot be tabulated", source=self.space.document.source
             )
         drop_path = float(changes.get("drop_path", top["drop_path"]))
-        stems = [self._part("stem", context | own, changes) for own in self._assignments[1]]
+        stems, stages = self.parts(context, changes)
         heads = [self._head(context | own, changes) for own in self._assignments[-1]]
-        stages = [
-            [self._stage(index, context | own, changes) for own in options]
-            for index, options in enumerate(self._assignments[2:-1])
-        ]
         return ComponentOptions(top["channels"], size, drop_path, stems, stages, heads)
 
     def _head(self, params: Params, changes: dict[str, Any]) -> Any:

@@ -47,7 +47,10 @@ class UPerNet(MapsHead):
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         *finer, last = widths
         d, count = self.width, len(widths)
-        top = chain(pool=PyramidPool(last, d, self.pools), bottleneck=conv_norm_relu(last + len(self.pools) * d, d, 3))
+        top = chain(
+            pool=PyramidPool(last, d, self.pools),
+            bottleneck=conv_norm_relu(last + len(self.pools) * d, d, 3, parts_in=None),
+        )
         laterals: tuple[Layer, ...] = (*(conv_norm_relu(width, d) for width in finer), top)
         outputs = (*(conv_norm_relu(d, d, 3) for _ in finer), None)
         main = Pipeline(

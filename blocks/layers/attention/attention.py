@@ -49,13 +49,15 @@ class Attention(Layer):
 
     def children(self) -> Parts:
         c = self.width
+        proj = Linear(c, c, parts_in=(self.heads,))
         if self._fused:
-            return (("qkv", Linear(c, 3 * c)), ("proj", Linear(c, c)))
+            return (("qkv", Linear(c, 3 * c, parts_out=(3, self.heads))), ("proj", proj))
         reduce: Parts = ()
         if self.reduction > 1:
             shrink = Conv(c, c, self.reduction, self.reduction, padding=0)
             reduce = (("reduce", shrink), ("norm", LayerNorm(c, self.eps)))
-        return (("q", Linear(c, c)), *reduce, ("kv", Linear(c, 2 * c)), ("proj", Linear(c, c)))
+        q, kv = Linear(c, c, parts_out=(self.heads,)), Linear(c, 2 * c, parts_out=(2, self.heads))
+        return (("q", q), *reduce, ("kv", kv), ("proj", proj))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())

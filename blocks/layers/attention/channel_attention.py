@@ -32,7 +32,8 @@ class ChannelAttention(Layer):
         return "attention"
 
     def children(self) -> Parts:
-        return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))
+        c, groups = self.width, self.groups
+        return (("qkv", Linear(c, 3 * c, parts_out=(3, groups))), ("proj", Linear(c, c, parts_in=(groups,))))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())

@@ -44,7 +44,8 @@ class PlainWindowAttention(Layer):
         return self.small_maps
 
     def children(self) -> Parts:
-        return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))
+        c, heads = self.width, self.heads
+        return (("qkv", Linear(c, 3 * c, parts_out=(3, heads))), ("proj", Linear(c, c, parts_in=(heads,))))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())

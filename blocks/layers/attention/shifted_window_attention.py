@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
-from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Storage, Value
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Storage, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +51,8 @@ class ShiftedWindowAttention(Layer):
         return "shrink"
 
     def children(self) -> Parts:
-        return (("qkv", Linear(self.width, 3 * self.width)), ("proj", Linear(self.width, self.width)))
+        c, heads = self.width, self.heads
+        return (("qkv", Linear(c, 3 * c, parts_out=(3, heads))), ("proj", Linear(c, c, parts_in=(heads,))))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())
@@ -86,3 +87,6 @@ class ShiftedWindowAttention(Layer):
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)
+
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        return {"relative_position_bias_table": (None, ())}

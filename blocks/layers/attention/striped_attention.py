@@ -57,8 +57,10 @@ class StripedAttention(Layer):
 
     def children(self) -> Parts:
         c = self.width
-        local = chain(act=Activation("hardswish"), conv=dwconv(c, 3))
-        return (("qv", Linear(c, 2 * c)), ("local", local), ("act", Activation("hardswish")), ("proj", Linear(c, c)))
+        halves = (2, self.heads // 2)
+        local = chain(act=Activation("hardswish"), conv=dwconv(c, 3, parts=halves))
+        qv, proj = Linear(c, 2 * c, parts_out=(2, *halves)), Linear(c, c, parts_in=halves)
+        return (("qv", qv), ("local", local), ("act", Activation("hardswish")), ("proj", proj))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())

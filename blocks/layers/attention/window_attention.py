@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
-from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Storage, Value
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Storage, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +46,9 @@ class WindowAttention(Layer):
         return self.small_maps
 
     def children(self) -> Parts:
-        return tuple((name, Linear(self.width, self.width)) for name in ("q", "k", "v", "proj"))
+        c, heads = self.width, (self.heads,)
+        projections = tuple((name, Linear(c, c, parts_out=heads)) for name in ("q", "k", "v"))
+        return (*projections, ("proj", Linear(c, c, parts_in=heads)))
 
     def trace(self, x: Value, meter: Meter) -> Value:
         parts = dict(self.children())
@@ -74,3 +76,6 @@ class WindowAttention(Layer):
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)
+
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        return {"relative_position_bias_table": (None, ())}

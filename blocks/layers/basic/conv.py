@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value, expect_reducible, window_output
+from blocks.layers.layer import Layer, Meter, Partition, Value, expect_reducible, window_output
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """2-D convolution: (width_in, H, W) -> (width_out, H', W'); padding kernel // 2 unless given."""
+    """2-D convolution: (width_in, H, W) -> (width_out, H', W'); padding kernel // 2 unless given.
+
+    `parts_in` and `parts_out` say what equal parts its channels are made of, where they are several tensors in one.
+    """
 
     width_in: int
     width_out: int
@@ -23,6 +26,8 @@ class Conv(Layer):
     groups: int = 1
     bias: bool = True
     padding: int | None = None
+    parts_in: Partition = ()
+    parts_out: Partition = ()
 
     @property
     def kind(self) -> str:
@@ -60,6 +65,12 @@ class Conv(Layer):
     def tails(self) -> tuple[str, ...]:
         return ("",)
 
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        out = self.parts_out
+        if self.groups > 1 and out == () and self.kind == "conv":
+            out = (self.groups,)
+        return {"weight": (out, self.parts_in, None, None), "bias": (out,)}
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -84,11 +95,13 @@ class Pad(Layer):
         return PadTo(self.multiple)
 
 
-def conv(width_in: int, width_out: int, kernel: int = 1, stride: int = 1, *, bias: bool = True) -> Conv:
+def conv(
+    width_in: int, width_out: int, kernel: int = 1, stride: int = 1, *, bias: bool = True, parts_in: Partition = ()
+) -> Conv:
     """Dense convolution with padding kernel // 2."""
-    return Conv(width_in, width_out, kernel, stride, bias=bias)
+    return Conv(width_in, width_out, kernel, stride, bias=bias, parts_in=parts_in)
 
 
-def dwconv(width: int, kernel: int = 3, stride: int = 1, *, bias: bool = True) -> Conv:
+def dwconv(width: int, kernel: int = 3, stride: int = 1, *, bias: bool = True, parts: Partition = ()) -> Conv:
     """Depthwise convolution with padding kernel // 2."""
-    return Conv(width, width, kernel, stride, groups=width, bias=bias)
+    return Conv(width, width, kernel, stride, groups=width, bias=bias, parts_out=parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, final
 
-from blocks.layers.layer import Layer, Meter, Value
+from blocks.layers.layer import Layer, Meter, Partition, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,12 +18,15 @@ class Linear(Layer):
     """Linear map of the channels: (width_in, ...) -> (width_out, ...).
 
     `on_map` is for a map (C, H, W) outside attention: a 1x1 convolution whose weights have the shape of a matrix.
+    `parts_in` and `parts_out` say what equal parts its channels are made of, where they are several tensors in one.
     """
 
     width_in: int
     width_out: int
     bias: bool = True
     on_map: bool = False
+    parts_in: Partition = ()
+    parts_out: Partition = ()
 
     @property
     def kind(self) -> str:
@@ -53,3 +56,6 @@ class Linear(Layer):
 
     def tails(self) -> tuple[str, ...]:
         return ("",)
+
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        return {"weight": (self.parts_out, self.parts_in), "bias": (self.parts_out,)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Literal, final
 
-from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
+from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +54,14 @@ class BatchNorm(Layer):
 @final
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Layer):
-    """Layer norm with affine over the channels at each position, or of a vector: shape kept. 5 per element."""
+    """Layer norm with affine over the channels at each position, or of a vector: shape kept. 5 per element.
+
+    `parts` says what equal parts its channels are made of, where they are several tensors in one.
+    """
 
     width: int
     eps: float = 1e-6
+    parts: Partition = ()
 
     @property
     def kind(self) -> str:
@@ -81,6 +85,9 @@ class LayerNorm(Layer):
 
     def tails(self) -> tuple[str, ...]:
         return ("",)
+
+    def partitions(self) -> dict[str, tuple[Partition, ...]]:
+        return {"weight": (self.parts,), "bias": (self.parts,)}
 
 
 def norm(kind: NormKind, width: int) -> Layer:

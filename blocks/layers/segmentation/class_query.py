@@ -173,7 +173,7 @@ class ClassMasks(MapsReader):
     def children(self) -> NodeParts:
         parts: NodeParts = (
             ("merge", Merge(len(self.widths), "cat")),
-            ("fuse", conv_norm_relu(sum(self.widths), self.width)),
+            ("fuse", conv_norm_relu(sum(self.widths), self.width, parts_in=None)),
             ("queries", ClassQueries(self.width, self.classes)),
             *((f"attend.{i}", self._attention) for i in range(self.depth)),
             ("masks", MaskLogits(self.width)),

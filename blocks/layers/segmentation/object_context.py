@@ -103,8 +103,8 @@ class ObjectContext(MapsReader):
         c, m, r, k = sum(self.widths), self.width, self.inner, self.classes
         parts: dict[str, Layer | MapsReader] = {
             "merge": Merge(len(self.widths), "cat"),
-            "auxiliary": fully_convolutional(c, m, k, 0, bias=True),
-            "features": _unit(c, m, 3),
+            "auxiliary": fully_convolutional(c, m, k, 0, bias=True, parts_in=None),
+            "features": conv_norm_relu(c, m, 3, bias=True, parts_in=None),
             "gather": SoftGather(),
             "query": chain(unit1=_unit(m, r), unit2=_unit(r, r)),
             "key": chain(unit1=_unit(m, r), unit2=_unit(r, r)),

@@ -55,6 +55,11 @@ class Kronecker(Layer):
     def tails(self) -> tuple[str, ...]:
         return ("columns",)
 
+    @property
+    def apart(self) -> str:
+        # Channel c is row c // columns and column c % columns: with other columns it is another row of another factor.
+        return f"columns={self.columns}"
+
 
 def kronecker_shape(width: int) -> tuple[int, int]:
     """Rows and columns of the matrix that HRViT makes of `width` channels: columns are a power of two, rows the rest.
