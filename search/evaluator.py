@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
@@ -22,6 +22,9 @@ from archspec.spec.schema import ArchSpec
 from search.inputs import Input, code_of
 from search.own_metrics import NAME, TAKEN
 from search.plugins import check_portable, find_class, parse_config, tags
+
+if TYPE_CHECKING:
+    from search.space.space import Space
 
 Metrics = dict[str, float | int]
 GROUP = "archspec.evaluators"
@@ -38,6 +41,7 @@ class Task:
         folder: for curve, checkpoint and result.
         root: the run's folder, for what all tasks share.
         final: whether this is the re-training of a finalist, which is scored on the test split too.
+        pretraining: whether this is not a layout's own evaluation but what `Evaluator.pretraining` asks for.
         epochs: after how many the training pauses, which goes on in the same folder when it is asked for more; None
             for all that its recipe has.
     """
@@ -48,6 +52,25 @@ class Task:
     root: Path
     final: bool = False
     epochs: int | None = None
+    pretraining: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pretraining:
+    """What a run trains once, before its first layout is evaluated, since every evaluation draws on it.
+
+    Attributes:
+        name: of it, and of its folder in that of the run.
+        spec: the layout that stands for it in records, prepared.
+        epochs: of its training.
+        write: records in that folder what is to be trained; refuses a folder that holds something else.
+    """
+
+    name: str
+    spec: ArchSpec
+    epochs: int
+    write: Callable[[Path], None]
 
 
 @final
@@ -105,6 +128,8 @@ class Evaluator(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     FREE: ClassVar[dict[str, Any]] = {}
     """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: how, not what."""
+    pretrains: ClassVar[str] = ""
+    """Name of what `pretraining` gives, by the field `recipe`; empty where that is nothing."""
 
     type: Any
 
@@ -194,6 +219,31 @@ class Evaluator(BaseModel, ABC):
         del resolution
         return self
 
+    def over(self, space: Space, budget: Mapping[str, str]) -> Evaluator:
+        """This evaluator for the layouts of one space, where its answers depend on which these are.
+
+        Args:
+            space: of the study.
+            budget: the study's limits, as it states them.
+
+        Raises:
+            FieldError: it was for another space.
+            SpecError: it cannot evaluate such a space.
+        """
+        del space, budget
+        return self
+
+    def pretraining(self, space: Space, budget: Mapping[str, str], seed: int) -> Pretraining | None:
+        """What is to be trained once, before the first layout; None for nothing.
+
+        Args:
+            space: of the study.
+            budget: the study's limits, as it states them.
+            seed: of the study.
+        """
+        del space, budget, seed
+        return None
+
     @abstractmethod
     def open(self) -> Session:
         """Load what evaluation needs; slow, once per process."""
@@ -205,6 +255,32 @@ class Evaluator(BaseModel, ABC):
         Raises:
             FieldError: a change that this evaluator does not know.
         """
+
+    def fine_tuned(self, made: Evaluator) -> Evaluator:
+        """An evaluator of finalists whose trainings begin with the weights that the search has for them.
+
+        Args:
+            made: what `finalist` gave, which trains from scratch.
+
+        Raises:
+            FieldError: the search has none.
+        """
+        del made
+        rule = f"must be scratch, not supernet: evaluator {self.type} has no supernet to cut finalists out of"
+        raise FieldError("from", rule)
+
+    def check_held(self, spec: ArchSpec, space: Space, budget: Mapping[str, str]) -> None:
+        """Refuse a layout whose weights a search of a space does not have for `fine_tuned`.
+
+        Args:
+            spec: the layout, such as an anchor.
+            space: of the study.
+            budget: the study's limits, as it states them.
+
+        Raises:
+            FieldError: what the search lacks.
+        """
+        del spec, space, budget
 
 
 def at_resolution(spec: ArchSpec, resolution: int | None) -> ArchSpec:

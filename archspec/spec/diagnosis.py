@@ -78,7 +78,7 @@ def known_fields(model: type[BaseModel]) -> dict[Place, set[str]]:
     known: dict[Place, set[str]] = {(): set(model.model_fields)}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            known[name,] = set(field.annotation.model_fields)
+            known[name,] = {inner.alias or key for key, inner in field.annotation.model_fields.items()}
     return known
 
 

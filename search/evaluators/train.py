@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, final
 from weakref import WeakValueDictionary
 
 from pydantic import Field, ValidationError, model_validator
@@ -22,9 +22,10 @@ from search.plugins import first_problem
 from search.quality.catalog import QUALITIES, QualityNames, check_qualities, quality_metrics, quality_of
 from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import READING, AnyRecipe, Recipe
+from search.supernet.beginning import SliceSource, check_slices, slices_input
 from search.tasks.distillation import check_head
 from search.train.device import check_name, find_device, sharing_note, use_device, worker_place
-from search.weights.initial import AnyInit, InitialWeights, begin, check_initial, weights_input
+from search.weights.initial import AnyInit, InitialWeights, SupernetWeights, begin, check_initial, weights_input
 from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from search.train.loop import EpochRecord
+    from search.weights.initial import Beginning, Drawn
 
 _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
@@ -56,7 +58,8 @@ class Train(Evaluator):
         default_factory=lambda: Recipe.model_validate({}), description="how to train: fields, a recipe's name, or both"
     )
     init: AnyInit = Field(
-        default="fan_out", description="initial weights: vit or fan_out, see archspec.build; or {weights: ...}"
+        default="fan_out",
+        description="initial weights: vit or fan_out, see archspec.build; or {weights: ...}, or {supernet: ...}",
     )
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero (less seed noise)")
     latency_rounds: int = Field(default=7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
@@ -114,7 +117,10 @@ class Train(Evaluator):
         if self.recipe.distill is not None:
             check_head(plant_head(spec)[0])
         try:
-            check_initial(self.init, spec)
+            if isinstance(self.init, SupernetWeights):
+                check_slices(self.init, spec, self.data)
+            else:
+                check_initial(self.init, spec)
         except FieldError as error:
             raise FieldError(f"init.{error.field}", error.rule) from None
         try:
@@ -142,6 +148,8 @@ class Train(Evaluator):
         Raises:
             SpecError: they cannot be had.
         """
+        if isinstance(self.init, SupernetWeights):
+            return (*slices_input(self.init), *teacher_inputs(self.recipe.teacher))
         first = (weights_input(self.init.weights, self.data.classes),) if isinstance(self.init, InitialWeights) else ()
         return (*first, *teacher_inputs(self.recipe.teacher))
 
@@ -172,8 +180,10 @@ class TrainSession(Session):
         self.place = worker_place()
         self.device = find_device(config.device, self.place)
         use_device(self.device)
-        self.data = _load(config.data)
+        self.data = load_splits(config.data)
         self.weights = read_weights(config.init.weights) if isinstance(config.init, InitialWeights) else None
+        slices = config.init if isinstance(config.init, SupernetWeights) else None
+        self.slices = SliceSource(slices, self.data, self.device) if slices else None
         self.told = "".join(f" {one.digest}" for one in config.weights())
 
     @property
@@ -190,8 +200,7 @@ class TrainSession(Session):
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
-        zero = config.zero_init_residual
-        first = begin(spec, config.init, zero_init_residual=zero, weights=self.weights)
+        first = self._begin(task)
         network = first.network.to(self.device)
         if first.line:
             progress(first.line)
@@ -223,6 +232,14 @@ class TrainSession(Session):
         if not task.final:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit_trained(spec, network.cpu()).macs
         return metrics | cost_metrics(spec)
+
+    def _begin(self, task: Task) -> Beginning:
+        """The network with its first weights."""
+        config = self.config
+        if self.slices is not None:
+            return self.slices.begin(task.spec, task.root)
+        init = cast("Drawn | InitialWeights", config.init)
+        return begin(task.spec, init, zero_init_residual=config.zero_init_residual, weights=self.weights)
 
     def _score(self, network: nn.Module, task: Task) -> Metrics:
         """The qualities that were asked for, on the validation split, and the scores of a finalist on the test split.
@@ -282,7 +299,7 @@ def _check_machine(config: Train) -> None:
         raise SpecError(error.rule, field=f"{field}.{error.field}") from None
 
 
-def _load(data: Dataset) -> Splits:
+def load_splits(data: Dataset) -> Splits:
     """The splits of a data set, those of another session where one holds them: a plan varies recipes, not data."""
     key = data.model_dump_json()
     splits = _OPEN.get(key)

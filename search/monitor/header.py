@@ -82,6 +82,12 @@ def fact_lines(facts: Mapping[str, str]) -> list[str]:
 
 def search_parts(config: StudyConfig, space: Space) -> list[RunPart]:
     """The parts of a search with the trainings that each needs at most."""
+    recipe, name = getattr(config.evaluator, "recipe", None), config.evaluator.pretrains
+    before = [RunPart(name, 1, recipe.epochs)] if name and isinstance(recipe, Recipe) else []
+    return [*before, *_layout_parts(config, space)]
+
+
+def _layout_parts(config: StudyConfig, space: Space) -> list[RunPart]:
     layouts = space.count() if config.confinement is None else config.confinement.count()
     trials, final = min(config.trials, layouts), config.final
     shared = min(config.baseline, config.sampler.startup, trials)
@@ -96,9 +102,10 @@ def search_parts(config: StudyConfig, space: Space) -> list[RunPart]:
 
 
 def epochs_of(evaluator: Evaluator | None) -> int | None:
-    """The epochs of each training, of an evaluator that has a recipe."""
+    """The epochs of each training, of an evaluator that has a recipe and trains each layout by it."""
     recipe = getattr(evaluator, "recipe", None)
-    return recipe.epochs if isinstance(recipe, Recipe) else None
+    trains = isinstance(recipe, Recipe) and evaluator is not None and not evaluator.pretrains
+    return recipe.epochs if trains else None
 
 
 def show_count(count: int) -> str:
@@ -110,7 +117,7 @@ def show_count(count: int) -> str:
 
 
 def _budget(config: StudyConfig, space: Space) -> str:
-    final, parts = config.final, search_parts(config, space)
+    final, parts = config.final, _layout_parts(config, space)
     default = "trials" not in config.model_fields_set
     text = plural(parts[0].trainings, "trial") + (" (the default; --trials N for fewer)" if default else "")
     text += f", random baseline of {config.baseline:,}" if config.baseline else ""

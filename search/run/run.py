@@ -29,6 +29,7 @@ from search.run.journal import copy_start_up, failed_for_good, lock_run, open_st
 from search.run.pools.in_process import InProcessPool
 from search.run.pools.pool import Pool
 from search.run.pools.workers import ProcessPool
+from search.run.pretraining import PretrainingPhase
 from search.run.proposals import FINAL, SEARCH, SearchPhase
 from search.sampler import parse_sampler
 from search.space.space import Space
@@ -170,6 +171,9 @@ class _Run:
     def conduct(self, conductor: Conductor) -> bool:
         """Bring all parts to their ends; False when interrupted."""
         config = self.config
+        before = config.evaluator.pretraining(self.space, config.budget, config.seed)
+        if before and not conductor.run(PretrainingPhase(before, SEARCH, self.root, config.seed)):
+            return False
         if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
         lost = failed_for_good(self.search)
@@ -277,6 +281,7 @@ def _record(config: StudyConfig, root: Path) -> None:
         recorded["evaluator"] = renew(recorded.get("evaluator"))
         yield from ((key, recorded.get(key), asked[key]) for key in asked if key not in EXTENDABLE)
         yield "final.changes", recorded["final"]["changes"], asked["final"]["changes"]
+        yield "final.from", recorded["final"].get("from", "scratch"), asked["final"]["from"]
 
     record_asked(root / STUDY, config.dump(), "run", compare)
 

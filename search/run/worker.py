@@ -55,6 +55,7 @@ class Order:
         run: name of its folder under the layout's artifacts: `search-seed0`.
         evaluator: name of the configuration that evaluates it.
         final: whether it is scored on the test split too.
+        place: its folder in that of the run, of a pretraining; empty for a layout's, among the artifacts.
     """
 
     spec: dict[str, Any]
@@ -63,10 +64,11 @@ class Order:
     run: str
     evaluator: str
     final: bool = False
+    place: str = ""
 
     def folder(self, root: Path) -> Path:
         """The folder for the files of this evaluation."""
-        return root / "artifacts" / self.digest / self.run
+        return root / self.place if self.place else root / "artifacts" / self.digest / self.run
 
 
 @final
@@ -214,7 +216,7 @@ def answer(
                     return Report("unready", str(error))
                 for line in sessions[key].notes:
                     send(Report("note", line))
-            task = Task(spec, order.seed, folder, root, order.final)
+            task = Task(spec, order.seed, folder, root, order.final, pretraining=bool(order.place))
             metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator)
             _write_result(folder, order, evaluator, metrics)
@@ -261,7 +263,7 @@ def _check(metrics: Metrics, evaluator: Evaluator) -> None:
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
-    record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
+    record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator", "place")}
     record["crc"] = checksum(record)
     write_text(folder / "result.json", json.dumps(record, indent=1))
     _log(folder, "finished")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, cast, final
+from typing import Annotated, Any, Literal, cast, final
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -47,7 +47,7 @@ HEADS = ("head", "family")
 class FinalSpec(BaseModel):
     """Re-training of the front with fresh seeds, scored on the test split."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     seeds: int = Field(default=3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
     members: int = Field(
@@ -60,6 +60,11 @@ class FinalSpec(BaseModel):
         default=(), description="presets trained beside the front, as points of comparison"
     )
     changes: dict[str, Any] = Field(default_factory=dict[str, Any], description="changes to the recipe, such as epochs")
+    start: Literal["scratch", "supernet"] = Field(
+        default="scratch",
+        alias="from",
+        description="how their trainings begin: scratch, or with their slices of the run's supernet",
+    )
 
 
 def _budget(raw: Any, info: ValidationInfo) -> dict[str, str]:
@@ -149,7 +154,8 @@ class StudyConfig(BaseModel):
 
     def final_evaluator(self) -> Evaluator:
         """The evaluator of the finalists."""
-        return self.evaluator.finalist(self.final.changes)
+        made = self.evaluator.finalist(self.final.changes)
+        return made if self.final.start == "scratch" else self.evaluator.fine_tuned(made)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -264,6 +270,7 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
         if not recorded:
             check_resolution(document, space.document, "space", spaces())
         evaluator = spell_out(config.evaluator, space.template, space.fill(lambda hole: hole.options[0]).spec)
+        evaluator = evaluator.over(space, config.budget)
         config = config.model_copy(update={"evaluator": evaluator})
         _check_fit(config, space)
     except ValidationError as error:
@@ -295,9 +302,25 @@ def _check_anchors(config: StudyConfig, document: Document) -> None:
 
 def _check_changes(config: StudyConfig, document: Document) -> None:
     try:
-        config.final_evaluator()
+        made = config.evaluator.finalist(config.final.changes)
+        if config.final.start != "scratch":
+            _check_start(config, made, document)
     except FieldError as error:
         raise document.refuse(("final", "changes", *place_of(error)), error.rule) from None
+
+
+def _check_start(config: StudyConfig, made: Evaluator, document: Document) -> None:
+    """Refuse finalists that do not begin as asked: without a supernet, or anchors that it lacks."""
+    try:
+        config.evaluator.fine_tuned(made)
+    except FieldError as error:
+        raise document.refuse(("final", *place_of(error)), error.rule) from None
+    for index, name in enumerate(config.final.anchors):
+        try:
+            config.evaluator.check_held(parse(find_document(name)), config.open_space(), config.budget)
+        except FieldError as error:
+            rule = f"{printable(name)} cannot be cut out of this space's supernet: {error}"
+            raise document.refuse(("final", "anchors", index), rule) from None
 
 
 def _check_tables(config: StudyConfig, space: Space, document: Document) -> None:

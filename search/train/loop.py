@@ -180,7 +180,7 @@ class _Run:
             lr = recipe.lr_at(epoch * steps + number, steps)
             images = batch.to(self.device, memory_format=self.memory_format, non_blocking=True)
             step = self.lesson.step(images, labels.to(self.device, non_blocking=True), epoch, number)
-            losses.append(self.stepper.learn(step, lr))
+            losses.append(self.stepper.learn(step, lr, epoch * steps + number))
             self.ema.update()
             if number % every == 0:
                 place = Place(epoch + 1, number + 1, steps, lr, len(images))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Drawn = Literal["vit", "fan_out"]
 DRAWN = ("vit", "fan_out")
+OWN = "own"
+"""In place of a supernet's folder, that of the run itself."""
 
 
 @final
@@ -39,6 +41,19 @@ class InitialWeights(BaseModel):
         description="take what fits by name and shape, rather than refuse another layout than that of the weights",
     )
     others: Drawn = Field(default="fan_out", description="initial weights of what they lack, such as a new head")
+
+
+@final
+class SupernetWeights(BaseModel):
+    """The slices that make up the layout in a trained supernet of its space."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    supernet: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="folder of a trained supernet (runs/x/supernet), or own: that of the run which trains the layout",
+    )
 
 
 @final
@@ -65,16 +80,17 @@ def _parse(raw: object) -> object:
         raise FieldError("", f"unknown initial weights {raw!r:.60}{hint}")
     if isinstance(raw, Mapping):
         fields = dict(cast("Mapping[str, Any]", raw))
-        if unknown := next((name for name in fields if name not in InitialWeights.model_fields), None):
-            raise FieldError(str(unknown), f"unknown field{suggest(str(unknown), InitialWeights.model_fields)}")
+        kind = SupernetWeights if "supernet" in fields else InitialWeights
+        if unknown := next((name for name in fields if name not in kind.model_fields), None):
+            raise FieldError(str(unknown), f"unknown field{suggest(str(unknown), kind.model_fields)}")
         try:
-            return InitialWeights.model_validate(fields)
+            return kind.model_validate(fields)
         except ValidationError as error:
-            raise first_problem(error, InitialWeights) from None
+            raise first_problem(error, kind) from None
     return raw
 
 
-AnyInit = Annotated[Drawn | InitialWeights, BeforeValidator(_parse)]
+AnyInit = Annotated[Drawn | InitialWeights | SupernetWeights, BeforeValidator(_parse)]
 """Type of a pydantic field that says how weights begin."""
 
 

@@ -63,6 +63,18 @@ def find_training(folder: Path, text: str) -> Path:
     return next((path for path in kept if path.parent.name.startswith(SEARCHED)), kept[0])
 
 
+def find_layout(run: Path, member: str) -> Path | None:
+    """The spec of a layout that a run evaluated, by its digest or the number of its trial; None for another word.
+
+    Raises:
+        SpecError: the run has no such trial.
+    """
+    if re.fullmatch(r"\d{1,9}", member) or re.fullmatch(r"[0-9a-f]{4,16}", member):
+        folder = _layout(run, member, member)
+        return folder / "spec.yaml"
+    return None
+
+
 def _only(run: Path, text: str) -> Path:
     """The only layout of a run that kept weights."""
     kept = sorted({path.parent.parent for path in (run / ARTIFACTS).glob(f"*/*/{CHECKPOINT}")})
