@@ -12,7 +12,8 @@ from scipy.stats import kendalltau, spearmanr
 from search.space.encoding import Encoding
 from search.space.space import load_space
 from search.surrogate.features import Features
-from search.surrogate.model import add_up, bounded_ridge, fit_surrogate, kendall, spearman
+from search.estimate.rank_correlation import kendall, spearman
+from search.surrogate.model import add_up, bounded_ridge, fit_surrogate
 
 
 @pytest.fixture(scope="module")
