@@ -105,6 +105,8 @@ class Evaluator(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     FREE: ClassVar[dict[str, Any]] = {}
     """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: how, not what."""
+    estimates: ClassVar[bool] = False
+    """Whether its `accuracy` is a cheap estimate, which is checked against the full trainings of `finalist`."""
 
     type: Any
 
@@ -115,7 +117,10 @@ class Evaluator(BaseModel, ABC):
 
     @property
     def own_metrics(self) -> tuple[Metric, ...]:
-        """Metrics of `gives` that the catalog lacks, with their titles, units and directions."""
+        """Metrics of `gives` that the catalog lacks, with their titles, units and directions.
+
+        `accuracy` is among them where it is on another scale than from 0 to 1, as an estimate's may be.
+        """
         return ()
 
     @property
