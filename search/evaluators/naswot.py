@@ -19,7 +19,7 @@ from search.zero_cost.score_session import ScoreSession, ScoreSettings
 
 @final
 class Naswot(Evaluator):
-    """The log determinant of the kernel of a batch's binary codes; see `search.zero_cost.naswot`. Nothing is trained."""
+    """The log determinant of the kernel of binary codes; see `search.zero_cost.naswot`. Nothing is trained."""
 
     FREE: ClassVar[dict[str, Any]] = {"device": True}
     estimates: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The gate against simulation: coverage, estimates that are cost in disguise, informative ones, and degenerate input."""
+"""The gate against simulation: coverage, cost in disguise, informative estimates, and degenerate input."""
 
 import warnings
 
