@@ -41,6 +41,8 @@ from search.study.config import StudyConfig
 
 GATE = "gate"
 """Attribute of the study `search` that holds the gate."""
+ESTIMATE = "checked_estimate"
+"""Attribute of a trial of the check that holds what the estimate gave of its layout."""
 COSTS = ("macs", "params")
 BLOCK = 64
 """Layouts drawn at a time."""
@@ -94,7 +96,7 @@ def run_check(
     estimates = EstimatePhase(config, specs, known_estimates(study), root)
     if not conductor.run(estimates):
         return CheckOutcome(False)
-    about = {digest: {"estimate": value} for digest, value in estimates.found.items()}
+    about = {digest: {ESTIMATE: value} for digest, value in estimates.found.items()}
     rated = [spec for spec in specs if spec.digest in about]
     purpose = Purpose(CHECK, CHECK, "check training", CHECK, tested=False, about=about)
     phase = FinalPhase(study, config, rated, {}, root, retry_failed=retry_failed, purpose=purpose, seeds=asked.seeds)
@@ -167,7 +169,7 @@ def _drawn_by_hole(space: Space, seed: int) -> Iterator[ArchSpec]:
 def known_estimates(study: Study) -> dict[str, float]:
     """Estimates by digest, of the layouts that a check has trained."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return {str(one.user_attrs["digest"]): float(one.user_attrs["estimate"]) for one in trials if _whole(one)}
+    return {str(one.user_attrs["digest"]): float(one.user_attrs[ESTIMATE]) for one in trials if _whole(one)}
 
 
 def gate_of(study: Study, estimates: Mapping[str, float], seed: int) -> Gate:
@@ -193,7 +195,7 @@ def gate_of(study: Study, estimates: Mapping[str, float], seed: int) -> Gate:
 
 
 def _whole(trial: FrozenTrial) -> bool:
-    return {"digest", "seed", "estimate", *COSTS} <= trial.user_attrs.keys()
+    return {"digest", "seed", ESTIMATE, *COSTS} <= trial.user_attrs.keys()
 
 
 @final

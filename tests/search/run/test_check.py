@@ -64,7 +64,7 @@ def test_an_estimate_that_beats_cost_is_checked_and_its_finalists_are_trained(tm
     for trial in checks:
         spec = load(tmp_path / "search" / "artifacts" / trial.user_attrs["digest"] / "spec.yaml")
         assert trial.value == trained(spec, trial.user_attrs["seed"])["accuracy"]
-        assert trial.user_attrs["estimate"] > 100 * hidden(spec)
+        assert trial.user_attrs["checked_estimate"] > 100 * hidden(spec)
         assert trial.user_attrs["role"] == "check"
         assert "test_accuracy" not in trial.user_attrs  # the test split decides nothing
     finals = study(tmp_path, "final").trials
