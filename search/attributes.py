@@ -11,7 +11,7 @@ from typing import Any
 
 RESERVED = frozenset(
     {
-        *("digest", "code", "seed", "run", "arm", "role", "anchor"),
+        *("digest", "code", "seed", "run", "arm", "role", "anchor", "checked_estimate"),
         *("attempt", "queued", "requeued", "requeued_from", "failure"),
         *("duplicate_of", "copied_from", "repaired", "repaired_because", "placed", "moved", "surrogate"),
         *("audited", "curve", "metrics"),

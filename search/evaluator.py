@@ -135,6 +135,8 @@ class Evaluator(BaseModel, ABC):
 
     pauses: ClassVar[bool] = False
     """Whether its sessions pause where `Task.epochs` says so, and go on in the same folder when asked for more."""
+    estimates: ClassVar[bool] = False
+    """Whether its `accuracy` is a cheap estimate, which is checked against the full trainings of `finalist`."""
 
     type: Any
 
@@ -145,7 +147,10 @@ class Evaluator(BaseModel, ABC):
 
     @property
     def own_metrics(self) -> tuple[Metric, ...]:
-        """Metrics of `gives` that the catalog lacks, with their titles, units and directions."""
+        """Metrics of `gives` that the catalog lacks, with their titles, units and directions.
+
+        `accuracy` is among them where it is on another scale than from 0 to 1, as an estimate's may be.
+        """
         return ()
 
     @property

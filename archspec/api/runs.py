@@ -36,8 +36,8 @@ SpaceSource = str | Path | Mapping[str, Any] | Space | DesignSpace
 class StudyOptions(TypedDict, total=False):
     """Fields of a study (docs, the page on searching), as `archspec.search` takes them, and how it is run.
 
-    `retry_failed` evaluates once more what failed for good before, layouts and finalists; `quiet` writes nothing to
-    standard error on the way.
+    `retry_failed` evaluates once more what failed for good before, layouts and finalists; `anyway` trains the finalists
+    of an estimate that did not pass its check; `quiet` writes nothing to standard error on the way.
     """
 
     name: str
@@ -48,8 +48,10 @@ class StudyOptions(TypedDict, total=False):
     seed: int
     baseline: int
     final: Mapping[str, Any]
+    check: Mapping[str, Any]
     log: str | Sequence[str | Mapping[str, Any]]
     retry_failed: bool
+    anyway: bool
     quiet: bool
 
 
@@ -125,6 +127,7 @@ class RecordedSearch(RecordedRun):
         workers: int = 1,
         timeout: float | None = None,
         retry_failed: bool = False,
+        anyway: bool = False,
         quiet: bool = False,
     ) -> RecordedSearch:
         """Go on with the search.
@@ -136,6 +139,7 @@ class RecordedSearch(RecordedRun):
             workers: processes; see `search`.
             timeout: seconds after which no further layout is proposed.
             retry_failed: evaluate once more what failed for good before, layouts and finalists.
+            anyway: train the finalists of an estimate that did not pass its check.
             quiet: write nothing to standard error on the way.
 
         Raises:
@@ -158,6 +162,7 @@ class RecordedSearch(RecordedRun):
             workers=workers,
             timeout=timeout,
             retry_failed=retry_failed,
+            anyway=anyway,
             quiet=quiet,
         )
         return RecordedSearch(self.root, evaluator)
@@ -198,8 +203,8 @@ def search(
         runs: folder of all runs.
         workers: processes on this machine.
         timeout: seconds after which no further layout is proposed.
-        study: fields of a study, over those of `space`; and `retry_failed` and `quiet`, see `StudyOptions`. Finalists
-            of a function are not evaluated again unless `final={"seeds": 3}` says so: then it should return
+        study: fields of a study, over those of `space`; and `retry_failed`, `anyway` and `quiet`, see `StudyOptions`.
+            Finalists of a function are not evaluated again unless `final={"seeds": 3}` says so: then it should return
             `test_accuracy` too.
 
     Raises:
@@ -209,7 +214,7 @@ def search(
     """
     end_nested_start()
     asked: dict[str, Any] = {
-        key: value for key, value in study.items() if key not in ("budget", "retry_failed", "quiet")
+        key: value for key, value in study.items() if key not in ("budget", "retry_failed", "anyway", "quiet")
     }
     if accuracy is not None:
         if evaluator is not None:
@@ -221,8 +226,15 @@ def search(
     if evaluator is not None:
         asked["evaluator"] = evaluator
     config = _config(space, Path(runs), asked, study.get("budget"))
-    again, quiet = study.get("retry_failed", False), study.get("quiet", False)
-    conduct(config, Path(runs), workers=workers, timeout=timeout, retry_failed=again, quiet=quiet)
+    conduct(
+        config,
+        Path(runs),
+        workers=workers,
+        timeout=timeout,
+        retry_failed=study.get("retry_failed", False),
+        anyway=study.get("anyway", False),
+        quiet=study.get("quiet", False),
+    )
     return RecordedSearch(Path(runs) / config.name, config.evaluator if config.evaluator.local else None)
 
 

@@ -55,13 +55,15 @@ class Anchor:
 
 @dataclass(frozen=True)
 class FrontRecord:
-    """The members in order of rank, the anchors, the objectives, and the metrics of the run."""
+    """The members in order of rank, the anchors, the objectives, the metrics of the run, and whether the search had
+    estimates in place of accuracies."""
 
     objectives: tuple[str, ...]
     members: tuple[FrontMember, ...]
     anchors: tuple[Anchor, ...]
     former: tuple[Anchor, ...]
     metrics: tuple[Metric, ...] = METRICS
+    estimated: bool = False
 
     @property
     def costs(self) -> tuple[Metric, ...]:
@@ -123,6 +125,7 @@ def front(record: Record) -> FrontRecord:
         anchors=tuple(anchor for role, anchor in found if role == "anchor"),
         former=tuple(anchor for role, anchor in found if role != "anchor"),
         metrics=record.metrics,
+        estimated=record.estimated,
     )
 
 

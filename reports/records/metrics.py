@@ -16,6 +16,8 @@ USUAL = ("macs", "params")
 def run_metrics(studies: Iterable[Mapping[str, Any]], columns: Iterable[str] = ()) -> tuple[Metric, ...]:
     """The metrics of the catalog, then those that the attribute `own_metrics` of any study states.
 
+    `accuracy` among the latter is an estimate's, on a scale of its own.
+
     Args:
         studies: the attributes of each study of the run.
         columns: names that a metric of a trial must not have.
@@ -24,7 +26,9 @@ def run_metrics(studies: Iterable[Mapping[str, Any]], columns: Iterable[str] = (
         ValueError: a study states something else, or a metric whose name is taken.
     """
     own = {metric.name: metric for attributes in studies for metric in _own(attributes.get("own_metrics"))}
-    taken = [name for name in (QUALITY, *columns) if name in own]
+    taken = [name for name in columns if name in own]
+    if QUALITY in own and own[QUALITY].direction != "maximize":
+        raise ValueError(f"own_metrics: {QUALITY} must be maximised")
     if taken:
         raise ValueError(f"own_metrics: the name {taken[0]!r} is taken")
     catalog = [own.pop(metric.name, metric) for metric in METRICS]

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +20,13 @@ from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
+from reports.records.gate import GateRecord, read_gates
 from reports.records.metrics import QUALITY, run_metrics, trial_metrics
 
 # No count or duration comes near; beyond it, axes overflow.
 LARGEST = 1e18
 LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
+ESTIMATE = "checked_estimate"
 # What a trial records beside its metrics.
 MEASURED = ("test_accuracy", "latency_noisy", "train_seconds")
 FIXED = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *MEASURED)
@@ -57,7 +59,8 @@ class Record:
     trial number; a study that the journal lacks is an empty table. Metrics are in the units that `metrics` gives them
     (accuracies are fractions), missing numbers are NaN. `latency` says what was timed. `study` is the search as Optuna
     has it, for the parameters and their distributions. `asked` is what study.yaml holds, None where it is missing or
-    damaged.
+    damaged. Where an estimate stood for accuracy, `check` has the full trainings of layouts at random, whose column
+    `estimate` says what it gave, `gates` the verdicts, and `trained` the quality that full trainings measured.
     """
 
     name: str
@@ -73,6 +76,24 @@ class Record:
     asked: Mapping[str, Any] | None = None
     metrics: tuple[Metric, ...] = METRICS
     final_study: optuna.Study | None = None
+    check: pd.DataFrame = field(default_factory=lambda: frame([], (QUALITY,)).assign(estimate=[]))
+    gates: tuple[GateRecord, ...] = ()
+    trained: Quality | None = None
+
+    @property
+    def full(self) -> Quality:
+        """The quality of full trainings: that of the finalists, which is not the search's where that estimated."""
+        return self.trained or self.metric
+
+    @property
+    def scored(self) -> bool:
+        """Whether what the search calls accuracy is a score on a scale of its own."""
+        return find_metric(QUALITY, self.metrics).unit != "%"
+
+    @property
+    def estimated(self) -> bool:
+        """Whether a cheap estimate stood for accuracy in the search."""
+        return self.scored or any(gate.kind == "check" for gate in self.gates)
 
     @property
     def goals(self) -> tuple[Metric, ...]:
@@ -88,7 +109,7 @@ def read(run: Path) -> Record:
         RunError: the journal is damaged, or holds no finished trial.
     """
     journal = run / "journal.log"
-    found = studies(journal, ("search", "baseline", "final"))
+    found = studies(journal, ("search", "baseline", "final", "check"))
     if "search" not in found:
         raise SpecError(f"{journal}: no study named 'search': this is not the journal of a search")
     attributes = found["search"].user_attrs
@@ -100,7 +121,9 @@ def read(run: Path) -> Record:
             name: frame(study.get_trials(deepcopy=False), asked[name], columns[name]) for name, study in found.items()
         }
         objectives = asked["search"]
-        metric = stated_metric(attributes)
+        metric, trained = stated_metric(attributes), _trained(found)
+        gates = read_gates(attributes)
+        check = _with_estimates(tables.get("check", frame([], (QUALITY,), metrics)), found.get("check"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{journal}: damaged: {one_line(error)}") from None
     if QUALITY not in objectives:
@@ -122,6 +145,9 @@ def read(run: Path) -> Record:
         asked=_asked(run / "study.yaml"),
         metrics=metrics,
         final_study=found.get("final"),
+        check=check,
+        gates=gates,
+        trained=trained,
     )
 
 
@@ -177,9 +203,23 @@ def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
     return {name: optuna.load_study(study_name=name, storage=storage) for name in wanted if name in names}
 
 
+def _with_estimates(table: pd.DataFrame, study: optuna.Study | None) -> pd.DataFrame:
+    """The table of a check with the column `estimate`."""
+    trials = [] if study is None else study.get_trials(deepcopy=False)
+    found = {trial.number: _number(trial.user_attrs.get(ESTIMATE)) for trial in trials}
+    return table.assign(estimate=[found[number] for number in table["number"]])
+
+
+def _trained(found: Mapping[str, optuna.Study]) -> Quality | None:
+    """The quality of the full trainings beside a search that an estimate guided; None where there are none."""
+    guided = "check" in found or "gate" in found["search"].user_attrs
+    trained = next((found[name] for name in ("final", "check") if name in found), None)
+    return None if trained is None or not guided else stated_metric(trained.user_attrs)
+
+
 def _objectives(study: optuna.Study, metrics: Sequence[Metric]) -> tuple[str, ...]:
     # The final trainings are ranked by nothing else, whatever the search's objectives were.
-    names = [QUALITY] if study.study_name == "final" else study.user_attrs.get("objectives")
+    names = [QUALITY] if study.study_name in ("final", "check") else study.user_attrs.get("objectives")
     if not isinstance(names, list) or len(cast("list[Any]", names)) != len(study.directions):
         raise ValueError(f"study '{study.study_name}' has {len(study.directions)} directions, objectives {names!r}")
     known = {metric.name for metric in metrics}

@@ -29,7 +29,7 @@ def untested_best(run: SearchRun) -> Iterator[Objection]:
     best = max(run.front.members, key=lambda member: member.accuracy)
     if best.test.n:
         return
-    word = run.record.metric.word
+    word = run.record.full.word
     if best.again.n:
         text = (
             f"trial {best.trial} was re-trained, {100 * best.again.mean:.2f} % on validation over "
@@ -39,8 +39,10 @@ def untested_best(run: SearchRun) -> Iterator[Objection]:
         yield Objection("serious", "untested-best", text, "study final", run.shell.again("tested"))
         return
     text = (
-        f"{100 * best.accuracy:.2f} % is the highest validation {word} of {run.trained} layouts, from one seed, and no "
-        f"test {word} stands beside it: it was selected for being high{_shrunk(run)}"
+        f"trial {best.trial} has the highest estimate of {run.trained} layouts, and was never trained"
+        if run.record.estimated
+        else f"{100 * best.accuracy:.2f} % is the highest validation {word} of {run.trained} layouts, from one seed, "
+        f"and no test {word} stands beside it: it was selected for being high{_shrunk(run)}"
     )
     shell, enough = run.shell, run.wanted("final.seeds") > 0
     command = shell.resume() if enough else shell.extend("final.seeds", FEWEST)
@@ -53,7 +55,7 @@ def untested_members(run: SearchRun) -> Iterator[Objection]:
     total = len(run.front.members)
     if not 0 < len(lacking) < total:
         return
-    text = f"{len(lacking)} of {plural(total, 'member')} of the front have no test {run.record.metric.word}"
+    text = f"{len(lacking)} of {plural(total, 'member')} of the front have no test {run.record.full.word}"
     members = run.wanted("final.members", total)
     command = run.shell.extend("final.members", total) if members < total else run.shell.resume()
     yield Objection("minor", "untested-members", text, _members(lacking), command)
@@ -69,7 +71,7 @@ def few_seeds(run: SearchRun) -> Iterator[Objection]:
     failed = final[(final["state"] == "FAIL") & ~final["requeued"]]
     lost = int(failed.groupby("digest").size().max()) if len(failed) else 0
     if least == most:
-        means = f"values of test {run.record.metric.word} are means of {plural(least, 'seed')}"
+        means = f"values of test {run.record.full.word} are means of {plural(least, 'seed')}"
         text = f"{means}: fewer than {FEWEST} hardly show noise"
     else:
         text = f"means of {least} to {most} seeds stand side by side"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reports.records.ablation import find_ablation
 from reports.review import ablation_rules as plan
+from reports.review import estimate_rules as estimates
 from reports.review import finalist_rules as finalists
 from reports.review import search_rules as arms
 from reports.review import training_rules as trainings
@@ -15,6 +16,8 @@ from reports.review.objection import Objection, Shell
 from reports.review.search_run import SearchRun, read_search
 
 SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
+    "unchecked-estimate": estimates.unchecked_estimate,
+    "refused-estimate": estimates.refused_estimate,
     "untested-best": finalists.untested_best,
     "untested-members": finalists.untested_members,
     "few-seeds": finalists.few_seeds,

@@ -28,7 +28,7 @@ def undertrained_search(run: SearchRun) -> Iterator[Objection]:
         accuracies = [float(value) for value in finished(record.search)["accuracy"]]
         severity = "serious" if len(accuracies) > 1 and found[0] > stdev(accuracies) else "minor"
         change, first = _longer(run, curves, "evaluator.recipe.epochs", {})
-        text = _text(*found, record.metric.word) + first
+        text = _text(*found, record.full.word) + first
         yield Objection(severity, "undertrained", text, "study search", run.shell.again("longer", changes=change))
 
 
@@ -41,7 +41,7 @@ def undertrained_finalists(run: SearchRun) -> Iterator[Objection]:
     found = _rise(curves, by_layout(record.final, "accuracy").values())
     if found is not None:
         change, first = _longer(run, curves, "final.changes.epochs", run.changes)
-        text = _text(*found, record.metric.word) + first
+        text = _text(*found, record.full.word) + first
         yield Objection("minor", "undertrained-front", text, "study final", run.shell.again("longer", changes=change))
 
 

@@ -27,9 +27,10 @@ class Noise:
 def best(record: Record, front: FrontRecord) -> tuple[str, ...]:
     """Sentences about the best of all layouts (validation) and the best of the re-trained members (test).
 
-    Nothing is said where no layout was trained with two seeds, where seeds change nothing, or of fewer than four.
+    Nothing is said where no layout was trained with two seeds, where seeds change nothing, or of fewer than four; of
+    the layouts of a search that an estimate guided, nothing either.
     """
-    return (*_of_search(record), *_of_members(front))
+    return (*(() if record.estimated else _of_search(record)), *_of_members(front))
 
 
 def best_layout(record: Record) -> tuple[Winner, Noise] | None:

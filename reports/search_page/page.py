@@ -22,6 +22,8 @@ def render(results: SearchResults, run: Path, sections: Sequence[WrittenSection]
         resolution=record.resolution,
         objectives=asked(record),
         counts=counts,
+        estimated=record.estimated,
+        guided=all(gate.passed for gate in record.gates) and bool(record.gates),
         members=len(results.front.members),
         budget=budget(counts.training),
         sections=sections,

@@ -17,6 +17,7 @@ from reports.drawing.units import seconds
 from reports.records.front import FrontRecord
 from reports.records.search import Record, finished
 from reports.search_page.best import best
+from reports.search_page.estimates import estimate_lines
 from reports.statistics.power import independent_sd, needed_seeds
 from reports.statistics.summary import pooled_sd
 
@@ -36,7 +37,8 @@ class Failure:
 @dataclass(frozen=True)
 class SearchSummary:
     """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise, about
-    what the best layouts are worth, and about the surrogate of `sampler: exact` (none for the others)."""
+    what the best layouts are worth, about the surrogate of `sampler: exact` (none for the others), and about the
+    estimate that guided the search (none for others)."""
 
     trained: int
     failed: int
@@ -50,13 +52,14 @@ class SearchSummary:
     noise: tuple[str, ...]
     best: tuple[str, ...]
     surrogate: tuple[str, ...]
+    estimate: tuple[str, ...] = ()
 
 
 def summary(record: Record, front: FrontRecord) -> SearchSummary:
     """Count what happened in `record`."""
     search = record.search
     states = search["state"]
-    tables = {"search": search, "baseline": record.baseline, "final": record.final}
+    tables = {"search": search, "baseline": record.baseline, "check": record.check, "final": record.final}
     return SearchSummary(
         trained=len(finished(search)),
         failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
@@ -67,9 +70,10 @@ def summary(record: Record, front: FrontRecord) -> SearchSummary:
         sampler=_sampler(record),
         training={name: _seconds(table) for name, table in tables.items() if len(table)},
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
-        noise=tuple(_noise(front, record.metric.word)),
+        noise=tuple(_noise(front, record.full.word)),
         best=best(record, front),
         surrogate=tuple(_surrogate(record)),
+        estimate=estimate_lines(record),
     )
 
 
@@ -143,9 +147,10 @@ def _surrogate(record: Record) -> list[str]:
         error, kendall, spearman, known = (float(notes[key]) for key in ("loo_rmse", "kendall", "spearman", "trials"))
     except (KeyError, TypeError, ValueError):
         return []
+    off = f"{error:.4g}" if record.scored else f"{100 * error:.2f} points"
     return [
         f"The additive surrogate behind the proposals was last fitted to {known:.0f} layouts. Predicted from the "
-        f"others, a layout's {record.metric.word} was off by {100 * error:.2f} points (root mean square); the rank "
+        f"others, a layout's {record.metric.word} was off by {off} (root mean square); the rank "
         f"correlation of these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} "
         "(Spearman's rho)."
     ]

@@ -65,7 +65,7 @@ class FrontCurves:
     @property
     def note(self) -> str:
         """A sentence on what the ends of the curves mean for the comparison."""
-        word, rises = self.record.metric.word, [one.mean.rise for one in self.members if one.mean.rise > -math.inf]
+        word, rises = self.record.full.word, [one.mean.rise for one in self.members if one.mean.rise > -math.inf]
         if not rises:
             return f"With fewer than {FEWEST} epochs nothing tells whether training was long enough."
         if not math.isfinite(self.noise):
@@ -123,7 +123,7 @@ def draw(info: FrontCurves) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     keep_within(axes, 0, 100, least=1)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"validation {info.record.metric.word} (%)")
+    axes.set_ylabel(f"validation {info.record.full.word} (%)")
     axes.legend(loc="lower right")
     return figure
 
@@ -142,7 +142,7 @@ def write(info: FrontCurves, folder: Path) -> None:
 
 def _write(info: FrontCurves, folder: Path) -> SectionContent:
     write(info, folder / FIGURES)
-    caption = f"Validation {info.record.metric.word} by epoch of the front's members, {_trainings(info.members)}."
+    caption = f"Validation {info.record.full.word} by epoch of the front's members, {_trainings(info.members)}."
     figure = picture(folder, "curves", "Validation accuracy of the front's members by epoch", caption)
     missing = (f"{plural(info.lacking, 'member')} recorded no curve.",) if info.lacking else ()
     return SectionContent("Trainings", picture=figure, notes=(info.note,), missing=missing)

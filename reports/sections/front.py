@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from archspec.cost.metrics import Metric, find_metric
 from archspec.documents.safe_text import file_stem, printable
 from archspec.documents.wording import plural
 from archspec.loader import dump
@@ -47,21 +48,22 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
     # What matters to few is always in the CSV, and here where it was an objective.
     wanted = [metric for metric in shown(front.metrics, front.objectives) if _known(metric.name, front)]
     units = {metric.name: unit(metric, [line.costs[metric.name] for line in lines]) for metric in wanted}
-    accuracy = unit(QUALITY, [])
+    accuracy, seen = unit(QUALITY, []), unit(_quality(front), [line.accuracy for line in front.members])
+    validation = "Validation (%)" if not front.estimated else seen.label if seen.sign != "%" else "Estimate (%)"
     score = "Validation, fresh seeds (%)" if front.untested else "Test (%)"
     more = [f"{metric.title} (%)" for metric in front.tested]
-    header = ("#", "Layout", *(one.label for one in units.values()), "Validation (%)", score, *more, "Seeds")
+    header = ("#", "Layout", *(one.label for one in units.values()), validation, score, *more, "Seeds")
     rows: list[tuple[str, ...]] = []
     for line in lines:
         named = isinstance(line, Anchor) and line.name != line.code
         layout = f"{line.name} ({line.code})" if isinstance(line, Anchor) and named else line.code
         rank = str(line.rank) if isinstance(line, FrontMember) else ""
-        validation = accuracy.text(line.accuracy) if isinstance(line, FrontMember) else "–"
+        shown_score = seen.text(line.accuracy) if isinstance(line, FrontMember) else "–"
         costs = [one.text(line.costs[name]) for name, one in units.items()]
         known = line.again if front.untested else line.test
         seeds = str(known.n) if known.n else "–"
         tested = [spread(line.tested.get(metric.name, NONE), accuracy) for metric in front.tested]
-        rows.append((rank, layout, *costs, validation, spread(known, accuracy), *tested, seeds))
+        rows.append((rank, layout, *costs, shown_score, spread(known, accuracy), *tested, seeds))
     if beside is None or not beside.comparisons:
         return FrontTable(header, tuple(rows), len(front.members), caption)
     known = beside.comparisons
@@ -122,6 +124,10 @@ def _plain(value: float) -> float | int:
     return int(value) if math.isfinite(value) and value.is_integer() else value
 
 
+def _quality(front: FrontRecord) -> Metric:
+    return find_metric(QUALITY, front.metrics)
+
+
 def _known(name: str, front: FrontRecord) -> bool:
     return any(math.isfinite(member.costs[name]) for member in front.members)
 
@@ -129,7 +135,7 @@ def _known(name: str, front: FrontRecord) -> bool:
 def _compute(results: SearchResults) -> FrontReport:
     record, front = results.record, results.front
     beside = neighbours(record, front)
-    caption = f"{_caption(record, front)} {legend(beside, record.metric.word)}".rstrip()
+    caption = f"{_caption(record, front)} {legend(beside, record.full.word)}".rstrip()
     counts = summary(record, front)
     return FrontReport(
         results, table(front, caption, beside), (*_rule(record, front), *counts.noise, *counts.best, *counts.surrogate)
@@ -169,7 +175,7 @@ def _write_specs(results: SearchResults, folder: Path) -> list[str]:
     names: list[str] = []
     for member in members:
         name = f"{member.rank:02d}-{file_stem(member.code, 120)}.yaml"
-        result = _result(member, record.metric.word)
+        result = _result(member, record.full.word)
         about = f"member {member.rank} of {len(members)} of the front of {record.name}; {result}"
         label = printable(f"{record.name}-{member.rank:02d}")[:200]
         spec = results.specs[member.rank].model_copy(update={"name": label, "description": printable(about)[:2000]})
@@ -203,18 +209,19 @@ def _rule(record: Record, front: FrontRecord) -> tuple[str, ...]:
 
 def _caption(record: Record, members: FrontRecord) -> str:
     counts = [member.test.n for member in members.members if member.test.n]
-    head = f"Pareto front of {record.name} on {record.metric.dataset}: {asked(record)} (validation, one seed)"
+    seen = "estimates, nothing trained" if record.estimated else "validation, one seed"
+    head = f"Pareto front of {record.name} on {record.metric.dataset}: {asked(record)} ({seen})"
     if members.untested:
         return (
             f"{head}; re-trained with fresh seeds, mean ± sample standard deviation of validation "
-            f"{record.metric.word}. There is no test figure: no answer of the evaluator held test_accuracy."
+            f"{record.full.word}. There is no test figure: no answer of the evaluator held test_accuracy."
         )
     if not counts:
         return f"{head}; not re-trained yet."
     if max(counts) == 1:
-        return f"{head}; test {record.metric.word} of one final training."
+        return f"{head}; test {record.full.word} of one final training."
     seeds = f"{max(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"{head}; test {record.metric.word} of {seeds} final trainings, mean ± sample standard deviation."
+    return f"{head}; test {record.full.word} of {seeds} final trainings, mean ± sample standard deviation."
 
 
 SECTION = Section("front", of=SearchResults, order=20, compute=_compute, write=_write)

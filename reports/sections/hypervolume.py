@@ -139,7 +139,7 @@ def unit_losses(table: pd.DataFrame, scale: HypervolumeBox) -> Points:
 def _ends(metric: Metric, low: float, high: float) -> tuple[float, float]:
     """The best and the reference corner of an objective with values from `low` to `high`."""
     upwards = metric.direction == "maximize"
-    if metric.name == QUALITY or (metric.unit == "%" and low >= 0 and high <= 1):
+    if metric.unit == "%" and (metric.name == QUALITY or (low >= 0 and high <= 1)):
         return (1.0, 0.0) if upwards else (0.0, 1.0)
     best, worst = (high, low) if upwards else (low, high)
     if low < high:
@@ -213,20 +213,28 @@ def _write(data: tuple[Progress, Record], folder: Path) -> SectionContent:
     write(info, folder / FIGURES)
     corners = ", ".join(_corner(info.scale, index, record) for index in range(len(record.objectives)))
     caption = (
-        f"Share of a box that the front covers. The box is fixed by rule: {record.metric.word} from 0 to 1, "
-        f"{_rule(record)}. Here: {corners}."
+        f"Share of a box that the front covers. The box is fixed by rule: {_fraction(record)}{_rule(record)}. Here: "
+        f"{corners}."
     )
+    if record.estimated:
+        caption += f" All of it is of {record.metric.word}, an estimate."
     figure = picture(folder, "hypervolume", "Hypervolume of the search after each trained layout", caption)
     return SectionContent("Hypervolume", picture=figure, notes=(info.note,))
 
 
+def _fraction(record: Record) -> str:
+    """The rule for accuracy, where it is one."""
+    return "" if record.scored else f"{record.metric.word} from 0 to 1, "
+
+
 def _rule(record: Record) -> str:
     """The rule for the corners of all objectives but accuracy."""
-    goals = [metric for metric in record.goals if metric.name != QUALITY]
+    goals = [metric for metric in record.goals if metric.name != QUALITY or record.scored]
     if all(metric.direction == "minimize" and metric.unit != "%" for metric in goals):
         return "log10 of each cost from the cheapest trial of either arm to a tenth of the span beyond the dearest"
+    fractions = "fractions from 0 to 1" if record.scored else "other fractions likewise"
     return (
-        "other fractions likewise, any other objective from the best trial of either arm to a tenth of the span beyond "
+        f"{fractions}, any other objective from the best trial of either arm to a tenth of the span beyond "
         "the worst, in log10 where it is above 0"
     )
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from archspec.cost.measure import NetworkCost, measure
+from archspec.cost.metrics import find_metric
 from archspec.spec.schema import ArchSpec
 from archspec.spec.schema_parallel import ParallelStage
 from blocks.catalog import tag
@@ -219,8 +220,10 @@ def _title(member: FrontMember, front: FrontRecord) -> str:
     cost = front.order
     scale = unit(cost, [one.costs[cost.name] for one in front.members])
     accuracy = unit(QUALITY, [])
+    seen = unit(find_metric(QUALITY, front.metrics), [one.accuracy for one in front.members])
     tested = f"test {spread(member.test, accuracy)} %"
-    score = tested if member.test.n else f"validation {accuracy.text(member.accuracy)} %"
+    word = "estimate" if front.estimated else "validation"
+    score = tested if member.test.n else f"{word} {seen.text(member.accuracy)} {seen.sign}".rstrip()
     name = "" if cost.name == "latency_ms" else f" {title(cost)}"
     return f"{member.rank}   {score}   {scale.text(member.costs[cost.name])} {scale.sign}{name}"
 

@@ -56,6 +56,11 @@ MAX_BESIDE = 5
 MAX_LABELS = 12
 
 
+OWN = ("search", "random", "member")
+"""Kinds of points of the run itself: a panel has at least one of them."""
+RANDOM_DRAWN, CHECK_DRAWN = "random baseline (validation, 1 seed)", "layouts at random, trained in full (validation)"
+
+
 @dataclass(frozen=True)
 class TradeoffPoint:
     """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds."""
@@ -87,20 +92,26 @@ class Panel:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """The panels of the figure; `notes` are the sentences under it, `word` what they call the metric."""
+    """The panels of the figure; `notes` are the sentences under it, `word` what they call the metric.
+
+    `drawn` says what layouts at random are, and `estimated` that those of the search are estimates, which are left out.
+    """
 
     metric: str
     panels: tuple[Panel, ...]
     points: tuple[TradeoffPoint, ...]
     notes: tuple[str, ...]
     word: str = "accuracy"
+    drawn: str = RANDOM_DRAWN
+    estimated: bool = False
 
 
 def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     """Compute the figure: every trial, the front per panel, the re-trained members, anchors and published rows."""
+    baseline = record.baseline[record.baseline["copied_from"].isna()]
     points = [
-        *_trials(record.baseline[record.baseline["copied_from"].isna()], "random", record),
-        *_trials(record.search, "search", record),
+        *_trials(record.check if record.estimated else baseline, "random", record),
+        *(() if record.estimated else _trials(record.search, "search", record)),
         *(_retrained("member", str(member.rank), member) for member in front.members if member.test.n),
         *(_retrained("anchor", anchor.name, anchor) for anchor in front.anchors if anchor.test.n),
     ]
@@ -111,7 +122,9 @@ def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     wanted = sorted(wanted, key=lambda metric: metric.exact and metric.name not in USUAL)
     panels = {metric: found for metric in wanted if (found := _panel(metric, points, record.latency)) is not None}
     notes = tuple(_notes(record, front, list(panels)))
-    return Tradeoff(record.metric.label, tuple(panels.values()), tuple(points), notes, record.metric.word)
+    drawn = CHECK_DRAWN if record.estimated else RANDOM_DRAWN
+    quality, found = record.full, tuple(panels.values())
+    return Tradeoff(quality.label, found, tuple(points), notes, quality.word, drawn, record.estimated)
 
 
 def _trials(table: pd.DataFrame, kind: Kind, record: Record) -> list[TradeoffPoint]:
@@ -145,7 +158,7 @@ def _published() -> list[TradeoffPoint]:
 def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Panel | None:
     name = metric.name
     known = tuple(point for point in points if math.isfinite(point.costs.get(name, math.nan)))
-    if not any(point.kind == "search" for point in known):
+    if not any(point.kind in OWN for point in known):
         return None
     scale = unit(metric, [point.costs[name] for point in known])
     x = tuple(point.costs[name] / scale.divisor for point in known)
@@ -184,11 +197,9 @@ def _notes(record: Record, front: FrontRecord, panels: Sequence[Metric]) -> list
             "recipe and count of multiply-adds. They were timed on other hardware, so inference time is not drawn."
         )
     if front.untested:
-        notes.append(f"Members were re-trained, but without a test {record.metric.word}: there is none to show.")
+        notes.append(f"Members were re-trained, but without a test {record.full.word}: there is none to show.")
     elif not any(member.test.n for member in front.members):
-        notes.append(
-            f"No member of the front has been re-trained yet, so there is no test {record.metric.word} to show."
-        )
+        notes.append(f"No member of the front has been re-trained yet, so there is no test {record.full.word} to show.")
     elif lacking := [str(member.rank) for member in front.members if not member.test.n]:
         notes.append(f"Members without final trainings: {', '.join(lacking)}.")
     if front.former:
@@ -352,7 +363,7 @@ def _legend(info: Tradeoff) -> list[Line2D]:
             Line2D([], [], label="search trial (validation, 1 seed)", **none, **SEARCH),
         ),
         ("search" in drawn, Line2D([], [], label="front of the search (validation)", **searched, **FRONT)),
-        ("random" in drawn, Line2D([], [], label="random baseline (validation, 1 seed)", **none, **RANDOM)),
+        ("random" in drawn, Line2D([], [], label=info.drawn, **none, **RANDOM)),
         ("member" in drawn, Line2D([], [], label=f"front re-trained ({spread})", **tested, **MEMBER)),
         ("anchor" in drawn, Line2D([], [], label=f"preset ({spread})", **none, **ANCHOR)),
         ("published" in drawn, Line2D([], [], label=f"published (Table II{family})", **none, **PUBLISHED)),
@@ -378,8 +389,12 @@ def _write(info: Tradeoff, folder: Path) -> SectionContent:
     write(info, folder / FIGURES)
     alt = f"{title(QUALITY, info.word)} against cost of all trials, with the front"
     caption = (
-        f"Hollow: trials of the search, validation {info.word}, one seed; dashed, those that no other trial beats on "
-        f"this cost and {info.word}. Solid: the members of the front over the study's objectives, re-trained, test "
+        f"Crosses: layouts of the check, validation {info.word}. Solid: the members of the front over the study's "
+        f"objectives, re-trained, test {info.word}, mean and sample standard deviation over seeds. What the search "
+        "itself saw were estimates, which stand in another figure."
+        if info.estimated
+        else f"Hollow: trials of the search, validation {info.word}, one seed; dashed, those that no other trial beats "
+        f"on this cost and {info.word}. Solid: the members of the front over the study's objectives, re-trained, test "
         f"{info.word}, mean and sample standard deviation over seeds; the line joins those that no other member beats "
         "in this panel. Validation points were selected for being high, so compare test with test only."
     )
@@ -387,8 +402,9 @@ def _write(info: Tradeoff, folder: Path) -> SectionContent:
     return SectionContent(f"Cost against {info.word}", picture=figure, notes=info.notes)
 
 
-def _compute(results: SearchResults) -> Tradeoff:
-    return tradeoff(results.record, results.front)
+def _compute(results: SearchResults) -> Tradeoff | None:
+    found = tradeoff(results.record, results.front)
+    return found if found.panels else None
 
 
 SECTION = Section("tradeoff", of=SearchResults, order=10, compute=_compute, write=_write)

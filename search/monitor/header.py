@@ -19,6 +19,8 @@ EXACT = 10**6
 """Numbers of layouts above it are shown with their power of ten."""
 SAID = ("epochs", "batch_size", "optimizer")
 """Fields of a recipe that the header always names."""
+CHECK, CHECK_ESTIMATES = "check", "estimates of the check"
+"""Parts of a run whose evaluator estimates: full trainings of layouts at random, and what it says of them."""
 MOST = 4
 """Further ones that it names."""
 
@@ -100,6 +102,9 @@ def _layout_parts(config: StudyConfig, space: Space) -> list[RunPart]:
         parts, shared = [RunPart("search", steps, spent / steps if epochs is not None else None)], 0
     if config.baseline:
         parts.append(RunPart("random baseline", max(0, min(config.baseline, layouts) - shared), epochs))
+    if (check := config.checked) is not None and check.layouts:
+        wanted = min(check.layouts, layouts)
+        parts += [RunPart(CHECK_ESTIMATES, wanted), RunPart(CHECK, wanted * check.seeds, epochs_final)]
     if final.seeds:
         members = min(final.members, trials) + len(final.anchors)
         parts.append(RunPart("finalists", members * final.seeds, epochs_final))
@@ -128,13 +133,17 @@ def _budget(config: StudyConfig, space: Space) -> str:
     text = plural(trials, "trial") + (" (the default; --trials N for fewer)" if default else "")
     text += _rungs(config, trials)
     text += f", random baseline of {config.baseline:,}" if config.baseline else ""
+    if (check := config.checked) is not None:
+        checked = f"a check of {plural(check.layouts, 'layout')} x {plural(check.seeds, 'seed')}"
+        text += f", {checked if check.layouts else 'no check of the estimate'}"
     if final.seeds:
         anchors = f" and {plural(len(final.anchors), 'anchor')}" if final.anchors else ""
         members = min(final.members, trials)
         text += f", up to {plural(members, 'finalist')}{anchors} x {plural(final.seeds, 'seed')}"
     if len(parts) == 1:
         return text
-    noun = "training" if epochs_of(config.evaluator) is not None else "evaluation"
+    trains = config.checked is None and epochs_of(config.evaluator) is not None
+    noun = "training" if trains else "evaluation"
     return f"{text}: at most {plural(sum(part.trainings for part in parts), noun)}"
 
 

@@ -97,6 +97,8 @@ def untested_note(config: StudyConfig, metrics: Metrics) -> str:
         metrics: the first answer. It is of the validation split, so that it need not hold `test_accuracy` itself.
     """
     kind = config.evaluator.type
+    if config.evaluator.estimates:
+        return ""  # its finalists are another evaluator's
     if not config.final.seeds or "test_accuracy" in metrics or kind in TESTING:
         return ""
     if kind == "command":

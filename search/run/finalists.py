@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -13,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from archspec.documents.wording import plural
 from archspec.spec.schema import ArchSpec
 from search.attributes import recorded_metrics
+from search.evaluator import Metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
@@ -24,6 +26,31 @@ from search.study.config import StudyConfig
 
 Key = tuple[str, int]
 """Digest and seed of a final training."""
+
+
+@final
+@dataclass(frozen=True)
+class Purpose:
+    """The purpose of full trainings: the finalists of a run, or the check of an estimate.
+
+    Attributes:
+        study: the Optuna study that receives them, and their part of the run for people.
+        noun: one of them for people.
+        role: of their layouts, in the records.
+        tested: whether their figures on the test split are recorded. Of the same layout and seed either purpose finds
+            what the other one has trained, since both train and score in the same way.
+        about: further attributes of the trials of a layout, by digest.
+    """
+
+    study: str = "final"
+    title: str = "finalists"
+    noun: str = "finalist"
+    role: str = "front"
+    tested: bool = True
+    about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+
+FINALISTS = Purpose()
 
 
 @final
@@ -39,9 +66,9 @@ class FinalPhase(Phase):
         anchors: specs to compare with, by name.
         root: folder of the run.
         retry_failed: train once more what failed for good before.
+        purpose: of the trainings.
+        seeds: of each layout; None for those of finalists.
     """
-
-    title, noun = "finalists", "finalists"
 
     def __init__(
         self,
@@ -52,10 +79,13 @@ class FinalPhase(Phase):
         root: Path,
         *,
         retry_failed: bool = False,
+        purpose: Purpose = FINALISTS,
+        seeds: int | None = None,
     ) -> None:
         super().__init__()
-        self.study, self.config, self.root = study, config, root
-        self._roles: dict[str, dict[str, str]] = {}
+        self.study, self.config, self.root, self.purpose = study, config, root, purpose
+        self.title, self.noun = purpose.title, f"{purpose.noun}s"
+        self._roles: dict[str, dict[str, Any]] = {}
         self._orders: list[Order] = []
         self._asked: list[Key] = []
         trials = study.get_trials(deepcopy=False)
@@ -67,9 +97,9 @@ class FinalPhase(Phase):
             if trial.user_attrs.get("requeued"):
                 self._workers[_key(trial)] = int(trial.user_attrs.get("attempt", 1))
         self._reasons = {key: str(trial.user_attrs.get("failure", "")) for key, trial in self._failures.items()}
-        specs = [(spec, {"role": "front"}) for spec in finalists]
+        specs = [(spec, {"role": purpose.role, **purpose.about.get(spec.digest, {})}) for spec in finalists]
         specs += [(spec, {"role": "anchor", "anchor": name}) for name, spec in anchors.items()]
-        for seed in (config.seed + 1 + index for index in range(config.final.seeds)):
+        for seed in (config.seed + 1 + index for index in range(config.final.seeds if seeds is None else seeds)):
             for spec, role in specs:
                 if self._roles.setdefault(spec.digest, role) is not role and role["role"] == "anchor":
                     continue  # an anchor that is on the front is trained once
@@ -91,10 +121,10 @@ class FinalPhase(Phase):
         return self._orders.pop() if self._orders else None
 
     def label(self, order: Order) -> str:
-        return f"finalist {order.digest[:8]}, seed {order.seed}"
+        return f"{self.purpose.noun} {order.digest[:8]}, seed {order.seed}"
 
     def describe(self, order: Order) -> LoggedTrial:
-        name = trial_folder_name("final", order.digest[:8], f"seed{order.seed}")
+        name = trial_folder_name(self.purpose.study, order.digest[:8], f"seed{order.seed}")
         return describe_order(order, self.root, name, self.label(order), self.title, None, self._roles[order.digest])
 
     def finish(self, order: Order, report: Report) -> str:
@@ -103,17 +133,18 @@ class FinalPhase(Phase):
         attrs |= self._roles[order.digest]
         if key in self._failures:
             attrs |= {"requeued_from": self._failures[key].number}
-        name = f"finalist, seed {order.seed}"
+        name = f"{self.purpose.noun}, seed {order.seed}"
         if report.kind == "done" and report.metrics is not None:
-            attrs |= answer_attributes(report.metrics, order.folder(self.root))
-            value = float(report.metrics["accuracy"])
+            metrics = report.metrics if self.purpose.tested else _untested(report.metrics)
+            attrs |= answer_attributes(metrics, order.folder(self.root))
+            value = float(metrics["accuracy"])
             course = intermediate_values(attrs, ["accuracy"])
             self.study.add_trial(create_trial(value=value, user_attrs=attrs, intermediate_values=course))
             self._done.add(key)
             self._reasons.pop(key, None)
-            test, quality = report.metrics.get("test_accuracy", math.nan), self.config.evaluator.quality
-            score = f"{quality} {value:.4f}, no test figure" if math.isnan(test) else f"test {quality} {test:.4f}"
-            return f"{name}: {score}  {attrs['code']}"
+            test, quality = metrics.get("test_accuracy", math.nan), self.config.final_evaluator().quality
+            score = f"{quality} {value:.4f}" + (", no test figure" if self.purpose.tested else "")
+            return f"{name}: {score if math.isnan(test) else f'test {quality} {test:.4f}'}  {attrs['code']}"
         self._reasons[key] = report.text
         fate = ""
         if report.kind == "failed":
@@ -136,7 +167,7 @@ class FinalPhase(Phase):
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         metrics = [recorded_metrics(trial.user_attrs) for trial in trials if _key(trial) in self._asked]
         untested = sum("test_accuracy" not in one for one in metrics)
-        if not untested:
+        if not untested or not self.purpose.tested:
             return []
         count = "1 finalist has" if untested == 1 else f"{untested} finalists have"
         return [f"note: {count} no test figure (no test_accuracy in the answer): reports show validation alone"]
@@ -148,7 +179,7 @@ class FinalPhase(Phase):
             return ""
         reasons = [self._reasons[key] for key in keys if key in self._reasons]
         failed = f", {len(reasons)} failed; the last: {reasons[-1]}" if reasons else ""
-        return f"{len(keys)} of {plural(len(self._asked), 'finalist')} not recorded{failed}"
+        return f"{len(keys)} of {plural(len(self._asked), self.purpose.noun)} not recorded{failed}"
 
     def _fail(self, order: Order, attrs: dict[str, Any], reason: str) -> None:
         attrs |= {"failure": reason, **curve_attributes(order.folder(self.root))}
@@ -200,6 +231,10 @@ def choose_members(study: Study, count: int, recorded: Sequence[str] = ()) -> li
             chosen.remove(min(sorted(chosen.difference(wanted)), key=lambda at, p=place: abs(at - p)))
             chosen.add(place)
     return [front[at] for at in sorted(chosen)]
+
+
+def _untested(metrics: Metrics) -> Metrics:
+    return {name: value for name, value in metrics.items() if not name.startswith("test_")}
 
 
 def _key(trial: FrozenTrial) -> Key:

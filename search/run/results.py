@@ -77,7 +77,7 @@ def find_fault(name: str, value: object, evaluator: Evaluator) -> str:
         evaluator: which states metrics of its own.
     """
     if name in ACCURACIES:
-        return check_value(find_metric("accuracy"), value).replace("accuracy", name, 1)
+        return check_value(find_metric("accuracy", evaluator.own_metrics), value).replace("accuracy", name, 1)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{name} must be a number, not {value!r:.40}"
     known = any(metric.name == name for metric in evaluator.own_metrics)

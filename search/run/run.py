@@ -23,6 +23,7 @@ from search.monitor.display import ProgressDisplay, front_table, front_trials, h
 from search.monitor.estimate import TimeEstimate
 from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
+from search.run.check import run_check
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
@@ -47,6 +48,7 @@ def conduct(
     workers: int = 1,
     timeout: float | None = None,
     retry_failed: bool = False,
+    anyway: bool = False,
     quiet: bool = False,
 ) -> bool:
     """Run or continue a study until its budget is spent.
@@ -58,6 +60,7 @@ def conduct(
         timeout: seconds after which the search proposes no further layout; its finalists are still trained. None for
             no limit.
         retry_failed: evaluate once more the layouts, and train once more the finalists, that failed for good before.
+        anyway: train the finalists even where the evaluator is an estimate that does not rank better than cost alone.
         quiet: say nothing on the way.
 
     Returns:
@@ -66,8 +69,8 @@ def conduct(
     Raises:
         SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
             start; the sampler needs a package that is not installed.
-        RunError: a damaged journal, no layout can be evaluated at all, a worker meets a full disk, or finalists are
-            not recorded in the end.
+        RunError: a damaged journal, no layout can be evaluated at all, a worker meets a full disk, an estimate does
+            not pass its check, or finalists are not recorded in the end.
         OSError: this process meets a full disk.
     """
     config.sampler.check_installed()
@@ -84,7 +87,7 @@ def conduct(
             inputs = config.inputs()
             said = record_inputs(root, inputs, begun=begun)
         storage = open_storage(root)
-        run = _Run(config, space, storage, root, timeout, retry_failed)
+        run = _Run(config, space, storage, root, timeout, retry_failed, anyway)
         facts = describe_search(config, space, inputs)
         screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
         screen.show_stage("starting loggers")
@@ -96,10 +99,24 @@ def conduct(
             log.close(run.state(finished=finished), "front", run.front())
         screen.say(*log.take_lines())
         if finished and run.missing:
-            again = "`" + shlex.join(["archspec", "search", str(root), "--retry-failed"]) + "`"
-            how = "the same call with retry_failed=True" if config.evaluator.local else again
-            raise RunError(f"{root}: not finished: {run.missing}. {how[0].upper()}{how[1:]} tries again what failed")
+            raise RunError(f"{root}: not finished: {run.missing}. {_remedy(config, root, refused=run.refused)}")
         return finished
+
+
+def _remedy(config: StudyConfig, root: Path, *, refused: bool) -> str:
+    """A sentence on what to do about a run that came to no end, without a full stop."""
+    local = any(one.local for one in (config.evaluator, config.final_evaluator()))
+
+    def say(option: str, argument: str) -> str:
+        command = shlex.join(["archspec", "search", str(root), option])
+        return f"The same call with {argument}=True" if local else f"`{command}`"
+
+    if not refused:
+        return f"{say('--retry-failed', 'retry_failed')} tries again what failed"
+    return (
+        f"{say('--anyway', 'anyway')} trains the finalists all the same; more check.layouts narrow the intervals; and "
+        f"evaluator {config.final_evaluator().type} needs no estimate"
+    )
 
 
 def check_ready(evaluators: Mapping[str, Evaluator], workers: int, log: Sequence[Logger]) -> None:
@@ -133,11 +150,13 @@ class _Run:
         root: Path,
         timeout: float | None,
         retry_failed: bool,
+        anyway: bool,
     ) -> None:
         self.config, self.space, self.storage, self.root = config, space, storage, root
-        self.timeout, self.retry_failed = timeout, retry_failed
+        self.timeout, self.retry_failed, self.anyway = timeout, retry_failed, anyway
         self.search = _study(storage, "search", config)
         self.missing = ""
+        self.refused = False
         self._finals = ""
 
     def header(self, workers: int) -> str:
@@ -195,10 +214,30 @@ class _Run:
                 conductor.screen.say(f"random baseline: {shared}")
             if not conductor.run(self._phase(baseline, config.baseline, conductor, random=True)):
                 return False
-        if not (config.final.seeds and self.search.best_trials):
+        if config.evaluator.estimates and not self._check(conductor):
+            return False
+        if self.refused or not (config.final.seeds and self.search.best_trials):
             return True
-        own = config.evaluator.own_metrics
-        study = open_study(self.storage, "final", ["accuracy"], _attrs(config), own)
+        return self._train_finalists(conductor)
+
+    def _check(self, conductor: Conductor) -> bool:
+        """Check an evaluator that estimates; False when interrupted."""
+        again = self.retry_failed
+        found = run_check(conductor, self.storage, self.search, self.config, self.root, retry_failed=again)
+        conductor.screen.say(*found.lines)
+        if not (found.finished and found.refusal and self.config.final.seeds):
+            return found.finished
+        if self.anyway:
+            conductor.screen.say("check: the finalists are trained all the same, as was asked for")
+        else:
+            self.refused, self.missing = True, f"stopped before its finalists: {found.refusal}"
+        return True
+
+    def _train_finalists(self, conductor: Conductor) -> bool:
+        """Train the front again; False when interrupted."""
+        config, full = self.config, self.config.final_evaluator()
+        attrs = _attrs(config) | {"metric": full.metric}
+        study = open_study(self.storage, "final", ["accuracy"], attrs, full.own_metrics)
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
         place = str(self.root / "journal.log")
         specs = front_specs(self.search, config, self.space, _digests(study), place)

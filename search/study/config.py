@@ -34,11 +34,12 @@ from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
+from search.study.check_spec import CheckSpec
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
 from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
 
 STUDIES = Shelf("study", "search.study", "studies")
-EXTENDABLE = ("trials", "baseline", "final", "log")
+EXTENDABLE = ("trials", "baseline", "final", "log", "check")
 """What may change when a run is continued; everything else would mix two experiments."""
 HEADS = ("head", "family")
 """Holes whose options bring different heads."""
@@ -107,6 +108,9 @@ class StudyConfig(BaseModel):
         default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
     )
     final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
+    check: CheckSpec | None = Field(
+        default=None, description="check of an evaluator that estimates (cost, naswot, ...), which alone has one"
+    )
     log: AnyLoggers = Field(
         default=(), description="who is told of every epoch: csv, tensorboard, mlflow, wandb; or {type, ...}"
     )
@@ -120,6 +124,9 @@ class StudyConfig(BaseModel):
         self.sampler.check(self.metrics, budget=bool(self.budget))
         if self.rungs is not None:
             self._check_rungs(self.rungs)
+        if self.check is not None and not self.evaluator.estimates:
+            rule = f"goes with an evaluator that estimates, such as naswot, and {self.evaluator.type} does not"
+            raise PlaceError(("check",), rule)
         return self
 
     def _check_rungs(self, rungs: RungsSpec) -> None:
@@ -147,6 +154,13 @@ class StudyConfig(BaseModel):
         if self.rungs is None:
             return ()
         return self.rungs.resolve(self.evaluator.whole_epochs or self.rungs.stated or 0, self.evaluator.warmup_epochs)
+
+    @property
+    def checked(self) -> CheckSpec | None:
+        """The check that this study makes; None where its evaluator is no estimate."""
+        if not self.evaluator.estimates:
+            return None
+        return self.check or CheckSpec.model_validate({})
 
     def _check_objective(self, index: int, name: str) -> None:
         try:

@@ -22,6 +22,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from search.estimate.rank_correlation import kendall, spearman
 from search.surrogate.features import Features, Floats
 
 PENALTIES = np.logspace(-2, 5, 29)
@@ -200,17 +201,3 @@ def _refit(
         effects = bounded_ridge(rows[others] - center, values[others] - mean, penalty, bounded, pinned)
         residuals[index] = values[index] - mean - (rows[index] - center) @ effects
     return residuals
-
-
-def kendall(first: Floats, second: Floats) -> float:
-    """Kendall's tau b of two rankings [n]; 0 where one of them is all ties."""
-    a, b = np.sign(first[:, None] - first), np.sign(second[:, None] - second)
-    scale = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float((a * b).sum()) / scale if scale else 0.0
-
-
-def spearman(first: Floats, second: Floats) -> float:
-    """Spearman's rho of two rankings [n], ties at their mean rank; 0 where one of them is all ties."""
-    a, b = (np.sign(x[:, None] - x).sum(1) for x in (first, second))
-    scale = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float((a * b).sum()) / scale if scale else 0.0

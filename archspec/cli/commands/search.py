@@ -36,6 +36,13 @@ def search(
         bool,
         typer.Option("--retry-failed", help="evaluate once more what failed for good before, layouts and finalists"),
     ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway",
+            help="train the finalists of an estimate even where its check says that cost alone ranks as well",
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
@@ -55,6 +62,8 @@ def search(
             raise
         raise SpecError(error.rule, field=f"--{option}") from None
     runs = home_of(STUDY, study, config.name, runs)
-    finished = conduct(config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, quiet=quiet)
+    finished = conduct(
+        config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, anyway=anyway, quiet=quiet
+    )
     if not finished:
         raise typer.Exit(130)

@@ -54,7 +54,7 @@ def test_exact_metrics_that_were_no_objective_are_not_shown() -> None:
         ([3], "own_metrics: 3 needs a name, a title and a unit"),
         ([{**ENERGY, "unit": None}], "needs a name, a title and a unit"),
         ([{**ENERGY, "direction": "down"}], "energy_j has the direction 'down': known are maximize and minimize"),
-        ([{**ENERGY, "name": "accuracy"}], "the name 'accuracy' is taken"),
+        ([{**ENERGY, "name": "accuracy"}], "own_metrics: accuracy must be maximised"),
         ([{**ENERGY, "name": "digest"}], "the name 'digest' is taken"),
     ],
 )

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 from scipy.stats import kendalltau, spearmanr
 
+from search.estimate.rank_correlation import kendall, spearman
 from search.space.encoding import Encoding
 from search.space.space import load_space
 from search.surrogate.features import Features
-from search.surrogate.model import add_up, bounded_ridge, fit_surrogate, kendall, spearman
+from search.surrogate.model import add_up, bounded_ridge, fit_surrogate
 
 
 @pytest.fixture(scope="module")
