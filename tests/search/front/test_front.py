@@ -65,13 +65,17 @@ def brute_front(costs: np.ndarray, scores: np.ndarray) -> list[tuple[int, float]
     return kept
 
 
-def check(chain: Chain, metric: int, scores: list[np.ndarray], limits: tuple[Limit, ...] = ()) -> int:
+def check(
+    chain: Chain, metric: int, scores: list[np.ndarray], limits: tuple[Limit, ...] = (), slope: float = 0.0
+) -> int:
     choices, costs, sums = every_layout(chain, scores)
+    if slope:
+        sums = sums + slope * np.log1p(costs[:, metric])
     inside = np.ones(len(sums), bool)
     for limit in limits:
         values = costs[:, METRICS.index(limit.metric)]
         inside &= np.array([limit.holds(int(value)) for value in values], bool)
-    found = solve_front(chain, metric, scores, limits)
+    found = solve_front(chain, metric, scores, limits, slope=slope)
     assert list(zip(found.costs.tolist(), found.scores.tolist(), strict=True)) == brute_front(
         costs[inside, metric], sums[inside]
     )
@@ -104,15 +108,36 @@ def test_limits_of_every_kind_are_kept_exactly(seed, components):
     check(chain, int(rng.integers(3)), random_scores(rng, chain), tuple(limits))
 
 
+@pytest.mark.parametrize("slope", [-3.0, -0.2, 0.05, 0.5, 4.0, 100.0])
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans())
+def test_with_a_multiple_of_log_cost_the_front_is_that_of_all_layouts(slope, seed, components, limited):
+    rng = np.random.default_rng(seed)
+    chain = random_chain(rng, components, top=int(rng.choice([4, 12, 300])))
+    limits = (Limit(METRICS[1], None, int(rng.integers(0, 200))), Limit(METRICS[0], None, 500)) if limited else ()
+    check(chain, int(rng.integers(3)), random_scores(rng, chain), limits, slope)
+
+
+def test_what_is_cheaper_and_better_before_the_term_may_lose_after_it():
+    """Two stages: pruned by cost and sum alone, the dearer beginning would be lost, and with it the best layout."""
+    costs = np.array([[[10, 0, 0], [20, 0, 0]]])
+    first = Component("0", costs, np.zeros((1, 2), np.int32))
+    last = Component("1", np.array([[[5, 0, 0]]]), np.zeros((1, 1), np.int32))
+    chain, scores = Chain(METRICS, (first, last)), [np.array([0.1, 0.0]), np.zeros(1)]
+    assert solve_front(chain, 0, scores).choices.tolist() == [[0, 0]]
+    assert solve_front(chain, 0, scores, slope=1.0).choices.tolist() == [[0, 0], [1, 0]]
+    assert solve_front(chain, 0, scores, slope=-1.0).choices.tolist() == [[0, 0]]
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_screening_loses_nothing(seed, limited):
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([0.0, 1.5, -0.7]))
+def test_screening_loses_nothing(seed, limited, slope):
     rng = np.random.default_rng(seed)
     chain = random_chain(rng, 4, states=2, options=8, top=1000)
     direct, front_module.DIRECT = front_module.DIRECT, 4
     try:
         limits = (Limit(METRICS[1], 500, 1500), Limit(METRICS[2], None, 1200)) if limited else ()
-        check(chain, 0, random_scores(rng, chain), limits)
+        check(chain, 0, random_scores(rng, chain), limits, slope)
     finally:
         front_module.DIRECT = direct
 
