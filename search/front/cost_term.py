@@ -20,10 +20,10 @@ ROUNDING = 1e-12
 class CostTerm:
     """The term `slope * log(1 + cost)` of a score, at a place where a part of the cost is still to come.
 
-    Let two beginnings cost a <= b, and let r follow either. The gap log(1 + b + r) - log(1 + a + r) falls with r, so the
-    cheaper beginning is at least as good after everything that may follow if it is so with the r that is worst for it:
-    the least one where the slope is positive, else the largest. A comparison of `value`s at that r is all that pruning
-    needs, and it stays one of two numbers.
+    Let two beginnings cost a <= b, and let r follow either. The gap log(1 + b + r) - log(1 + a + r) falls with r, so
+    the cheaper beginning is at least as good after everything that may follow if it is so with the r that is worst for
+    it: the least one where the slope is positive, else the largest. A comparison of `value`s at that r is all that
+    pruning needs, and it stays one of two numbers.
 
     Attributes:
         slope: of the score over the logarithm.

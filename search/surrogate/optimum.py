@@ -21,7 +21,7 @@ from search.front.dominance import nondominated
 from search.front.front import solve_front
 from search.space.limits import Limit
 from search.surrogate.features import Features
-from search.surrogate.model import Surrogate, add_up, fit_surrogate
+from search.surrogate.model import Surrogate, fit_surrogate
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -70,17 +70,20 @@ class Optimizer:
         Where the best of the front is known, so may be the next best of the space, though not on the front: then the
         layouts that differ from it in one component count, too. None where all of these are known or outside.
         """
-        surrogate = fit_surrogate(self.features, known.choices, known.values)
-        scores = surrogate.optimistic(self.kappa)
         layouts = np.concatenate([known.choices, known.pending])
-        settled = (known.values + surrogate.predict(known.choices)) / 2  # the best of noisy answers are lucky ones
-        values = np.concatenate([settled, surrogate.predict(known.pending)])
         costs = self.chain.price(layouts)[:, 0]
+        done = len(known.values)
+        priced = bool((costs >= 0).all())
+        surrogate = fit_surrogate(self.features, known.choices, known.values, costs=costs[:done] if priced else None)
+        scores = surrogate.optimistic(self.kappa)
+        values = surrogate.predict(layouts, costs)
+        values[:done] = (known.values + values[:done]) / 2  # the best of noisy answers are lucky ones
         seen = _Seen.of(costs[costs >= 0], values[costs >= 0])
         shut = {row.tobytes() for row in (*layouts, *known.closed)}
-        rows = self._front(scores)
+        rows = self._front(scores, surrogate.slope)
         for last in (False, True):
-            order = seen.order(self.chain.price(rows)[:, 0], add_up(scores, rows))
+            prices = self.chain.price(rows)[:, 0]
+            order = seen.order(prices, surrogate.total(scores, rows, prices))
             outside = ~self._inside(rows)
             order = order[np.argsort(outside[order], kind="stable")]
             places = (i for i, row in enumerate(order) if not outside[row] and rows[row].tobytes() not in shut)
@@ -90,7 +93,7 @@ class Optimizer:
             rows = np.concatenate([rows, _around(rows[order[: min(first, AROUND)]], self.chain)])
         return (rows[order[first]] if first < len(order) else None), surrogate
 
-    def _front(self, scores: list[Floats]) -> Ints:
+    def _front(self, scores: list[Floats], slope: float) -> Ints:
         """Choices of the front inside, exactly if no lower limit and no more than a few upper ones bind.
 
         A range is taken for its upper limit, and a lower limit on the cost for none. That still gives every layout
@@ -103,10 +106,10 @@ class Optimizer:
             if limit.high is not None or limit.metric != cost
         ]
         try:
-            return solve_front(self.chain, 0, scores, sides).choices
+            return solve_front(self.chain, 0, scores, sides, slope=slope).choices
         except SpecError:  # too many layouts to compare: what is outside is left out afterwards
             alone = [limit for limit in sides if limit.metric == cost]
-            return solve_front(self.chain, 0, scores, alone).choices
+            return solve_front(self.chain, 0, scores, alone, slope=slope).choices
 
     def _inside(self, rows: Ints) -> NDArray[np.bool_]:
         costs = self.chain.price(rows)
