@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 import numpy as np
@@ -30,11 +30,13 @@ class CostTerm:
         rest: what follows at least (slope positive) or at most (negative).
         slack: the amount by which a cheaper point's value must be larger, against rounding. Points of equal cost need
             none: their sums round alike.
+        grain: where many beginnings lead to one border, they are told apart in steps of this only; 0 for all.
     """
 
     slope: float
     rest: int = 0
     slack: float = 0.0
+    grain: float = 0.0
 
     @property
     def is_zero(self) -> bool:
@@ -43,11 +45,17 @@ class CostTerm:
 
     def at(self, rest: int) -> CostTerm:
         """The term where another amount follows."""
-        return CostTerm(self.slope, max(rest, 0), self.slack)
+        return replace(self, rest=max(rest, 0))
 
     def value(self, cost: Ints) -> Floats:
         """What the term is for costs [points] and the rest."""
         return self.slope * np.log1p(np.maximum(cost + self.rest, 0))
+
+    def step(self, cost: Ints, score: Floats) -> Floats:
+        """The step [points] of the grain on which a score and the term lie. Steps are compared, not differences, so
+        that of a row of points a little apart not each is dropped for the one before.
+        """
+        return np.floor((score + self.value(cost)) / self.grain)
 
 
 NO_TERM: Final = CostTerm(0.0)

@@ -83,7 +83,7 @@ class DominanceFilter:
         burden: [points, burdens].
         low: [1 + burdens], the smallest cost and burdens that will be asked about.
         high: [1 + burdens], the largest.
-        term: added to the scores where costs differ.
+        term: added to the scores where costs differ; with a grain, what lies on the same step is dropped, too.
     """
 
     def __init__(
@@ -102,6 +102,8 @@ class DominanceFilter:
         np.maximum.at(best, tuple(cells[inside].T), offered[inside])
         for axis in range(best.ndim):
             np.maximum.accumulate(best, axis=axis, out=best)
+        if term.grain:
+            best = (np.floor(best / term.grain) + 1) * term.grain
         if not term.is_zero:  # a cell asks for what its points need at least, whatever they cost
             first = low[0] + (np.arange(shape[0]) << self.shift[0])
             most = np.maximum(term.value(first), term.value(first + (1 << self.shift[0]) - 1))

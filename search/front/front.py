@@ -22,7 +22,7 @@ dominated all the same. That comparison leaves a margin for rounding, so the fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -34,7 +34,7 @@ from search.front.dominance import DominanceFilter, Floats, Ints, Places, nondom
 from search.space.limits import Limit
 
 DIRECT = 1 << 13
-"""So many candidates are compared as they are; more are screened by about as many of them first."""
+"""So many candidates are compared as they are; more are screened by about as many of them first, and a grain counts."""
 MOST = (1 << 31, 500_000, 30_000)
 """Candidates that are compared at one border with no, one, and several dimensions added; more are refused."""
 PIECE = 1 << 15
@@ -60,7 +60,13 @@ class Front:
 
 
 def solve_front(
-    chain: Chain, metric: int, scores: Sequence[Floats], limits: Sequence[Limit] = (), *, slope: float = 0.0
+    chain: Chain,
+    metric: int,
+    scores: Sequence[Floats],
+    limits: Sequence[Limit] = (),
+    *,
+    slope: float = 0.0,
+    grain: float = 0.0,
 ) -> Front:
     """All nondominated layouts: the cheapest for their score, and the best for their cost.
 
@@ -71,6 +77,8 @@ def solve_front(
         limits: on any metrics of the chain. An upper limit on the cost is free; any other one adds a dimension to the
             search, and a lower one on the cost a hard one, as beginnings compare only where their costs are equal.
         slope: of the scores over log(1 + cost), which is added to each sum at last.
+        grain: with a slope, nearly every cost may be on the front. Then a layout may be missing that is better by no
+            more than this at each component than one of the front that costs no more; with 0 none is.
 
     Returns:
         The front of the layouts that keep every limit; empty if none does. Of layouts that are equal in cost and
@@ -83,7 +91,7 @@ def solve_front(
     if not all(np.isfinite(score).all() for score in [*scores, np.array(slope)]):
         raise ValueError("scores must be finite")
     rules = _rules(chain, metric, limits)
-    terms = _terms(chain, metric, scores, slope)
+    terms = _terms(chain, metric, scores, slope, grain)
     start = _Labels(
         np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(rules.bounds)), np.int64), np.zeros(1, np.int64)
     )
@@ -227,7 +235,7 @@ def _ahead(part: Component, burden: Ints, after: Ints) -> Ints:
     return np.minimum(total.min(1), FAR)
 
 
-def _terms(chain: Chain, metric: int, scores: Sequence[Floats], slope: float) -> list[list[CostTerm]]:
+def _terms(chain: Chain, metric: int, scores: Sequence[Floats], slope: float, grain: float) -> list[list[CostTerm]]:
     """Per component, for each state after it: the term of the cost with what follows from there."""
     if not slope:
         return [[NO_TERM] * (part.states) for part in chain.components[1:]] + [[NO_TERM]]
@@ -237,7 +245,7 @@ def _terms(chain: Chain, metric: int, scores: Sequence[Floats], slope: float) ->
         rests.insert(0, _ahead(part, sign * part.costs[..., [metric]], rests[0]))
     most = sum(int(part.costs[..., metric].max(initial=0)) for part in chain.components)
     size = sum(float(np.abs(score).max(initial=0)) for score in scores) + abs(slope) * float(np.log1p(most))
-    term = CostTerm(slope, slack=ROUNDING * size)
+    term = CostTerm(slope, slack=ROUNDING * size, grain=grain)
     return [[term.at(sign * rest) if abs(rest) < FAR else term for rest in after[:, 0].tolist()] for after in rests]
 
 
@@ -303,6 +311,7 @@ def _thin(cost: Ints, score: Floats, burden: Ints, starts: Places, terms: Sequen
 def _merge(bundles: Sequence[_Bundle], rule: _Rule, term: CostTerm) -> _Labels:
     """The nondominated candidates of all bundles, which lead to the same border."""
     total = sum(bundle.size for bundle in bundles)
+    term = term if total > DIRECT else replace(term, grain=0.0)
     screen = _screen(bundles, rule, term, -(-total // DIRECT)) if total > DIRECT else None
     found = _join([bundle.candidates(rule, screen) for bundle in bundles], len(rule.highest))
     most = MOST[min(len(rule.compared), 2)]
@@ -311,7 +320,11 @@ def _merge(bundles: Sequence[_Bundle], rule: _Rule, term: CostTerm) -> _Labels:
             f"the limits leave more than {most:,} layouts to compare at once: lower limits are hard, and upper ones "
             "harder the more there are; give fewer, or wider ones"
         )
-    return found.take(nondominated(found.cost, found.score, found.burden[:, rule.compared], term))
+    found = found.take(nondominated(found.cost, found.score, found.burden[:, rule.compared], term))
+    if term.grain:
+        steps = term.step(found.cost, found.score)
+        found = found.take(nondominated(found.cost, steps, found.burden[:, rule.compared]))
+    return found
 
 
 def _screen(bundles: Sequence[_Bundle], rule: _Rule, term: CostTerm, step: int) -> DominanceFilter | None:

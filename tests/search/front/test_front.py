@@ -129,6 +129,44 @@ def test_what_is_cheaper_and_better_before_the_term_may_lose_after_it():
     assert solve_front(chain, 0, scores, slope=-1.0).choices.tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize("slope", [2.0, -2.0])
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_grain_thins_the_front_and_misses_no_more_than_it_says(slope, seed, limited):
+    rng = np.random.default_rng(seed)
+    chain = random_chain(rng, 4, states=2, options=8, top=1000)
+    scores = [rng.normal(size=part.options) * 0.01 for part in chain.components]
+    limits = (Limit(METRICS[1], None, 1500),) if limited else ()
+    direct, front_module.DIRECT = front_module.DIRECT, 4
+    try:
+        found = solve_front(chain, 0, scores, limits, slope=slope, grain=0.02)
+    finally:
+        front_module.DIRECT = direct
+    exact = solve_front(chain, 0, scores, limits, slope=slope)
+    assert len(found.costs) <= len(exact.costs)
+    for cost, score in zip(exact.costs, exact.scores, strict=True):
+        assert found.scores[found.costs <= cost].max() >= score - 0.02 * len(chain.components)
+    sums = add_scores(scores, found.choices) + slope * np.log1p(found.costs)
+    np.testing.assert_array_equal(sums, found.scores)
+
+
+def test_a_grain_counts_where_nearly_every_cost_is_on_the_front():
+    rng = np.random.default_rng(0)
+    part = Component("0", rng.integers(0, 10**6, (1, 60, 3)), np.zeros((1, 60), np.int32))
+    chain, scores = Chain(METRICS, (part, part, part)), [1e-6 * rng.random(60) for _ in range(3)]
+    whole = solve_front(chain, 0, scores, slope=1.0)
+    thin = solve_front(chain, 0, scores, slope=1.0, grain=0.01)
+    assert len(whole.costs) > 5_000
+    assert len(thin.costs) < 500
+
+
+def add_scores(scores: list[np.ndarray], choices: np.ndarray) -> np.ndarray:
+    total = np.zeros(len(choices))
+    for index, score in enumerate(scores):
+        total += score[choices[:, index]]
+    return total
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([0.0, 1.5, -0.7]))
 def test_screening_loses_nothing(seed, limited, slope):

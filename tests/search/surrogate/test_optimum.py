@@ -90,7 +90,7 @@ def test_where_the_front_is_known_a_neighbour_is_next_and_at_last_nothing(encodi
     assert Optimizer(chain, features).propose(Known(everything, values, none, none))[0] is None
     known = Known(everything[:20], values[:20], none, none)
     first, surrogate = Optimizer(chain, features).propose(known)
-    front = Optimizer(chain, features)._front(surrogate.optimistic(module.KAPPA), surrogate.slope)
+    front = Optimizer(chain, features)._front(surrogate.optimistic(module.KAPPA), surrogate)
     near, _ = Optimizer(chain, features).propose(Known(everything[:20], values[:20], none, front))
     assert first is not None
     assert near is not None
@@ -128,7 +128,7 @@ def test_layouts_under_way_count_as_predicted(encoding, everything):
     optimizer = Optimizer(encoding.chain([MACS]), Features(encoding))
     pending = known.pending
     seen = set()
-    for _ in range(5):
+    for _ in range(16):
         row, surrogate = optimizer.propose(Known(known.choices, known.values, pending, known.closed))
         assert row is not None
         np.testing.assert_array_equal(
@@ -139,4 +139,4 @@ def test_layouts_under_way_count_as_predicted(encoding, everything):
         )
         seen.add(tuple(row))
         pending = np.vstack([pending, row])
-    assert len(seen) == 5
+    assert len(seen) == 16
