@@ -66,9 +66,9 @@ class Confinement:
         self._sampler = BoxSampler(self.chain, box)
         self._spans = [distance(slot) for slot in self.encoding.slots]
         self.listed = None if listed is None else listed[self._within(listed)]
-        if self.listed is not None and not len(self.listed):
+        if listed is not None and self.listed is not None and not len(self.listed):
             limits = ", ".join(f"{limit.metric.name} {format_limit(limit)}" for limit in box)
-            raise SpecError(f"none of the {len(listed or ()):,} layouts that can be answered is within {limits}")
+            raise SpecError(f"none of the {len(listed):,} layouts that can be answered is within {limits}")
         self._keys = {row.tobytes() for row in (() if self.listed is None else self.listed)}
 
     def count(self) -> int:
