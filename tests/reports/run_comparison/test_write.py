@@ -14,7 +14,7 @@ RANDOM = {"sampler": {"type": "random", "startup": 4}}
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(make_app(["compare"]), list(arguments))
+    return CliRunner().invoke(make_app(["compare"]), ["compare", *arguments])
 
 
 @pytest.fixture(scope="module")
