@@ -26,11 +26,13 @@ from search.monitor.run_log import RunLog
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
+from search.run.phase import FINAL, SEARCH
 from search.run.pools.in_process import InProcessPool
 from search.run.pools.pool import Pool
 from search.run.pools.simulated import VIRTUAL, SimulatedPool
 from search.run.pools.workers import ProcessPool
-from search.run.proposals import FINAL, SEARCH, SearchPhase
+from search.run.proposals import SearchPhase
+from search.rungs.history import describe_rungs
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
@@ -151,7 +153,7 @@ class _Run:
     def header(self, workers: int) -> str:
         """One line on what begins, or goes on."""
         config = self.config
-        known = len(_evaluated(self.search))
+        known = len(_answered(self.search))
         what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}"
         what += f", {known:,} of them evaluated before" if known else ""
         virtual = config.evaluator.simulated_workers
@@ -231,11 +233,14 @@ class _Run:
             screen.show_table(front_table(self.search, self.config.titles))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
-        done = plural(len(known), "layout") if finished else f"{len(known):,} of {plural(self.config.trials, 'layout')}"
+        begun = len(_answered(self.search))
+        done = plural(begun, "layout") if finished else f"{begun:,} of {plural(self.config.trials, 'layout')}"
         counts = [f"{done} evaluated", f"{failed} failed" if failed else ""]
         counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
         state = "interrupted" if not finished else "not finished" if self.missing else "finished"
         screen.say(f"{state} after {screen.elapsed}: {', '.join(filter(None, counts))}")
+        if self.config.rungs is not None:
+            screen.say(*describe_rungs(self.search.get_trials(deepcopy=False), self.config.rung_epochs))
         if finished and self.missing:
             return  # the error says what to do
         if finished:
@@ -256,6 +261,12 @@ class _Run:
 def _evaluated(study: Study) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if "duplicate_of" not in trial.user_attrs]
+
+
+def _answered(study: Study) -> list[FrozenTrial]:
+    """The trials that began a layout whose training came to its end, or to a rung."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [one for one in trials if not {"duplicate_of", "promoted_from"} & one.user_attrs.keys()]
 
 
 def _count(trials: Sequence[FrozenTrial]) -> int:

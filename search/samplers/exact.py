@@ -36,6 +36,7 @@ class Exact(Sampler):
     """The layout of the largest gain of hypervolume by an additive surrogate, out of all layouts of the space."""
 
     former: ClassVar[frozenset[str]] = frozenset({"population"})
+    rungs: ClassVar[bool] = True
 
     type: Literal["exact"] = "exact"
 

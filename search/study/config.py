@@ -32,6 +32,7 @@ from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.inputs import Input, code_of, code_of_parts
 from search.logger import AnyLoggers
+from search.rungs.spec import AnyRungs, RungsSpec
 from search.sampler import AnySampler, parse_sampler
 from search.space.encoding import Encoding
 from search.space.holes import Scalar, has_holes
@@ -96,7 +97,12 @@ class StudyConfig(BaseModel):
     budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
         default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
     )
-    trials: int = Field(default=100, ge=1, le=1_000_000, description="trained trials in all")
+    rungs: AnyRungs = Field(
+        default=None, description="where trainings pause, and what share goes on: {epochs: [1/3, 1], keep: 1/3}"
+    )
+    trials: int = Field(
+        default=100, ge=1, le=1_000_000, description="trained trials in all; with rungs, layouts that begin"
+    )
     seed: int = Field(default=0, ge=0, lt=2**32, description="seed of sampler and training")
     baseline: int = Field(
         default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
@@ -113,7 +119,35 @@ class StudyConfig(BaseModel):
         for index, name in enumerate(self.objectives):
             self._check_objective(index, name)
         self.sampler.check(self.metrics, budget=bool(self.budget))
+        if self.rungs is not None:
+            self._check_rungs(self.rungs)
         return self
+
+    def _check_rungs(self, rungs: RungsSpec) -> None:
+        try:
+            self.evaluator.check_pauses()
+        except FieldError as error:
+            raise PlaceError(("rungs",), error.rule) from None
+        if not self.sampler.rungs:
+            rule = f"{self.sampler.type} cannot learn from trainings that pause; tpe, nsga2, random and exact can"
+            raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs")
+        total = self.evaluator.whole_epochs or rungs.stated
+        if total is None:
+            rule = (
+                f"must be whole numbers such as [3, 9], or give evaluator.epochs: {self.evaluator.type} has no recipe"
+            )
+            raise PlaceError(("rungs", "epochs"), rule)
+        try:
+            rungs.resolve(total, self.evaluator.warmup_epochs)
+        except FieldError as error:
+            raise PlaceError(("rungs", error.field), error.rule) from None
+
+    @property
+    def rung_epochs(self) -> tuple[int, ...]:
+        """The rungs in epochs, the last of them the whole training; empty without rungs."""
+        if self.rungs is None:
+            return ()
+        return self.rungs.resolve(self.evaluator.whole_epochs or self.rungs.stated or 0, self.evaluator.warmup_epochs)
 
     def _check_objective(self, index: int, name: str) -> None:
         try:
@@ -197,7 +231,10 @@ class StudyConfig(BaseModel):
 
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/study.yaml` holds."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+        data = self.model_dump(mode="json")
+        if self.rungs is None:  # as runs of earlier versions recorded it
+            del data["rungs"]
+        return yaml.safe_dump(data, sort_keys=False, width=120)
 
 
 def studies() -> tuple[str, ...]:
@@ -290,6 +327,8 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
         if not recorded:
             check_resolution(document, space.document, "space", spaces())
         evaluator = spell_out(config.evaluator, space.template, space.fill(lambda hole: hole.options[0]).spec)
+        if config.rungs is not None and config.rungs.stated:
+            evaluator = evaluator.with_epochs(config.rungs.stated)
         config = config.model_copy(update={"evaluator": evaluator})
         _check_fit(config, space)
     except ValidationError as error:
