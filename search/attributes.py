@@ -15,6 +15,7 @@ RESERVED = frozenset(
         *("attempt", "queued", "requeued", "requeued_from", "failure"),
         *("duplicate_of", "copied_from", "repaired", "repaired_because", "placed", "moved", "surrogate"),
         *("audited", "curve", "metrics"),
+        *("rung", "rung_epochs", "rung_order", "rung_values", "rung_metrics", "promoted_from"),
     }
 )
 """Attributes that say other things of a trial; no metric is recorded under these names."""

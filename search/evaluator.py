@@ -40,6 +40,7 @@ class Task:
         final: whether this is the re-training of a finalist, which is scored on the test split too.
         epochs: after how many the training pauses, which goes on in the same folder when it is asked for more; None
             for all that its recipe has.
+        wanted: the objectives of the search, which the answer of a pause must hold beside accuracy.
     """
 
     spec: ArchSpec
@@ -48,6 +49,7 @@ class Task:
     root: Path
     final: bool = False
     epochs: int | None = None
+    wanted: tuple[str, ...] = ()
 
 
 @final
@@ -106,6 +108,9 @@ class Evaluator(BaseModel, ABC):
     FREE: ClassVar[dict[str, Any]] = {}
     """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: how, not what."""
 
+    pauses: ClassVar[bool] = False
+    """Whether its sessions pause where `Task.epochs` says so, and go on in the same folder when asked for more."""
+
     type: Any
 
     @property
@@ -143,6 +148,26 @@ class Evaluator(BaseModel, ABC):
         """Whether its sessions ask `stop` while they evaluate; else an interrupted run waits for the layout's end."""
         return True
 
+    @property
+    def listed(self) -> tuple[ArchSpec, ...] | None:
+        """The only layouts that a search over this evaluator keeps to, as `prepare` gives them; None for all."""
+        return None
+
+    @property
+    def simulated_workers(self) -> int:
+        """Workers in whose virtual time its answers come; 0 where they take time of their own."""
+        return 0
+
+    def simulated_seconds(self, task: Task, done: int) -> float:
+        """The virtual time of a task, in seconds.
+
+        Args:
+            task: that a virtual worker takes.
+            done: epochs that were trained before in its folder.
+        """
+        del task, done
+        return 0.0
+
     def remedy(self, name: str) -> str:
         """The end of a message that refuses a metric: how this evaluator would give it; empty where it cannot.
 
@@ -152,6 +177,30 @@ class Evaluator(BaseModel, ABC):
         if "metrics" not in type(self).model_fields or not NAME.fullmatch(name) or name in TAKEN:
             return ""
         return f"; if it does, state it under evaluator: `metrics: {{{name}: minimize}}`"
+
+    @property
+    def whole_epochs(self) -> int | None:
+        """The epochs of a whole training; None where its configuration does not say."""
+        return None
+
+    @property
+    def warmup_epochs(self) -> float:
+        """The epochs in which the learning rate of a training only rises."""
+        return 0
+
+    def with_epochs(self, epochs: int) -> Evaluator:
+        """This evaluator, which does not say so itself, with the epochs that rungs state for a whole training."""
+        del epochs
+        return self
+
+    def check_pauses(self) -> None:
+        """Refuse rungs where trainings cannot pause and go on.
+
+        Raises:
+            FieldError: the reason.
+        """
+        if not self.pauses:
+            raise FieldError("", f"evaluator {self.type} cannot pause a training; train, command and function can")
 
     def check_ready(self, workers: int) -> None:
         """Refuse what `open` would refuse whatever the layout, before anything is written.

@@ -84,6 +84,8 @@ class Sampler(BaseModel, ABC):
     Attributes:
         most_objectives: objectives that it can weigh at most; None for any number.
         budgets: whether it may be asked for layouts inside a budget.
+        rungs: whether it may be shown trainings that pause as `search.rungs.learning` shows them: their trials are
+            complete, with values that change while others go on.
         packages: modules that it imports beside those archspec depends on, each with what to install for it.
         former: options that earlier versions wrote for it, which mean nothing: they are left out when they are read.
     """
@@ -92,6 +94,7 @@ class Sampler(BaseModel, ABC):
 
     most_objectives: ClassVar[int | None] = None
     budgets: ClassVar[bool] = True
+    rungs: ClassVar[bool] = False
     packages: ClassVar[Mapping[str, str]] = {}
     former: ClassVar[frozenset[str]] = frozenset()
 

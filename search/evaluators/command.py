@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from typing import Any, ClassVar, Literal, cast, final
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
 from archspec.documents.safe_text import PlainLine, printable
-from archspec.errors import Interrupted, RunError
+from archspec.errors import FieldError, Interrupted, RunError
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
 from search.inputs import Input, digest_file
@@ -38,9 +38,13 @@ class Command(Evaluator):
 
     In the arguments `{spec}` becomes the path of the layout's YAML file, `{folder}` the folder for its files,
     `{seed}` the seed, `{resolution}` the side of the image and `{split}` `validation` or, for finalists, `test`:
-    then the object must hold `test_accuracy` too, and always what `metrics` names. Other numbers in it are recorded
-    beside, but for names that a trial gives to other things (`seed`, `digest`, ...).
+    then the object must hold `test_accuracy` too, and always what `metrics` names. `{epochs}` becomes the epochs that
+    the training is to have in all, if `epochs` says how many a whole one has, and `{checkpoint}` a folder that is there
+    again when the training goes on to the next rung of a study: what it needs for that, the command saves there. Other
+    numbers in the object are recorded beside, but for names that a trial gives to other things (`seed`, `digest`, ...).
     """
+
+    pauses: ClassVar[bool] = True
 
     type: Literal["command"] = "command"
     command: tuple[str, ...] = Field(min_length=1, description="program and arguments")
@@ -58,6 +62,9 @@ class Command(Evaluator):
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )
+    epochs: int | None = Field(
+        default=None, ge=1, le=10_000, strict=True, description="of a whole training, for {epochs} in the arguments"
+    )
     metrics: OwnMetrics = Field(
         default_factory=dict[str, MetricSpec],
         description="further numbers that it prints, for objectives: {energy_j: {unit: J}, top5: maximize}",
@@ -68,6 +75,8 @@ class Command(Evaluator):
         record = handler(self)
         if not self.metrics:  # as runs of earlier versions recorded it, which are compared with this when continued
             record.pop("metrics", None)
+        if self.epochs is None:
+            record.pop("epochs", None)
         return record
 
     @property
@@ -81,6 +90,18 @@ class Command(Evaluator):
     @property
     def metric(self) -> dict[str, str | None]:
         return {"name": "accuracy", "label": self.label, "dataset": "command", "benchmark": self.benchmark}
+
+    @property
+    def whole_epochs(self) -> int | None:
+        return self.epochs
+
+    def with_epochs(self, epochs: int) -> Evaluator:
+        return self if self.epochs is not None else self.model_copy(update={"epochs": epochs})
+
+    def check_pauses(self) -> None:
+        for name, holds in (("epochs", "how long to train"), ("checkpoint", "the folder to go on from")):
+            if not any(f"{{{name}}}" in argument for argument in self.command):
+                raise FieldError("", f"need {{{name}}} among the arguments of evaluator.command: {holds}")
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         return at_resolution(spec, self.resolution)
@@ -147,12 +168,18 @@ class CommandSession(Session):
         return code
 
     def _arguments(self, task: Task) -> list[str]:
+        checkpoint = task.folder / "checkpoint"
+        epochs = task.epochs or self.config.epochs
+        if any("{checkpoint}" in argument for argument in self.config.command):
+            checkpoint.mkdir(exist_ok=True)
         values = {
             "spec": str(task.folder.parent / "spec.yaml"),
             "folder": str(task.folder),
             "seed": str(task.seed),
             "resolution": _side(task.spec),
             "split": "test" if task.final else "validation",
+            "checkpoint": str(checkpoint),
+            **({"epochs": str(epochs)} if epochs is not None else {}),
         }
         pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
         return [pattern.sub(lambda match: values[match[1]], argument) for argument in self.config.command]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, SupportsFloat, cast, final
+from typing import Any, ClassVar, Literal, SupportsFloat, cast, final
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
 from archspec.cost.metrics import Metric
 from archspec.documents.safe_text import PlainLine
-from archspec.errors import RunError, SpecError
+from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
 from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, cost_metrics, cost_names
@@ -18,8 +18,11 @@ from search.inputs import Input, code_of
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import check_portable, parse_config
 
-Function = Callable[[ArchSpec, int], SupportsFloat | Mapping[str, Any]]
+Function = Callable[..., SupportsFloat | Mapping[str, Any]]
 """From a layout and a seed to its accuracy (0 to 1), or to a mapping of metrics with `accuracy` among them."""
+
+PAUSING = ("epochs", "folder")
+"""What a function of a study with rungs is given beside, by name."""
 
 
 @final
@@ -28,7 +31,12 @@ class FunctionEvaluator(Evaluator):
 
     A study records the function's name for people; nothing is ever imported by it. So such a run begins and goes on
     from Python alone, where the function is given again. Exact costs are added to what it returns.
+
+    In a study with rungs it is called as `f(spec, seed, epochs=..., folder=...)`: how many epochs the training is to
+    have in all, and a folder that is the same whenever the layout goes on. `folder` may be left out of its signature.
     """
+
+    pauses: ClassVar[bool] = True
 
     type: Literal["function"] = "function"
     function: str = Field(default="", max_length=400, description="name of the function, for people")
@@ -47,6 +55,9 @@ class FunctionEvaluator(Evaluator):
     benchmark: str | None = Field(
         default=None, description="published benchmark that it is comparable with: imagenet1k"
     )
+    epochs: int | None = Field(
+        default=None, ge=1, le=10_000, strict=True, description="of a whole training, as rungs state them"
+    )
     _call: Function | None = PrivateAttr(None)
 
     def bind(self, call: Function) -> FunctionEvaluator:
@@ -58,16 +69,29 @@ class FunctionEvaluator(Evaluator):
         name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', type(call).__qualname__)}"
         if not callable(call):
             raise SpecError(f"must be a function of a spec and a seed, not {call!r:.60}", field="accuracy")
-        try:
-            inspect.signature(call).bind(None, 0)
-        except TypeError as error:
-            rule = f"{name} must take a spec and a seed, f(spec, seed): {error}"
-            raise SpecError(rule, field="accuracy") from None
-        except ValueError:  # a built-in function does not say what it takes
-            pass
+        _check_call(call, dict.fromkeys(_taken(call)), name)
         bound = self.model_copy(update={"function": name[:400]})
         bound._call = call
         return bound
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        record = handler(self)
+        if self.epochs is None:  # as runs of earlier versions recorded it
+            record.pop("epochs", None)
+        return record
+
+    @property
+    def whole_epochs(self) -> int | None:
+        return self.epochs
+
+    def with_epochs(self, epochs: int) -> Evaluator:
+        return self if self.epochs is not None else self.model_copy(update={"epochs": epochs})
+
+    def check_pauses(self) -> None:
+        if self._call is not None and "epochs" not in _taken(self._call):
+            name = self.function or "the function"
+            raise FieldError("", f"need a function that takes epochs, f(spec, seed, epochs, folder), unlike {name}")
 
     @property
     def gives(self) -> frozenset[str]:
@@ -91,6 +115,8 @@ class FunctionEvaluator(Evaluator):
 
     def check_ready(self, workers: int) -> None:
         call = self._bound()
+        if self.epochs is None:
+            _check_call(call, {}, self.function)
         if workers > 1:
             check_portable(call, workers)
 
@@ -116,6 +142,32 @@ class FunctionEvaluator(Evaluator):
         return self._call
 
 
+def _taken(call: Function) -> list[str]:
+    """Those of `PAUSING` that a function takes."""
+    try:
+        parameters = list(inspect.signature(call).parameters.values())[2:]  # whatever spec and seed are called
+    except ValueError:  # a built-in function does not say what it takes
+        return []
+    if any(one.kind == one.VAR_KEYWORD for one in parameters):
+        return list(PAUSING)
+    return [one.name for one in parameters if one.name in PAUSING and one.kind != one.POSITIONAL_ONLY]
+
+
+def _check_call(call: Function, given: Mapping[str, Any], name: str) -> None:
+    """Refuse a function that cannot be called with a spec, a seed and what is `given` beside.
+
+    Raises:
+        SpecError: the reason.
+    """
+    try:
+        inspect.signature(call).bind(None, 0, **given)
+    except TypeError as error:
+        rule = f"{name} must take a spec and a seed, f(spec, seed): {error}"
+        raise SpecError(rule, field="accuracy") from None
+    except ValueError:  # a built-in function does not say what it takes
+        pass
+
+
 @final
 class FunctionSession(Session):
     """One call at a time."""
@@ -126,7 +178,10 @@ class FunctionSession(Session):
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
         del stop  # a function cannot be interrupted half way; the run ends after it
         progress(self.config.function)
-        answer = self.call(task.spec, task.seed)
+        epochs = task.epochs or self.config.epochs
+        given = {"epochs": epochs, "folder": task.folder} if epochs is not None else {}
+        taken = {name: value for name, value in given.items() if name in _taken(self.call)}
+        answer = self.call(task.spec, task.seed, **taken)
         given = _as_numbers(answer if isinstance(answer, Mapping) else {"accuracy": answer})
         check_answer(given, self.config.metrics, final=task.final, place=f"returned by {self.config.function}")
         return given | cost_metrics(task.spec)

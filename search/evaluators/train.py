@@ -45,6 +45,7 @@ BESIDE = ("recipe", "latency_rounds", "latency", "metrics", "device")
 class Train(Evaluator):
     """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
 
+    pauses: ClassVar[bool] = True
     LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics", "device"})
     FREE: ClassVar[dict[str, Any]] = {"device": True, "recipe": dict.fromkeys(READING, True)}
 
@@ -108,6 +109,15 @@ class Train(Evaluator):
     @property
     def metric(self) -> dict[str, str | None]:
         return self.data.metric
+
+    @property
+    def whole_epochs(self) -> int:
+        return self.recipe.epochs
+
+    @property
+    def warmup_epochs(self) -> float:
+        plan = self.recipe.schedule
+        return plan.pct_start * self.recipe.epochs if plan.name == "onecycle" else self.recipe.warmup_epochs
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         spec = self.data.fit(spec)
@@ -196,13 +206,13 @@ class TrainSession(Session):
         if first.line:
             progress(first.line)
 
-        done, wanted = len(read_curve(task.folder / "curve.csv")), config.recipe.epochs
+        done, wanted = len(read_curve(task.folder / "curve.csv")), task.epochs or config.recipe.epochs
         place = f"epoch {done + 1} of {wanted}" if done else f"the first of {plural(wanted, 'epoch')}"
         progress(f"in {place} on {self.device}")
 
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
-            progress(Epoch(record.epoch, config.recipe.epochs, record.values, quality, str(self.device)))
+            progress(Epoch(record.epoch, wanted, record.values, quality, str(self.device)))
 
         result = train(
             network,
@@ -213,14 +223,18 @@ class TrainSession(Session):
             fingerprint=f"{spec.digest} {identity(config, BESIDE)}{self.told}",
             stop=stop,
             progress=show,
+            epochs=task.epochs,
         )
         metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
         if first.taken is not None:
             metrics |= {"params_taken": first.taken, "params_taken_share": first.share}
-        metrics |= self._score(network, task)
-        progress("measuring latency")
-        metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
-        if not task.final:  # a finalist's layout was audited when the search trained it
+        paused = task.epochs is not None
+        if not paused or {one.name for one in quality_metrics(config.metrics)}.intersection(task.wanted):
+            metrics |= self._score(network, task)
+        if not paused or {one.metric.name for one in figures(config.latency)}.intersection(task.wanted):
+            progress("measuring latency")
+            metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
+        if not task.final and not paused:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit_trained(spec, network.cpu()).macs
         return metrics | cost_metrics(spec)
 

@@ -24,12 +24,12 @@ class RunPart:
     Attributes:
         title: `search`, `random baseline`, `finalists`.
         trainings: that it still needs at most.
-        epochs: of each; None where the evaluator has none.
+        epochs: of each, in the mean where they differ; None where the evaluator has none.
     """
 
     title: str
     trainings: int
-    epochs: int | None = None
+    epochs: float | None = None
 
 
 @final

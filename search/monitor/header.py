@@ -10,6 +10,7 @@ from search.evaluator import Evaluator
 from search.inputs import Input
 from search.monitor.estimate import RunPart
 from search.recipe.recipe import Recipe
+from search.rungs.promotion import expected_epochs, expected_steps
 from search.space.space import Space
 from search.study.config import StudyConfig
 
@@ -67,7 +68,8 @@ def describe_search(config: StudyConfig, space: Space, inputs: Iterable[Input]) 
     layouts = f"{show_count(space.count())} layouts"
     if inside is not None:
         limits = ", ".join(f"{name} {limit}" for name, limit in config.budget.items())
-        layouts += f", {show_count(inside.count())} with {limits}"
+        known = "" if inside.listed is None else " that can be answered"
+        layouts += f", {show_count(inside.count())}{known}" + (f" with {limits}" if limits else "")
     words = {"maximize": "maximise", "minimize": "minimise"}
     aims = [f"{words[one.direction]} {title}" for one, title in zip(config.metrics, config.titles, strict=True)]
     facts = {"data": found["data"]} if "data" in found else {}
@@ -82,11 +84,15 @@ def fact_lines(facts: Mapping[str, str]) -> list[str]:
 
 def search_parts(config: StudyConfig, space: Space) -> list[RunPart]:
     """The parts of a search with the trainings that each needs at most."""
-    layouts = space.count() if config.confinement is None else config.confinement.count()
+    layouts = _layouts(config, space)
     trials, final = min(config.trials, layouts), config.final
     shared = min(config.baseline, config.sampler.startup, trials)
     epochs, epochs_final = epochs_of(config.evaluator), epochs_of(config.final_evaluator())
     parts = [RunPart("search", trials, epochs)]
+    if config.rungs is not None:  # their steps are of different lengths; the baseline trains all layouts to the end
+        steps = sum(expected_steps(trials, config.rungs.count, config.rungs.share))
+        spent = expected_epochs(trials, config.rung_epochs, config.rungs.share)
+        parts, shared = [RunPart("search", steps, spent / steps if epochs is not None else None)], 0
     if config.baseline:
         parts.append(RunPart("random baseline", max(0, min(config.baseline, layouts) - shared), epochs))
     if final.seeds:
@@ -111,14 +117,31 @@ def show_count(count: int) -> str:
 
 def _budget(config: StudyConfig, space: Space) -> str:
     final, parts = config.final, search_parts(config, space)
+    trials = min(config.trials, _layouts(config, space))
     default = "trials" not in config.model_fields_set
-    text = plural(parts[0].trainings, "trial") + (" (the default; --trials N for fewer)" if default else "")
+    text = plural(trials, "trial") + (" (the default; --trials N for fewer)" if default else "")
+    text += _rungs(config, trials)
     text += f", random baseline of {config.baseline:,}" if config.baseline else ""
     if final.seeds:
         anchors = f" and {plural(len(final.anchors), 'anchor')}" if final.anchors else ""
-        members = min(final.members, parts[0].trainings)
+        members = min(final.members, trials)
         text += f", up to {plural(members, 'finalist')}{anchors} x {plural(final.seeds, 'seed')}"
     if len(parts) == 1:
         return text
     noun = "training" if epochs_of(config.evaluator) is not None else "evaluation"
     return f"{text}: at most {plural(sum(part.trainings for part in parts), noun)}"
+
+
+def _rungs(config: StudyConfig, trials: int) -> str:
+    """What the rungs of a search make of so many layouts; empty without rungs."""
+    if config.rungs is None:
+        return ""
+    rungs = config.rung_epochs
+    spent = expected_epochs(trials, rungs, config.rungs.share)
+    places = f"{', '.join(map(str, rungs[:-1]))} and {rungs[-1]} epochs"
+    return f" with rungs at {places} ({config.rungs.keep} goes on; {spent:,} of {trials * rungs[-1]:,} epochs)"
+
+
+def _layouts(config: StudyConfig, space: Space) -> int:
+    """The layouts that a search may propose."""
+    return space.count() if config.confinement is None else config.confinement.count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +74,19 @@ def report_course(trial: Trial, attrs: Mapping[str, Any], objectives: Sequence[s
     for epoch, value in values.items():
         if epoch not in known:
             trial.report(value, epoch)
+
+
+def objective_values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
+    """The objectives among the metrics of an answer; NaN where it lacks one."""
+    return [float(metrics.get(name, math.nan)) for name in objectives]
+
+
+def describe_values(config: StudyConfig, values: Sequence[float]) -> str:
+    """The objectives of an answer for people: `accuracy 0.5000, macs 1,000`."""
+    return ", ".join(
+        f"{title} {value:,.0f}" if metric.exact and math.isfinite(value) else f"{title} {value:.4f}"
+        for metric, title, value in zip(config.metrics, config.titles, values, strict=True)
+    )
 
 
 def untested_note(config: StudyConfig, metrics: Metrics) -> str:

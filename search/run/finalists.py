@@ -11,17 +11,14 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from archspec.documents.wording import plural
-from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
 from search.attributes import recorded_metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
 from search.run.journal import MAX_ATTEMPTS, failed_for_good, killed_worker
-from search.run.phase import Phase, describe_order
-from search.run.proposals import FINAL, encode_order, write_spec
+from search.run.phase import FINAL, Phase, describe_order, encode_order, recorded_spec, write_spec
 from search.run.worker import Order, Report
-from search.space.holes import Params
 from search.space.space import Space
 from search.study.config import StudyConfig
 
@@ -173,20 +170,7 @@ def front_specs(
     Raises:
         RunError: a trial whose parameters are not those of its layout.
     """
-    specs: list[ArchSpec] = []
-    for trial in choose_members(study, config.final.members, recorded):
-        # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
-        params: Params = trial.user_attrs.get("placed", trial.params)
-        try:
-            spec = config.evaluator.prepare(space.fill(lambda hole, p=params: p[hole.path]).spec)
-        except (KeyError, TypeError, SpecError, FieldError) as error:
-            reason = f"no parameter {error}" if isinstance(error, KeyError) else f"parameters of no layout: {error}"
-            raise RunError(f"{place}: damaged: trial {trial.number} of search has {reason}; kept as it is") from None
-        if spec.digest != trial.user_attrs["digest"]:
-            rule = f"is of layout {trial.user_attrs['digest']}, but its parameters are those of {spec.digest}"
-            raise RunError(f"{place}: damaged: trial {trial.number} of search {rule}; kept as it is")
-        specs.append(spec)
-    return specs
+    return [recorded_spec(one, config, space, place) for one in choose_members(study, config.final.members, recorded)]
 
 
 def choose_members(study: Study, count: int, recorded: Sequence[str] = ()) -> list[FrozenTrial]:

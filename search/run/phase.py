@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
+from archspec.errors import FieldError, RunError, SpecError
+from archspec.files.output import write_text
+from archspec.loader import dump
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.evaluator import Epoch, cost_metrics
 from search.logger import LoggedTrial
 from search.run.worker import Order, Report
+from search.space.holes import Params
+from search.space.space import Space
+from search.study.config import StudyConfig
+
+SEARCH, FINAL = "search", "final"
+"""Names of the two evaluator configurations of a search."""
 
 
 class Phase(ABC):
@@ -76,3 +87,46 @@ def describe_order(
     spec = ArchSpec.model_validate(order.spec)
     costs, folder = cost_metrics(spec), order.folder(root)
     return LoggedTrial(name, title, part, number, order.digest, encode(spec), order.seed, params, costs, folder)
+
+
+def search_order(spec: ArchSpec, seed: int) -> Order:
+    """The order of a layout's whole training by the search, with a seed."""
+    return Order(spec.canonical(), spec.digest, seed, f"search-seed{seed}", SEARCH)
+
+
+def recorded_spec(trial: FrozenTrial, config: StudyConfig, space: Space, place: str) -> ArchSpec:
+    """The layout that a trial of a search evaluated.
+
+    Args:
+        trial: with a digest.
+        config: what was asked.
+        space: the parsed space.
+        place: the journal, for messages.
+
+    Raises:
+        RunError: the trial's parameters are not those of its layout.
+    """
+    # A proposal that was repaired was evaluated as the layout that it became, which a budget may have moved far.
+    params: Params = trial.user_attrs.get("placed", trial.params)
+    try:
+        spec = config.evaluator.prepare(space.fill(lambda hole: params[hole.path]).spec)
+    except (KeyError, TypeError, SpecError, FieldError) as error:
+        reason = f"no parameter {error}" if isinstance(error, KeyError) else f"parameters of no layout: {error}"
+        raise RunError(f"{place}: damaged: trial {trial.number} of search has {reason}; kept as it is") from None
+    if spec.digest != trial.user_attrs["digest"]:
+        rule = f"is of layout {trial.user_attrs['digest']}, but its parameters are those of {spec.digest}"
+        raise RunError(f"{place}: damaged: trial {trial.number} of search {rule}; kept as it is")
+    return spec
+
+
+def write_spec(spec: ArchSpec, root: Path) -> None:
+    """Write the canonical spec beside its evaluations."""
+    path = root / "artifacts" / spec.digest / "spec.yaml"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, dump(spec))
+
+
+def encode_order(order: Order) -> str:
+    """Compact label of an order's layout."""
+    return encode(ArchSpec.model_validate(order.spec))

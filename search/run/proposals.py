@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -17,15 +17,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from archspec.cost.metrics import find_metric
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
-from archspec.files.output import write_text
-from archspec.loader import dump
-from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.attributes import metric_attributes, recorded_metrics
 from search.evaluator import Epoch, Metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
-from search.run.answers import answer_attributes, curve_attributes, report_course, report_epoch, untested_note
+from search.run.answers import (
+    answer_attributes,
+    curve_attributes,
+    describe_values,
+    objective_values,
+    report_course,
+    report_epoch,
+    untested_note,
+)
 from search.run.journal import (
     MAX_ATTEMPTS,
     failed_for_good,
@@ -37,15 +42,14 @@ from search.run.journal import (
     unfinished,
     waiting,
 )
-from search.run.phase import Phase, describe_order
+from search.run.phase import Phase, describe_order, encode_order, search_order, write_spec
+from search.run.promotions import PromotionQueue
 from search.run.worker import Order, Report
+from search.rungs.learning import RungSampler
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
 from search.space.space import Layout, Space
 from search.study.config import StudyConfig
-
-SEARCH, FINAL = "search", "final"
-"""Names of the two evaluator configurations of a search."""
 
 MAX_FRUITLESS = 200
 
@@ -92,9 +96,10 @@ class SearchPhase(Phase):
         self._records: dict[str, FrozenTrial] = {}
         self._done = 0
         self._exhausted = False
+        self._rungs = PromotionQueue(study, config, space, root) if config.rungs is not None and not random else None
         again = queued_again(study)
         for trial in study.get_trials(deepcopy=False):
-            if trial.number not in again or trial.state == TrialState.COMPLETE:
+            if trial.number not in again or trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._remember(trial)
         for trial in unfinished(study):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
@@ -102,15 +107,15 @@ class SearchPhase(Phase):
         self._inside = config.confinement
         problem = _pose(config, space, config.seed + len(study.trials))
         self._start_up = open_start_up(problem)
-        self._model = self._start_up if random else _open(config, problem)
+        self._model = self._start_up if random else self._open(problem)
         self._session = self._start_up
         self._layouts = space.count() if self._inside is None else self._inside.count()
 
     @property
     def progress(self) -> tuple[int, int]:
         """Layouts evaluated, and wanted; no more than there are."""
-        wanted = self._known if self.exhausted else self.wanted
-        return self._done, max(self._done, wanted)
+        wanted = max(self._done, self._known if self.exhausted else self.wanted)
+        return (self._done, wanted) if self._rungs is None else self._rungs.steps(self._done, wanted)
 
     @property
     def _known(self) -> int:
@@ -151,9 +156,16 @@ class SearchPhase(Phase):
             self.study.enqueue_trial(queued, user_attrs=kept)
             del self._records[attrs["digest"]]
         self._retries += len(failed)
-        return len(failed)
+        return len(failed) + (self._rungs.retry_failed() if self._rungs is not None else 0)
 
     def next_order(self) -> Order | None:
+        if self._rungs is None:
+            return self._propose()
+        promoted = self._rungs.next_order(closed=False)
+        order = self._propose() if promoted is None else promoted
+        return order if order is not None or self._flights else self._rungs.next_order(closed=True)
+
+    def _propose(self) -> Order | None:
         if self._exhausted or (self._done + len(self._flights) >= self.wanted and not self._retries):
             return None
         if len(self._records) + len(self._flights) >= self._layouts:
@@ -168,33 +180,35 @@ class SearchPhase(Phase):
         return None
 
     def label(self, order: Order) -> str:
-        return self._name(self._flights[order.digest].trial)
+        if self._rungs is not None and self._rungs.holds(order):
+            return self._rungs.label(order)
+        name = self._name(self._flights[order.digest].trial)
+        return name if self._rungs is None else f"{name}, {self._rungs.place(0)}"
 
     def describe(self, order: Order) -> LoggedTrial:
-        trial = self._flights[order.digest].trial
+        promoted = self._rungs is not None and self._rungs.holds(order)
+        trial = self._rungs.began(order) if self._rungs is not None and promoted else self._flights[order.digest].trial
         first = f"{first_number(self.study, trial.number):04d}"
         name = trial_folder_name("baseline" if self.random else "search", first, order.digest[:8])
         params = trial.user_attrs.get("placed", trial.params)
         return describe_order(order, self.root, name, self._name(trial), self.title, trial.number, params)
 
     def note_epoch(self, order: Order, epoch: Epoch) -> None:
-        report_epoch(self._flights[order.digest].trial, epoch, self.config.objectives)
+        if order.digest in self._flights:
+            report_epoch(self._flights[order.digest].trial, epoch, self.config.objectives)
 
     def finish(self, order: Order, report: Report) -> str:
+        if self._rungs is not None and self._rungs.holds(order):
+            return self._finish_promotion(self._rungs, order, report)
         flight = self._flights.pop(order.digest)
         number = flight.trial.number
         if report.kind == "done" and report.metrics is not None:
-            values = _values(self.config.objectives, report.metrics)
+            values = objective_values(self.config.objectives, report.metrics)
             if all(math.isfinite(value) for value in values):
                 if not self._done and not self.random and (said := untested_note(self.config, report.metrics)):
                     self._said.append(said)
-                self._complete(flight.trial, order, report.metrics, values)
-                for twin in flight.twins:
-                    self._copy(twin, number, report.metrics, values)
-                return f"{self._name(flight.trial)}: {_describe(self.config, values)}  {encode_order(order)}"
-            lacking = [name for name in self.config.objectives if name not in report.metrics]
-            rule = f"the answer lacks {', '.join(lacking)}" if lacking else "objectives are not finite"
-            report = Report("failed", f"{rule}: {_describe(self.config, values)}")
+                return self._answer(flight, order, report.metrics, values)
+            report = self._refuse(report.metrics, values)
         interrupted = report.kind == "interrupted"
         for twin in flight.twins:
             self._said.append(f"{self._name(twin)} {report.kind}: the same layout as trial {number}")
@@ -211,6 +225,37 @@ class SearchPhase(Phase):
         self._remember(find_trial(self.study, number))
         return f"{self._name(flight.trial)} {report.kind}: {report.text}"
 
+    def _answer(self, flight: _Flight, order: Order, metrics: Metrics, values: list[float]) -> str:
+        """Record an answer with the trial and its twins; one line about it for people."""
+        name, said = self._name(flight.trial), f"{describe_values(self.config, values)}  {encode_order(order)}"
+        if self._rungs is None:
+            self._complete(flight.trial, order, metrics, values)
+        else:
+            note(flight.trial, self._rungs.pause(flight.trial.number, order, metrics, values))
+            self.study.tell(flight.trial, state=TrialState.PRUNED)
+            self._remember(find_trial(self.study, flight.trial.number))
+            said = f"{self._rungs.place(0)}: {said}; paused"
+        for twin in flight.twins:
+            self._answer_from(self._records[order.digest], twin)
+        return f"{name}: {said}"
+
+    def _refuse(self, metrics: Metrics, values: Sequence[float]) -> Report:
+        """The failure of an answer whose objectives are not finite."""
+        lacking = [name for name in self.config.objectives if name not in metrics]
+        rule = f"the answer lacks {', '.join(lacking)}" if lacking else "objectives are not finite"
+        return Report("failed", f"{rule}: {describe_values(self.config, values)}")
+
+    def _finish_promotion(self, rungs: PromotionQueue, order: Order, report: Report) -> str:
+        if report.kind == "done" and report.metrics is not None:
+            values = objective_values(self.config.objectives, report.metrics)
+            if all(math.isfinite(value) for value in values):
+                said = f"{describe_values(self.config, values)}  {encode_order(order)}"
+                line, trial = rungs.finish(order, report.metrics, values, said)
+                self._remember(trial)
+                return line
+            report = self._refuse(report.metrics, values)
+        return rungs.fail(order, report)
+
     def _name(self, trial: Trial | FrozenTrial) -> str:
         return f"{'random baseline trial' if self.random else 'trial'} {trial.number}"
 
@@ -221,6 +266,14 @@ class SearchPhase(Phase):
             return False
         earlier = find_trial(self.study, before)
         return self._is_retry(earlier) if earlier.user_attrs.get("requeued") else True
+
+    def _open(self, problem: Problem) -> SamplerSession:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # as Optuna marks some samplers and options of others
+            session = self.config.sampler.open(problem)
+        if self._rungs is None:
+            return session
+        return replace(session, sampler=RungSampler(session.sampler, self.storage))
 
     def _ask(self) -> Trial:
         queued = waiting(self.study)
@@ -270,11 +323,18 @@ class SearchPhase(Phase):
             return None
         self._flights[spec.digest] = _Flight(trial)
         write_spec(spec, self.root)
-        return Order(spec.canonical(), spec.digest, self.config.seed, f"search-seed{self.config.seed}", SEARCH)
+        order = search_order(spec, self.config.seed)
+        return order if self._rungs is None else self._rungs.pausing(order)
 
     def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
         if record.state == TrialState.COMPLETE:
             self._copy(trial, record.number, recorded_metrics(record.user_attrs), list(record.values))
+            return
+        if record.state == TrialState.PRUNED:
+            began = int(record.user_attrs.get("promoted_from", record.number))
+            trial.set_user_attr("duplicate_of", began)
+            self.study.tell(trial, state=TrialState.PRUNED)
+            self._said.append(f"{self._name(trial)}: duplicate of trial {began}, which is paused")
             return
         trial.set_user_attr("failure", f"the same layout failed in trial {record.number}")
         self.study.tell(trial, state=TrialState.FAIL)
@@ -290,14 +350,14 @@ class SearchPhase(Phase):
     def _copy(self, trial: Trial, number: int, metrics: Metrics, values: list[float]) -> None:
         note(trial, {**metric_attributes(metrics), "duplicate_of": number})
         self.study.tell(trial, values)
-        self._said.append(f"{self._name(trial)}: duplicate of trial {number}: {_describe(self.config, values)}")
+        self._said.append(f"{self._name(trial)}: duplicate of trial {number}: {describe_values(self.config, values)}")
 
     def _remember(self, trial: FrozenTrial) -> None:
         attrs = trial.user_attrs
         if "digest" not in attrs or "duplicate_of" in attrs:
             return
-        if trial.state == TrialState.COMPLETE:
-            self._done += 1
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            self._done += "promoted_from" not in attrs
             self._records[attrs["digest"]] = trial
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             self._records.setdefault(attrs["digest"], trial)
@@ -331,12 +391,6 @@ def _pose(config: StudyConfig, space: Space, seed: int) -> Problem:
     )
 
 
-def _open(config: StudyConfig, problem: Problem) -> SamplerSession:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # as Optuna marks some samplers and options of others
-        return config.sampler.open(problem)
-
-
 def suggest_option(trial: Trial, hole: Hole) -> Scalar:
     """Ask `trial` for the value of a hole: integers in a range as such, everything else as a category."""
     step = steps_by(hole)
@@ -344,27 +398,3 @@ def suggest_option(trial: Trial, hole: Hole) -> Scalar:
         return trial.suggest_categorical(hole.path, hole.options)
     low, high = cast("tuple[int, int]", (hole.options[0], hole.options[-1]))
     return trial.suggest_int(hole.path, low, high, step=step)
-
-
-def write_spec(spec: ArchSpec, root: Path) -> None:
-    """Write the canonical spec beside its evaluations."""
-    path = root / "artifacts" / spec.digest / "spec.yaml"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, dump(spec))
-
-
-def encode_order(order: Order) -> str:
-    """Compact label of an order's layout."""
-    return encode(ArchSpec.model_validate(order.spec))
-
-
-def _values(objectives: Sequence[str], metrics: Metrics) -> list[float]:
-    return [float(metrics.get(name, math.nan)) for name in objectives]
-
-
-def _describe(config: StudyConfig, values: Sequence[float]) -> str:
-    return ", ".join(
-        f"{title} {value:,.0f}" if metric.exact and math.isfinite(value) else f"{title} {value:.4f}"
-        for metric, title, value in zip(config.metrics, config.titles, values, strict=True)
-    )

@@ -26,10 +26,13 @@ from search.monitor.run_log import RunLog
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
+from search.run.phase import FINAL, SEARCH
 from search.run.pools.in_process import InProcessPool
 from search.run.pools.pool import Pool
+from search.run.pools.simulated import VIRTUAL, SimulatedPool
 from search.run.pools.workers import ProcessPool
-from search.run.proposals import FINAL, SEARCH, SearchPhase
+from search.run.proposals import SearchPhase
+from search.rungs.history import describe_rungs
 from search.sampler import parse_sampler
 from search.space.space import Space
 from search.study.config import EXTENDABLE, StudyConfig
@@ -85,7 +88,8 @@ def conduct(
         facts = describe_search(config, space, inputs)
         screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
         screen.show_stage("starting loggers")
-        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root) as pool:
+        known = run.virtual_time()
+        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root, known) as pool:
             estimate = TimeEstimate(workers, search_parts(config, space))
             finished = run.conduct(Conductor(pool, screen, log, estimate))
             screen.close()
@@ -111,8 +115,17 @@ def check_ready(evaluators: Mapping[str, Evaluator], workers: int, log: Sequence
         logger.check_installed()
 
 
-def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path) -> Pool:
-    """Whoever answers: processes, or this one for evaluators that no other has."""
+def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path, now: float = 0.0) -> Pool:
+    """Whoever answers: processes, or this one for evaluators that no other has, or whose workers are virtual.
+
+    Args:
+        workers: processes.
+        evaluators: by the name that orders give.
+        root: folder of the run.
+        now: virtual time at the start, in seconds, where workers are virtual.
+    """
+    if size := max(evaluator.simulated_workers for evaluator in evaluators.values()):
+        return SimulatedPool(size, evaluators, root, now)
     if not any(evaluator.local for evaluator in evaluators.values()):
         return ProcessPool(workers, {name: one.model_dump(mode="json") for name, one in evaluators.items()}, root)
     return InProcessPool(evaluators, root) if workers == 1 else ProcessPool(workers, evaluators, root)
@@ -140,10 +153,12 @@ class _Run:
     def header(self, workers: int) -> str:
         """One line on what begins, or goes on."""
         config = self.config
-        known = len(_evaluated(self.search))
+        known = len(_answered(self.search))
         what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}"
         what += f", {known:,} of them evaluated before" if known else ""
-        by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {plural(workers, 'worker')}"
+        virtual = config.evaluator.simulated_workers
+        who = plural(virtual, "virtual worker") if virtual else plural(workers, "worker")
+        by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {who}"
         return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
     def describe(self, facts: Mapping[str, str]) -> LoggedRun:
@@ -153,6 +168,12 @@ class _Run:
         quality, aims = config.evaluator.quality, config.objectives
         params = {hole.path: hole.options for hole in self.space.holes}
         return LoggedRun(config.name, "search", self.root, config.dump(), about, quality, aims, params)
+
+    def virtual_time(self) -> float:
+        """The virtual time of the last answer on record, in seconds; 0 where there is none."""
+        names = [study.study_name for study in self.storage.get_all_studies()]
+        found = [self.storage.get_all_trials(self.storage.get_study_id_from_name(name)) for name in names]
+        return max((float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials), default=0.0)
 
     def state(self, *, finished: bool) -> RunEnd:
         """How this start of the run ended."""
@@ -212,11 +233,14 @@ class _Run:
             screen.show_table(front_table(self.search, self.config.titles))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
-        done = plural(len(known), "layout") if finished else f"{len(known):,} of {plural(self.config.trials, 'layout')}"
+        begun = len(_answered(self.search))
+        done = plural(begun, "layout") if finished else f"{begun:,} of {plural(self.config.trials, 'layout')}"
         counts = [f"{done} evaluated", f"{failed} failed" if failed else ""]
         counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
         state = "interrupted" if not finished else "not finished" if self.missing else "finished"
         screen.say(f"{state} after {screen.elapsed}: {', '.join(filter(None, counts))}")
+        if self.config.rungs is not None:
+            screen.say(*describe_rungs(self.search.get_trials(deepcopy=False), self.config.rung_epochs))
         if finished and self.missing:
             return  # the error says what to do
         if finished:
@@ -237,6 +261,12 @@ class _Run:
 def _evaluated(study: Study) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if "duplicate_of" not in trial.user_attrs]
+
+
+def _answered(study: Study) -> list[FrozenTrial]:
+    """The trials that began a layout whose training came to its end, or to a rung."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [one for one in trials if not {"duplicate_of", "promoted_from"} & one.user_attrs.keys()]
 
 
 def _count(trials: Sequence[FrozenTrial]) -> int:

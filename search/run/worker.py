@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -55,6 +55,8 @@ class Order:
         run: name of its folder under the layout's artifacts: `search-seed0`.
         evaluator: name of the configuration that evaluates it.
         final: whether it is scored on the test split too.
+        epochs: after how many it pauses; None for the whole.
+        wanted: metrics that the answer of a pause must hold beside accuracy.
     """
 
     spec: dict[str, Any]
@@ -63,10 +65,23 @@ class Order:
     run: str
     evaluator: str
     final: bool = False
+    epochs: int | None = None
+    wanted: tuple[str, ...] = ()
 
     def folder(self, root: Path) -> Path:
         """The folder for the files of this evaluation."""
         return root / "artifacts" / self.digest / self.run
+
+    @property
+    def result(self) -> str:
+        """Name of the file of its result, which is another one at each pause."""
+        return "result.json" if self.epochs is None else f"paused-{self.epochs}.json"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What its result must say of it."""
+        known = {"digest": self.digest, "seed": self.seed, "run": self.run, "final": self.final}
+        return known if self.epochs is None else known | {"epochs": self.epochs}
 
 
 @final
@@ -194,14 +209,13 @@ def answer(
     folder = order.folder(root)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
-        path, spec = folder / "result.json", ArchSpec.model_validate(order.spec)
-        asked = {"digest": order.digest, "seed": order.seed, "run": order.run, "final": order.final}
-        recorded = read_result(path, evaluator, asked, spec)
+        path, spec = folder / order.result, ArchSpec.model_validate(order.spec)
+        recorded = read_result(path, evaluator, order.asked, spec)
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder, stop):
-            recorded = read_result(path, evaluator, asked, spec)  # whoever held the lock may have ended it
+            recorded = read_result(path, evaluator, order.asked, spec)  # whoever held the lock may have ended it
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
@@ -214,9 +228,9 @@ def answer(
                     return Report("unready", str(error))
                 for line in sessions[key].notes:
                     send(Report("note", line))
-            task = Task(spec, order.seed, folder, root, order.final)
+            task = Task(spec, order.seed, folder, root, order.final, order.epochs, order.wanted)
             metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
-            _check(metrics, evaluator)
+            _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
     except Interrupted as error:
@@ -250,10 +264,11 @@ def _failed(text: str, folder: Path, trace: str = "") -> Report:
     return Report("failed", text)
 
 
-def _check(metrics: Metrics, evaluator: Evaluator) -> None:
+def _check(metrics: Metrics, evaluator: Evaluator, order: Order) -> None:
     """Refuse an answer that would not be believed when it is read back."""
     wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
-    if lacking := sorted(evaluator.gives - metrics.keys()):
+    needed = evaluator.gives if order.epochs is None else {"accuracy", *order.wanted} & evaluator.gives
+    if lacking := sorted(needed - metrics.keys()):
         wrong = wrong or f"the answer lacks {', '.join(lacking)}, which evaluator {evaluator.type} should give"
     if wrong:
         raise RunError(wrong)
@@ -261,10 +276,10 @@ def _check(metrics: Metrics, evaluator: Evaluator) -> None:
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
-    record |= {key: value for key, value in asdict(order).items() if key not in ("spec", "evaluator")}
+    record |= order.asked
     record["crc"] = checksum(record)
-    write_text(folder / "result.json", json.dumps(record, indent=1))
-    _log(folder, "finished")
+    write_text(folder / order.result, json.dumps(record, indent=1))
+    _log(folder, "finished" if order.epochs is None else f"paused after epoch {order.epochs}")
 
 
 def _log(folder: Path, event: str) -> None:

@@ -17,6 +17,7 @@ class GP(Sampler):
 
     packages: ClassVar[Mapping[str, str]] = {"scipy": "archspec-vision[data]"}
     former: ClassVar[frozenset[str]] = frozenset({"population"})
+    rungs: ClassVar[bool] = True
 
     type: Literal["gp"] = "gp"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ class NSGA2(Sampler):
 
     Source: Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
     """
+
+    rungs: ClassVar[bool] = True
 
     type: Literal["nsga2"] = "nsga2"
     population: int = Field(default=20, ge=2, le=10_000, description="layouts of a generation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ class NSGA3(Sampler):
     Source: Deb and Jain, An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point-Based Nondominated
     Sorting Approach, 2014.
     """
+
+    rungs: ClassVar[bool] = True
 
     type: Literal["nsga3"] = "nsga3"
     population: int = Field(default=20, ge=2, le=10_000, description="layouts of a generation")

@@ -14,6 +14,7 @@ class QMC(Sampler):
 
     packages: ClassVar[Mapping[str, str]] = {"scipy": "archspec-vision[data]"}
     former: ClassVar[frozenset[str]] = frozenset({"population"})
+    rungs: ClassVar[bool] = True
 
     type: Literal["qmc"] = "qmc"
 

@@ -12,6 +12,7 @@ class Random(Sampler):
     """Holes filled one by one at random; inside a budget, every layout with the same probability."""
 
     former: ClassVar[frozenset[str]] = frozenset({"population"})
+    rungs: ClassVar[bool] = True
 
     type: Literal["random"] = "random"
 

@@ -18,6 +18,7 @@ class TPE(Sampler):
     """
 
     former: ClassVar[frozenset[str]] = frozenset({"population"})
+    rungs: ClassVar[bool] = True
 
     type: Literal["tpe"] = "tpe"
 

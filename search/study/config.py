@@ -9,16 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, cast, final
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from archspec.cost.metrics import Metric, find_metric
+from archspec.cost.tables import MetricAt
 from archspec.documents.kinds import SPACE, SPEC, refuse_kind
 from archspec.documents.kinds import STUDY as STUDY_KIND
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.safe_text import printable
 from archspec.documents.shipped import Shelf
+from archspec.documents.wording import plural
 from archspec.edits.bases import ancestry, derive
 from archspec.edits.draft import Draft
 from archspec.edits.settings import Setting, apply_settings
@@ -29,9 +32,11 @@ from search.budget.confinement import Confinement
 from search.evaluator import AnyEvaluator, Evaluator, parse_evaluator
 from search.inputs import Input, code_of, code_of_parts
 from search.logger import AnyLoggers
+from search.rungs.spec import AnyRungs, RungsSpec
 from search.sampler import AnySampler, parse_sampler
+from search.space.encoding import Encoding
 from search.space.holes import Scalar, has_holes
-from search.space.limits import Box, format_budget, parse_budget, settle
+from search.space.limits import Box, Limit, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
 from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
@@ -39,6 +44,8 @@ from search.study.stated_resolution import check_resolution, spell_out, tell_res
 STUDIES = Shelf("study", "search.study", "studies")
 EXTENDABLE = ("trials", "baseline", "final", "log")
 """What may change when a run is continued; everything else would mix two experiments."""
+ANY: Box = (Limit(MetricAt("params"), 0, None),)
+"""A box that holds all layouts."""
 HEADS = ("head", "family")
 """Holes whose options bring different heads."""
 
@@ -90,7 +97,12 @@ class StudyConfig(BaseModel):
     budget: Annotated[dict[str, str], BeforeValidator(_budget)] = Field(
         default_factory=dict[str, str], description="limits that every layout meets: {macs: '<= 5G', params: '<= 35M'}"
     )
-    trials: int = Field(default=100, ge=1, le=1_000_000, description="trained trials in all")
+    rungs: AnyRungs = Field(
+        default=None, description="where trainings pause, and what share goes on: {epochs: [1/3, 1], keep: 1/3}"
+    )
+    trials: int = Field(
+        default=100, ge=1, le=1_000_000, description="trained trials in all; with rungs, layouts that begin"
+    )
     seed: int = Field(default=0, ge=0, lt=2**32, description="seed of sampler and training")
     baseline: int = Field(
         default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
@@ -107,7 +119,35 @@ class StudyConfig(BaseModel):
         for index, name in enumerate(self.objectives):
             self._check_objective(index, name)
         self.sampler.check(self.metrics, budget=bool(self.budget))
+        if self.rungs is not None:
+            self._check_rungs(self.rungs)
         return self
+
+    def _check_rungs(self, rungs: RungsSpec) -> None:
+        try:
+            self.evaluator.check_pauses()
+        except FieldError as error:
+            raise PlaceError(("rungs",), error.rule) from None
+        if not self.sampler.rungs:
+            rule = f"{self.sampler.type} cannot learn from trainings that pause; tpe, nsga2, random and exact can"
+            raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs")
+        total = self.evaluator.whole_epochs or rungs.stated
+        if total is None:
+            rule = (
+                f"must be whole numbers such as [3, 9], or give evaluator.epochs: {self.evaluator.type} has no recipe"
+            )
+            raise PlaceError(("rungs", "epochs"), rule)
+        try:
+            rungs.resolve(total, self.evaluator.warmup_epochs)
+        except FieldError as error:
+            raise PlaceError(("rungs", error.field), error.rule) from None
+
+    @property
+    def rung_epochs(self) -> tuple[int, ...]:
+        """The rungs in epochs, the last of them the whole training; empty without rungs."""
+        if self.rungs is None:
+            return ()
+        return self.rungs.resolve(self.evaluator.whole_epochs or self.rungs.stated or 0, self.evaluator.warmup_epochs)
 
     def _check_objective(self, index: int, name: str) -> None:
         try:
@@ -140,12 +180,26 @@ class StudyConfig(BaseModel):
 
     @cached_property
     def confinement(self) -> Confinement | None:
-        """The layouts inside the budget; None without one.
+        """The layouts inside the budget, and those alone that the evaluator can answer; None without either.
 
         Raises:
             SpecError: there are none, or the space cannot be tabulated.
+            FieldError: the evaluator knows none of the space.
         """
-        return Confinement(self.open_space(), self.box) if self.budget else None
+        listed = self.evaluator.listed
+        if listed is None:
+            return Confinement(self.open_space(), self.box) if self.budget else None
+        space = Encoding(self.open_space())
+        rows = [
+            row
+            for spec in listed
+            for row in space.locate(spec)
+            if self.evaluator.prepare(space.spec(row)).digest == spec.digest
+        ]
+        if not rows:
+            rule = f"none of its {plural(len(listed), 'layout')} is one of {space.space.name}"
+            raise FieldError("evaluator", rule)
+        return Confinement(space, self.box if self.budget else ANY, listed=np.stack(rows))
 
     def final_evaluator(self) -> Evaluator:
         """The evaluator of the finalists."""
@@ -156,6 +210,12 @@ class StudyConfig(BaseModel):
         """Lines to tell at the start: resolutions that files state and that do not count."""
         layout = self.open_space().fill(lambda hole: hole.options[0]).spec
         lines = tell_resolution(self.space, layout, self.evaluator, "space")
+        if self.evaluator.listed is not None and self.confinement is not None:
+            count = plural(self.confinement.count(), "layout")
+            lines += (
+                f"a proposal is evaluated as the nearest of the {count} that can be answered: this compares "
+                "samplers on those, and does not say what they would find in the space",
+            )
         for name in self.final.anchors:
             anchor = parse(find_document(name))
             image = self.evaluator.prepare(anchor).image
@@ -171,7 +231,10 @@ class StudyConfig(BaseModel):
 
     def dump(self) -> str:
         """Canonical YAML: what `runs/<name>/study.yaml` holds."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+        data = self.model_dump(mode="json")
+        if self.rungs is None:  # as runs of earlier versions recorded it
+            del data["rungs"]
+        return yaml.safe_dump(data, sort_keys=False, width=120)
 
 
 def studies() -> tuple[str, ...]:
@@ -264,6 +327,8 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
         if not recorded:
             check_resolution(document, space.document, "space", spaces())
         evaluator = spell_out(config.evaluator, space.template, space.fill(lambda hole: hole.options[0]).spec)
+        if config.rungs is not None and config.rungs.stated:
+            evaluator = evaluator.with_epochs(config.rungs.stated)
         config = config.model_copy(update={"evaluator": evaluator})
         _check_fit(config, space)
     except ValidationError as error:
@@ -308,6 +373,8 @@ def _check_tables(config: StudyConfig, space: Space, document: Document) -> None
     try:
         _ = config.confinement
     except (FieldError, SpecError) as error:
+        if isinstance(error, FieldError) and error.field in ("evaluator", "nearest"):
+            raise document.refuse(("evaluator", "nearest"), error.rule) from None
         rule = error.rule.replace("no layout", f"no layout of {space.name}", 1)
         raise document.refuse(("budget",), rule) from None
 

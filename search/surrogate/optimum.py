@@ -61,9 +61,19 @@ class Optimizer:
         features: what the surrogate sees.
         limits: that every proposal must keep, on metrics of the chain.
         kappa: how many deviations are added to a prediction.
+        listed: [layouts, components], the only ones that may be proposed; None for all within the limits.
     """
 
-    def __init__(self, chain: Chain, features: Features, limits: Sequence[Limit] = (), *, kappa: float = KAPPA) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        features: Features,
+        limits: Sequence[Limit] = (),
+        *,
+        kappa: float = KAPPA,
+        listed: Ints | None = None,
+    ) -> None:
+        self.listed = listed
         self.chain, self.features, self.limits, self.kappa = chain, features, limits, kappa
 
     def propose(self, known: Known) -> tuple[Ints | None, Surrogate]:
@@ -90,7 +100,7 @@ class Optimizer:
             order = order[np.argsort(outside[order], kind="stable")]
             places = (i for i, row in enumerate(order) if not outside[row] and rows[row].tobytes() not in shut)
             first = next(places, len(order))
-            if first == 0 or last:
+            if first == 0 or last or self.listed is not None:
                 break
             rows = np.concatenate([rows, _around(rows[order[: min(first, AROUND)]], self.chain)])
         return (rows[order[first]] if first < len(order) else None), surrogate
@@ -101,6 +111,8 @@ class Optimizer:
         A range is taken for its upper limit, and a lower limit on the cost for none. That still gives every layout
         of the front inside that costs at least as much as one of the front that is inside, and takes no minutes.
         """
+        if self.listed is not None:
+            return self.listed
         cost, slope = self.chain.metrics[0], surrogate.slope
         grain = GRAIN * surrogate.loo_error / len(self.chain.components)
         sides = [

@@ -78,6 +78,7 @@ def train(
     fingerprint: str,
     stop: Callable[[], bool],
     progress: Callable[[EpochRecord], None],
+    epochs: int | None = None,
 ) -> TrainResult:
     """Train `model` in place on `data.train`, scored each epoch on `data.validation`; `data.test` is never read.
 
@@ -85,6 +86,8 @@ def train(
     `folder` receives `checkpoint.pt` and `curve.csv` after every epoch. Where it holds a checkpoint of this run (same
     fingerprint, seed and recipe) the run continues from it and ends with the weights of an uninterrupted run: bit for
     bit on a CPU with the same number of threads. `stop` is asked before every step; `progress` gets new epochs only.
+    With `epochs` it pauses after so many of the recipe's, to be continued by another call on the same folder, and the
+    result is that of the last of them, with the learning rate on its way.
     On return the model holds the averaged weights and is in evaluation mode.
 
     Raises:
@@ -97,11 +100,14 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
     data = Splits(data.train.configured(recipe, device), data.validation.configured(recipe, device), data.test)
+    until = recipe.epochs if epochs is None else min(epochs, recipe.epochs)
     with arithmetic(recipe, device), explained(model, recipe, device):
-        return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress)
+        return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress, until)
 
 
-def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None]) -> TrainResult:
+def _train(
+    run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None], until: int
+) -> TrainResult:
     recipe, seed = run.recipe, run.seed
     identity = {"fingerprint": fingerprint, "seed": seed, "recipe": recipe.identity()}
     path = folder / "checkpoint.pt"
@@ -110,15 +116,15 @@ def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[Epoc
     if state is not None:
         _restore(run, state, path)
         write_curve(folder / "curve.csv", run.curve)  # a kill may have come between checkpoint and curve
-    while len(run.curve) < recipe.epochs:
+    while len(run.curve) < until:
         record = run.epoch()
         save_checkpoint(path, {**identity, **run.state_dict()})
         write_curve(folder / "curve.csv", run.curve)
         progress(record)
     run.ema.copy_to(run.model)
     run.model.requires_grad_(True).eval()  # whatever was frozen
-    seconds = sum(record.seconds for record in run.curve)
-    return TrainResult(run.curve[-1].val_accuracy, list(run.curve), seconds, len(run.curve))
+    curve = run.curve[:until]  # a training that paused later before is not asked for more
+    return TrainResult(curve[-1].val_accuracy, curve, sum(record.seconds for record in curve), len(curve))
 
 
 @final

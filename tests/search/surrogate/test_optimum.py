@@ -140,3 +140,15 @@ def test_layouts_under_way_count_as_predicted(encoding, everything):
         seen.add(tuple(row))
         pending = np.vstack([pending, row])
     assert len(seen) == 16
+
+
+def test_of_a_list_the_best_is_proposed_though_it_is_on_no_front_of_the_space(encoding, everything):
+    rng = np.random.default_rng(4)
+    chain = encoding.chain([MACS])
+    listed = everything[rng.choice(len(everything), 40, replace=False)]
+    known = Known(listed[:20], 0.5 + 0.1 * rng.random(20), listed[20:22], listed[:0])
+    found, _ = Optimizer(chain, Features(encoding), listed=listed).propose(known)
+    assert found is not None
+    assert tuple(found) in {tuple(row) for row in listed[22:]}
+    everything_known = Known(listed, 0.5 + 0.1 * rng.random(40), listed[:0], listed[:0])
+    assert Optimizer(chain, Features(encoding), listed=listed).propose(everything_known)[0] is None
