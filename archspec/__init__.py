@@ -7,6 +7,7 @@ from archspec.shadowing import check_packages, is_command
 
 if TYPE_CHECKING:
     from archspec.api.ablations import RecordedAblation, ablate
+    from archspec.api.comparisons import ComparedSearches, compare
     from archspec.api.fronts import ParetoFront, ParetoMember
     from archspec.api.opening import open_run
     from archspec.api.runs import RecordedSearch, search
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArchSpec",
     "ArchspecError",
+    "ComparedSearches",
     "DesignSpace",
     "Network",
     "NetworkCost",
@@ -42,6 +44,7 @@ __all__ = [
     "StudyConfig",
     "ablate",
     "build",
+    "compare",
     "dump",
     "load",
     "measure",
@@ -56,6 +59,7 @@ __all__ = [
 _HOMES = {
     "ArchSpec": "archspec.spec.schema",
     "ArchspecError": "archspec.errors",
+    "ComparedSearches": "archspec.api.comparisons",
     "DesignSpace": "archspec.api.spaces",
     "Network": "archspec.model.build",
     "NetworkCost": "archspec.cost.measure",
@@ -71,6 +75,7 @@ _HOMES = {
     "StudyConfig": "search.study.config",
     "ablate": "archspec.api.ablations",
     "build": "archspec.model.build",
+    "compare": "archspec.api.comparisons",
     "dump": "archspec.loader",
     "load": "archspec.loader",
     "measure": "archspec.cost.measure",

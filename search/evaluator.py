@@ -178,6 +178,26 @@ class Evaluator(BaseModel, ABC):
         """Whether its sessions ask `stop` while they evaluate; else an interrupted run waits for the layout's end."""
         return True
 
+    @property
+    def listed(self) -> tuple[ArchSpec, ...] | None:
+        """The only layouts that a search over this evaluator keeps to, as `prepare` gives them; None for all."""
+        return None
+
+    @property
+    def simulated_workers(self) -> int:
+        """Workers in whose virtual time its answers come; 0 where they take time of their own."""
+        return 0
+
+    def simulated_seconds(self, task: Task, done: int) -> float:
+        """The virtual time of a task, in seconds.
+
+        Args:
+            task: that a virtual worker takes.
+            done: epochs that were trained before in its folder.
+        """
+        del task, done
+        return 0.0
+
     def remedy(self, name: str) -> str:
         """The end of a message that refuses a metric: how this evaluator would give it; empty where it cannot.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from archspec.documents.wording import plural
+from reports.records.hypervolume_box import MARGIN, unit_losses
 from reports.records.search import finished
 from reports.review.objection import Objection
 from reports.review.search_run import SearchRun
-from reports.sections.hypervolume import MARGIN, unit_losses
 from reports.statistics.pareto import hypervolume
 
 SHARE = 0.1

@@ -1,4 +1,7 @@
-"""A budget over a space: which layouts are inside, draws among them, and the nearest of them to any other."""
+"""A budget over a space: which layouts are inside, draws among them, and the nearest of them to any other.
+
+A confinement may also be to a list of layouts, such as those of a table: then these are all there are.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.errors import SpecError
 from search.budget.count import BoxSampler, count
-from search.budget.nearest import Effort, changed, moves, nearest, span
+from search.budget.nearest import Effort, Moves, changed, moves, nearest, span
 from search.space.encoding import Encoding
 from search.space.holes import Hole, Params
 from search.space.limits import Box, format_limit
@@ -24,41 +28,65 @@ Ints = NDArray[np.int64]
 MOST_WAYS = 1 << 26
 """Beginnings of layouts that a repair looks at: some seconds."""
 DRAWN = 1024
+UNLISTED = "not among the layouts that can be answered"
+"""Why a layout is moved that is within the box, where only some are there."""
 LARGE = 1 << 22
 """Layouts of a space whose inside is counted in milliseconds, however many limits there are."""
 
 
 @final
 class Confinement:
-    """The layouts of a space that lie inside a box of limits.
+    """The layouts of a space that lie inside a box of limits, all of them or those of a list.
 
     Args:
-        space: the space.
+        space: the space, or its integer form.
         box: at least one limit.
         distance: how far the options of a hole are apart [options, options], for `bring`.
+        listed: [layouts, components], the only ones; None for all. Those outside the box are left out.
 
     Attributes:
         encoding: the integer form of the space.
         chain: its costs, one metric per limit.
+        listed: [layouts, components], the only layouts; None where all of the box are.
 
     Raises:
         SpecError: no layout is inside, or the space cannot be tabulated.
     """
 
-    def __init__(self, space: Space, box: Box, distance: Callable[[Hole], Ints] = span) -> None:
+    def __init__(
+        self,
+        space: Space | Encoding,
+        box: Box,
+        distance: Callable[[Hole], Ints] = span,
+        listed: Ints | None = None,
+    ) -> None:
         self.box = box
-        self.encoding = Encoding(space)
+        self.encoding = space if isinstance(space, Encoding) else Encoding(space)
         self.chain = self.encoding.chain([limit.metric for limit in box])
         self._sampler = BoxSampler(self.chain, box)
         self._spans = [distance(slot) for slot in self.encoding.slots]
+        self.listed = None if listed is None else listed[self._within(listed)]
+        if listed is not None and self.listed is not None and not len(self.listed):
+            limits = ", ".join(f"{limit.metric.name} {format_limit(limit)}" for limit in box)
+            raise SpecError(f"none of the {len(listed):,} layouts that can be answered is within {limits}")
+        self._keys = {row.tobytes() for row in (() if self.listed is None else self.listed)}
 
     def count(self) -> int:
         """Number of layouts inside; of a large space the number in all, which no study exhausts."""
+        if self.listed is not None:
+            return len(self.listed)
         layouts = prod(self.encoding.options)
         return layouts if layouts > LARGE else count(self.chain, self.box)
 
     def inside(self, rows: Ints) -> NDArray[np.bool_]:
         """Mask of the layouts [layouts, components] that are possible and inside."""
+        keep = self._within(rows)
+        if self.listed is not None:
+            keep &= np.array([row.tobytes() in self._keys for row in rows.astype(np.int64)], bool)
+        return keep
+
+    def _within(self, rows: Ints) -> NDArray[np.bool_]:
+        """Mask of the layouts that are possible and within the box."""
         costs = self.chain.price(rows)
         keep = costs[:, 0] >= 0
         for limit, cost in zip(self.box, costs.T, strict=True):
@@ -67,6 +95,8 @@ class Confinement:
 
     def draw(self, rng: Generator, count: int = 1) -> Ints:
         """Layouts inside [count, components], each with the same probability."""
+        if self.listed is not None:
+            return self.listed[rng.integers(len(self.listed), size=count)]
         return self._sampler.sample(count, rng)
 
     def admit(self, params: Params) -> Layout:
@@ -85,16 +115,13 @@ class Confinement:
         one that the search came across; the same for the same choices.
         """
         distances = moves(self.encoding, row, self._spans)
+        if self.listed is not None:
+            return _first(self.listed, distances)
         found = nearest(self.chain, self.box, distances, Effort(ways=MOST_WAYS))
         if found.decided and found.choices is not None:
             return found.choices
         drawn = self.draw(np.random.default_rng(0), DRAWN)
-        rows = drawn if found.choices is None else np.concatenate([found.choices[None], drawn])
-        made, far = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-        for component, options in enumerate(rows.T):
-            made += distances.changes[component][options]
-            far += distances.distance[component][options]
-        return rows[np.lexsort((far, made))[0]]
+        return _first(drawn if found.choices is None else np.concatenate([found.choices[None], drawn]), distances)
 
     def _complaint(self, row: Ints) -> str:
         """Why a layout is not inside; empty where it is."""
@@ -106,4 +133,15 @@ class Confinement:
             for limit, cost in zip(self.box, costs, strict=True)
             if not limit.holds(cost)
         ]
+        if not outside and self.listed is not None and row.tobytes() not in self._keys:
+            return UNLISTED
         return ", ".join(outside)
+
+
+def _first(rows: Ints, distances: Moves) -> Ints:
+    """Of some layouts [layouts, components] the one with the fewest changes, then the smallest moves; ties by order."""
+    made, far = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    for component, options in enumerate(rows.T):
+        made += distances.changes[component][options]
+        far += distances.distance[component][options]
+    return rows[np.lexsort((far, made))[0]]

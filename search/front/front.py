@@ -13,23 +13,28 @@ Limits add dimensions. A limit is turned into a *burden*, a sum that must not ex
 all signs), and a beginning is dominated only by one of at most its burdens. What cannot keep a limit any more is
 dropped. Where nothing that may follow breaks the limit any more, all burdens are the same, and count as the largest of
 that kind: so a limit that does not bind costs nothing.
+
+A multiple of the logarithm of the cost may be added to the sums (a surrogate's prior mean). It is no sum over
+components, and what a beginning is worth then depends on what follows it; `search.front.cost_term` says which one is
+dominated all the same. That comparison leaves a margin for rounding, so the front is still that of all such sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
 from archspec.cost.tables import Chain, Component
 from archspec.errors import SpecError
+from search.front.cost_term import NO_TERM, ROUNDING, CostTerm
 from search.front.dominance import DominanceFilter, Floats, Ints, Places, nondominated, nondominated_rows
 from search.space.limits import Limit
 
 DIRECT = 1 << 13
-"""So many candidates are compared as they are; more are screened by about as many of them first."""
+"""So many candidates are compared as they are; more are screened by about as many of them first, and a grain counts."""
 MOST = (1 << 31, 500_000, 30_000)
 """Candidates that are compared at one border with no, one, and several dimensions added; more are refused."""
 PIECE = 1 << 15
@@ -54,7 +59,15 @@ class Front:
     choices: Ints
 
 
-def solve_front(chain: Chain, metric: int, scores: Sequence[Floats], limits: Sequence[Limit] = ()) -> Front:
+def solve_front(
+    chain: Chain,
+    metric: int,
+    scores: Sequence[Floats],
+    limits: Sequence[Limit] = (),
+    *,
+    slope: float = 0.0,
+    grain: float = 0.0,
+) -> Front:
     """All nondominated layouts: the cheapest for their score, and the best for their cost.
 
     Args:
@@ -63,6 +76,9 @@ def solve_front(chain: Chain, metric: int, scores: Sequence[Floats], limits: Seq
         scores: per component [options], or [states, options] where a score depends on the border; larger is better.
         limits: on any metrics of the chain. An upper limit on the cost is free; any other one adds a dimension to the
             search, and a lower one on the cost a hard one, as beginnings compare only where their costs are equal.
+        slope: of the scores over log(1 + cost), which is added to each sum at last.
+        grain: with a slope, nearly every cost may be on the front. Then a layout may be missing that is better by no
+            more than this at each component than one of the front that costs no more; with 0 none is.
 
     Returns:
         The front of the layouts that keep every limit; empty if none does. Of layouts that are equal in cost and
@@ -72,20 +88,28 @@ def solve_front(chain: Chain, metric: int, scores: Sequence[Floats], limits: Seq
         SpecError: the limits leave too many candidates.
         ValueError: a score that is not finite, a limit on a metric that the chain does not have.
     """
-    if not all(np.isfinite(score).all() for score in scores):
+    if not all(np.isfinite(score).all() for score in [*scores, np.array(slope)]):
         raise ValueError("scores must be finite")
     rules = _rules(chain, metric, limits)
+    terms = _terms(chain, metric, scores, slope, grain)
     start = _Labels(
         np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(rules.bounds)), np.int64), np.zeros(1, np.int64)
     )
     borders: list[_Labels] = [start]
     history: list[list[_Labels]] = []
     for index, part in enumerate(chain.components):
-        bundles = _bundles(part, metric, scores[index], rules.burdens[index], borders)
-        borders = [_merge(bundles.get(state, []), rules.at(index, state)) for state in range(rules.states(index))]
+        bundles = _bundles(part, metric, scores[index], rules.burdens[index], borders, terms[index])
+        borders = [
+            _merge(bundles.get(state, []), rules.at(index, state), terms[index][state])
+            for state in range(rules.states(index))
+        ]
         history.append(borders)
     last = borders[0]
-    return Front(last.cost, last.score, _trace(chain, history))
+    if not slope:
+        return Front(last.cost, last.score, _trace(chain, history))
+    total = last.score + CostTerm(slope).value(last.cost)
+    kept = nondominated(last.cost, total)
+    return Front(last.cost[kept], total[kept], _trace(chain, history)[kept])
 
 
 @final
@@ -211,8 +235,27 @@ def _ahead(part: Component, burden: Ints, after: Ints) -> Ints:
     return np.minimum(total.min(1), FAR)
 
 
+def _terms(chain: Chain, metric: int, scores: Sequence[Floats], slope: float, grain: float) -> list[list[CostTerm]]:
+    """Per component, for each state after it: the term of the cost with what follows from there."""
+    if not slope:
+        return [[NO_TERM] * (part.states) for part in chain.components[1:]] + [[NO_TERM]]
+    sign = 1 if slope > 0 else -1
+    rests = [np.zeros((1, 1), np.int64)]
+    for part in chain.components[:0:-1]:
+        rests.insert(0, _ahead(part, sign * part.costs[..., [metric]], rests[0]))
+    most = sum(int(part.costs[..., metric].max(initial=0)) for part in chain.components)
+    size = sum(float(np.abs(score).max(initial=0)) for score in scores) + abs(slope) * float(np.log1p(most))
+    term = CostTerm(slope, slack=ROUNDING * size, grain=grain)
+    return [[term.at(sign * rest) if abs(rest) < FAR else term for rest in after[:, 0].tolist()] for after in rests]
+
+
 def _bundles(
-    part: Component, metric: int, score: Floats, burden: Ints, borders: Sequence[_Labels]
+    part: Component,
+    metric: int,
+    score: Floats,
+    burden: Ints,
+    borders: Sequence[_Labels],
+    terms: Sequence[CostTerm],
 ) -> dict[int, list[_Bundle]]:
     """The nondominated options from each border to each other, by the border that they lead to."""
     sizes = np.array([len(labels.cost) for labels in borders])
@@ -224,7 +267,15 @@ def _bundles(
     new[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
     cost, load = part.costs[source, option, metric], burden[source, option]
     value = score[option] if score.ndim == 1 else score[source, option]
-    run, kept = _thin(cost, value, load, np.flatnonzero(new))
+    starts = np.flatnonzero(new)
+    among = [
+        terms[after].at(
+            terms[after].rest
+            + int(borders[before].cost.max() if terms[after].slope < 0 else borders[before].cost.min())
+        )
+        for before, after in zip(source[starts].tolist(), target[starts].tolist(), strict=True)
+    ]
+    run, kept = _thin(cost, value, load, starts, among)
     cost, value, load = cost[kept], value[kept], load[kept]
     source, target = source[kept], target[kept]
     code = (source * part.options + option[kept]) * sizes.max()
@@ -238,12 +289,14 @@ def _bundles(
     return bundles
 
 
-def _thin(cost: Ints, score: Floats, burden: Ints, starts: Places) -> tuple[Places, Places]:
+def _thin(cost: Ints, score: Floats, burden: Ints, starts: Places, terms: Sequence[CostTerm]) -> tuple[Places, Places]:
     """The nondominated of each run of points, with the number of the run; the runs begin at `starts`."""
     sizes = np.diff(starts, append=len(cost))
-    if burden.shape[1]:
+    if burden.shape[1] or not all(term.is_zero for term in terms):
         runs = [np.arange(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
-        kept = [run[nondominated(cost[run], score[run], burden[run])] for run in runs] or [starts]
+        kept = [
+            run[nondominated(cost[run], score[run], burden[run], term)] for run, term in zip(runs, terms, strict=True)
+        ] or [starts]
         return np.repeat(np.arange(len(kept)), [len(part) for part in kept]), np.concatenate(kept)
     row = np.repeat(np.arange(len(starts)), sizes)
     column = np.arange(len(cost)) - starts[row]
@@ -255,10 +308,11 @@ def _thin(cost: Ints, score: Floats, burden: Ints, starts: Places) -> tuple[Plac
     return row, starts[row] + column
 
 
-def _merge(bundles: Sequence[_Bundle], rule: _Rule) -> _Labels:
+def _merge(bundles: Sequence[_Bundle], rule: _Rule, term: CostTerm) -> _Labels:
     """The nondominated candidates of all bundles, which lead to the same border."""
     total = sum(bundle.size for bundle in bundles)
-    screen = _screen(bundles, rule, -(-total // DIRECT)) if total > DIRECT else None
+    term = term if total > DIRECT else replace(term, grain=0.0)
+    screen = _screen(bundles, rule, term, -(-total // DIRECT)) if total > DIRECT else None
     found = _join([bundle.candidates(rule, screen) for bundle in bundles], len(rule.highest))
     most = MOST[min(len(rule.compared), 2)]
     if len(found.cost) > most:
@@ -266,10 +320,14 @@ def _merge(bundles: Sequence[_Bundle], rule: _Rule) -> _Labels:
             f"the limits leave more than {most:,} layouts to compare at once: lower limits are hard, and upper ones "
             "harder the more there are; give fewer, or wider ones"
         )
-    return found.take(nondominated(found.cost, found.score, found.burden[:, rule.compared]))
+    found = found.take(nondominated(found.cost, found.score, found.burden[:, rule.compared], term))
+    if term.grain:
+        steps = term.step(found.cost, found.score)
+        found = found.take(nondominated(found.cost, steps, found.burden[:, rule.compared]))
+    return found
 
 
-def _screen(bundles: Sequence[_Bundle], rule: _Rule, step: int) -> DominanceFilter | None:
+def _screen(bundles: Sequence[_Bundle], rule: _Rule, term: CostTerm, step: int) -> DominanceFilter | None:
     some = _join([bundle.candidates(rule, step=step) for bundle in bundles], len(rule.highest))
     if not len(some.cost):
         return None
@@ -279,8 +337,8 @@ def _screen(bundles: Sequence[_Bundle], rule: _Rule, step: int) -> DominanceFilt
     low[1:], high[1:] = np.maximum(low[1:], rule.floor), np.minimum(high[1:], rule.highest)
     high = np.maximum(high, low)
     burden = some.burden[:, rule.compared]
-    kept = nondominated(some.cost, some.score, burden)
-    return DominanceFilter(some.cost[kept], some.score[kept], burden[kept], low[sides], high[sides])
+    kept = nondominated(some.cost, some.score, burden, term)
+    return DominanceFilter(some.cost[kept], some.score[kept], burden[kept], low[sides], high[sides], term)
 
 
 def _join(labels: Sequence[_Labels], limits: int) -> _Labels:

@@ -70,7 +70,8 @@ def describe_search(config: StudyConfig, space: Space, inputs: Iterable[Input]) 
     layouts = f"{show_count(space.count())} layouts"
     if inside is not None:
         limits = ", ".join(f"{name} {limit}" for name, limit in config.budget.items())
-        layouts += f", {show_count(inside.count())} with {limits}"
+        known = "" if inside.listed is None else " that can be answered"
+        layouts += f", {show_count(inside.count())}{known}" + (f" with {limits}" if limits else "")
     words = {"maximize": "maximise", "minimize": "minimise"}
     aims = [f"{words[one.direction]} {title}" for one, title in zip(config.metrics, config.titles, strict=True)]
     facts = {"data": found["data"]} if "data" in found else {}

@@ -30,6 +30,7 @@ from search.run.journal import copy_start_up, failed_for_good, lock_run, open_st
 from search.run.phase import FINAL, SEARCH
 from search.run.pools.in_process import InProcessPool
 from search.run.pools.pool import Pool
+from search.run.pools.simulated import VIRTUAL, SimulatedPool
 from search.run.pools.workers import ProcessPool
 from search.run.pretraining import PretrainingPhase
 from search.run.proposals import SearchPhase
@@ -91,7 +92,8 @@ def conduct(
         facts = describe_search(config, space, inputs)
         screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
         screen.show_stage("starting loggers")
-        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root) as pool:
+        known = run.virtual_time()
+        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root, known) as pool:
             estimate = TimeEstimate(workers, search_parts(config, space))
             finished = run.conduct(Conductor(pool, screen, log, estimate))
             screen.close()
@@ -131,8 +133,17 @@ def check_ready(evaluators: Mapping[str, Evaluator], workers: int, log: Sequence
         logger.check_installed()
 
 
-def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path) -> Pool:
-    """Whoever answers: processes, or this one for evaluators that no other has."""
+def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path, now: float = 0.0) -> Pool:
+    """Whoever answers: processes, or this one for evaluators that no other has, or whose workers are virtual.
+
+    Args:
+        workers: processes.
+        evaluators: by the name that orders give.
+        root: folder of the run.
+        now: virtual time at the start, in seconds, where workers are virtual.
+    """
+    if size := max(evaluator.simulated_workers for evaluator in evaluators.values()):
+        return SimulatedPool(size, evaluators, root, now)
     if not any(evaluator.local for evaluator in evaluators.values()):
         return ProcessPool(workers, {name: one.model_dump(mode="json") for name, one in evaluators.items()}, root)
     return InProcessPool(evaluators, root) if workers == 1 else ProcessPool(workers, evaluators, root)
@@ -165,7 +176,9 @@ class _Run:
         known = len(_answered(self.search))
         what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}"
         what += f", {known:,} of them evaluated before" if known else ""
-        by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {plural(workers, 'worker')}"
+        virtual = config.evaluator.simulated_workers
+        who = plural(virtual, "virtual worker") if virtual else plural(workers, "worker")
+        by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {who}"
         return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
     def describe(self, facts: Mapping[str, str]) -> LoggedRun:
@@ -175,6 +188,12 @@ class _Run:
         quality, aims = config.evaluator.quality, config.objectives
         params = {hole.path: hole.options for hole in self.space.holes}
         return LoggedRun(config.name, "search", self.root, config.dump(), about, quality, aims, params)
+
+    def virtual_time(self) -> float:
+        """The virtual time of the last answer on record, in seconds; 0 where there is none."""
+        names = [study.study_name for study in self.storage.get_all_studies()]
+        found = [self.storage.get_all_trials(self.storage.get_study_id_from_name(name)) for name in names]
+        return max((float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials), default=0.0)
 
     def state(self, *, finished: bool) -> RunEnd:
         """How this start of the run ended."""

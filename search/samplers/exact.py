@@ -77,7 +77,8 @@ class ExactSampler(ConfinedSampler):
         self._notes: dict[int, dict[str, Any]] = {}
         metrics = dict.fromkeys([metric, *(limit.metric for limit in confinement.box)])
         encoding = confinement.encoding
-        self._optimizer = Optimizer(encoding.chain(tuple(metrics)), Features(encoding), confinement.box)
+        chain = encoding.chain(tuple(metrics))
+        self._optimizer = Optimizer(chain, Features(encoding), confinement.box, listed=confinement.listed)
         self._rows: dict[tuple[str, int], Ints] = {}
 
     def propose(self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]) -> Ints:

@@ -103,6 +103,19 @@ class Encoding:
         """
         return self.space.decode(self.params(choices))
 
+    def locate(self, spec: ArchSpec) -> Iterator[Rows]:
+        """The choices [components] whose stem, stages and head are those of a spec, one for each choice of the rest."""
+        wanted = (spec.stem, *spec.stages, spec.head)
+        if len(wanted) != len(self.names) - 1:
+            return
+        for first, parts in enumerate(self._parts):
+            options = [
+                next((at for at, part in enumerate(known) if part == one), -1)
+                for known, one in zip(parts, wanted, strict=True)
+            ]
+            if min(options) >= 0:
+                yield np.array([first, *options], np.int64)
+
     def vectors(self, choices: NDArray[np.integer]) -> Rows:
         """Choices [layouts, components] as vectors [layouts, slots]: the index of each hole's option, -1 if closed."""
         parts = [table[choices[:, component]] for component, table in enumerate(self._tables)]
@@ -177,6 +190,20 @@ class Encoding:
     @cached_property
     def _chains(self) -> dict[tuple[MetricAt, ...], Chain]:
         return {}
+
+    @cached_property
+    def _parts(self) -> list[list[list[Any]]]:
+        """For each option of the first component, the parts that the options of every other one give."""
+        found: list[list[list[Any]]] = []
+        for context in self._contexts:
+            stem, *stages, head = self._assignments[1:]
+            parts: list[list[Any]] = [[self._part("stem", context | own, {}) for own in stem]]
+            for index, options in enumerate(stages):
+                parts.append([self._stage(index, context | own, {}) for own in options])
+            heads = [self._head(context | own, {}) for own in head]
+            parts.append([one[0] if one else None for one in heads])
+            found.append(parts)
+        return found
 
     @cached_property
     def _index(self) -> list[dict[frozenset[tuple[str, Scalar]], int]]:

@@ -12,6 +12,12 @@ most the sum of the deviations (triangle inequality), so
 
 is never below the layout's prediction plus kappa times its deviation: an upper confidence bound, a cautious one, and
 still a sum over components, hence one that `search.front.front` maximises exactly over every layout of the space.
+
+Accuracy grows with cost before anything else is known of a space, so with the costs of the trials the effects explain
+what a line in log cost leaves: intercept and slope are not penalised, the effects are. Ridge with columns that are not
+penalised is ridge on what is orthogonal to them, and its hat matrix the sum of both, so leave-one-out stays closed. The
+prediction is then a sum of effects plus the slope times log(1 + cost), which `search.front.front` takes as such. The
+deviations are those of the effects about the fitted line; how far the slope itself is known they do not say.
 """
 
 from __future__ import annotations
@@ -23,10 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.estimate.rank_correlation import kendall, spearman
+from search.front.cost_term import CostTerm
 from search.surrogate.features import Features, Floats
 
 PENALTIES = np.logspace(-2, 5, 29)
 """Penalties that are tried; with features between 0 and 1, all from hardly any to nearly infinite."""
+LINE = 5
+"""Trials from which on a line in log cost is fitted."""
 
 
 @final
@@ -35,7 +44,7 @@ class Surrogate:
     """A fitted surrogate.
 
     Attributes:
-        scores: per component [options]: effects; the first component's hold the mean of all trials too.
+        scores: per component [options]: effects; the first component's hold the mean (the intercept) too.
         deviations: per component [options]: standard deviations of the effects.
         penalty: the ridge penalty.
         left_out: [trials], the prediction of each trial by a fit to all others.
@@ -43,6 +52,7 @@ class Surrogate:
         kendall: rank correlation of `left_out` and the values, Kendall's tau b. A surrogate that has learnt nothing
             predicts the mean of the others, which is the lower the better the trial, so -1 means that, too.
         spearman: the same, Spearman's rho.
+        slope: over log(1 + cost); 0 where costs were not given or say nothing.
     """
 
     scores: list[Floats]
@@ -52,10 +62,23 @@ class Surrogate:
     loo_error: float
     kendall: float
     spearman: float
+    slope: float = 0.0
 
-    def predict(self, choices: NDArray[np.integer]) -> Floats:
-        """Predictions [layouts] for layouts [layouts, components]."""
-        return add_up(self.scores, choices)
+    def predict(self, choices: NDArray[np.integer], costs: NDArray[np.integer] | None = None) -> Floats:
+        """Predictions [layouts] for layouts [layouts, components] and, where there is a slope, their costs [layouts].
+
+        Raises:
+            ValueError: a slope without costs.
+        """
+        return self.total(self.scores, choices, costs)
+
+    def total(self, scores: list[Floats], choices: NDArray[np.integer], costs: NDArray[np.integer] | None) -> Floats:
+        """The sums [layouts] of some scores of the components, and the term of the cost."""
+        if not self.slope:
+            return add_up(scores, choices)
+        if costs is None:
+            raise ValueError("the surrogate has a slope over log cost: predictions need the costs of the layouts")
+        return add_up(scores, choices) + CostTerm(self.slope).value(np.asarray(costs, np.int64))
 
     def optimistic(self, kappa: float) -> list[Floats]:
         """Scores per component whose sum is an upper confidence bound: effects plus `kappa` deviations."""
@@ -71,7 +94,12 @@ def add_up(scores: list[Floats], choices: NDArray[np.integer]) -> Floats:
 
 
 def fit_surrogate(
-    features: Features, choices: NDArray[np.integer], values: Floats, *, monotone: bool = False
+    features: Features,
+    choices: NDArray[np.integer],
+    values: Floats,
+    *,
+    costs: NDArray[np.integer] | None = None,
+    monotone: bool = False,
 ) -> Surrogate:
     """Fit a surrogate to trials.
 
@@ -79,6 +107,8 @@ def fit_surrogate(
         features: of the space.
         choices: [trials, components].
         values: [trials], what is predicted; larger is better.
+        costs: [trials], not negative; None for no line in log cost. With fewer than `LINE` trials, or costs that do
+            not differ once any one of them is left out, there is none either.
         monotone: effects do not decrease with a depth or a width, whatever the other holes of the component. The
             leave-one-out predictions are then by refitting, at the penalty of the unconstrained fit.
 
@@ -88,39 +118,63 @@ def fit_surrogate(
     if len(values) < 2:
         raise ValueError(f"a surrogate needs at least 2 trials, not {len(values)}")
     rows = features.rows(choices)
-    center, mean = rows.mean(0), float(values.mean())
-    ridge = _Ridge.of(rows - center, values - mean)
+    line = _line(len(values), costs)
+    ridge = _Ridge.of(rows, values, line)
     penalty = float(min(PENALTIES, key=lambda penalty: float(np.square(ridge.left_out(penalty)).sum())))
     residuals = ridge.left_out(penalty)
     effects = ridge.effects(penalty)
     if monotone:
-        effects = bounded_ridge(rows - center, values - mean, penalty, features.rising)
-        residuals = _refit(rows, values, penalty, features.rising, effects <= 0)
+        effects = bounded_ridge(ridge.x, ridge.y, penalty, features.rising)
+        residuals = _refit(rows, values, line, penalty, features.rising, effects <= 0)
     error = float(np.sqrt(np.square(residuals).mean()))
+    weights = np.linalg.lstsq(line, values - rows @ effects, rcond=None)[0]
+    slope = float(weights[1]) if len(weights) > 1 else 0.0
+    center = rows.mean(0)
     parts, centers = features.split(effects), features.split(center)
     scores = [(table - c) @ part for table, c, part in zip(features.tables, centers, parts, strict=True)]
-    scores[0] = scores[0] + mean
-    deviations = ridge.deviations(features, center, penalty)
+    scores[0] = scores[0] + (float(weights[0]) + float(center @ effects))
+    deviations = _Ridge.of(rows, values - slope * line[:, -1], line[:, :1]).deviations(features, center, penalty)
     left_out = values - residuals
-    return Surrogate(
-        scores, deviations, penalty, left_out, error, kendall(left_out, values), spearman(left_out, values)
-    )
+    ranks = kendall(left_out, values), spearman(left_out, values)
+    return Surrogate(scores, deviations, penalty, left_out, error, *ranks, slope)
+
+
+def _line(trials: int, costs: NDArray[np.integer] | None) -> Floats:
+    """The columns that are not penalised [trials, 1 or 2]: ones and, if it can be told from them, log(1 + cost)."""
+    ones = np.ones((trials, 1))
+    if costs is None or trials < LINE or len(np.unique(np.sort(costs)[1:-1])) < 2:
+        return ones
+    return np.column_stack([ones, np.log1p(costs)])
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Ridge:
-    """Ridge regression with a free intercept: centred observations, and features as u * s * vt (thin SVD)."""
+    """Ridge regression beside columns that are not penalised.
 
+    Attributes:
+        x: [trials, features], the features less what those columns explain of them.
+        y: [trials], the observations likewise.
+        free: [trials, columns], an orthonormal basis of those columns.
+        u, s, vt: the thin SVD of `x`, u * s * vt.
+    """
+
+    x: Floats
     y: Floats
+    free: Floats
     u: Floats
     s: Floats
     vt: Floats
 
     @classmethod
-    def of(cls, x: Floats, y: Floats) -> _Ridge:
+    def of(cls, rows: Floats, values: Floats, line: Floats) -> _Ridge:
+        free = np.full((len(values), 1), len(values) ** -0.5)
+        x, y = rows - rows.mean(0), values - values.mean()  # of constants exactly zero
+        if line.shape[1] > 1:
+            tilt = np.linalg.qr(line[:, 1:] - line[:, 1:].mean(0))[0]
+            free, x, y = np.column_stack([free, tilt]), x - tilt @ (tilt.T @ x), y - tilt @ (tilt.T @ y)
         u, s, vt = np.linalg.svd(x, full_matrices=False)
-        return cls(y, u, s, vt)
+        return cls(x, y, free, u, s, vt)
 
     def effects(self, penalty: float) -> Floats:
         """[features]."""
@@ -129,7 +183,7 @@ class _Ridge:
     def left_out(self, penalty: float) -> Floats:
         """[trials]: how far each one lies above its prediction by a fit to all others."""
         shrink = self.s**2 / (self.s**2 + penalty)
-        hat = np.square(self.u) @ shrink + 1 / len(self.y)
+        hat = np.square(self.u) @ shrink + np.square(self.free).sum(1)
         residual = self.y - self.u @ (shrink * (self.u.T @ self.y))
         return residual / np.maximum(1 - hat, 1e-12)
 
@@ -191,13 +245,14 @@ def bounded_ridge(
 
 
 def _refit(
-    rows: Floats, values: Floats, penalty: float, bounded: NDArray[np.bool_], pinned: NDArray[np.bool_]
+    rows: Floats, values: Floats, line: Floats, penalty: float, bounded: NDArray[np.bool_], pinned: NDArray[np.bool_]
 ) -> Floats:
     """`_Ridge.left_out` with bounds, by as many fits as there are trials."""
     residuals = np.empty(len(values))
     for index in range(len(values)):
         others = np.arange(len(values)) != index
-        center, mean = rows[others].mean(0), values[others].mean()
-        effects = bounded_ridge(rows[others] - center, values[others] - mean, penalty, bounded, pinned)
-        residuals[index] = values[index] - mean - (rows[index] - center) @ effects
+        ridge = _Ridge.of(rows[others], values[others], line[others])
+        effects = bounded_ridge(ridge.x, ridge.y, penalty, bounded, pinned)
+        weights = np.linalg.lstsq(line[others], values[others] - rows[others] @ effects, rcond=None)[0]
+        residuals[index] = values[index] - line[index] @ weights - rows[index] @ effects
     return residuals

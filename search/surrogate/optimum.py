@@ -21,13 +21,15 @@ from search.front.dominance import nondominated
 from search.front.front import solve_front
 from search.space.limits import Limit
 from search.surrogate.features import Features
-from search.surrogate.model import Surrogate, add_up, fit_surrogate
+from search.surrogate.model import Surrogate, fit_surrogate
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 KAPPA = 1.0
 """Deviations that are added to a prediction. On simulated studies 0.5 to 2 differ less than one seed from the next."""
+GRAIN = 0.05
+"""Of the error of prediction: by so much a proposal may miss the best score where nearly every cost is on the front."""
 AROUND = 16
 """The most promising layouts of the front whose neighbours are looked at where they are known themselves."""
 
@@ -59,9 +61,19 @@ class Optimizer:
         features: what the surrogate sees.
         limits: that every proposal must keep, on metrics of the chain.
         kappa: how many deviations are added to a prediction.
+        listed: [layouts, components], the only ones that may be proposed; None for all within the limits.
     """
 
-    def __init__(self, chain: Chain, features: Features, limits: Sequence[Limit] = (), *, kappa: float = KAPPA) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        features: Features,
+        limits: Sequence[Limit] = (),
+        *,
+        kappa: float = KAPPA,
+        listed: Ints | None = None,
+    ) -> None:
+        self.listed = listed
         self.chain, self.features, self.limits, self.kappa = chain, features, limits, kappa
 
     def propose(self, known: Known) -> tuple[Ints | None, Surrogate]:
@@ -70,43 +82,49 @@ class Optimizer:
         Where the best of the front is known, so may be the next best of the space, though not on the front: then the
         layouts that differ from it in one component count, too. None where all of these are known or outside.
         """
-        surrogate = fit_surrogate(self.features, known.choices, known.values)
-        scores = surrogate.optimistic(self.kappa)
         layouts = np.concatenate([known.choices, known.pending])
-        settled = (known.values + surrogate.predict(known.choices)) / 2  # the best of noisy answers are lucky ones
-        values = np.concatenate([settled, surrogate.predict(known.pending)])
         costs = self.chain.price(layouts)[:, 0]
+        done = len(known.values)
+        priced = bool((costs >= 0).all())
+        surrogate = fit_surrogate(self.features, known.choices, known.values, costs=costs[:done] if priced else None)
+        scores = surrogate.optimistic(self.kappa)
+        values = surrogate.predict(layouts, costs)
+        values[:done] = (known.values + values[:done]) / 2  # the best of noisy answers are lucky ones
         seen = _Seen.of(costs[costs >= 0], values[costs >= 0])
         shut = {row.tobytes() for row in (*layouts, *known.closed)}
-        rows = self._front(scores)
+        rows = self._front(scores, surrogate)
         for last in (False, True):
-            order = seen.order(self.chain.price(rows)[:, 0], add_up(scores, rows))
+            prices = self.chain.price(rows)[:, 0]
+            order = seen.order(prices, surrogate.total(scores, rows, prices))
             outside = ~self._inside(rows)
             order = order[np.argsort(outside[order], kind="stable")]
             places = (i for i, row in enumerate(order) if not outside[row] and rows[row].tobytes() not in shut)
             first = next(places, len(order))
-            if first == 0 or last:
+            if first == 0 or last or self.listed is not None:
                 break
             rows = np.concatenate([rows, _around(rows[order[: min(first, AROUND)]], self.chain)])
         return (rows[order[first]] if first < len(order) else None), surrogate
 
-    def _front(self, scores: list[Floats]) -> Ints:
+    def _front(self, scores: list[Floats], surrogate: Surrogate) -> Ints:
         """Choices of the front inside, exactly if no lower limit and no more than a few upper ones bind.
 
         A range is taken for its upper limit, and a lower limit on the cost for none. That still gives every layout
         of the front inside that costs at least as much as one of the front that is inside, and takes no minutes.
         """
-        cost = self.chain.metrics[0]
+        if self.listed is not None:
+            return self.listed
+        cost, slope = self.chain.metrics[0], surrogate.slope
+        grain = GRAIN * surrogate.loo_error / len(self.chain.components)
         sides = [
             Limit(limit.metric, limit.low if limit.high is None else None, limit.high)
             for limit in self.limits
             if limit.high is not None or limit.metric != cost
         ]
         try:
-            return solve_front(self.chain, 0, scores, sides).choices
+            return solve_front(self.chain, 0, scores, sides, slope=slope, grain=grain).choices
         except SpecError:  # too many layouts to compare: what is outside is left out afterwards
             alone = [limit for limit in sides if limit.metric == cost]
-            return solve_front(self.chain, 0, scores, alone).choices
+            return solve_front(self.chain, 0, scores, alone, slope=slope, grain=grain).choices
 
     def _inside(self, rows: Ints) -> NDArray[np.bool_]:
         costs = self.chain.price(rows)

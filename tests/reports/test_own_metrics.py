@@ -17,10 +17,11 @@ from optuna.trial import create_trial
 
 from archspec.cost.metrics import Metric
 from reports.records.front import front
+from reports.records.hypervolume_box import MARGIN, unit_losses
 from reports.records.search import Record, finished, read
 from reports.search_page.neighbours import Neighbours, legend
 from reports.search_page.write import write_report
-from reports.sections.hypervolume import MARGIN, progress, unit_losses
+from reports.sections.hypervolume import progress
 from reports.sections.importances import importances
 from reports.sections.tradeoff import tradeoff
 from reports.statistics.comparison import compare

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from reports.drawing.canvas import style
+from reports.records.hypervolume_box import HypervolumeBox, scale_of, unit_losses
 from reports.records.search import finished, read
-from reports.sections.hypervolume import HypervolumeBox, draw, progress, scale_of, unit_losses, write
+from reports.sections.hypervolume import draw, progress, write
 from reports.statistics.pareto import hypervolume
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archspec.cost.measure import measure
 from archspec.errors import FieldError, SpecError
 from archspec.spec.short_code import encode
-from search.data.trained_layouts import TrainedLayout, load_table, parse_table, tables
+from search.data.trained_layouts import TrainedCurve, TrainedLayout, content_of, load_table, parse_table, tables
 from search.evaluator import parse_evaluator
 from search.space.space import load_space
 
@@ -44,6 +44,21 @@ def test_the_shipped_table_as_loaded_says_what_its_file_says():
         assert row == TrainedLayout(int(record["seed"]), float(record["accuracy"]), float(record["test_accuracy"]))
 
 
+def test_a_table_with_curves_says_how_many_epochs_it_has_and_whether_it_is_timed():
+    lines = ["digest,seed,accuracy,accuracies,losses,seconds,code", f"{DIGEST},0,0.5,0.25 0.5,1.5 1,2 3,HR1x8"]
+    table = parse_table(lines, "t")
+    curve = TrainedCurve((0.25, 0.5), (1.5, 1.0), (), (2.0, 3.0))
+    assert table.rows[DIGEST] == (TrainedLayout(0, 0.5, None, curve),)
+    assert (table.epochs, table.timed, table.codes) == (2, True, {DIGEST: "HR1x8"})
+    assert not parse_table([line.replace(",2 3", ",") for line in lines], "t").timed
+    assert (load_table("five_stage_grid").epochs, load_table("five_stage_grid").timed) == (0, False)
+
+
+def test_a_run_over_a_table_without_curves_recognises_it_as_earlier_versions_wrote_it():
+    rows = load_table("five_stage_grid").rows["af68b1c5973502db"][:1]
+    assert content_of(rows) == "(TrainedLayout(seed=0, accuracy=0.59, test_accuracy=0.571),)"
+
+
 @given(
     st.dictionaries(
         st.tuples(st.text("0123456789abcdef", min_size=16, max_size=16), st.integers(0, 10**9)),
@@ -74,6 +89,38 @@ def test_what_is_written_is_read_back(content):
         (
             ["digest,seed,accuracy", f"{DIGEST},1,0.5", f"{DIGEST},1,0.5"],
             f"t:3: layout {DIGEST} has two rows of seed 1",
+        ),
+        *(
+            (
+                [f"digest,seed,accuracy,{columns}", *(f"{DIGEST},{seed},0.5,{row}" for seed, row in enumerate(rows))],
+                text,
+            )
+            for columns, rows, text in (
+                (
+                    "accuracies",
+                    ["0.1 0.4"],
+                    "t:2: accuracies: must end with the accuracy of the row, 0.5, not with 0.4",
+                ),
+                ("accuracies", ["0.1 x 0.5"], "t:2: accuracies: must be a number from 0 to 1, not 'x'"),
+                ("accuracies,seconds", ["0.1 0.5,3"], "t:2: seconds: has 1 epoch, accuracies has 2"),
+                ("accuracies,seconds", ["0.1 0.5,3 0"], "t:2: seconds: must be above 0, not 0"),
+                ("accuracies,losses", ["0.1 0.5,3 inf"], "t:2: losses: must be finite numbers, not 'inf'"),
+                (
+                    "seconds",
+                    ["3 4"],
+                    "t:2: accuracies: must be stated where seconds is: numbers by epoch that spaces separate",
+                ),
+                (
+                    "accuracies",
+                    ["0.1 0.5", "0.5"],
+                    "t:3: accuracies: the rows before have curves of 2 epochs, this one of 1",
+                ),
+                (
+                    "accuracies",
+                    ["0.1 0.5", ""],
+                    "t:3: accuracies: the rows before have curves of 2 epochs, this one of 0",
+                ),
+            )
         ),
         (
             ["digest,seed,accuracy,test_accuracy", f"{DIGEST},1,0.5,2"],

@@ -65,13 +65,17 @@ def brute_front(costs: np.ndarray, scores: np.ndarray) -> list[tuple[int, float]
     return kept
 
 
-def check(chain: Chain, metric: int, scores: list[np.ndarray], limits: tuple[Limit, ...] = ()) -> int:
+def check(
+    chain: Chain, metric: int, scores: list[np.ndarray], limits: tuple[Limit, ...] = (), slope: float = 0.0
+) -> int:
     choices, costs, sums = every_layout(chain, scores)
+    if slope:
+        sums = sums + slope * np.log1p(costs[:, metric])
     inside = np.ones(len(sums), bool)
     for limit in limits:
         values = costs[:, METRICS.index(limit.metric)]
         inside &= np.array([limit.holds(int(value)) for value in values], bool)
-    found = solve_front(chain, metric, scores, limits)
+    found = solve_front(chain, metric, scores, limits, slope=slope)
     assert list(zip(found.costs.tolist(), found.scores.tolist(), strict=True)) == brute_front(
         costs[inside, metric], sums[inside]
     )
@@ -104,15 +108,74 @@ def test_limits_of_every_kind_are_kept_exactly(seed, components):
     check(chain, int(rng.integers(3)), random_scores(rng, chain), tuple(limits))
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize("slope", [-3.0, -0.2, 0.05, 0.5, 4.0, 100.0])
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans())
+def test_with_a_multiple_of_log_cost_the_front_is_that_of_all_layouts(slope, seed, components, limited):
+    rng = np.random.default_rng(seed)
+    chain = random_chain(rng, components, top=int(rng.choice([4, 12, 300])))
+    limits = (Limit(METRICS[1], None, int(rng.integers(0, 200))), Limit(METRICS[0], None, 500)) if limited else ()
+    check(chain, int(rng.integers(3)), random_scores(rng, chain), limits, slope)
+
+
+def test_what_is_cheaper_and_better_before_the_term_may_lose_after_it():
+    """Two stages: pruned by cost and sum alone, the dearer beginning would be lost, and with it the best layout."""
+    costs = np.array([[[10, 0, 0], [20, 0, 0]]])
+    first = Component("0", costs, np.zeros((1, 2), np.int32))
+    last = Component("1", np.array([[[5, 0, 0]]]), np.zeros((1, 1), np.int32))
+    chain, scores = Chain(METRICS, (first, last)), [np.array([0.1, 0.0]), np.zeros(1)]
+    assert solve_front(chain, 0, scores).choices.tolist() == [[0, 0]]
+    assert solve_front(chain, 0, scores, slope=1.0).choices.tolist() == [[0, 0], [1, 0]]
+    assert solve_front(chain, 0, scores, slope=-1.0).choices.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("slope", [2.0, -2.0])
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
-def test_screening_loses_nothing(seed, limited):
+def test_a_grain_thins_the_front_and_misses_no_more_than_it_says(slope, seed, limited):
+    rng = np.random.default_rng(seed)
+    chain = random_chain(rng, 4, states=2, options=8, top=1000)
+    scores = [rng.normal(size=part.options) * 0.01 for part in chain.components]
+    limits = (Limit(METRICS[1], None, 1500),) if limited else ()
+    direct, front_module.DIRECT = front_module.DIRECT, 4
+    try:
+        found = solve_front(chain, 0, scores, limits, slope=slope, grain=0.02)
+    finally:
+        front_module.DIRECT = direct
+    exact = solve_front(chain, 0, scores, limits, slope=slope)
+    assert len(found.costs) <= len(exact.costs)
+    for cost, score in zip(exact.costs, exact.scores, strict=True):
+        assert found.scores[found.costs <= cost].max() >= score - 0.02 * len(chain.components)
+    sums = add_scores(scores, found.choices) + slope * np.log1p(found.costs)
+    np.testing.assert_array_equal(sums, found.scores)
+
+
+def test_a_grain_counts_where_nearly_every_cost_is_on_the_front():
+    rng = np.random.default_rng(0)
+    part = Component("0", rng.integers(0, 10**6, (1, 60, 3)), np.zeros((1, 60), np.int32))
+    chain, scores = Chain(METRICS, (part, part, part)), [1e-6 * rng.random(60) for _ in range(3)]
+    whole = solve_front(chain, 0, scores, slope=1.0)
+    thin = solve_front(chain, 0, scores, slope=1.0, grain=0.01)
+    assert len(whole.costs) > 5_000
+    assert len(thin.costs) < 500
+
+
+def add_scores(scores: list[np.ndarray], choices: np.ndarray) -> np.ndarray:
+    total = np.zeros(len(choices))
+    for index, score in enumerate(scores):
+        total += score[choices[:, index]]
+    return total
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([0.0, 1.5, -0.7]))
+def test_screening_loses_nothing(seed, limited, slope):
     rng = np.random.default_rng(seed)
     chain = random_chain(rng, 4, states=2, options=8, top=1000)
     direct, front_module.DIRECT = front_module.DIRECT, 4
     try:
         limits = (Limit(METRICS[1], 500, 1500), Limit(METRICS[2], None, 1200)) if limited else ()
-        check(chain, 0, random_scores(rng, chain), limits)
+        check(chain, 0, random_scores(rng, chain), limits, slope)
     finally:
         front_module.DIRECT = direct
 

@@ -108,11 +108,23 @@ def test_a_study_goes_on_as_if_it_had_not_been_interrupted(study_file, tmp_path)
 
 
 def test_workers_at_the_same_time_get_different_layouts(study_file, tmp_path):
+    arm = make_arm(study_file, tmp_path, InMemoryStorage(), trials=60)
+    answer(arm, 12)
+    orders = [arm.next_order() for _ in range(16)]
+    assert len({order.digest for order in orders if order}) == 16
+    assert all(trial.state == TrialState.RUNNING for trial in arm.study.trials[-16:])
+
+
+def test_a_paused_layout_is_neither_proposed_again_nor_learnt_from(study_file, tmp_path):
     arm = make_arm(study_file, tmp_path, InMemoryStorage(), trials=40)
     answer(arm, 12)
-    orders = [arm.next_order() for _ in range(8)]
-    assert len({order.digest for order in orders if order}) == 8
-    assert all(trial.state == TrialState.RUNNING for trial in arm.study.trials[-8:])
+    order = arm.next_order()
+    assert order is not None
+    arm.study.tell(arm.study.trials[-1].number, state=TrialState.PRUNED)
+    arm._flights.clear()
+    seen = set(answer(arm, 10))
+    assert order.digest not in seen
+    assert arm.study.trials[-1].user_attrs["surrogate"]["trials"] == 12 + 9
 
 
 def test_a_failed_layout_is_not_proposed_again(study_file, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 from scipy.stats import kendalltau, spearmanr
 
+from archspec.cost.tables import MetricAt
 from search.estimate.rank_correlation import kendall, spearman
 from search.space.encoding import Encoding
 from search.space.space import load_space
@@ -34,10 +35,10 @@ def additive_truth(features: Features, rng: np.random.Generator) -> list[np.ndar
     return [table @ rng.normal(size=table.shape[1]) for table in features.tables]
 
 
-def solve_ridge(x, y, penalty):
-    """By the normal equations, with a column of ones that is not penalised."""
-    ones = np.column_stack([np.ones(len(y)), x])
-    gram = ones.T @ ones + penalty * np.diag([0.0] + [1.0] * x.shape[1])
+def solve_ridge(x, y, penalty, *free):
+    """By the normal equations, with a column of ones and further ones that are not penalised, which come first."""
+    ones = np.column_stack([np.ones(len(y)), *free, x])
+    gram = ones.T @ ones + penalty * np.diag([0.0] * (1 + len(free)) + [1.0] * x.shape[1])
     return np.linalg.solve(gram, ones.T @ y)
 
 
@@ -52,6 +53,52 @@ def test_leave_one_out_in_closed_form_is_leaving_one_out(encoding, features):
         weights = solve_ridge(x[others], values[others], fitted.penalty)
         assert fitted.left_out[index] == pytest.approx(weights[0] + x[index] @ weights[1:], abs=1e-8)
     assert fitted.loo_error == pytest.approx(np.sqrt(np.mean((fitted.left_out - values) ** 2)))
+
+
+def test_leave_one_out_with_a_line_in_log_cost_is_leaving_one_out(encoding, features):
+    rng = np.random.default_rng(7)
+    rows, other = draw(encoding, rng, 25), draw(encoding, rng, 30)
+    chain = encoding.chain([MetricAt("macs", 64)])
+    costs, prices = chain.price(rows)[:, 0], chain.price(other)[:, 0]
+    values = 0.1 * np.log1p(costs) + 0.05 * rng.normal(size=25)
+    fitted = fit_surrogate(features, rows, values, costs=costs)
+    x, line = features.rows(rows), np.log1p(costs) - 15
+    for index in range(25):
+        others = np.arange(25) != index
+        weights = solve_ridge(x[others], values[others], fitted.penalty, line[others])
+        assert fitted.left_out[index] == pytest.approx(
+            weights[:2] @ [1, line[index]] + x[index] @ weights[2:], abs=1e-8
+        )
+    weights = solve_ridge(x, values, fitted.penalty, line)
+    expected = weights[0] + weights[1] * (np.log1p(prices) - 15) + features.rows(other) @ weights[2:]
+    assert fitted.slope == pytest.approx(weights[1])
+    np.testing.assert_allclose(fitted.predict(other, prices), expected, atol=1e-8)
+    with pytest.raises(ValueError, match="predictions need the costs"):
+        fitted.predict(other)
+
+
+def test_the_line_carries_what_few_trials_cannot_say(encoding, features):
+    rng = np.random.default_rng(8)
+    rows, other = draw(encoding, rng, 12), draw(encoding, rng, 200)
+    chain = encoding.chain([MetricAt("macs", 64)])
+    costs, prices = chain.price(rows)[:, 0], chain.price(other)[:, 0]
+    truth = add_up(additive_truth(features, rng), np.concatenate([rows, other]))
+    truth = 0.03 * truth / truth.std() + 0.2 * np.log1p(np.concatenate([costs, prices]))
+    plain = fit_surrogate(features, rows, truth[:12])
+    with_line = fit_surrogate(features, rows, truth[:12], costs=costs)
+    assert with_line.slope == pytest.approx(0.2, abs=0.05)
+    assert kendall(with_line.predict(other, prices), truth[12:]) > kendall(plain.predict(other), truth[12:]) + 0.1
+
+
+def test_costs_that_say_nothing_give_no_line(encoding, features):
+    rng = np.random.default_rng(9)
+    rows, values = draw(encoding, rng, 8), rng.normal(size=8)
+    alike = np.full(8, 1000)
+    alike[3] = 2000  # left out, no slope is left
+    for costs in (alike, None):
+        assert fit_surrogate(features, rows, values, costs=costs).slope == 0
+    assert fit_surrogate(features, rows[:4], values[:4], costs=np.arange(4)).slope == 0
+    assert fit_surrogate(features, rows[:5], values[:5], costs=np.arange(5)).slope != 0
 
 
 def test_predictions_are_those_of_the_normal_equations(encoding, features):
@@ -144,6 +191,20 @@ def test_monotone_leave_one_out_refits(encoding, features):
     center, mean = x[others].mean(0), values[others].mean()
     effects = bounded_ridge(x[others] - center, values[others] - mean, fitted.penalty, features.rising)
     assert fitted.left_out[7] == pytest.approx(mean + (x[7] - center) @ effects, abs=1e-7)
+
+
+def test_monotone_leave_one_out_refits_the_line_too(encoding, features):
+    rng = np.random.default_rng(10)
+    rows, costs = draw(encoding, rng, 12), rng.integers(10, 10**6, 12)
+    values = add_up(additive_truth(features, rng), rows) + 3 * np.log1p(costs)
+    fitted = fit_surrogate(features, rows, values, costs=costs, monotone=True)
+    x, others = features.rows(rows), np.arange(12) != 4
+    line = np.column_stack([np.ones(12), np.log1p(costs)])
+    basis = np.linalg.qr(line[others])[0]
+    away = np.eye(11) - basis @ basis.T
+    effects = bounded_ridge(away @ x[others], away @ values[others], fitted.penalty, features.rising)
+    weights = np.linalg.lstsq(line[others], values[others] - x[others] @ effects, rcond=None)[0]
+    assert fitted.left_out[4] == pytest.approx(line[4] @ weights + x[4] @ effects, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,7 +11,7 @@ from search.space.limits import Limit
 from search.space.space import load_space
 from search.surrogate import optimum as module
 from search.surrogate.features import Features
-from search.surrogate.model import add_up, fit_surrogate
+from search.surrogate.model import fit_surrogate
 from search.surrogate.optimum import Known, Optimizer
 
 MACS, PARAMS = MetricAt("macs", 64), MetricAt("params")
@@ -54,13 +54,14 @@ def test_no_layout_promises_more(encoding, everything, seed, high):
     assert found is not None
     layouts = np.concatenate([known.choices, known.pending])
     costs = chain.price(layouts)[:, 0]
-    settled = (known.values + surrogate.predict(known.choices)) / 2
-    values = np.concatenate([settled, surrogate.predict(known.pending)])
+    values = surrogate.predict(layouts, costs)
+    values[:30] = (values[:30] + known.values) / 2
     end, worst = costs.max(), values.min()
     scores = surrogate.optimistic(2.0)
 
     def promise(row: np.ndarray) -> float:
-        cost, score = chain.price(row[None])[0, 0], add_up(scores, row[None])[0]
+        cost = chain.price(row[None])[:, 0]
+        cost, score = cost[0], surrogate.total(scores, row[None], cost)[0]
         return hypervolume(np.append(costs, min(cost, end)), np.append(values, score), end, worst)
 
     taken = {tuple(row) for row in (*layouts, *known.closed)}
@@ -89,7 +90,7 @@ def test_where_the_front_is_known_a_neighbour_is_next_and_at_last_nothing(encodi
     assert Optimizer(chain, features).propose(Known(everything, values, none, none))[0] is None
     known = Known(everything[:20], values[:20], none, none)
     first, surrogate = Optimizer(chain, features).propose(known)
-    front = Optimizer(chain, features)._front(surrogate.optimistic(module.KAPPA))
+    front = Optimizer(chain, features)._front(surrogate.optimistic(module.KAPPA), surrogate)
     near, _ = Optimizer(chain, features).propose(Known(everything[:20], values[:20], none, front))
     assert first is not None
     assert near is not None
@@ -127,12 +128,27 @@ def test_layouts_under_way_count_as_predicted(encoding, everything):
     optimizer = Optimizer(encoding.chain([MACS]), Features(encoding))
     pending = known.pending
     seen = set()
-    for _ in range(5):
+    for _ in range(16):
         row, surrogate = optimizer.propose(Known(known.choices, known.values, pending, known.closed))
         assert row is not None
         np.testing.assert_array_equal(
-            surrogate.left_out, fit_surrogate(Features(encoding), known.choices, known.values).left_out
+            surrogate.left_out,
+            fit_surrogate(
+                Features(encoding), known.choices, known.values, costs=optimizer.chain.price(known.choices)[:, 0]
+            ).left_out,
         )
         seen.add(tuple(row))
         pending = np.vstack([pending, row])
-    assert len(seen) == 5
+    assert len(seen) == 16
+
+
+def test_of_a_list_the_best_is_proposed_though_it_is_on_no_front_of_the_space(encoding, everything):
+    rng = np.random.default_rng(4)
+    chain = encoding.chain([MACS])
+    listed = everything[rng.choice(len(everything), 40, replace=False)]
+    known = Known(listed[:20], 0.5 + 0.1 * rng.random(20), listed[20:22], listed[:0])
+    found, _ = Optimizer(chain, Features(encoding), listed=listed).propose(known)
+    assert found is not None
+    assert tuple(found) in {tuple(row) for row in listed[22:]}
+    everything_known = Known(listed, 0.5 + 0.1 * rng.random(40), listed[:0], listed[:0])
+    assert Optimizer(chain, Features(encoding), listed=listed).propose(everything_known)[0] is None
