@@ -32,7 +32,7 @@ from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
 from search.run.journal import MAX_ATTEMPTS, killed_worker, open_study
 from search.run.phase import Phase, describe_order
-from search.run.proposals import SEARCH, write_spec
+from search.run.phase import SEARCH, write_spec
 from search.run.worker import Order, Report
 from search.seeding import mix
 from search.space.limits import Limit
