@@ -108,7 +108,7 @@ def refuse_other_topologies(space: Space) -> None:
 
 
 def place_in_space(space: Space, place: str) -> Place:
-    """Where a place stands in the file of a space: in its stage, or in the column of the blocks."""
+    """The place in the file of a space: in its stage, or in the column of the blocks."""
     steps = place.split(".")
     if steps[0] != "stages":
         return (steps[0],)
