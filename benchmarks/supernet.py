@@ -161,7 +161,10 @@ def tell_steps(plan: SupernetPlan, data: Splits, layouts: int = 8, rounds: int =
                 if turn:  # the first round builds views
                     seconds[name].append(time.process_time() - start)
     ratio = sum(seconds["supernet"]) / sum(seconds["plain"])
-    print(f"\na step of one path beside one of the plain network, {plan.recipe.batch_size} images: {ratio:.2f} times", end="")
+    print(
+        f"\na step of one path beside one of the plain network, {plan.recipe.batch_size} images: {ratio:.2f} times",
+        end="",
+    )
     print(f" ({median(seconds['supernet']) * 1e3:.0f} and {median(seconds['plain']) * 1e3:.0f} ms)")
     largest = sum(parameter.numel() for parameter in build(plan.draws.largest, init="skip", device="meta").parameters())
     print(f"shared parameters: {shared:,}; the layout with the most MACs has {largest:,}")

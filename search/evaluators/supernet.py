@@ -114,7 +114,11 @@ class SupernetEvaluator(Evaluator):
         if self.space is None:
             rule = "supernet answers for the layouts of a search's space alone; evaluator train is for all others"
             raise SpecError(rule, field="evaluator.type")
-        self.finalist({}).check_ready(workers)
+        self._as_training(self.recipe).check_ready(workers)
+        try:
+            self.finalist({}).check_ready(workers)
+        except SpecError as error:
+            raise SpecError(error.rule, field=error.field.replace(".recipe", ".member", 1)) from None
 
     def inputs(self) -> tuple[Input, ...]:
         return self.data.inputs()
@@ -124,7 +128,9 @@ class SupernetEvaluator(Evaluator):
 
         digest = digest_space(space.template, dict(budget))
         if self.space not in (None, digest):
-            raise FieldError("space", f"is of another space or budget ({self.space}, this one is {digest}): leave it out")
+            raise FieldError(
+                "space", f"is of another space or budget ({self.space}, this one is {digest}): leave it out"
+            )
         check_space(space, self.prepare)
         return self.model_copy(update={"space": digest})
 
@@ -149,14 +155,16 @@ class SupernetEvaluator(Evaluator):
 
     def finalist(self, changes: dict[str, Any]) -> Evaluator:
         try:
-            recipe = Recipe.model_validate(self.member.model_dump() | changes)
-            kept = ("data", "init", "zero_init_residual", "device")
-            return Train(recipe=recipe, **{name: getattr(self, name) for name in kept})
+            return self._as_training(Recipe.model_validate(self.member.model_dump() | changes))
         except ValidationError as error:
             raise first_problem(error, Recipe) from None
 
     def fine_tuned(self, made: Evaluator) -> Evaluator:
         return made.model_copy(update={"init": SupernetWeights(supernet=OWN)})
+
+    def _as_training(self, recipe: Recipe) -> Train:
+        kept = ("data", "init", "zero_init_residual", "device")
+        return Train(recipe=recipe, **{name: getattr(self, name) for name in kept})
 
     def check_held(self, spec: ArchSpec, space: Space, budget: Mapping[str, str]) -> None:
         from search.supernet.trained import check_member

@@ -16,7 +16,7 @@ from search.train.curve import read_curve
 
 Item = TypeVar("Item")
 
-TESTING = ("train", "table")
+TESTING = ("train", "table", "supernet")
 """Evaluators that score finalists on the test split by themselves; others are a user's own code."""
 MAX_EPOCHS = 100
 """Epochs of a curve that a journal keeps; of a longer one, evenly spaced ones with both ends."""

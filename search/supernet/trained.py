@@ -127,6 +127,16 @@ class TrainedSupernet:
         workers = self.plan.recipe.workers
         return evaluate(self._learner, self._data.validation, device=self._device, batch_size=batch, workers=workers)
 
+    def answer(self, spec: ArchSpec, images: Tensor) -> Tensor:
+        """The logits (N, classes) of a layout for images (N, 3, H, W) as in evaluation.
+
+        Raises:
+            RunError: the supernet lacks the layout.
+        """
+        self._learner.eval()
+        self._learner.choose(spec)
+        return self._learner(images.to(self._device))
+
     def cut_out(self, spec: ArchSpec) -> Network:
         """A layout as a network of its own, on the CPU, whose logits are those of the supernet.
 
@@ -140,7 +150,9 @@ class TrainedSupernet:
     def _check_ended(self, state: dict[str, Any] | None, folder: Path) -> None:
         done, wanted = 0 if state is None else len(state["curve"]), self.plan.recipe.epochs
         if done < wanted:
-            rule = f"holds a supernet after {done} of {plural(wanted, 'epoch')}: the search that trains it ends it first"
+            rule = (
+                f"holds a supernet after {done} of {plural(wanted, 'epoch')}: the search that trains it ends it first"
+            )
             raise SpecError(rule, source=str(folder))
 
 

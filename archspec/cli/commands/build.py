@@ -74,11 +74,17 @@ def build(
 
 
 def _find_member(spec: str, folder: Path) -> str:
-    """A spec as it was written, or that of the trial or digest that it names in the supernet's run."""
+    """A spec as it was written, or that of the trial or digest that it names in the supernet's run.
+
+    Raises:
+        SpecError: there is no supernet in the folder, or its run has no such member.
+    """
     import os
 
+    from search.supernet.plan import read_plan
     from search.weights.member import find_layout, is_run
 
+    read_plan(folder)
     if os.path.isfile(spec) or not is_run(folder.absolute().parent):
         return spec
     found = find_layout(folder.absolute().parent, spec)
