@@ -48,6 +48,7 @@ bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/symbolic.py
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/calibration.py
+	$(BIN)/python benchmarks/estimates.py --simulate 200
 
 bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the loader, latency, fine-tuning
 	$(BIN)/python benchmarks/training.py

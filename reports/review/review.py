@@ -16,8 +16,6 @@ from reports.review.objection import Objection, Shell
 from reports.review.search_run import SearchRun, read_search
 
 SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
-    "unchecked-estimate": estimates.unchecked_estimate,
-    "refused-estimate": estimates.refused_estimate,
     "untested-best": finalists.untested_best,
     "untested-members": finalists.untested_members,
     "few-seeds": finalists.few_seeds,
@@ -38,6 +36,8 @@ SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
     "repaired-layouts": arms.repaired_layouts,
     "undertrained": trainings.undertrained_search,
     "undertrained-front": trainings.undertrained_finalists,
+    "unchecked-estimate": estimates.unchecked_estimate,
+    "refused-estimate": estimates.refused_estimate,
 }
 ABLATION: dict[str, Callable[[plan.AblationRun], Iterator[Objection]]] = {
     "missing-seeds": plan.missing_seeds,

@@ -83,8 +83,10 @@ def draw(info: EstimateCheck) -> Figure:
     )
     axes.set_xlabel(folded(info.estimate, 44))
     axes.set_ylabel(folded(f"{info.word}, full training (%)", 32))
-    bar = figure.colorbar(points, ax=axes, label=scale.label, format="%g")
+    bar = figure.colorbar(points, ax=axes, label=scale.label)
     bar.minorticks_off()
+    ticks = [low, (low * high) ** 0.5, high] if high > low else [low]
+    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
     if info.gate is not None:
         axes.set_title(f"tau b {info.gate.tau}")
     return figure

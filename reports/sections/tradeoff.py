@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -37,15 +36,15 @@ from reports.drawing.canvas import (
 from reports.drawing.labels import Label, along, draw_labels
 from reports.drawing.marks import ANCHOR, FRONT, MEMBER, PUBLISHED, RANDOM, SEARCH, show_whole
 from reports.drawing.units import in_text, title, unit
-from reports.records.front import Anchor, FrontMember, FrontRecord
-from reports.records.metrics import QUALITY, USUAL, others, shown, usual_first
-from reports.records.published import BENCHMARK, IMAGENET, published
+from reports.records.front import FrontRecord
+from reports.records.metrics import QUALITY, USUAL, shown, usual_first
+from reports.records.published import BENCHMARK
 from reports.records.search import Record, finished
+from reports.search_page.points import Kind, TradeoffPoint, tradeoff_points
 from reports.search_page.results import SearchResults
 from reports.section import FIGURES, Section, SectionContent, picture
 from reports.statistics.pareto import nondominated
 
-Kind = Literal["random", "search", "member", "anchor", "published"]
 LATENCY = "latency_ms"
 """The metric whose axis says what was timed."""
 # Wider than this ratio of the dearest to the cheapest layout, an axis is logarithmic.
@@ -59,18 +58,6 @@ MAX_LABELS = 12
 OWN = ("search", "random", "member")
 """Kinds of points of the run itself: a panel has at least one of them."""
 RANDOM_DRAWN, CHECK_DRAWN = "random baseline (validation, 1 seed)", "layouts at random, trained in full (validation)"
-
-
-@dataclass(frozen=True)
-class TradeoffPoint:
-    """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds."""
-
-    kind: Kind
-    label: str
-    accuracy: float
-    sd: float
-    n: int
-    costs: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -108,15 +95,7 @@ class Tradeoff:
 
 def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     """Compute the figure: every trial, the front per panel, the re-trained members, anchors and published rows."""
-    baseline = record.baseline[record.baseline["copied_from"].isna()]
-    points = [
-        *_trials(record.check if record.estimated else baseline, "random", record),
-        *(() if record.estimated else _trials(record.search, "search", record)),
-        *(_retrained("member", str(member.rank), member) for member in front.members if member.test.n),
-        *(_retrained("anchor", anchor.name, anchor) for anchor in front.anchors if anchor.test.n),
-    ]
-    if record.metric.benchmark == BENCHMARK:
-        points += _published()
+    points = tradeoff_points(record, front)
     # Behind the usual costs what was measured, and last what is here for being an objective.
     wanted = usual_first(shown(record.metrics, record.objectives))
     wanted = sorted(wanted, key=lambda metric: metric.exact and metric.name not in USUAL)
@@ -125,34 +104,6 @@ def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     drawn = CHECK_DRAWN if record.estimated else RANDOM_DRAWN
     quality, found = record.full, tuple(panels.values())
     return Tradeoff(quality.label, found, tuple(points), notes, quality.word, drawn, record.estimated)
-
-
-def _trials(table: pd.DataFrame, kind: Kind, record: Record) -> list[TradeoffPoint]:
-    names = [metric.name for metric in others(record.metrics)]
-    return [
-        TradeoffPoint(
-            kind, str(row["code"]), 100 * float(row[QUALITY]), math.nan, 1, {name: row[name] for name in names}
-        )
-        for row in finished(table).to_dict("records")
-    ]
-
-
-def _retrained(kind: Kind, label: str, one: FrontMember | Anchor) -> TradeoffPoint:
-    return TradeoffPoint(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs)
-
-
-def _published() -> list[TradeoffPoint]:
-    return [
-        TradeoffPoint(
-            "published",
-            f"{row['network']} @{row['resolution']}",
-            float(row["top1"]),
-            math.nan,
-            1,
-            {"macs": 1e9 * float(row["gmacs"]), "params": 1e6 * float(row["params_m"])},
-        )
-        for row in published(IMAGENET).to_dict("records")
-    ]
 
 
 def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Panel | None:

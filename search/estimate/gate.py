@@ -80,12 +80,12 @@ class Gate:
         """
         shown = titles or {}
         costs = [f"{shown.get(cost, cost)} alone {one.tau}" for cost, one in self.costs.items()]
-        ahead = [f"{shown.get(cost, cost)} by {one.difference}" for cost, one in self.costs.items()]
+        ahead = [f"{one.difference} to {shown.get(cost, cost)}" for cost, one in self.costs.items()]
         first = next(iter(self.costs), "cost")
         text = (
             f"over {self.layouts} layouts trained in full, Kendall's tau b of {name} is {self.tau}, "
-            f"{', '.join(costs)}; it is ahead of {', of '.join(ahead)}; given {shown.get(first, first)} it is "
-            f"{self.partial}"
+            f"that of {' and of '.join(costs)}; the difference is {' and '.join(ahead)}; the partial tau given "
+            f"{shown.get(first, first)} is {self.partial}"
         )
         if self.ceiling == self.ceiling:
             text += f"; the noise of seeds leaves a perfect estimate about {self.ceiling:.2f}"

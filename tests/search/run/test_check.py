@@ -79,7 +79,7 @@ def test_an_estimate_that_is_cost_stops_the_run_before_its_finalists_unless_aske
         search(tmp_path, **options)
     line = str(caught.value)
     assert line.startswith(f"{tmp_path / 'search'}: not finished: stopped before its finalists: over 10 layouts")
-    assert "it is ahead of MACs by 0.00 [0.00, 0.00]" in line
+    assert "the difference is 0.00 [0.00, 0.00] to MACs and" in line
     assert "does not rank better than cost alone" in line
     assert "with anyway=True trains the finalists all the same" in line
     assert "final" not in {
