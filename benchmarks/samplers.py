@@ -6,6 +6,11 @@ Each run is a real search (`search.run.proposals.SearchArm`, the Optuna samplers
 answered from the record), only that the table answers instead of a training. It sees one training of each layout, drawn
 from its seed, and is scored by the mean over the table's seeds. `--keep FILE` keeps finished runs, so that the command
 can be interrupted and repeated. About 5 CPU minutes, nearly all of them in the Gaussian process.
+
+A table that holds some layouts of a large space only is compared on with `--pool`: then there are no others, and a
+proposal is evaluated as the nearest of them (`exact` looks at these alone):
+
+    python benchmarks/samplers.py --pool --space five_stage_pairs --table five_stage_curves --data DATA.yaml --page NAME
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from samplers_page import write_page
-from samplers_truth import Truth, measure_truth
+from samplers_truth import Truth, measure_truth, table_evaluator
 
 SAMPLERS = ("exact", "gp", "tpe", "nsga2", "random")
 STARTUP = 10
@@ -40,6 +45,13 @@ class Job:
     sampler: str
     seed: int
     trials: int
+    pool: bool = False
+    data: str = ""
+
+    @property
+    def evaluator(self) -> dict[str, Any]:
+        """The configuration of the evaluator that answers."""
+        return table_evaluator(self.table, self.data, self.pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +73,14 @@ class Run:
 
 
 @cache
-def truth(space: str, table: str) -> Truth:
+def truth(space: str, table: str, data: str, pool: bool) -> Truth:
     """The scale of scores, once per process."""
-    return measure_truth(space, table)
+    return measure_truth(space, table, data, pool=pool)
 
 
 def search(job: Job) -> Run:
     """Run one search and score it."""
-    scale = truth(job.space, job.table)
+    scale = truth(job.space, job.table, job.data, job.pool)
     with TemporaryDirectory() as folder:
         digests, seen, proposals, seconds = _trained(job, scale, Path(folder))
     rows = [scale.row[digest] for digest in digests]
@@ -92,7 +104,7 @@ def _trained(job: Job, scale: Truth, folder: Path) -> tuple[list[str], list[floa
     config = StudyConfig.model_validate(
         {
             "space": space.template,
-            "evaluator": {"type": "table", "table": job.table},
+            "evaluator": job.evaluator,
             "objectives": ("accuracy", "macs"),
             "sampler": {"type": job.sampler, "startup": STARTUP},
             "trials": job.trials,
@@ -158,6 +170,9 @@ def main() -> None:
     parser.add_argument("--space", default="five_stage_grid")
     parser.add_argument("--table", default="five_stage_grid")
     parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS))
+    parser.add_argument("--pool", action="store_true", help="the table's layouts are all there are")
+    parser.add_argument("--data", default="", help="YAML file: the data set that the table was trained on")
+    parser.add_argument("--page", default="samplers", help="name of the page")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
@@ -165,14 +180,15 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="folder for samplers.md and samplers/; only printed if left out")
     args = parser.parse_args()
     jobs = [
-        Job(args.space, args.table, sampler, seed, args.trials)
+        Job(args.space, args.table, sampler, seed, args.trials, args.pool, args.data)
         for sampler in args.samplers
         for seed in range(args.seeds)
     ]
     runs = run_all(jobs, args.workers, args.keep)
     with TemporaryDirectory() as scratch:
         folder = args.write or Path(scratch)
-        page = write_page(folder, truth(args.space, args.table), [asdict(run) for run in runs], STARTUP)
+        scale = truth(args.space, args.table, args.data, args.pool)
+        page = write_page(folder, scale, [asdict(run) for run in runs], STARTUP, args.page)
         print(page.read_text(encoding="utf-8"))
 
 

@@ -25,9 +25,9 @@ Floats = NDArray[np.float64]
 Records = Sequence[dict[str, Any]]
 
 
-def write_page(folder: Path, truth: Truth, runs: Records, startup: int) -> Path:
-    """Write samplers.md, samplers/hypervolume.png and samplers/curves.csv under `folder`; the path of the page."""
-    place = folder / "samplers"
+def write_page(folder: Path, truth: Truth, runs: Records, startup: int, name: str = "samplers") -> Path:
+    """Write NAME.md, NAME/hypervolume.png and NAME/curves.csv under `folder`; the path of the page."""
+    place = folder / name
     place.mkdir(parents=True, exist_ok=True)
     quality, reported = _curves(runs, "hypervolume"), _curves(runs, "reported")
     with style():
@@ -35,16 +35,16 @@ def write_page(folder: Path, truth: Truth, runs: Records, startup: int) -> Path:
         figure.savefig(place / "hypervolume.png", metadata={"Software": None})
     _write_curves(place / "curves.csv", runs)
     parts = [
-        _head(truth, quality, startup),
+        _head(truth, quality, startup, name),
         _table_part(truth),
         _quality_part(quality, reported),
         _reach_part(quality),
         _paired_part(quality, startup),
         _verdict(quality),
         _cost_part(runs),
-        _foot(truth, quality),
+        _foot(quality, name),
     ]
-    path = folder / "samplers.md"
+    path = folder / f"{name}.md"
     path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
     return path
 
@@ -69,7 +69,7 @@ def _write_curves(path: Path, runs: Records) -> None:
             writer.writerow([run["job"]["sampler"], run["job"]["seed"], *(f"{v:.4f}" for v in run["hypervolume"])])
 
 
-def _head(truth: Truth, quality: dict[str, Floats], startup: int) -> str:
+def _head(truth: Truth, quality: dict[str, Floats], startup: int, name: str) -> str:
     seeds, trials = next(iter(quality.values())).shape
     accuracy, macs = truth.reference
     return f"""
@@ -77,7 +77,7 @@ def _head(truth: Truth, quality: dict[str, Floats], startup: int) -> str:
 
 Written by `python benchmarks/samplers.py --write docs/explain`; no number here is typed by hand.
 
-![Hypervolume against trained layouts](samplers/hypervolume.png)
+![Hypervolume against trained layouts]({name}/hypervolume.png)
 
 Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
 between searches with the same seed. Each search may train {trials} of the {len(truth.macs)} layouts of
@@ -111,8 +111,7 @@ def _table_part(truth: Truth) -> str:
     return f"""
 ## The table
 
-`search/data/tables/five_stage_grid.csv`: {len(truth.macs)} layouts × {seeds} seeds, trained by
-`benchmarks/train_grid.py`.
+Table `{truth.table}`: {len(truth.macs)} layouts × {seeds} seeds, trained by `benchmarks/train_grid.py`.
 
 | | |
 |---|---|
@@ -238,8 +237,9 @@ def _verdict(quality: dict[str, Floats]) -> str:
         f"Its mean is lower, within the interval, than that of {', '.join(behind)}." if behind else "",
         "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: where "
         "options interact more, it has less to offer. And the comparison favours it a little: its width of confidence, "
-        "the logarithm of cost and the weight of noisy answers were chosen by trying a few settings on this table and "
-        "on two simulated problems; the other samplers run at archspec's defaults, untuned.",
+        "the line in log cost that it starts from and the weight of noisy answers were chosen by trying a few settings "
+        "on the table five_stage_grid and on simulated problems; the other samplers run at archspec's defaults, "
+        "untuned.",
     ]
     return "### Where `exact` loses\n\n" + fill(" ".join(line for line in lines if line), 120)
 
@@ -263,7 +263,7 @@ Where a sampler proposes layouts that are known, a trained layout takes several 
 """
 
 
-def _foot(truth: Truth, quality: dict[str, Floats]) -> str:
+def _foot(quality: dict[str, Floats], name: str) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("optuna", "numpy", "scipy", "torch"))
     return f"""
 ## Versions
@@ -271,7 +271,7 @@ def _foot(truth: Truth, quality: dict[str, Floats]) -> str:
 archspec {version("archspec-vision")}, Python {platform.python_version()}, {packages} (torch serves Optuna's Gaussian
 process only; nothing is trained here). Samplers at archspec's defaults; nsga2 has a population of 20, so
 {next(iter(quality.values())).shape[1]} layouts are about three generations. Curves of every seed:
-[samplers/curves.csv](samplers/curves.csv).
+[{name}/curves.csv]({name}/curves.csv).
 """
 
 

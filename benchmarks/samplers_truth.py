@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archspec.cost.measure import measure
+from archspec.documents.reader import read_document
 from archspec.spec.short_code import encode
 from reports.statistics.pareto import hypervolume, hypervolume_history, nondominated
 from reports.statistics.summary import Summary, summarise
 from search.evaluator import parse_evaluator
 from search.seeding import mix
+from search.space.encoding import Encoding
 from search.space.space import load_space
 
 MARGIN = 0.1
@@ -121,11 +125,11 @@ class Truth:
 
     def additive_share(self) -> float:
         """Share of the variance of qualities that a sum of one effect per option explains (adjusted R²)."""
-        names = list(self.choices[0])
+        names = list(dict.fromkeys(name for choice in self.choices for name in choice))
         columns = [
-            [float(choice[name] == option) for choice in self.choices]
+            [float(choice.get(name) == option) for choice in self.choices]
             for name in names
-            for option in {choice[name]: None for choice in self.choices}
+            for option in {choice.get(name): None for choice in self.choices}
         ]
         design = np.column_stack([np.ones(len(self.macs)), *columns])
         fitted, _, rank, _ = np.linalg.lstsq(design, self.mean, rcond=None)
@@ -133,14 +137,31 @@ class Truth:
         return float(1 - (left**2).sum() / (len(left) - rank) / self.mean.var(ddof=1))
 
 
-def measure_truth(space: str, table: str) -> Truth:
-    """Everything that `table` says of the layouts of `space`."""
+def table_evaluator(table: str, data: str = "", pool: bool = False) -> dict[str, Any]:
+    """The configuration of the evaluator that answers from a table; `data` is a YAML file, or empty for the default."""
+    config: dict[str, Any] = {"type": "table", "table": table}
+    if pool:
+        config["nearest"] = True
+    return config | ({"data": read_document(Path(data)).data} if data else {})
+
+
+def measure_truth(space: str, table: str, data: str = "", *, pool: bool = False) -> Truth:
+    """Everything that `table` says of the layouts of `space`, or with `pool` of those that it holds."""
     from search.evaluators.table import Lookup
 
-    evaluator = parse_evaluator({"type": "table", "table": table})
+    evaluator = parse_evaluator(table_evaluator(table, data, pool))
     assert isinstance(evaluator, Lookup)
-    layouts = list(load_space(space).enumerate())
-    specs = [evaluator.prepare(layout.spec) for layout in layouts]
+    opened = load_space(space)
+    if pool:
+        encoding = Encoding(opened)
+        specs = list(evaluator.listed or ())
+        found = [next(encoding.locate(spec), None) for spec in specs]
+        specs = [spec for spec, row in zip(specs, found, strict=True) if row is not None]
+        choices = [encoding.params(row) for row in found if row is not None]
+    else:
+        layouts = list(opened.enumerate())
+        specs = [evaluator.prepare(layout.spec) for layout in layouts]
+        choices = [layout.params for layout in layouts]
     return Truth(
         space,
         table,
@@ -148,5 +169,5 @@ def measure_truth(space: str, table: str) -> Truth:
         np.array([measure(spec).macs for spec in specs], np.float64),
         [encode(spec) for spec in specs],
         {spec.digest: index for index, spec in enumerate(specs)},
-        [dict(layout.params) for layout in layouts],
+        [dict(choice) for choice in choices],
     )
