@@ -38,7 +38,7 @@ def test_the_command_writes_a_page_and_prints_a_table(runs, tmp_path):
     text = " ".join(done.output.split())
     assert "whole trainings" in text
     assert "chance" in text
-    assert "its reference point: Accuracy 0.0 %, MACs 1.259 k" in text
+    assert "its reference point: accuracy 0.0 %, MACs 1.259 k" in text
     assert f"wrote {out / 'index.html'}" in text
     page = (out / "index.html").read_text()
     assert "<title>TPE against chance – archspec compare</title>" in page
