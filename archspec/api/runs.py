@@ -44,6 +44,7 @@ class StudyOptions(TypedDict, total=False):
     objectives: Sequence[str]
     sampler: str | Mapping[str, Any]
     budget: Budget
+    rungs: Mapping[str, Any]
     trials: int
     seed: int
     baseline: int

@@ -15,6 +15,7 @@ from archspec.errors import SpecError
 from reports.drawing.page import same_reason
 from reports.drawing.units import seconds
 from reports.records.front import FrontRecord
+from reports.records.rungs import read_rungs
 from reports.records.search import Record, finished
 from reports.search_page.best import best
 from reports.statistics.power import independent_sd, needed_seeds
@@ -61,11 +62,15 @@ def summary(record: Record, front: FrontRecord) -> SearchSummary:
         trained=len(finished(search)),
         failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
         requeued=int(((states == "FAIL") & search["requeued"]).sum()),
-        duplicates=int((states == "COMPLETE").sum()) - len(finished(search)),
+        duplicates=int((states == "COMPLETE").sum()) - len(finished(search)) + _paused_duplicates(search),
         repaired=int((search["repaired"] > 0).sum()),
         unfinished=int(states.isin(["RUNNING", "WAITING"]).sum()),
         sampler=_sampler(record),
-        training={name: _seconds(table) for name, table in tables.items() if len(table)},
+        training={
+            name: _seconds(table) + (_paused_seconds(record) if name == "search" else 0)
+            for name, table in tables.items()
+            if len(table)
+        },
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
         noise=tuple(_noise(front, record.metric.word)),
         best=best(record, front),
@@ -91,6 +96,16 @@ def _seconds(table: pd.DataFrame) -> float:
     """Seconds of training that the study itself spent: answers from the record and copies cost nothing."""
     own = table[table["duplicate_of"].isna() & table["copied_from"].isna()]
     return float(own["train_seconds"].sum())
+
+
+def _paused_seconds(record: Record) -> float:
+    """Seconds of the trainings that stopped at a rung; those that went on have theirs with the whole."""
+    rungs = read_rungs(record.study)
+    return sum(one.seconds for one in rungs.paused) if rungs is not None else 0.0
+
+
+def _paused_duplicates(table: pd.DataFrame) -> int:
+    return int(((table["state"] == "PRUNED") & table["duplicate_of"].notna()).sum())
 
 
 def _failures(study: str, table: pd.DataFrame) -> list[Failure]:

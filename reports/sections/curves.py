@@ -17,6 +17,7 @@ from archspec.documents.wording import plural
 from reports.drawing.canvas import COLUMN, keep_within, save, sheet, write_csv
 from reports.records.curves import FEWEST, TrainingCurve, mean_curve, read_curves
 from reports.records.front import FrontMember
+from reports.records.rungs import read_rungs
 from reports.records.search import Record
 from reports.search_page.results import SearchResults
 from reports.section import FIGURES, Section, SectionContent, picture
@@ -49,13 +50,15 @@ class MemberCurve:
 class FrontCurves:
     """The curves of the members that have one, and how many have none.
 
-    `noise` is that of seeds (sd of a fraction; NaN where not known).
+    `noise` is that of seeds (sd of a fraction; NaN where not known); `paused` are the curves of layouts that stopped at
+    a rung.
     """
 
     members: tuple[MemberCurve, ...]
     noise: float
     record: Record
     lacking: int = 0
+    paused: tuple[TrainingCurve, ...] = ()
 
     @property
     def rising(self) -> tuple[MemberCurve, ...]:
@@ -97,8 +100,10 @@ def front_curves(results: SearchResults) -> FrontCurves | None:
             found += [MemberCurve(member, mean, len(again), curves)] if mean.epochs else []
     if not found:
         return None
-    members = results.front.members
-    return FrontCurves(tuple(found), pooled_sd([one.again for one in members]), record, len(members) - len(found))
+    members, rungs = results.front.members, read_rungs(record.study)
+    paused = tuple(one.curve for one in rungs.paused if one.curve is not None) if rungs is not None else ()
+    noise = pooled_sd([one.again for one in members])
+    return FrontCurves(tuple(found), noise, record, len(members) - len(found), paused)
 
 
 def draw(info: FrontCurves) -> Figure:
@@ -107,6 +112,17 @@ def draw(info: FrontCurves) -> Figure:
     axes = figure.subplots()
     colours = colormaps["viridis"]
     count = len(info.members)
+    for index, curve in enumerate(info.paused):
+        axes.plot(
+            curve.epochs,
+            [100 * value for value in curve.accuracies],
+            color="0.75",
+            linewidth=0.6,
+            marker="|",
+            markevery=[-1],
+            markersize=4.0,
+            label=f"stopped at a rung ({len(info.paused)})" if index == 0 else None,
+        )
     for index, one in enumerate(info.members):
         share = index / (count - 1) if count > 1 else 1.0
         named = count <= NAMED or index in (0, count - 1)
@@ -137,12 +153,18 @@ def write(info: FrontCurves, folder: Path) -> None:
         for number, curve in enumerate(one.curves, 1)
         for epoch, accuracy, loss in zip(curve.epochs, curve.accuracies, curve.losses, strict=True)
     ]
+    rows += [
+        ["", "", "stopped", number, epoch, accuracy, loss]
+        for number, curve in enumerate(info.paused, 1)
+        for epoch, accuracy, loss in zip(curve.epochs, curve.accuracies, curve.losses, strict=True)
+    ]
     write_csv(folder / "curves.csv", ["rank", "digest", "study", "training", "epoch", "accuracy", "train_loss"], rows)
 
 
 def _write(info: FrontCurves, folder: Path) -> SectionContent:
     write(info, folder / FIGURES)
     caption = f"Validation {info.record.metric.word} by epoch of the front's members, {_trainings(info.members)}."
+    caption += " Grey: layouts that stopped at a rung." if info.paused else ""
     figure = picture(folder, "curves", "Validation accuracy of the front's members by epoch", caption)
     missing = (f"{plural(info.lacking, 'member')} recorded no curve.",) if info.lacking else ()
     return SectionContent("Trainings", picture=figure, notes=(info.note,), missing=missing)

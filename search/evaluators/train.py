@@ -217,13 +217,12 @@ class TrainSession(Session):
         result = train(
             network,
             self.data,
-            config.recipe,
+            config.recipe.pausing(task.epochs),
             seed=task.seed,
             folder=task.folder,
             fingerprint=f"{spec.digest} {identity(config, BESIDE)}{self.told}",
             stop=stop,
             progress=show,
-            epochs=task.epochs,
         )
         metrics: Metrics = {"accuracy": result.val_accuracy, "train_seconds": result.seconds}
         if first.taken is not None:

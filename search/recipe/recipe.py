@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, cast, final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from archspec.documents.paths import suggest
 from archspec.documents.shipped import Shelf
@@ -135,6 +135,19 @@ class Recipe(BaseModel):
     freeze: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
         default=(), description="parts that are not trained: stem, stages[0], stages, ...; all but the head: backbone"
     )
+
+    _until: int | None = PrivateAttr(None)
+
+    def pausing(self, epochs: int | None) -> "Recipe":
+        """This recipe, by which a training pauses after so many epochs; None for none. Its identity is the same."""
+        recipe = self.model_copy()
+        recipe._until = epochs
+        return recipe
+
+    @property
+    def until(self) -> int:
+        """The epochs after which a training ends or pauses."""
+        return self.epochs if self._until is None else min(self._until, self.epochs)
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":

@@ -79,7 +79,7 @@ class Order:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What its result must say of it."""
+        """Fields that its result must have as they are."""
         known = {"digest": self.digest, "seed": self.seed, "run": self.run, "final": self.final}
         return known if self.epochs is None else known | {"epochs": self.epochs}
 

@@ -78,7 +78,6 @@ def train(
     fingerprint: str,
     stop: Callable[[], bool],
     progress: Callable[[EpochRecord], None],
-    epochs: int | None = None,
 ) -> TrainResult:
     """Train `model` in place on `data.train`, scored each epoch on `data.validation`; `data.test` is never read.
 
@@ -86,8 +85,8 @@ def train(
     `folder` receives `checkpoint.pt` and `curve.csv` after every epoch. Where it holds a checkpoint of this run (same
     fingerprint, seed and recipe) the run continues from it and ends with the weights of an uninterrupted run: bit for
     bit on a CPU with the same number of threads. `stop` is asked before every step; `progress` gets new epochs only.
-    With `epochs` it pauses after so many of the recipe's, to be continued by another call on the same folder, and the
-    result is that of the last of them, with the learning rate on its way.
+    A recipe that is `pausing` ends after fewer epochs, to be continued by another call on the same folder; the result
+    is that of the last of them, with the learning rate on its way.
     On return the model holds the averaged weights and is in evaluation mode.
 
     Raises:
@@ -100,15 +99,12 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
     data = Splits(data.train.configured(recipe, device), data.validation.configured(recipe, device), data.test)
-    until = recipe.epochs if epochs is None else min(epochs, recipe.epochs)
     with arithmetic(recipe, device), explained(model, recipe, device):
-        return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress, until)
+        return _train(_Run(model, data, recipe, seed, device, stop), folder, fingerprint, progress)
 
 
-def _train(
-    run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None], until: int
-) -> TrainResult:
-    recipe, seed = run.recipe, run.seed
+def _train(run: "_Run", folder: Path, fingerprint: str, progress: Callable[[EpochRecord], None]) -> TrainResult:
+    recipe, seed, until = run.recipe, run.seed, run.recipe.until
     identity = {"fingerprint": fingerprint, "seed": seed, "recipe": recipe.identity()}
     path = folder / "checkpoint.pt"
     state = load_checkpoint(path, identity)
