@@ -58,7 +58,8 @@ def read_history(run: ComparedRun, by: By, box: HypervolumeBox) -> History:
     """
     table = finished(run.record.search)
     trials = [one for one in run.record.study.get_trials(deepcopy=False) if "duplicate_of" not in one.user_attrs]
-    trials = [one for one in trials if one.state.is_finished() and "digest" in one.user_attrs]
+    trials = [one for one in trials if one.datetime_complete is not None and "digest" in one.user_attrs]
+    trials.sort(key=lambda one: (one.datetime_complete, one.number))
     spent = _spent(run, trials, by)
     numbers = [number for number in spent if number in set(table["number"])]
     rows = table.set_index("number").loc[numbers]

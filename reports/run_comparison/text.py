@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from archspec.documents.wording import plural
 from archspec.printing.fitted_table import Column, FittedTable
 from archspec.printing.fitted_text import FittedText
-from reports.drawing.units import signed, title, unit
+from reports.drawing.units import in_text, signed, unit
+from reports.records.metrics import QUALITY
 from reports.run_comparison.comparison import BudgetRow, RunComparison
 
 
@@ -60,15 +61,13 @@ def compared_with(info: RunComparison) -> str:
 def reference_point(info: RunComparison) -> str:
     """The sentence on the box of all hypervolumes."""
     parts: list[str] = []
-    for index, metric in enumerate(info.record.goals):
-        ends = sorted((info.box.best[index], info.box.reference[index]))
-        scale = unit(metric, ends)
-        name = title(metric, info.record.metric.word)
-        parts.append(f"{name} {scale.text(ends[0])} to {scale.text(ends[1])} {scale.sign}".rstrip())
     worst: list[str] = []
-    for metric, corner in zip(info.record.goals, info.box.reference, strict=True):
-        scale = unit(metric, (corner,))
-        worst.append(f"{title(metric, info.record.metric.word)} {scale.text(corner)} {scale.sign}".rstrip())
+    for metric, best, corner in zip(info.record.goals, info.box.best, info.box.reference, strict=True):
+        scale = unit(metric, (best, corner))
+        name = info.record.metric.word if metric.name == QUALITY else in_text(metric)
+        low, high = sorted((best, corner))
+        parts.append(f"{name} {scale.text(low)} to {scale.text(high)} {scale.sign}".rstrip())
+        worst.append(f"{name} {scale.text(corner)} {scale.sign}".rstrip())
     return f"the box, one for all runs: {', '.join(parts)}; its reference point: {', '.join(worst)}"
 
 

@@ -5,7 +5,7 @@ A confinement may also be to a list of layouts, such as those of a table: then t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from math import prod
 from typing import TYPE_CHECKING, final
 
@@ -42,7 +42,8 @@ class Confinement:
         space: the space, or its integer form.
         box: at least one limit.
         distance: how far the options of a hole are apart [options, options], for `bring`.
-        listed: [layouts, components], the only ones; None for all. Those outside the box are left out.
+        listed: the choices [components] of the only layouts, by digest; None for all. Those outside the box are left
+            out.
 
     Attributes:
         encoding: the integer form of the space.
@@ -58,17 +59,22 @@ class Confinement:
         space: Space | Encoding,
         box: Box,
         distance: Callable[[Hole], Ints] = span,
-        listed: Ints | None = None,
+        listed: Mapping[str, Ints] | None = None,
     ) -> None:
         self.box = box
         self.encoding = space if isinstance(space, Encoding) else Encoding(space)
         self.chain = self.encoding.chain([limit.metric for limit in box])
         self._sampler = BoxSampler(self.chain, box)
         self._spans = [distance(slot) for slot in self.encoding.slots]
-        self.listed = None if listed is None else listed[self._within(listed)]
-        if listed is not None and self.listed is not None and not len(self.listed):
-            limits = ", ".join(f"{limit.metric.name} {format_limit(limit)}" for limit in box)
-            raise SpecError(f"none of the {len(listed):,} layouts that can be answered is within {limits}")
+        self.listed: Ints | None = None
+        self._digests: tuple[str, ...] = ()
+        if listed is not None:
+            rows = np.stack(list(listed.values()))
+            kept = np.flatnonzero(self._within(rows))
+            if not len(kept):
+                limits = ", ".join(f"{limit.metric.name} {format_limit(limit)}" for limit in box)
+                raise SpecError(f"none of the {len(listed):,} layouts that can be answered is within {limits}")
+            self.listed, self._digests = rows[kept], tuple(list(listed)[index] for index in kept)
         self._keys = {row.tobytes() for row in (() if self.listed is None else self.listed)}
 
     def count(self) -> int:
@@ -99,16 +105,22 @@ class Confinement:
             return self.listed[rng.integers(len(self.listed), size=count)]
         return self._sampler.sample(count, rng)
 
-    def admit(self, params: Params) -> Layout:
-        """The layout that these parameters give, or the nearest one inside where that is impossible or outside."""
+    def admit(self, params: Params, taken: Container[str] = ()) -> Layout:
+        """The layout that these parameters give, or the nearest one inside where that is impossible or outside.
+
+        Args:
+            params: that were proposed.
+            taken: digests of layouts of a list on which none is placed while there are others: a sampler that comes
+                to rest where the list has a gap would be given the same layout again and again.
+        """
         row = self.encoding.encode(params)
         complaint = self._complaint(row)
         if not complaint:
             return Layout(self.encoding.spec(row), params)
-        inner = self.encoding.params(self.bring(row))
+        inner = self.encoding.params(self.bring(row, taken))
         return Layout(self.encoding.space.decode(inner), inner, changed(params, inner), complaint)
 
-    def bring(self, row: Ints) -> Ints:
+    def bring(self, row: Ints, taken: Container[str] = ()) -> Ints:
         """The nearest layout inside to the choices `row` [components]; see `search.budget.nearest`.
 
         Where a narrow budget makes that longer than `MOST_WAYS`, the nearest of `DRAWN` uniform draws inside, or
@@ -116,7 +128,8 @@ class Confinement:
         """
         distances = moves(self.encoding, row, self._spans)
         if self.listed is not None:
-            return _first(self.listed, distances)
+            free = [index for index, digest in enumerate(self._digests) if digest not in taken]
+            return _first(self.listed[free] if free else self.listed, distances)
         found = nearest(self.chain, self.box, distances, Effort(ways=MOST_WAYS))
         if found.decided and found.choices is not None:
             return found.choices

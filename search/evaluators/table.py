@@ -37,8 +37,9 @@ class Lookup(Evaluator):
     `mean` answers without noise, as far as the table allows.
 
     Where a table holds some layouts of a space, `nearest` has a search keep to them: the sampler proposes any layout,
-    and the nearest one of the table is evaluated in its place (fewest changed holes, then the smallest moves). Such a
-    search compares samplers on the table's layouts; what they would find in the space it does not say.
+    and the nearest one of the table that was not evaluated before takes its place (fewest changed holes, then the
+    smallest moves). Such a search compares samplers on the table's layouts; what they would find in the space it does
+    not say.
     """
 
     pauses: ClassVar[bool] = True

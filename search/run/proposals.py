@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -293,9 +294,8 @@ class SearchPhase(Phase):
 
         if self._inside is None:
             return self.space.fill(choose)
-        layout = self._inside.admit(self.space.choose(choose))
-        moved = self._session.moved(trial.number, layout.params)
-        if moved:
+        layout = self._inside.admit(self.space.choose(choose), ChainMap(self._records, self._flights))
+        if moved := self._session.moved(trial.number, layout.params):
             trial.set_user_attr("moved", list(moved))
         return layout
 

@@ -92,8 +92,7 @@ def conduct(
         facts = describe_search(config, space, inputs)
         screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
         screen.show_stage("starting loggers")
-        known = run.virtual_time()
-        with RunLog(config.log, run.describe(facts)) as log, open_pool(workers, evaluators, root, known) as pool:
+        with RunLog(config.log, run.describe(facts)) as log, run.open_pool(workers, evaluators) as pool:
             estimate = TimeEstimate(workers, search_parts(config, space))
             finished = run.conduct(Conductor(pool, screen, log, estimate))
             screen.close()
@@ -189,11 +188,12 @@ class _Run:
         params = {hole.path: hole.options for hole in self.space.holes}
         return LoggedRun(config.name, "search", self.root, config.dump(), about, quality, aims, params)
 
-    def virtual_time(self) -> float:
-        """The virtual time of the last answer on record, in seconds; 0 where there is none."""
+    def open_pool(self, workers: int, evaluators: Mapping[str, Evaluator]) -> Pool:
+        """Whoever answers; virtual time goes on from the last answer on record."""
         names = [study.study_name for study in self.storage.get_all_studies()]
         found = [self.storage.get_all_trials(self.storage.get_study_id_from_name(name)) for name in names]
-        return max((float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials), default=0.0)
+        times = [float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials]
+        return open_pool(workers, evaluators, self.root, max(times, default=0.0))
 
     def state(self, *, finished: bool) -> RunEnd:
         """How this start of the run ended."""

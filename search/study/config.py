@@ -9,19 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, final
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from archspec.cost.metrics import Metric, find_metric
-from archspec.cost.tables import MetricAt
 from archspec.documents.kinds import SPACE, SPEC, refuse_kind
 from archspec.documents.kinds import STUDY as STUDY_KIND
 from archspec.documents.paths import PlaceError, place_of, suggest
 from archspec.documents.reader import Document, read_document
 from archspec.documents.safe_text import printable
 from archspec.documents.shipped import Shelf
-from archspec.documents.wording import plural
 from archspec.edits.bases import ancestry, derive
 from archspec.edits.draft import Draft
 from archspec.edits.settings import Setting, apply_settings
@@ -34,19 +31,17 @@ from search.inputs import Input, code_of, code_of_parts
 from search.logger import AnyLoggers
 from search.rungs.spec import AnyRungs, RungsSpec
 from search.sampler import AnySampler, parse_sampler
-from search.space.encoding import Encoding
 from search.space.holes import Scalar, has_holes
-from search.space.limits import Box, Limit, format_budget, parse_budget, settle
+from search.space.limits import Box, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
 from search.study.check_spec import CheckSpec
+from search.study.answerable import confine, tell_listed
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
 from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
 
 STUDIES = Shelf("study", "search.study", "studies")
 EXTENDABLE = ("trials", "baseline", "final", "log", "check")
 """What may change when a run is continued; everything else would mix two experiments."""
-ANY: Box = (Limit(MetricAt("params"), 0, None),)
-"""A box that holds all layouts."""
 HEADS = ("head", "family")
 """Holes whose options bring different heads."""
 
@@ -205,20 +200,7 @@ class StudyConfig(BaseModel):
             SpecError: there are none, or the space cannot be tabulated.
             FieldError: the evaluator knows none of the space.
         """
-        listed = self.evaluator.listed
-        if listed is None:
-            return Confinement(self.open_space(), self.box) if self.budget else None
-        space = Encoding(self.open_space())
-        rows = [
-            row
-            for spec in listed
-            for row in space.locate(spec)
-            if self.evaluator.prepare(space.spec(row)).digest == spec.digest
-        ]
-        if not rows:
-            rule = f"none of its {plural(len(listed), 'layout')} is one of {space.space.name}"
-            raise FieldError("evaluator", rule)
-        return Confinement(space, self.box if self.budget else ANY, listed=np.stack(rows))
+        return confine(self.open_space(), self.box if self.budget else None, self.evaluator)
 
     def final_evaluator(self) -> Evaluator:
         """The evaluator of the finalists."""
@@ -230,12 +212,7 @@ class StudyConfig(BaseModel):
         """Lines to tell at the start: resolutions that files state and that do not count."""
         layout = self.open_space().fill(lambda hole: hole.options[0]).spec
         lines = tell_resolution(self.space, layout, self.evaluator, "space")
-        if self.evaluator.listed is not None and self.confinement is not None:
-            count = plural(self.confinement.count(), "layout")
-            lines += (
-                f"a proposal is evaluated as the nearest of the {count} that can be answered: this compares "
-                "samplers on those, and does not say what they would find in the space",
-            )
+        lines += tell_listed(self.confinement)
         for name in self.final.anchors:
             anchor = parse(find_document(name))
             image = self.evaluator.prepare(anchor).image

@@ -66,7 +66,7 @@ class SimulatedPool(Pool):
             folder,
             self._root,
             order.final,
-            getattr(order, "epochs", None),
+            order.epochs,
         )
         seconds = self._evaluators[order.evaluator].simulated_seconds(task, len(read_curve(folder / "curve.csv")))
         heapq.heappush(self._under_way, (self._now + seconds, self._submitted, order))
