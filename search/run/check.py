@@ -31,8 +31,7 @@ from search.monitor.run_log import trial_folder_name
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
 from search.run.journal import MAX_ATTEMPTS, killed_worker, open_study
-from search.run.phase import Phase, describe_order
-from search.run.phase import SEARCH, write_spec
+from search.run.phase import SEARCH, Phase, describe_order, write_spec
 from search.run.worker import Order, Report
 from search.seeding import mix
 from search.space.limits import Limit

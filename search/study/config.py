@@ -34,8 +34,8 @@ from search.sampler import AnySampler, parse_sampler
 from search.space.holes import Scalar, has_holes
 from search.space.limits import Box, format_budget, parse_budget, settle
 from search.space.space import Space, find_space_document, parse_space, spaces
-from search.study.check_spec import CheckSpec
 from search.study.answerable import confine, tell_listed
+from search.study.check_spec import CheckSpec
 from search.study.recorded import STUDY, find_asked, refuse_other_kind
 from search.study.stated_resolution import check_resolution, spell_out, tell_resolution
 
