@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import final
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
