@@ -1,4 +1,4 @@
-"""What the score of a supernet says of a layout: its rank correlation with trainings of their own, beside MACs and params.
+"""The score of a supernet as an estimate: its rank correlation with trainings of their own, beside MACs and params.
 
     python benchmarks/supernet.py                          # about 15 minutes of one core
     python benchmarks/supernet.py --epochs 2 --layouts 12  # a look
@@ -31,7 +31,6 @@ from search.data.dataset import Splits, parse_dataset
 from search.data.trained_layouts import TABLES
 from search.recipe.recipe import Recipe
 from search.space.space import load_space
-from search.supernet.learner import SupernetLearner
 from search.supernet.plan import RECORD, SupernetPlan
 from search.supernet.trained import TrainedSupernet, make_learner, train_supernet
 from search.tasks.ema import Ema

@@ -115,8 +115,9 @@ def _layout_parts(config: StudyConfig, space: Space) -> list[RunPart]:
 def epochs_of(evaluator: Evaluator | None) -> int | None:
     """The epochs of each training, of an evaluator that has a recipe and trains each layout by it."""
     recipe = getattr(evaluator, "recipe", None)
-    trains = isinstance(recipe, Recipe) and evaluator is not None and not evaluator.pretrains
-    return recipe.epochs if trains else None
+    if evaluator is None or evaluator.pretrains or not isinstance(recipe, Recipe):
+        return None
+    return recipe.epochs
 
 
 def show_count(count: int) -> str:

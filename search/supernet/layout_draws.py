@@ -1,4 +1,4 @@
-"""The layouts that a supernet is trained with: uniform draws inside the budget, the smallest one and the largest one."""
+"""The layouts that a supernet is trained with: uniform draws inside the budget, the smallest and the largest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluator `supernet` end to end: trained once, asked for many layouts, finalists, cut out; and what is refused."""
+"""The evaluator `supernet` end to end: trained once, asked for many layouts, finalists, cut out; what is refused."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_finalists_begin_with_their_slices_and_have_test_figures(finished):
 
 
 def test_build_cuts_out_a_layout_whose_logits_are_the_supernets(finished, run, tmp_path):
-    code, out, err = run("build", "0", "--from", finished / "supernet", "--out", tmp_path / "one")
+    code, _, err = run("build", "0", "--from", finished / "supernet", "--out", tmp_path / "one")
     assert (code, err) == (0, "")
     digest = trials_of(finished)[0].user_attrs["digest"]
     folder = finished / "supernet"
@@ -185,5 +185,5 @@ def test_a_space_that_gives_no_supernet_is_refused_with_its_place():
 
 
 def test_without_a_space_it_is_refused_before_anything_runs():
-    with pytest.raises(SpecError, match="evaluator.type: supernet answers for the layouts of a search's space alone"):
+    with pytest.raises(SpecError, match=r"evaluator.type: supernet answers for the layouts of a search's space alone"):
         parse_evaluator({"type": "supernet", "data": DATA}).check_ready(1)

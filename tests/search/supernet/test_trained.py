@@ -107,7 +107,7 @@ def test_gradient_of_a_step_is_the_mean_over_passes_and_others_learn_from_the_la
     # Residual branches begin at zero: moved away, so that no gradient is zero for that reason.
     with torch.no_grad():
         for parameter in learner.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     recipe = PLAN.recipe.model_copy(update={"clip_grad": 0})
     step = TrainingStep(images, lambda answer, part: loss(answer, labels[part]))
     Stepper(learner, recipe, CPU).learn(step, 0.0, 9)
