@@ -44,7 +44,7 @@ from search.infer.case import load_case
 from search.infer.infer import infer
 from search.space.encoding import Encoding
 from search.space.space import load_space
-from search.study.config import load_study
+from search.study.reading import load_study
 
 SECONDS = 10
 """CPU time that one file may take."""

@@ -79,7 +79,7 @@ class Run:
 def config_of(table: str, space: str, sampler: str, rungs: str) -> Any:
     """A study over the table, with seed 0: what it takes to prepare it is the same for all seeds."""
     from archspec.documents.reader import Document
-    from search.study.config import parse_study
+    from search.study.reading import parse_study
 
     data: dict[str, Any] = {
         "name": "rungs",

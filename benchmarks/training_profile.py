@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from search.evaluator import Task
-from search.study.config import load_study
+from search.study.reading import load_study
 
 GOAL = 0.88
 LEARNING = "forward, backward and optimiser"

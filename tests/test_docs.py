@@ -22,7 +22,7 @@ from search.ablation.rows import Ablation
 from search.infer.case import parse_case
 from search.space.holes import has_holes
 from search.space.space import parse_space
-from search.study.config import parse_study, studies
+from search.study.reading import parse_study, studies
 
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "index.md"

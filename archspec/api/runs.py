@@ -21,7 +21,8 @@ from search.run.pools.workers import end_nested_start
 from search.run.run import conduct
 from search.space.limits import format_budget
 from search.space.space import Space
-from search.study.config import StudyConfig, load_study, parse_study
+from search.study.config import StudyConfig
+from search.study.reading import load_study, parse_study
 
 if TYPE_CHECKING:
     import optuna

@@ -6,7 +6,7 @@ from journals import trials_of
 from archspec.errors import SpecError
 from search.logger import loggers, parse_logger
 from search.run.run import conduct
-from search.study.config import load_study
+from search.study.reading import load_study
 
 
 def test_the_shipped_loggers_are_found_by_their_files():

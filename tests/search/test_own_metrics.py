@@ -8,7 +8,7 @@ from archspec.errors import SpecError
 from search.evaluator import parse_evaluator
 from search.own_metrics import check_value
 from search.run.run import _record
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 
 def study(metrics: str, rest: str = ""):

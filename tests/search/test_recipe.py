@@ -8,7 +8,7 @@ import pytest
 from archspec.documents.reader import parse_document
 from archspec.errors import FieldError, SpecError
 from search.recipe.recipe import Recipe, parse_recipe, recipes
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 
 STUDY = "name: toy\nspace: five_stage_tiny\nevaluator:\n  type: train\n  recipe: "
 

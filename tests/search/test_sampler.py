@@ -17,7 +17,7 @@ from search.run.journal import open_study
 from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.sampler import Problem, Sampler, SamplerSession, parse_sampler, samplers
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 
 RANGE = "{resolution: 64, stem: hr_stem, stages: [{block: HR, width: 8, depth: {range: [1, 4]}}], head: HEAD}"
 CHOICE = "{resolution: 64, stem: hr_stem, stages: [{block: HR, width: {choice: [8, 16]}}], head: HEAD}"

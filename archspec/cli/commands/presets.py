@@ -48,7 +48,7 @@ def _spaces() -> Iterator[Row]:
 
 
 def _studies() -> Iterator[Row]:
-    from search.study.config import STUDIES, parse_study
+    from search.study.reading import STUDIES, parse_study
 
     for name in STUDIES.names():
         study = parse_study(STUDIES.read(name))

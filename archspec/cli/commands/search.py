@@ -50,7 +50,7 @@ def search(
     """Search layouts for accuracy against cost; the same command again continues where it stopped."""
     from archspec.edits.settings import parse_settings
     from search.run.run import conduct
-    from search.study.config import load_study
+    from search.study.reading import load_study
     from search.study.recorded import STUDY, home_of
 
     asked = {"name": name, "trials": trials, "seed": seed, "sampler": sampler, "log": log}

@@ -37,7 +37,7 @@ def _describe(file: str) -> str:
     from search.ablation.rows import Ablation
     from search.space.holes import has_holes
     from search.space.space import parse_space
-    from search.study.config import parse_study
+    from search.study.reading import parse_study
 
     document = find_document(file)
     data = document.data

@@ -27,7 +27,7 @@ from search.budget.survey import Population, Survey, limit_on
 from search.space.encoding import Encoding
 from search.space.limits import Box, parse_limits
 from search.space.space import Space, find_space_document, parse_space
-from search.study.config import load_study
+from search.study.reading import load_study
 from search.study.recorded import STUDY
 
 DRAWN = 20_000

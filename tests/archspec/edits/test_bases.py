@@ -5,7 +5,7 @@ import pytest
 from archspec.documents.reader import parse_document
 from archspec.errors import SpecError
 from search.space.space import load_space
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from search.run.worker import Report
 from search.space.holes import assignments
 from search.space.limits import parse_limits, settle
 from search.space.space import load_space, parse_space
-from search.study.config import load_study
+from search.study.reading import load_study
 
 BUDGET = {"macs": "400k..600k", "params": "<= 14k"}
 SAMPLERS = ["random", "qmc", "nsga2", "nsga3", "tpe", "gp"]

@@ -11,7 +11,7 @@ from archspec.loader import load
 from search.ablation.plan import parse_plan
 from search.evaluator import Metrics, Task, parse_evaluator
 from search.evaluators.command import named_files
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 
 METRICS = {"energy_j": {"title": "Energy", "unit": "J"}, "top5": {"unit": "%", "direction": "maximize"}}
 

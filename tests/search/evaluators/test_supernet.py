@@ -19,7 +19,7 @@ from search.recipe.recipe import Recipe
 from search.run import run as engine
 from search.run.pools.in_process import InProcessPool
 from search.run.run import conduct
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 from search.supernet.plan import read_plan
 from search.supernet.trained import TrainedSupernet
 

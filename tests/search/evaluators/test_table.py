@@ -23,7 +23,7 @@ from search.data.trained_layouts import load_table
 from search.evaluator import Evaluator, Task, parse_evaluator
 from search.run.run import conduct
 from search.space.space import load_space
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 
 LAYOUTS = list(load_space("five_stage_grid").enumerate())
 ROWS = [(5, 0.5, 0.25), (2, 0.25, 0.5), (9, 0.75, 1.0)]

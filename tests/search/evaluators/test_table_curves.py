@@ -13,7 +13,7 @@ from search.data.trained_layouts import load_table
 from search.evaluator import Epoch, Task, parse_evaluator
 from search.run.run import conduct
 from search.space.space import load_space
-from search.study.config import parse_study
+from search.study.reading import parse_study
 from search.train.curve import read_curve
 
 

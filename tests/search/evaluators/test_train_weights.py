@@ -15,7 +15,7 @@ from search.ablation.run import conduct_plan
 from search.evaluator import Task, parse_evaluator, renew
 from search.evaluators.train import Train
 from search.run.run import check_ready
-from search.study.config import parse_study
+from search.study.reading import parse_study
 from search.study.recorded_inputs import record_inputs
 
 HEAD = {"type": "classifier", "classes": 10, "hidden": 16}

@@ -5,7 +5,7 @@ import yaml
 
 from search.inputs import Input
 from search.monitor.header import describe_search, fact_lines, search_parts, show_count
-from search.study.config import load_study
+from search.study.reading import load_study
 
 
 def lines(tmp_path, inputs=(), **study):

@@ -15,7 +15,7 @@ from search.evaluator import Task, parse_evaluator
 from search.evaluators.train import Train
 from search.quality.catalog import QUALITIES, quality_of
 from search.quality.tally import QualityTally, write_classes
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 CPU = torch.device("cpu")
 DATA = {"type": "cluttered_digits", "train": 100, "validation": 100, "test": 100}

@@ -10,7 +10,7 @@ from archspec.errors import FieldError, SpecError
 from search.evaluators.train import Train
 from search.recipe.auto_augment import check_installed, parse_policy
 from search.recipe.recipe import parse_recipe
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 
 @pytest.mark.parametrize(

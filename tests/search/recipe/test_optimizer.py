@@ -10,7 +10,7 @@ from archspec.errors import FieldError, SpecError
 from search.recipe import timm_optimizer
 from search.recipe.optimizer import OptimizerSpec, SGDOptions, parse_optimizer
 from search.recipe.recipe import Recipe, parse_recipe
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 STUDY = "name: toy\nspace: five_stage_tiny\nevaluator:\n  type: train\n  recipe:\n    epochs: 2\n    optimizer: "
 

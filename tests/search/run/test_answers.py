@@ -8,7 +8,7 @@ from search.run.answers import MAX_EPOCHS, answer_attributes, curve_attributes
 from search.run.journal import copy_start_up, open_study
 from search.run.proposals import SearchPhase
 from search.run.worker import Report
-from search.study.config import load_study
+from search.study.reading import load_study
 from search.train.curve import EpochRecord, write_curve
 
 

@@ -12,7 +12,7 @@ from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
 from archspec.loader import load
 from search.run.check import draw_layouts
-from search.study.config import load_study
+from search.study.reading import load_study
 
 SPACE: dict[str, Any] = {
     "name": "toy",

@@ -12,7 +12,7 @@ from archspec.loader import load
 from search.run.finalists import FinalPhase, choose_members
 from search.run.journal import open_study
 from search.run.worker import Report
-from search.study.config import load_study
+from search.study.reading import load_study
 
 DIED = Report("interrupted", "the worker died with signal 9")
 DONE = Report("done", metrics={"accuracy": 0.5, "test_accuracy": 0.4})

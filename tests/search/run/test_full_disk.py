@@ -27,7 +27,7 @@ from search.ablation.run import conduct_plan
 from search.evaluators.function import FunctionEvaluator
 from search.run import worker
 from search.run.run import conduct
-from search.study.config import load_study, parse_study
+from search.study.reading import load_study, parse_study
 from search.train.checkpoint import save_checkpoint
 
 Run = Callable[..., tuple[int, str, str]]

@@ -9,7 +9,7 @@ from journals import trials_of
 import archspec
 from archspec.errors import Interrupted, RunError
 from search.run.run import conduct
-from search.study.config import load_study
+from search.study.reading import load_study
 
 GRID = "five_stage_grid"
 ONE = {

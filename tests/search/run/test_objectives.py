@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from archspec.cost.measure import measure
 from archspec.loader import load
 from search.run.run import conduct
-from search.study.config import load_study
+from search.study.reading import load_study
 
 MEASURE = """
 import json, pathlib, sys

@@ -19,7 +19,7 @@ from archspec.errors import RunError, SpecError
 from search.run.run import conduct
 from search.rungs.history import pairs, rung_trials
 from search.rungs.promotion import expected_steps, promotions
-from search.study.config import load_study
+from search.study.reading import load_study
 
 SPACE = {
     "name": "blocks",

@@ -9,7 +9,7 @@ from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import open_study
 from search.run.proposals import SearchPhase
 from search.run.worker import Order, Report
-from search.study.config import load_study
+from search.study.reading import load_study
 
 
 def make_arm(study_file, tmp_path, storage, **changes):

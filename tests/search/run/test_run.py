@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from archspec.errors import RunError, SpecError
 from archspec.loader import load
 from search.run.run import conduct
-from search.study.config import load_study
+from search.study.reading import load_study
 
 COSTS = ("params", "macs", "activations", "saved_bytes")
 

@@ -14,7 +14,7 @@ from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.samplers.cmaes import find_ranges
 from search.space.space import Space
-from search.study.config import load_study
+from search.study.reading import load_study
 
 pytest.importorskip("cmaes")
 

@@ -15,7 +15,8 @@ from search.run.journal import open_study
 from search.run.proposals import SearchPhase
 from search.run.worker import Report
 from search.space.encoding import Encoding
-from search.study.config import StudyConfig, load_study
+from search.study.config import StudyConfig
+from search.study.reading import load_study
 
 ADDITIVE = {
     "name": "additive",

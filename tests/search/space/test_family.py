@@ -11,7 +11,7 @@ from archspec.documents.reader import Document, parse_document, read_document
 from archspec.errors import SpecError
 from search.space.encoding import Encoding
 from search.space.space import Space
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = {

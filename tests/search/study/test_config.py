@@ -12,7 +12,7 @@ from archspec.errors import SpecError
 from search.evaluator import cost_metrics
 from search.run.run import _record
 from search.space.space import spaces
-from search.study.config import load_study, parse_study, studies
+from search.study.reading import load_study, parse_study, studies
 
 SPACE = """
   resolution: 64

@@ -4,7 +4,7 @@ import pytest
 
 from archspec.errors import RunError
 from search.run.run import conduct
-from search.study.config import load_study
+from search.study.reading import load_study
 
 
 @pytest.mark.parametrize(

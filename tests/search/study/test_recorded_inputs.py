@@ -14,7 +14,7 @@ from search.data.dataset import parse_dataset
 from search.evaluators.function import FunctionEvaluator
 from search.inputs import Input, code_of, code_of_parts
 from search.run.run import conduct
-from search.study.config import parse_study
+from search.study.reading import parse_study
 from search.study.recorded_inputs import INPUTS, LISTED, record_inputs
 
 SPACE = """space:

@@ -12,7 +12,7 @@ from archspec.errors import SpecError
 from search.data.trained_layouts import load_table
 from search.run.conductor import Conductor
 from search.run.run import conduct
-from search.study.config import parse_study
+from search.study.reading import parse_study
 
 
 def study(table, workers, trials=12, sampler="random"):
