@@ -29,6 +29,7 @@ from blocks.layers.layer import Layer, Meter, Value
 from blocks.layers.maps import Node
 from blocks.opaque.opaque import Opaque
 
+SharingPart = Stem | Block | Downsample | Head | MapsHead
 Widths = tuple[int, ...]
 MAX_ELEMENTS = 60_000
 """Parameters of a layer that is compared."""
@@ -240,7 +241,7 @@ def _outputs(answer: object) -> list[Tensor]:
 Drawn = tuple[tuple[Node, Widths], tuple[Node, Widths], tuple[int, int], str]
 
 
-def _draw_pair(rng: random.Random, part: type[Part]) -> Drawn | None:
+def _draw_pair(rng: random.Random, part: type[SharingPart]) -> Drawn | None:
     """A wide and a narrow layer of a part with the same options but for its sizes, a map that they take, and a text."""
     options = random_options(rng, part)
     for name, field in part.model_fields.items():
@@ -266,7 +267,7 @@ def _draw_pair(rng: random.Random, part: type[Part]) -> Drawn | None:
     return wide, narrow, size, f"{tag(part)} with {options} and {other}, maps of {wide[1]} and {narrow[1]} channels"
 
 
-def _plant(part: type[Part], options: dict[str, Any], widths: Widths) -> tuple[Node, Widths]:
+def _plant(part: type[SharingPart], options: dict[str, Any], widths: Widths) -> tuple[Node, Widths]:
     """The layers of a part, and the channels of the maps that it reads.
 
     Raises:

@@ -72,6 +72,28 @@ def test_layouts_of_every_kind_are_exact(mixed, kind):
     assert differences(supernet, layout.spec, IMAGES) == (0, 0, 0)
 
 
+VARIED = """
+resolution: 64
+stem: patch_stem
+stages:
+  - {block: Swin, depth: {range: [1, 2]}, width: 8, heads: 2, window: 2}
+head: {type: classifier, classes: 3}
+variants: {32: {"stages[0].window": 4}}
+"""
+
+
+def test_a_variant_of_the_resolution_is_what_is_shared_and_run():
+    space = space_of(VARIED)
+    supernet = Supernet(space, lambda spec: spec.at(32), seed=0)
+    kinds = {name.split("/")[4] for name, _ in supernet.named_parameters() if name.startswith("stages/0/blocks/")}
+    assert kinds == {"Swin(heads=2,window=4)"}
+    supernet.activate(space.sample(random.Random(0)).spec.at(32))
+    assert supernet.train()(IMAGES).shape == (4, 3)
+    # Left at its own resolution, a layout has the windows that it gives itself.
+    plain = Supernet(space, same, seed=0)
+    assert any("window=2" in name for name, _ in plain.named_parameters())
+
+
 def test_a_member_is_an_ordinary_network_with_the_slices(tiny):
     space, supernet = tiny
     spec = space.sample(random.Random(7)).spec
