@@ -55,9 +55,7 @@ def examine(table: str, count: int, seed: int) -> None:
     totals = [measure(specs[digest]).total for digest in chosen]
     costs = {name: np.array([float(getattr(total, name)) for total in totals]) for name in ("macs", "params")}
     print(f"\n{table}: {len(chosen)} of {len(rows)} layouts, {width} seeds")
-    print(
-        "| estimate | tau | given MACs | less MACs | less params | CPU s each | verdict |\n|" + 7 * "---|"
-    )
+    print("| estimate | tau | given MACs | less MACs | less params | CPU s each | verdict |\n|" + 7 * "---|")
     for name, asked in ESTIMATES.items():
         evaluator = parse_evaluator({**asked, "data": IMAGES})
         session, values = evaluator.open(), []
