@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from search.zero_cost.score_session import Probe
@@ -57,4 +59,4 @@ def _bypassed(module: nn.Module) -> Any:
 
 def _total(answer: Any) -> Tensor:
     """The sum of a network's output, or of all of them."""
-    return sum(map(_total, answer)) if isinstance(answer, (list, tuple)) else answer.sum()
+    return reduce(add, map(_total, answer)) if isinstance(answer, (list, tuple)) else answer.sum()
