@@ -48,7 +48,7 @@ class CostTerm:
         return replace(self, rest=max(rest, 0))
 
     def value(self, cost: Ints) -> Floats:
-        """What the term is for costs [points] and the rest."""
+        """The term [points] for costs [points] and the rest."""
         return self.slope * np.log1p(np.maximum(cost + self.rest, 0))
 
     def step(self, cost: Ints, score: Floats) -> Floats:
