@@ -307,7 +307,7 @@ def main() -> None:
     parser.add_argument("--table", default="five_stage_curves", help="a table with curves, seconds and codes")
     parser.add_argument("--space", default="five_stage_tiny")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=216, help="epochs that every search may spend")
+    parser.add_argument("--epochs", type=int, default=162, help="epochs that every search may spend")
     parser.add_argument("--workers", type=int, nargs="+", default=list(WORKERS), help="virtual ones")
     parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS))
     parser.add_argument("--processes", type=int, default=1)

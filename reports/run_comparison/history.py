@@ -103,8 +103,10 @@ def _epochs(trial: FrozenTrial) -> float:
     """The epochs of a training up to here."""
     rung = trial.user_attrs.get("rung_epochs")
     curve = read_curve(trial.user_attrs)
-    epochs = [float(rung)] if isinstance(rung, int) else []
-    return max([*epochs, *([float(curve.epochs[-1])] if curve else [])], default=math.nan)
+    paused = float(rung) if isinstance(rung, int) else math.nan
+    trained = float(curve.epochs[-1]) if curve is not None else math.nan
+    known = [epochs for epochs in (paused, trained) if math.isfinite(epochs)]
+    return max(known) if known else math.nan
 
 
 def _metric(trial: FrozenTrial, name: str) -> float:

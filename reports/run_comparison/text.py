@@ -50,7 +50,11 @@ def compared_with(info: RunComparison) -> str:
     if info.untested:
         return info.untested
     first, tests = info.arms[0].name, sorted({row.tested.test for row in info.rows if row.tested} - {"none"})
-    how = "paired by seed" if info.paired else "of unpaired runs, since the arms share fewer than two seeds"
+    how = (
+        "paired by the seeds that both have"
+        if info.paired
+        else "of unpaired runs, since the arms share fewer than two seeds"
+    )
     count = sum(row.tested is not None for row in info.rows)
     return (
         f"difference: mean hypervolume less that of {first}, {how}, with a 95 % interval for that row alone; "

@@ -32,6 +32,7 @@ def render(info: RunComparison, sections: Sequence[WrittenSection]) -> str:
     record = info.record
     seeds = [(arm.name, ", ".join(str(run.seed) for run in arm.runs), len(arm.runs)) for arm in info.arms]
     folders = [str(run.folder) for arm in info.arms for run in arm.runs]
+    budgets = dict.fromkeys(f"{row.at:.12g}" for row in info.rows)
     trained = {str(run.record.attributes.get("archspec", "unknown")) for arm in info.arms for run in arm.runs}
     return template("comparison.html.j2").render(
         title=" against ".join(arm.name for arm in info.arms),
@@ -43,6 +44,6 @@ def render(info: RunComparison, sections: Sequence[WrittenSection]) -> str:
         end=f"{info.end:,.6g}",
         unit=info.unit,
         sections=sections,
-        command=shlex.join(["archspec", "compare", *folders, "--by", info.by]),
+        command=shlex.join(["archspec", "compare", *folders, "--by", info.by, "--at", ",".join(budgets)]),
         versions=versions(", ".join(sorted(trained))),
     )

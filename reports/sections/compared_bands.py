@@ -34,6 +34,8 @@ from reports.section import FIGURES, Section, SectionContent, picture
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), "-", (0, (4, 1.5)), (0, (1, 1)), "-")
 NAME = "hypervolume"
+EARLY = 0.1
+"""Part of the axis whose steep rise may begin below the figure: what arms differ in comes later."""
 
 
 def draw(info: RunComparison) -> Figure:
@@ -48,7 +50,8 @@ def draw(info: RunComparison) -> Figure:
     axes.set_xlim(float(first), max(float(band.x[-1]) for band in info.bands))
     if info.by != "seconds":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
-    inside = np.concatenate([np.stack([band.low, band.high])[:, band.x >= first].ravel() for band in info.bands])
+    settled = [np.stack([band.low, band.high])[:, band.x >= max(first, EARLY * band.x[-1])] for band in info.bands]
+    inside = np.concatenate([values.ravel() for values in settled])
     pad = 0.06 * float(np.ptp(inside)) or 0.01
     axes.set_ylim(float(inside.min()) - pad, float(inside.max()) + pad)
     keep_within(axes, 0, 1, least=0.01)

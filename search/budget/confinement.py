@@ -5,7 +5,7 @@ A confinement may also be to a list of layouts, such as those of a table: then t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from math import prod
 from typing import TYPE_CHECKING, final
 
@@ -105,13 +105,13 @@ class Confinement:
             return self.listed[rng.integers(len(self.listed), size=count)]
         return self._sampler.sample(count, rng)
 
-    def admit(self, params: Params, taken: Container[str] = ()) -> Layout:
+    def admit(self, params: Params, taken: Collection[Container[str]] = ()) -> Layout:
         """The layout that these parameters give, or the nearest one inside where that is impossible or outside.
 
         Args:
             params: that were proposed.
-            taken: digests of layouts of a list on which none is placed while there are others: a sampler that comes
-                to rest where the list has a gap would be given the same layout again and again.
+            taken: groups of digests of layouts of a list on which none is placed while there are others: a sampler
+                that comes to rest where the list has a gap would be given the same layout again and again.
         """
         row = self.encoding.encode(params)
         complaint = self._complaint(row)
@@ -120,7 +120,7 @@ class Confinement:
         inner = self.encoding.params(self.bring(row, taken))
         return Layout(self.encoding.space.decode(inner), inner, changed(params, inner), complaint)
 
-    def bring(self, row: Ints, taken: Container[str] = ()) -> Ints:
+    def bring(self, row: Ints, taken: Collection[Container[str]] = ()) -> Ints:
         """The nearest layout inside to the choices `row` [components]; see `search.budget.nearest`.
 
         Where a narrow budget makes that longer than `MOST_WAYS`, the nearest of `DRAWN` uniform draws inside, or
@@ -128,7 +128,7 @@ class Confinement:
         """
         distances = moves(self.encoding, row, self._spans)
         if self.listed is not None:
-            free = [index for index, digest in enumerate(self._digests) if digest not in taken]
+            free = [index for index, digest in enumerate(self._digests) if not any(digest in known for known in taken)]
             return _first(self.listed[free] if free else self.listed, distances)
         found = nearest(self.chain, self.box, distances, Effort(ways=MOST_WAYS))
         if found.decided and found.choices is not None:

@@ -94,7 +94,7 @@ class Lookup(Evaluator):
         return self.data.metric
 
     @cached_property
-    def listed(self) -> tuple[ArchSpec, ...] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def listed(self) -> tuple[ArchSpec, ...] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The table's layouts where a search keeps to them.
 
         Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -294,7 +293,7 @@ class SearchPhase(Phase):
 
         if self._inside is None:
             return self.space.fill(choose)
-        layout = self._inside.admit(self.space.choose(choose), ChainMap(self._records, self._flights))
+        layout = self._inside.admit(self.space.choose(choose), (self._records, self._flights))
         if moved := self._session.moved(trial.number, layout.params):
             trial.set_user_attr("moved", list(moved))
         return layout
