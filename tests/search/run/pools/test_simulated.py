@@ -15,9 +15,15 @@ from search.run.run import conduct
 from search.study.reading import parse_study
 
 
-def study(table, workers, trials=12, sampler="random"):
+def study(table, workers, trials=12, sampler="random", **changes):
     evaluator = {"type": "table", "table": str(table), "virtual_workers": workers, "nearest": True}
-    data = {"name": "s", "space": "five_stage_grid", "evaluator": evaluator, "trials": trials, "final": {"seeds": 0}}
+    data = {
+        "name": "s",
+        "space": "five_stage_grid",
+        "evaluator": evaluator,
+        "trials": trials,
+        "final": {"seeds": 0},
+    } | changes
     return parse_study(Document({**data, "sampler": {"type": sampler, "startup": 4}}, "study.yaml"))
 
 
@@ -74,6 +80,22 @@ def test_an_interrupted_simulation_goes_on_from_its_last_answer(tmp_path, monkey
     assert len(after) == 12
     assert before.items() <= after.items()
     assert min(after[digest] for digest in after.keys() - before.keys()) > max(before.values())
+
+
+def test_virtual_workers_pause_at_rungs_and_take_only_the_seconds_that_are_left(tmp_path):
+    table = write_curves(tmp_path / "curves.csv")
+    assert conduct(study(table, 2, trials=6, rungs={"epochs": ["1/3", 1], "keep": "1/3"}), tmp_path, quiet=True)
+    trials = [one for one in trials_of(tmp_path / "s") if "rung" in one.user_attrs]
+    assert sorted(one.user_attrs["rung_epochs"] for one in trials) == [1] * 6 + [3] * 2
+    rows = load_table(str(table)).rows
+    spent = sum(
+        sum(
+            rows[one.user_attrs["digest"]][0].curve.seconds[slice(0, 1) if one.user_attrs["rung"] == 1 else slice(1, 3)]
+        )
+        for one in trials
+    )
+    ends = [one.user_attrs.get("rung_metrics", one.user_attrs)["virtual_seconds"] for one in trials]
+    assert spent / 2 <= max(ends) < spent
 
 
 def test_real_workers_beside_virtual_ones_are_refused(tmp_path):
