@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 KAPPA = 0.3
 """Deviations that are added to a prediction. Their sum over components is several times that of the prediction: on the
-table of `benchmarks/samplers.py` and on simulated studies 0.3 found 0 to 2 % more than 1 did, and 2 less.
+table of `benchmarks/samplers.py` and on simulated studies 0.3 found between 1 % less and 2 % more than 1 did.
 """
 GRAIN = 0.05
 """Of the error of prediction: by so much a proposal may miss the best score where nearly every cost is on the front."""
