@@ -9,7 +9,7 @@ from archspec.lazy import lazy_names
 
 if TYPE_CHECKING:
     from archspec.errors import FieldError
-    from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
+    from blocks.component import SIZE_OPTIONS, Block, Downsample, Exchange, Head, MapsHead, Stem
     from blocks.layers.attention.attention import Attention
     from blocks.layers.attention.channel_attention import ChannelAttention
     from blocks.layers.attention.plain_window_attention import PlainWindowAttention
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from blocks.layers.basic.transposed_conv import TransposedConv
     from blocks.layers.basic.vector import Flatten, Scale
     from blocks.layers.combine import add, chain, residual, seq
-    from blocks.layers.layer import Layer, Line, Shape
+    from blocks.layers.layer import Layer, Line, Partition, Shape
     from blocks.layers.maps import MapsLayer, MapsReader
     from blocks.layers.split import split
     from blocks.layers.units.conv_norm_relu import conv_norm_relu
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from blocks.opaque.opaque import opaque
 
 __all__ = [
+    "SIZE_OPTIONS",
     "Activation",
     "AdaptivePool",
     "Attention",
@@ -63,6 +64,7 @@ __all__ = [
     "MapsReader",
     "MaxPool",
     "NormKind",
+    "Partition",
     "PlainWindowAttention",
     "Resize",
     "Scale",
@@ -98,6 +100,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "SIZE_OPTIONS": "blocks.component",
     "Activation": "blocks.layers.basic.activation",
     "AdaptivePool": "blocks.layers.basic.pool",
     "Attention": "blocks.layers.attention.attention",
@@ -123,6 +126,7 @@ _HOMES = {
     "MapsReader": "blocks.layers.maps",
     "MaxPool": "blocks.layers.basic.pool",
     "NormKind": "blocks.layers.basic.norm",
+    "Partition": "blocks.layers.layer",
     "PlainWindowAttention": "blocks.layers.attention.plain_window_attention",
     "Resize": "blocks.layers.basic.resize",
     "Scale": "blocks.layers.basic.vector",

@@ -28,7 +28,7 @@ COLLECTIONS = re.compile(
 """Folders whose members are found by their file's name: they may be many, and nothing imports them."""
 
 TORCH = re.compile(
-    r".*_torch\.py|archspec/model/.*|search/(train|supernet|latency|tasks|augment|data)/.*|archspec/testing/contract\.py"
+    r".*_torch\.py|archspec/model/.*|search/(train|supernet|latency|tasks|augment|data)/.*|archspec/testing/contract(_slices)?\.py"
 )
 """Modules that import torch at their top; the contract suite runs the models that it is about."""
 

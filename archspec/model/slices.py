@@ -29,7 +29,7 @@ SLICED = 2
 @final
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a parameter of a layer is of the parameter that it shares with wider layers.
+    """The part that a layer has of a parameter that it shares with wider layers.
 
     Attributes:
         key: dotted name of the parameter inside its part, with what keeps layers apart.
@@ -128,7 +128,7 @@ def _owner(nodes: dict[str, Node], name: str) -> tuple[Node, str, str]:
 def _factors(size: int, cut: Partition, name: str) -> Factors:
     parts = cut or ()
     if size % prod(parts):
-        rule = f"a dimension of {size} cannot be cut into {' x '.join(map(str, parts))} equal parts"
+        rule = f"has a dimension of {size}, which cannot be cut into {' x '.join(map(str, parts))} equal parts"
         raise FieldError(name, rule)
     return (*parts, size // prod(parts))
 

@@ -23,6 +23,7 @@ from archspec.loader import dump, forms, parse
 from archspec.model.audit import audit, compare, count, saved_bytes
 from archspec.model.build import Network, build
 from archspec.spec.schema import ArchSpec, Resolution
+from archspec.testing.contract_slices import check_slices
 from archspec.testing.random_specs import random_resolution, random_spec
 from archspec.tree.trace import feature_shapes, resolve
 from blocks.catalog import Part
@@ -37,11 +38,15 @@ class ContractError(ArchspecError):
 
 
 def check_part(part: type[Part], *, specs: int = 20, seed: int = 0) -> None:
-    """Hold random specs that contain `part` to the whole contract; the part must be in the catalogue.
+    """Hold random specs that contain `part` to the whole contract, and the part to that of slices.
+
+    The part must be in the catalogue. Of slices: see `archspec.testing.contract_slices`.
 
     Raises:
         ContractError, AuditError: a broken promise, with the spec that breaks it.
+        SliceError: a slice of the part is not the narrower part.
     """
+    check_slices(part, seed=seed)
     rng = random.Random(seed)
     for _ in range(specs):
         spec = random_spec(rng, part)

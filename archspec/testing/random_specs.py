@@ -90,10 +90,16 @@ def parts_of(spec: ArchSpec) -> list[type[Part]]:
 def random_options(rng: random.Random, part: type[Part]) -> dict[str, Any]:
     """Options of one part as plain data; each is left at its default one time in four."""
     options: dict[str, Any] = {"type": tag(part)}
-    for name, field in part.model_fields.items():
+    for name in part.model_fields:
         if name != "type" and rng.random() > 0.25:
-            options[name] = _draw(rng, field.annotation, field.metadata, field)
+            options[name] = random_option(rng, part, name)
     return options
+
+
+def random_option(rng: random.Random, part: type[Part], name: str) -> Any:
+    """A value of one option of a part, which need not fit the others."""
+    field = part.model_fields[name]
+    return _draw(rng, field.annotation, field.metadata, field)
 
 
 def _parallel(rng: random.Random, using: type[Part] | None) -> bool:

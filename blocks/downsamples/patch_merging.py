@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blocks.component import Downsample
 from blocks.layers.basic.linear import Linear
-from blocks.layers.basic.norm import LayerNorm
+from blocks.layers.basic.norm import layer_norm
 from blocks.layers.basic.space_to_depth import SpaceToDepth
 from blocks.layers.combine import chain
 from blocks.layers.layer import Layer
@@ -29,6 +29,6 @@ class PatchMerging(Downsample):
         merged = positions * width_in
         return chain(
             merge=SpaceToDepth(self.stride),
-            norm=LayerNorm(merged, 1e-5, (positions,)),
+            norm=layer_norm(merged, 1e-5, parts=(positions,)),
             reduction=Linear(merged, width_out, bias=False, on_map=True, parts_in=(positions,)),
         )

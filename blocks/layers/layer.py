@@ -283,7 +283,7 @@ class Layer(ABC):
         return ()
 
     def partitions(self) -> dict[str, tuple[Partition, ...]]:
-        """How each parameter of the layer's own module is cut, dimension by dimension, to be shared with narrower ones.
+        """Parts of each parameter of the layer's own module, by dimension, of which narrower layers have a share each.
 
         A layer that fuses several tensors in one must say so: the leading rows of a projection to queries, keys and
         values are not those of a narrower one. What is not named is sliced along its first two dimensions as a whole,
@@ -293,7 +293,7 @@ class Layer(ABC):
 
     @property
     def apart(self) -> str:
-        """What layers at one place must have in common to share parameters, as text; empty where nothing is needed."""
+        """Text that two layers at one place must have in common to share parameters; empty where none is needed."""
         return ""
 
 

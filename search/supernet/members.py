@@ -29,8 +29,12 @@ MAX_SKETCHES = 4096
 """Parts whose modules are kept for further layouts."""
 
 Buffers = dict[str, Tensor]
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 Cuts = dict[str, tuple[str, tuple[Factors, ...]]]
 """For each parameter of a network by name, the key of the shared one and the factors of its slice."""
+
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 @final
@@ -62,7 +66,7 @@ class Member:
     network: Network
     cuts: Cuts
     buffers: Buffers
-    norms: tuple[nn.Module, ...]
+    norms: tuple[BatchNorm, ...]
 
 
 @final
@@ -105,7 +109,7 @@ class Members:
             for name, cut in found.slices.items():
                 cuts[f"{place}.{name}"] = self._cut(spec, parts[place], cut)
             buffers |= {f"{place}.{name}": value for name, value in found.buffers.items()}
-        norms = tuple(module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+        norms = tuple(module for module in network.modules() if isinstance(module, BATCH_NORMS))
         return Member(spec, network, cuts, buffers, norms)
 
     def _cut(self, spec: ArchSpec, part: PlacedPart, cut: Slice) -> tuple[str, tuple[Factors, ...]]:
@@ -176,7 +180,7 @@ def _fresh(part: nn.Module, name: str) -> Tensor:
     buffer = module.get_buffer(own)
     if buffer.device.type != "meta":
         return buffer
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if isinstance(module, BATCH_NORMS):
         return torch.ones(buffer.shape) if own == "running_var" else torch.zeros(buffer.shape, dtype=buffer.dtype)
     fresh = copy.deepcopy(module).to_empty(device="cpu")
     if callable(reset := getattr(fresh, "reset_parameters", None)):

@@ -14,13 +14,16 @@ from archspec.documents.paths import Place
 from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec, StageSpec
 from archspec.tree.tree import Tree
-from blocks.catalog import Part, tag
-from blocks.component import Head, MapsHead, Stem
+from blocks.catalog import tag
+from blocks.component import Block, Downsample, Head, MapsHead, Stem
 from blocks.layers.combine import Sequence
 from blocks.layers.maps import Node
 from search.space.encoding import Encoding
 from search.space.holes import FAMILY, Hole, Params, Scalar
 from search.space.space import Space
+
+SharingPart = Stem | Downsample | Block | Head | MapsHead
+"""The parts of a pyramid."""
 
 Prepare = Callable[[ArchSpec], ArchSpec]
 """From a layout to what is trained: at the resolution of the data, as `Evaluator.prepare` gives it."""
@@ -42,7 +45,7 @@ class PlacedPart:
     layer: Node
 
 
-def kind_of(part: Part) -> str:
+def kind_of(part: SharingPart) -> str:
     """A part's tag, and its options that differ from their defaults, sizes and stochastic depth apart.
 
     Whether a size is given at all counts: where it is not, the part is often made of other layers.
@@ -108,7 +111,7 @@ def refuse_other_topologies(space: Space) -> None:
 
 
 def place_in_space(space: Space, place: str) -> Place:
-    """Where a place stands in the file of a space: in its stage, or in the column of the blocks."""
+    """The place in the file of a space: in its stage, or in the column of the blocks."""
     steps = place.split(".")
     if steps[0] != "stages":
         return (steps[0],)
@@ -121,9 +124,9 @@ def place_in_space(space: Space, place: str) -> Place:
 
 
 def _under(context: Params, encoding: Encoding, prepare: Prepare) -> Iterator[PlacedPart]:
-    layouts = [_layout(encoding, context | own, prepare) for own in _heads(encoding)]
-    shown = layouts[0]
-    changes: dict[str, Any] = shown.variants.get(shown.resolution, {})
+    drawn = [_layout(encoding, context | own, prepare) for own in _heads(encoding)]
+    layouts = [spec for spec, _ in drawn]
+    shown, changes = drawn[0]
     stems, stages = encoding.parts(context, changes)
     before = sorted({width for stage in stages[0] if stage for width in _stem_widths(stems, stage)})
     for stem in filter(None, stems):
@@ -175,8 +178,8 @@ def _heads(encoding: Encoding) -> list[Params]:
     return [encoding.assignment(component, option) for option in range(encoding.options[component])]
 
 
-def _layout(encoding: Encoding, params: Params, prepare: Prepare) -> ArchSpec:
-    """A layout with some of its holes filled as `params` say, as it is trained.
+def _layout(encoding: Encoding, params: Params, prepare: Prepare) -> tuple[ArchSpec, dict[str, Any]]:
+    """A layout with some of its holes filled as `params` say, as it is trained, and what its variant there changes.
 
     Raises:
         SpecError, FieldError: there is none, or it does not fit what it is prepared for.
@@ -187,10 +190,12 @@ def _layout(encoding: Encoding, params: Params, prepare: Prepare) -> ArchSpec:
 
     raw = encoding.space.fill(choose, frozenset(params)).spec
     spec = prepare(raw)
-    at = raw.at(spec.resolution)
-    if (at.stem, at.stages) != (spec.stem, spec.stages):
+    # As `build` does: a variant that is declared for the layout's own resolution applies.
+    at = spec.at(spec.resolution)
+    as_given = raw.at(spec.resolution)
+    if (as_given.stem, as_given.stages) != (at.stem, at.stages):
         raise SpecError("a supernet needs layouts whose stem and stages are trained as the space gives them")
-    return spec
+    return at, raw.variants.get(spec.resolution, {})
 
 
 def _plain(value: Any) -> str:

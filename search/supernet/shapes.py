@@ -69,7 +69,9 @@ def shared_tensors(space: Space, prepare: Prepare) -> dict[str, SharedTensor]:
                 else:
                     found[key] = SharedTensor(cut, part, name, tail, decays)
         except FieldError as error:
-            opaque = "a module that is not made of layers is shared whole: " if _is_opaque(part.layer) else ""
+            opaque = (
+                "a module that is not made of layers is shared whole, at one size: " if _is_opaque(part.layer) else ""
+            )
             rule = f"{opaque}options of {part.kind} share no slice: {error.field} {error.rule}"
             raise space.document.refuse(place_in_space(space, part.place), rule) from None
     places = _ranks(found)

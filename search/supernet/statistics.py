@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archspec.spec.schema import ArchSpec
 from search.supernet.supernet import Supernet
@@ -27,7 +27,7 @@ def estimate_statistics(supernet: Supernet, spec: ArchSpec, batches: Iterable[Te
     """
     member = supernet.member(spec)
     buffers = supernet.fresh_buffers(member)
-    norms = [norm for norm in member.norms if isinstance(norm, nn.modules.batchnorm._BatchNorm)]
+    norms = member.norms
     momenta = [norm.momentum for norm in norms]
     member.network.eval()
     try:

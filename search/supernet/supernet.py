@@ -80,7 +80,7 @@ class Supernet(nn.Module):
         self._active = self.member(spec)
 
     def forward(self, images: Tensor) -> Output:
-        """What the active layout gives for images (N, C, H, W), in training or evaluation as the supernet is.
+        """The active layout's output for images (N, C, H, W), in training or evaluation as the supernet is.
 
         Raises:
             RunError: no layout is active, or evaluation without statistics for its batch norm.
@@ -99,7 +99,7 @@ class Supernet(nn.Module):
         return self.run(member, buffers, images)
 
     def run(self, member: Member, buffers: Buffers, images: Tensor) -> Output:
-        """What a layout gives for images with buffers of its own, which training changes in place."""
+        """A layout's output for images, with buffers of its own, which training changes in place."""
         state = {**dict(self.tensors(member)), **buffers}
         return cast("Any", functional_call)(member.network, state, (images,), tie_weights=False)
 

@@ -100,6 +100,6 @@ def batch_norm(width: int) -> BatchNorm:
     return BatchNorm(width)
 
 
-def layer_norm(width: int, eps: float = 1e-6) -> LayerNorm:
+def layer_norm(width: int, eps: float = 1e-6, *, parts: Partition = ()) -> LayerNorm:
     """Layer norm over `width` channels; `eps` is added to the variance."""
-    return LayerNorm(width, eps)
+    return LayerNorm(width, eps, parts)
