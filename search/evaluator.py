@@ -58,7 +58,7 @@ class Task:
 @final
 @dataclass(frozen=True, slots=True)
 class Pretraining:
-    """What a run trains once, before its first layout is evaluated, since every evaluation draws on it.
+    """A training that a run makes once, before its first layout, since every evaluation draws on it.
 
     Attributes:
         name: of it, and of its folder in that of the run.
@@ -234,7 +234,7 @@ class Evaluator(BaseModel, ABC):
         return self
 
     def pretraining(self, space: Space, budget: Mapping[str, str], seed: int) -> Pretraining | None:
-        """What is to be trained once, before the first layout; None for nothing.
+        """The training that comes once, before the first layout; None for none.
 
         Args:
             space: of the study.
