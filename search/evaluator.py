@@ -60,11 +60,7 @@ class Task:
 @final
 @dataclass(frozen=True, slots=True)
 class Pretraining:
-<<<<<<< HEAD
     """A training that a run makes once, before its first layout is evaluated, since every evaluation draws on it.
-=======
-    """A training that a run makes once, before its first layout, since every evaluation draws on it.
->>>>>>> h14-supertrain
 
     Attributes:
         name: of it, and of its folder in that of the run.
@@ -292,11 +288,7 @@ class Evaluator(BaseModel, ABC):
         return self
 
     def pretraining(self, space: Space, budget: Mapping[str, str], seed: int) -> Pretraining | None:
-<<<<<<< HEAD
         """The training to make once, before the first layout; None for none.
-=======
-        """The training that comes once, before the first layout; None for none.
->>>>>>> h14-supertrain
 
         Args:
             space: of the study.
