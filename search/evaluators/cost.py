@@ -16,7 +16,7 @@ from search.zero_cost.role import GIVES, EstimateData, EstimateRole, FullEvaluat
 
 
 @final
-class Cost(Evaluator):
+class CostEstimate(Evaluator):
     """The logarithm of a cost in place of accuracy: what every other estimate has to beat. Nothing is trained."""
 
     estimates: ClassVar[bool] = True
@@ -63,7 +63,7 @@ class Cost(Evaluator):
 class CostSession(Session):
     """A session that counts."""
 
-    def __init__(self, config: Cost) -> None:
+    def __init__(self, config: CostEstimate) -> None:
         self.config = config
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from archspec.errors import RunError
 from search.zero_cost.score_session import Probe
@@ -49,6 +49,7 @@ def code_kernel(network: nn.Module, images: Tensor) -> Tensor:
     count = len(images)
     kernel = torch.zeros(count, count, dtype=torch.float64)
 
+    @final
     class Codes(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if getattr(func, "__name__", "") in ACTIVATIONS:  # before a function in place overwrites its input
