@@ -51,7 +51,7 @@ MAX_FRUITLESS = 64 * BLOCK
 @final
 @dataclass(frozen=True)
 class CheckOutcome:
-    """The end of a check.
+    """The outcome of a check.
 
     Attributes:
         finished: whether it came to its end; False where it was interrupted.

@@ -63,7 +63,7 @@ class EstimateRole:
 
     @property
     def own_metrics(self) -> tuple[Metric, ...]:
-        """The metric that `accuracy` holds: a number of any size and sign, more is better."""
+        """The metric `accuracy` of the estimate: a number of any size and sign, more is better."""
         return (Metric("accuracy", self.label, "", "maximize"),)
 
     @property
