@@ -50,6 +50,7 @@ def test_the_page_says_what_stopped_where(tmp_path, monkeypatch):
     whole = results.record.search[results.record.search["state"] == "COMPLETE"]
     assert len(whole) == 3
     assert results.record.search["accuracy"].notna().sum() == 3
+    (tmp_path / "figures").mkdir()
     content = SECTION.write(info, tmp_path)
     assert (content.title, content.notes) == ("Rungs", info.sentences)
     assert len((tmp_path / "figures" / "rungs.csv").read_text().splitlines()) == 8
