@@ -5,9 +5,8 @@ from pathlib import Path
 import archspec
 from reports.records.rungs import read_rungs
 from reports.search_page.results import read_results
-from reports.search_page.write import write_report
 from reports.sections.curves import draw, front_curves
-from reports.sections.rungs import rung_summary
+from reports.sections.rungs import SECTION, rung_summary
 from search.train.curve import EpochRecord, write_curve
 
 SPACE = {
@@ -29,7 +28,7 @@ def train(spec, seed, epochs, folder):
     return {"accuracy": course[-1], "train_seconds": 2.0 * epochs}
 
 
-def test_the_page_says_what_stopped_where(tmp_path, open_page, monkeypatch):
+def test_the_page_says_what_stopped_where(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda file: None)
     rungs = {"epochs": [2, 6], "keep": "1/3"}
     archspec.search(SPACE, train, runs=tmp_path, name="toy", trials=7, rungs=rungs, baseline=2, quiet=True)
@@ -51,7 +50,7 @@ def test_the_page_says_what_stopped_where(tmp_path, open_page, monkeypatch):
     whole = results.record.search[results.record.search["state"] == "COMPLETE"]
     assert len(whole) == 3
     assert results.record.search["accuracy"].notna().sum() == 3
-    page = open_page(write_report(tmp_path / "toy", tmp_path / "report"))
-    assert "Rungs" in page.headings
-    rows = (tmp_path / "report" / "figures" / "rungs.csv").read_text().splitlines()
-    assert len(rows) == 8
+    (tmp_path / "figures").mkdir()
+    content = SECTION.write(info, tmp_path)
+    assert (content.title, content.notes) == ("Rungs", info.sentences)
+    assert len((tmp_path / "figures" / "rungs.csv").read_text().splitlines()) == 8
