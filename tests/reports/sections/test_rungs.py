@@ -6,6 +6,7 @@ import archspec
 from reports.records.rungs import read_rungs
 from reports.search_page.results import read_results
 from reports.sections.curves import draw, front_curves
+from reports.sections.equal_epochs import equal_epochs
 from reports.sections.rungs import SECTION, rung_summary
 from search.train.curve import EpochRecord, write_curve
 
@@ -43,6 +44,13 @@ def test_the_page_says_what_stopped_where(tmp_path, monkeypatch):
     assert info.sentences[0] == "Rung 1 (2 of 6 epochs): 7 layouts came to it, 3 went on, 4 stopped."
     assert "3 of 7 layouts trained to the end: 26 of 42 epochs, which saved 16 (38%)" in info.sentences[1]
     assert "one of the search took 8.7 epochs, with those that stopped, and one of the baseline 6" in info.sentences[2]
+    spent = equal_epochs(results.record)
+    assert spent is not None
+    assert (spent.search.total, spent.plain.total, spent.search.trainings) == (26, 12, 3)
+    assert spent.search.seconds == 2.0 * 26
+    assert spent.plain.epochs.tolist() == [6, 12]
+    assert "After 12 epochs each: hypervolume" in spent.note
+    assert spent.search.at(spent.search.epochs[0] - 1) == 0 < spent.search.at(26) == spent.search.values[-1]
     curves = front_curves(results)
     assert curves is not None
     assert [len(one.epochs) for one in curves.paused] == [2] * 4
