@@ -230,7 +230,10 @@ class Evaluator(BaseModel, ABC):
             FieldError: the reason.
         """
         if not self.pauses:
-            raise FieldError("", f"evaluator {self.type} cannot pause a training; train, command and function can")
+            raise FieldError(
+                "",
+                f"evaluator {self.type} cannot pause a training; train, command, function and a table with curves can",
+            )
 
     def check_ready(self, workers: int) -> None:
         """Refuse what `open` would refuse whatever the layout, before anything is written.

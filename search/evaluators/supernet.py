@@ -53,6 +53,7 @@ class SupernetEvaluator(Evaluator):
     }
 
     pretrains: ClassVar[str] = FOLDER
+    estimates: ClassVar[bool] = True
 
     type: Literal["supernet"] = "supernet"
     data: AnyDataset = Field(
@@ -104,7 +105,7 @@ class SupernetEvaluator(Evaluator):
 
     @property
     def metric(self) -> dict[str, str | None]:
-        return self.data.metric
+        return self.data.metric | {"label": f"{self.data.metric_label} in the supernet", "benchmark": None}
 
     def prepare(self, spec: ArchSpec) -> ArchSpec:
         return self.data.fit(spec)

@@ -34,6 +34,7 @@ from search.run.pools.simulated import VIRTUAL, SimulatedPool
 from search.run.pools.workers import ProcessPool
 from search.run.pretraining import PretrainingPhase
 from search.run.proposals import SearchPhase
+from search.rungs.gate import note_gate
 from search.rungs.history import describe_rungs
 from search.sampler import parse_sampler
 from search.space.space import Space
@@ -216,6 +217,8 @@ class _Run:
             return False
         if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
+        if config.rungs is not None:
+            note_gate(self.search, config.objectives, config.evaluator.quality)
         lost = failed_for_good(self.search)
         if lost and not _evaluated(self.search):
             reasons = [str(trial.user_attrs.get("failure", "no reason recorded")) for trial in lost]

@@ -43,7 +43,7 @@ def tell_listed(confinement: Confinement | None) -> tuple[str, ...]:
         return ()
     count = plural(confinement.count(), "layout")
     line = (
-        f"a proposal is evaluated as the nearest of the {count} that can be answered and was not evaluated before: "
+        f"a proposal that the table lacks is evaluated as the nearest of its {count} that was not evaluated before: "
         "this compares samplers on those, and does not say what they would find in the space"
     )
     return (line,)

@@ -44,6 +44,9 @@ def test_the_page_says_what_stopped_where(tmp_path, monkeypatch):
     assert info.sentences[0] == "Rung 1 (2 of 6 epochs): 7 layouts came to it, 3 went on, 4 stopped."
     assert "3 of 7 layouts trained to the end: 26 of 42 epochs, which saved 16 (38%)" in info.sentences[1]
     assert "one of the search took 8.7 epochs, with those that stopped, and one of the baseline 6" in info.sentences[2]
+    (gate,) = results.record.gates
+    assert (gate.kind, gate.layouts, gate.passed) == ("rungs", 3, False)
+    assert gate.estimate == "accuracy after 2 of 6 epochs"
     spent = equal_epochs(results.record)
     assert spent is not None
     assert (spent.search.total, spent.plain.total, spent.search.trainings) == (26, 12, 3)

@@ -32,6 +32,7 @@ STUDY: dict[str, Any] = {
     "sampler": {"type": "nsga2", "population": 4},
     "trials": 8,
     "budget": {"macs": "<= 700k"},
+    "check": {"layouts": 0},
     "final": {"seeds": 1, "members": 2, "from": "supernet"},
 }
 
@@ -47,7 +48,7 @@ def finished(tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "open_pool", lambda workers, evaluators, root: InProcessPool(evaluators, root))
+        patch.setattr(engine, "open_pool", lambda workers, evaluators, root, *clock: InProcessPool(evaluators, root))
         assert conduct(parse(), runs, quiet=True)
         events = (runs / "cut" / "supernet" / "events.jsonl").read_bytes()
         assert conduct(load_study("cut", runs, {"trials": 10}), runs, quiet=True)
@@ -130,7 +131,7 @@ def test_a_supernet_of_another_study_is_refused_before_anything_is_trained(finis
     folder.mkdir(parents=True)
     (folder / "supernet.yaml").write_bytes((finished / "supernet" / "supernet.yaml").read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "open_pool", lambda workers, evaluators, root: InProcessPool(evaluators, root))
+        patch.setattr(engine, "open_pool", lambda workers, evaluators, root, *clock: InProcessPool(evaluators, root))
         with pytest.raises(SpecError, match=r"other/supernet: holds a supernet of another budget; move it away"):
             conduct(parse(name="other", budget={"macs": "<= 690k"}), tmp_path, quiet=True)
 
@@ -162,7 +163,10 @@ EVALUATOR = STUDY["evaluator"]
         ({"evaluator": {**EVALUATOR, "recipe": {"compile": True}}}, r"evaluator.recipe.compile: must be false"),
         ({"evaluator": {**EVALUATOR, "space": "0123456789abcdef"}}, r"evaluator.space: is of another space or budget"),
         ({"evaluator": {**EVALUATOR, "data": "digit_scenes"}}, r"evaluator.data: must be for classification"),
-        ({"evaluator": {"type": "train", "data": DATA}, "objectives": ["macs"]}, r"final.from: must be scratch, not"),
+        (
+            {"evaluator": {"type": "train", "data": DATA}, "check": None, "objectives": ["macs"]},
+            r"final.from: must be scratch, not",
+        ),
         ({"final": {"seeds": 1, "from": "nowhere"}}, r"final.from: must be 'scratch' or 'supernet', not 'nowhere'"),
         ({"final": {"form": "supernet"}}, r"final.form: unknown field \(did you mean from\?\)"),
         (
