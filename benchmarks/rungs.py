@@ -30,12 +30,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import yaml
 
 from archspec.cost.measure import measure
 from reports.statistics.comparison import compare
 from reports.statistics.pareto import hypervolume, hypervolume_history, nondominated
 from search.data.trained_layouts import load_table
 
+PAIRS = Path(__file__).with_name("pairs.yaml")
 SAMPLERS = ("random", "tpe", "exact")
 RUNGS: dict[str, dict[str, Any] | None] = {
     "none": None,
@@ -75,6 +77,11 @@ class Run:
     cpu: float
 
 
+def _data(table: str) -> dict[str, Any]:
+    """The data set of the shipped table; the default one for any other."""
+    return {"data": yaml.safe_load(PAIRS.read_text(encoding="utf-8"))} if table == "five_stage_curves" else {}
+
+
 @cache
 def config_of(table: str, space: str, sampler: str, rungs: str) -> Any:
     """A study over the table, with seed 0: what it takes to prepare it is the same for all seeds."""
@@ -84,7 +91,7 @@ def config_of(table: str, space: str, sampler: str, rungs: str) -> Any:
     data: dict[str, Any] = {
         "name": "rungs",
         "space": space,
-        "evaluator": {"type": "table", "table": table, "nearest": True},
+        "evaluator": {"type": "table", "table": table, "nearest": True} | _data(table),
         "objectives": ["accuracy", "macs"],
         "sampler": {"type": sampler, "startup": STARTUP},
         "final": {"seeds": 0},
@@ -305,7 +312,7 @@ def show(runs: Sequence[Run]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--table", default="five_stage_curves", help="a table with curves, seconds and codes")
-    parser.add_argument("--space", default="five_stage_tiny")
+    parser.add_argument("--space", default="five_stage_pairs")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=162, help="epochs that every search may spend")
     parser.add_argument("--workers", type=int, nargs="+", default=list(WORKERS), help="virtual ones")

@@ -10,7 +10,8 @@ can be interrupted and repeated. About 5 CPU minutes, nearly all of them in the 
 A table that holds some layouts of a large space only is compared on with `--pool`: then there are no others, and a
 proposal is evaluated as the nearest of them (`exact` looks at these alone):
 
-    python benchmarks/samplers.py --pool --space five_stage_pairs --table five_stage_curves --data DATA.yaml --page NAME
+    python benchmarks/samplers.py --pool --space five_stage_pairs --table five_stage_curves \\
+        --data benchmarks/pairs.yaml --page samplers_curves
 """
 
 from __future__ import annotations

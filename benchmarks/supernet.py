@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 
 from archspec.loader import load
@@ -37,9 +38,10 @@ from search.tasks.ema import Ema
 from search.tasks.task import Student
 from search.train.step import Stepper
 
-SPACE, TABLE = "five_stage_tiny", "five_stage_curves"
-DATA: dict[str, Any] = {"type": "cluttered_digits", "train": 2000, "validation": 500}
-"""The data set that the table's layouts were trained on."""
+PAIRS = Path(__file__).with_name("pairs.yaml")
+SPACE, TABLE = "five_stage_pairs", "five_stage_curves"
+DATA: dict[str, Any] = yaml.safe_load(PAIRS.read_text(encoding="utf-8")) | {"validation": 500}
+"""The data set that the table's layouts were trained on, with fewer images to score each layout on."""
 ROWS: dict[str, dict[str, Any]] = {
     "one path (SPOS)": {"paths": 1, "sandwich": False, "distill": False},
     "sandwich": {"paths": 1, "sandwich": True, "distill": False},

@@ -25,6 +25,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
+
 from archspec.cost.measure import measure
 from archspec.cost.tables import MetricAt
 from archspec.spec.schema import ArchSpec
@@ -34,18 +36,14 @@ from search.evaluator import Evaluator, parse_evaluator
 from search.space.encoding import Encoding
 from search.space.space import Space, load_space
 
-PAIRS = {
-    "type": "cluttered_digits",
-    "train": 2000,
-    "validation": 5000,
-    "pairs": 20,
-    "smallest": 0.3,
-    "largest": 0.4,
-    "fragments": 3,
-}
+PAIRS = Path(__file__).with_name("pairs.yaml")
 TASKS: dict[str, dict[str, Any]] = {
     "digits": {"type": "train", "data": {"type": "cluttered_digits", "train": 2000}, "recipe": {"epochs": 3}},
-    "pairs": {"type": "train", "data": PAIRS, "recipe": {"epochs": 9, "validation_share": 0.2}},
+    "pairs": {
+        "type": "train",
+        "data": yaml.safe_load(PAIRS.read_text(encoding="utf-8")),
+        "recipe": {"epochs": 9, "validation_share": 0.2},
+    },
 }
 CURVED = ("pairs",)
 """Tasks whose tables hold the course of each training."""

@@ -31,7 +31,9 @@ def gate_lines(gate: GateRecord) -> tuple[str, ...]:
             f"{name} guided this search, and no layout was trained to check it (check.layouts: 0): nothing tells "
             "whether it ranks layouts better than cost alone does.",
         )
-    guided = f"{name} guided this search" if gate.kind == "check" else f"{name} decided what was trained to the end"
+    guided = f"{name} guided this search"
+    if gate.kind == "rungs":
+        guided = f"{name[:1].upper()}{name[1:]} decided what was trained to the end"
     return (f"{guided}: {conclusion(gate)}.", numbers(gate))
 
 
@@ -61,4 +63,6 @@ def numbers(gate: GateRecord) -> str:
     text += f"; the partial tau given {shown[0][0]} is {gate.partial}" if shown else ""
     if gate.ceiling == gate.ceiling:
         text += f". Seed noise leaves a perfect estimate about {gate.ceiling:.2f}"
+    if gate.kind == "rungs":
+        text += ". Both accuracies are of the same training, so that what its seed does counts for the rank, too"
     return f"{text}."

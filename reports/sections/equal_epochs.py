@@ -75,7 +75,7 @@ class EqualEpochs:
         found = " and ".join(f"{arm.at(self.shared):.3f} ({arm.name})" for arm in arms)
         return (
             f"Epochs in all: {spent}. After {self.shared:.0f} epochs each: hypervolume {found}. One run of each, so "
-            "the spread between runs is not known; `archspec compare` measures it on repeated searches."
+            "the spread between runs is not known; archspec compare measures it on repeated searches."
         )
 
 

@@ -120,7 +120,8 @@ class StudyConfig(BaseModel):
         except FieldError as error:
             raise PlaceError(("rungs",), error.rule) from None
         if not self.sampler.rungs:
-            rule = f"{self.sampler.type} cannot learn from trainings that pause; tpe, nsga2, nsga3, gp, qmc, random and exact can"
+            known = "tpe, nsga2, nsga3, gp, qmc, random and exact can"
+            rule = f"{self.sampler.type} cannot learn from trainings that pause; {known}"
             raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs")
         total = self.evaluator.whole_epochs or rungs.stated
         if total is None:
