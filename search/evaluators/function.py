@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, SupportsFloat, cast, final
 
 from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
@@ -18,8 +19,15 @@ from search.inputs import Input, code_of
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import check_portable, parse_config
 
-Function = Callable[..., SupportsFloat | Mapping[str, Any]]
-"""From a layout and a seed to its accuracy (0 to 1), or to a mapping of metrics with `accuracy` among them."""
+Result = SupportsFloat | Mapping[str, Any]
+Function = (
+    Callable[[ArchSpec, int], Result]
+    | Callable[[ArchSpec, int, int], Result]
+    | Callable[[ArchSpec, int, int, Path], Result]
+)
+"""A function of a spec and a seed; in a study with rungs of `epochs`, and of a `folder` if it likes, as well.
+
+From a layout and a seed to its accuracy (0 to 1), or to a mapping of metrics with `accuracy` among them."""
 
 PAUSING = ("epochs", "folder")
 """What a function of a study with rungs is given beside, by name."""
@@ -173,7 +181,7 @@ class FunctionSession(Session):
     """One call at a time."""
 
     def __init__(self, config: FunctionEvaluator, call: Function) -> None:
-        self.config, self.call = config, call
+        self.config, self.call = config, cast("Callable[..., Result]", call)
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Callable[[str], None]) -> Metrics:
         del stop  # a function cannot be interrupted half way; the run ends after it

@@ -13,6 +13,7 @@ import pytest
 from reports import sections as folder
 from reports.ablation_page.results import ViewResults
 from reports.ablation_page.write import write_ablation
+from reports.run_comparison.comparison import RunComparison
 from reports.search_page.results import SearchResults
 from reports.search_page.write import write_report
 from reports.section import sections
@@ -65,9 +66,9 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[.
 
 def test_sections_are_named_after_their_files_and_have_places_of_their_own() -> None:
     files = {module.name for module in pkgutil.iter_modules(folder.__path__)}
-    found = [*sections(SearchResults), *sections(ViewResults)]
+    found = [*sections(SearchResults), *sections(ViewResults), *sections(RunComparison)]
     assert {one.name for one in found} == files
-    for subject in (SearchResults, ViewResults):
+    for subject in (SearchResults, ViewResults, RunComparison):
         orders = [one.order for one in sections(subject)]
         assert orders == sorted(set(orders))
 

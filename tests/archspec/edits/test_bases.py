@@ -27,6 +27,7 @@ def test_a_study_over_a_shipped_one(write, tmp_path):
 base: demo
 name: mine
 evaluator: {recipe: {epochs: 5}}
+rungs: ~
 sampler: nsga2
 set:
   "space.stages[1].width": {choice: [8, 16]}

@@ -96,7 +96,9 @@ def test_order_and_augmentation_depend_on_seed_and_epoch_alone(kind: str, tmp_pa
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Has this process train, which knows torch already, instead of one that is begun for it."""
     threads = torch.get_num_threads()
-    monkeypatch.setattr(search.run.run, "open_pool", lambda _, evaluators, root: InProcessPool(evaluators, root))  # pyright: ignore
+    monkeypatch.setattr(
+        search.run.run, "open_pool", lambda _, evaluators, root, *clock: InProcessPool(evaluators, root)
+    )  # pyright: ignore
     yield
     torch.set_num_threads(threads)
 

@@ -84,7 +84,7 @@ def test_a_search_may_keep_to_the_layouts_of_a_table(table, tmp_path, sampler):
     changes = {"sampler": {"type": sampler, "startup": 4}, "trials": 12, "final": {"seeds": 1, "members": 2}}
     config = study(table, evaluator={"nearest": True}, **changes)
     assert config.confinement.count() == 24
-    assert "nearest of the 24 layouts" in " ".join(config.notes)
+    assert "nearest of its 24 layouts" in " ".join(config.notes)
     assert conduct(config, tmp_path, quiet=True)
     known = load_table(str(table)).rows
     trials = trials_of(tmp_path / "s")

@@ -80,11 +80,11 @@ def test_the_default_is_what_was_measured_before():
 
 def test_compiled_and_eager_figures_beside_one_another(small, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "COMPILER", "eager")  # dynamo without a C++ compiler
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)  # fewer than the networks below
     network = build(small)
     specs = asked(["eager", {"backend": "compile", "batch_sizes": [1, 4], "rounds": 5}]).latency
     threads = torch.get_num_threads()
-    found = measure_latency(network, small, tmp_path, specs, rounds=5)
+    with torch._dynamo.config.patch(recompile_limit=2):  # fewer than the networks below
+        found = measure_latency(network, small, tmp_path, specs, rounds=5)
     assert torch.get_num_threads() == threads
     assert set(found) == {
         *("latency_ms", "latency_ratio", "latency_noisy"),

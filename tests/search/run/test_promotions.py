@@ -210,7 +210,7 @@ def test_a_command_pauses_and_goes_on(tmp_path):
         with pytest.raises(SpecError, match=f"rungs: need {lacking} among the arguments of evaluator.command"):
             load_study(str(path), tmp_path, {})
     path.write_text(json.dumps(study | {"evaluator": {"type": "table", "table": "five_stage_grid"}}))
-    with pytest.raises(SpecError, match="cannot pause a training; train, command, function and a table"):
+    with pytest.raises(SpecError, match="rungs: table five_stage_grid has no curves"):
         load_study(str(path), tmp_path, {})
 
 

@@ -57,7 +57,9 @@ def test_a_run_is_continued_by_its_name_or_folder(tmp_path):
 
 
 def test_settings_of_the_command_line_change_the_study_and_explicit_options_win(tmp_path):
-    settings = parse_settings(["trials=3", "evaluator.recipe.epochs=1", "sampler=nsga2", "sampler.population=7"])
+    settings = parse_settings(
+        ["trials=3", "evaluator.recipe.epochs=1", "rungs=null", "sampler=nsga2", "sampler.population=7"]
+    )
     config = load_study("demo", tmp_path, {"trials": 5}, settings)
     assert (config.trials, config.evaluator.recipe.epochs) == (5, 1)
     assert (config.sampler.type, config.sampler.population) == ("nsga2", 7)

@@ -34,6 +34,8 @@ NOT_TRIED = {
     "anchor-recipe": "needs trainings by two recipes in one run",
     "half-matched": "the plan needs a row of the spec that the command makes",
     "undertrained": "needs trainings of many epochs: tests/reports/review/test_training_rules.py",
+    "unchecked-estimate": "a check trains ten layouts: tests/reports/search_page/test_estimates.py",
+    "refused-estimate": "a check trains ten layouts: tests/reports/search_page/test_estimates.py",
     "undertrained-front": "needs trainings of many epochs: tests/reports/review/test_training_rules.py",
 }
 """Rules that are not tried here, and why."""
