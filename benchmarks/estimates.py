@@ -8,22 +8,24 @@ noisy cost and nothing else would pass for a covariate, by the partial tau that 
 import argparse
 import time
 from csv import DictReader
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import yaml
 
 from archspec.cost.measure import measure
 from archspec.errors import RunError
 from archspec.loader import load
-from search.data.trained_layouts import TABLES, load_table, tables
-from search.datasets.cluttered_digits import ClutteredDigits
+from search.data.dataset import Dataset, parse_dataset
+from search.data.trained_layouts import TABLES, load_table
 from search.estimate.gate import judge
+from search.estimate.rank_correlation import kendall
 from search.estimate.resampling import ResampledTaus, interval, partial_tau
 from search.evaluator import Task, parse_evaluator
 
 KNOWN = ("five_stage_grid", "five_stage_curves")
-"""Tables that are examined, where they are there."""
 ESTIMATES = {
     "macs": {"type": "cost"},
     "params": {"type": "cost", "by": "params"},
@@ -33,8 +35,27 @@ ESTIMATES = {
 }
 
 
-IMAGES = ClutteredDigits(train=400, validation=100, test=100)
-"""Images of the tables' task, of which a score sees some batches."""
+FEW = {"train": 400, "validation": 100, "test": 100}
+"""Images of a table's task, of which a score sees some batches."""
+
+
+def images(table: str) -> Dataset:
+    """A few images of the task that a table's layouts were trained on."""
+    pairs = yaml.safe_load(Path(__file__).with_name("pairs.yaml").read_text(encoding="utf-8"))
+    return parse_dataset((pairs if table == "five_stage_curves" else {"type": "cluttered_digits"}) | FEW)
+
+
+def describe(full: np.ndarray) -> str:
+    """How far layouts and how far seeds lie apart, [layouts, seeds], in points."""
+    points = 100 * (full - full.mean(0))  # less what a seed does to all layouts alike
+    noise = points.var(1, ddof=1).mean()
+    means = points.mean(1).var(ddof=1)
+    alike = np.mean([kendall(full[:, one], full[:, two]) for one, two in combinations(range(full.shape[1]), 2)])
+    return (
+        f"accuracy {100 * full.mean(1).min():.1f} to {100 * full.mean(1).max():.1f} % (means); sd between layouts "
+        f"{np.sqrt(max(means - noise / full.shape[1], 0)):.1f} points without seed noise, of one seed about its layout "
+        f"{np.sqrt(noise):.1f}; tau between two seeds {alike:.2f}"
+    )
 
 
 def layouts(table: str) -> dict:
@@ -54,10 +75,10 @@ def examine(table: str, count: int, seed: int) -> None:
         full[index, : len(rows[digest])] = [row.accuracy for row in rows[digest]]
     totals = [measure(specs[digest]).total for digest in chosen]
     costs = {name: np.array([float(getattr(total, name)) for total in totals]) for name in ("macs", "params")}
-    print(f"\n{table}: {len(chosen)} of {len(rows)} layouts, {width} seeds")
+    print(f"\n{table}: {len(chosen)} of {len(rows)} layouts, {width} seeds; {describe(full)}")
     print("| estimate | tau | given MACs | less MACs | less params | CPU s each | verdict |\n|" + 7 * "---|")
     for name, asked in ESTIMATES.items():
-        evaluator = parse_evaluator({**asked, "data": IMAGES})
+        evaluator = parse_evaluator({**asked, "data": images(table)})
         session, values = evaluator.open(), []
         start = time.process_time()
         with TemporaryDirectory() as folder:
@@ -94,12 +115,12 @@ def simulate(repeats: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layouts", type=int, default=216, help="most layouts of each table")
+    parser.add_argument("--tables", nargs="+", default=list(KNOWN), choices=KNOWN)
     parser.add_argument("--seed", type=int, default=0, help="of weights, images and the choice of layouts")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="simulated checks of each size")
     asked = parser.parse_args()
-    for table in KNOWN:
-        if table in tables():
-            examine(table, asked.layouts, asked.seed)
+    for table in asked.tables:
+        examine(table, asked.layouts, asked.seed)
     if asked.simulate:
         simulate(asked.simulate)
 
