@@ -48,6 +48,7 @@ bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/symbolic.py
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/rungs.py
+	$(BIN)/python benchmarks/supernet.py --epochs 4
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/estimates.py --simulate 200
 
