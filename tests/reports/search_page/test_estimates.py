@@ -143,7 +143,7 @@ def test_rungs_are_judged_by_the_layouts_that_they_promoted() -> None:
     tau, partial = Estimated(0.6, 0.3, 0.8), Estimated(0.4, 0.1, 0.6)
     gate = GateRecord("rungs", "accuracy after 3 epochs", "accuracy", False, "front", 20, 1, tau, partial, alone)
     first, numbers = gate_lines(gate)
-    assert first.startswith("accuracy after 3 epochs decided what was trained to the end: it ranks")
+    assert first.startswith("Accuracy after 3 epochs decided what was trained to the end: it ranks")
     assert "Over 20 layouts that it had promoted itself, which lowers these numbers" in numbers
     assert "0.60 [0.30, 0.80]" in numbers
     assert "the difference is 0.20 [0.05, 0.40] to MACs" in numbers
