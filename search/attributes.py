@@ -7,7 +7,10 @@ all metrics in one attribute, a mapping called `metrics`; what reads trials take
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.study import Study
 
 RESERVED = frozenset(
     {
@@ -34,3 +37,9 @@ def recorded_metrics(attributes: Mapping[str, Any]) -> dict[str, float | int]:
         for name, value in known.items()
         if name not in RESERVED and isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def set_changed(study: Study, name: str, value: Mapping[str, Any]) -> None:
+    """Set an attribute of a study where it holds something else: a run that goes on writes nothing anew."""
+    if study.user_attrs.get(name) != value:
+        study.set_user_attr(name, dict(value))

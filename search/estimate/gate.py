@@ -13,6 +13,8 @@ from search.estimate.ceiling import seed_ceiling
 from search.estimate.resampling import FEWEST, Floats, Interval, ResampledTaus, interval, partial_tau
 
 RESAMPLES = 4000
+COSTS = ("macs", "params")
+"""Costs that an estimate has to beat; the partial rank correlation is given the first of them."""
 Verdict = Literal["front", "covariate", "refused"]
 """What an estimate may stand for: full trainings where a front is chosen; a covariate beside cost; nothing."""
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from optuna.storages import JournalStorage
@@ -22,9 +22,9 @@ from archspec.cost.tables import MetricAt
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
-from search.attributes import recorded_metrics
+from search.attributes import recorded_metrics, set_changed
 from search.budget.confinement import Confinement
-from search.estimate.gate import Gate, judge
+from search.estimate.gate import COSTS, Gate, judge
 from search.logger import LoggedTrial
 from search.monitor.header import CHECK, CHECK_ESTIMATES
 from search.monitor.run_log import trial_folder_name
@@ -42,7 +42,6 @@ GATE = "gate"
 """Attribute of the study `search` that holds the gate."""
 ESTIMATE = "checked_estimate"
 """Attribute of a trial of the check that holds what the estimate gave of its layout."""
-COSTS = ("macs", "params")
 BLOCK = 64
 """Layouts drawn at a time."""
 MAX_FRUITLESS = 64 * BLOCK
@@ -86,7 +85,7 @@ def run_check(
     asked, full = config.checked, config.final_evaluator()
     name, wanted = config.evaluator.quality, 0 if asked is None else asked.layouts
     if asked is None or not wanted:
-        _note(search, {"skipped": True, "estimate": name})
+        set_changed(search, GATE, {"skipped": True, "estimate": name})
         line = f"check: none was asked for (check.layouts: 0), so nothing tells whether {name} ranks layouts better"
         return CheckOutcome(True, (f"{line} than cost alone does",))
     specs = list(draw_layouts(config, wanted))
@@ -104,18 +103,13 @@ def run_check(
     if not conductor.run(phase):
         return CheckOutcome(False)
     gate = gate_of(study, estimates.found, config.seed)
-    _note(search, {**gate.record(), "kind": CHECK, "estimate": name, "quality": full.quality})
+    set_changed(search, GATE, {**gate.record(), "kind": CHECK, "estimate": name, "quality": full.quality})
     titles = {cost: find_metric(cost).text for cost in COSTS}
     said = gate.describe(name, titles)
     lines = [f"check: {said}", f"check: {gate.conclude()}"]
     if missing := phase.missing():
         lines.insert(0, f"check: {missing}")
     return CheckOutcome(True, tuple(lines), "" if gate.front else f"{said}: {gate.conclude()}")
-
-
-def _note(search: Study, gate: Mapping[str, Any]) -> None:
-    if search.user_attrs.get(GATE) != gate:
-        search.set_user_attr(GATE, dict(gate))
 
 
 def draw_layouts(config: StudyConfig, count: int) -> Iterator[ArchSpec]:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from optuna.study import Study
-from optuna.trial import TrialState
 
-from search.attributes import recorded_metrics
-from search.estimate.gate import judge
-from search.rungs.history import rung_trials
+from search.attributes import recorded_metrics, set_changed
+from search.estimate.gate import COSTS, judge
+from search.rungs.history import pairs
 
 GATE = "rungs_gate"
 """Attribute of a search that holds the gate of its first rung."""
-COSTS = ("macs", "params")
 
 
 def note_gate(study: Study, objectives: Sequence[str], quality: str) -> None:
@@ -31,16 +29,12 @@ def note_gate(study: Study, objectives: Sequence[str], quality: str) -> None:
     if "accuracy" not in objectives:
         return
     index = list(objectives).index("accuracy")
-    found = [one for one in rung_trials(study.get_trials(deepcopy=False)) if one.values]
-    first = {one.layout: one for one in found if one.rung == 0}
-    whole = [one for one in found if one.trial.state == TrialState.COMPLETE and one.layout in first]
-    if len(whole) < 2:
+    found = pairs(study.get_trials(deepcopy=False))
+    if len(found) < 2:
         return
-    early = np.array([first[one.layout].values[index] for one in whole])
-    full = np.array([one.values[index] for one in whole])
-    known = [recorded_metrics(one.trial.user_attrs) for one in whole]
+    early, full = (np.array([one.values[index] for one in side]) for side in zip(*found, strict=True))
+    known = [recorded_metrics(whole.trial.user_attrs) for _, whole in found]
     costs = {name: np.array([float(one.get(name, np.nan)) for one in known]) for name in COSTS}
-    epochs = first[whole[0].layout].epochs
-    estimate = f"{quality} after {epochs} of {max(one.epochs for one in whole)} epochs"
+    estimate = f"{quality} after {found[0][0].epochs} of {max(whole.epochs for _, whole in found)} epochs"
     record = judge(early, full, costs, restricted=True).record()
-    study.set_user_attr(GATE, {**record, "estimate": estimate, "quality": quality})
+    set_changed(study, GATE, {**record, "estimate": estimate, "quality": quality})

@@ -105,17 +105,12 @@ def describe_rungs(trials: Iterable[FrozenTrial], rungs: Sequence[int]) -> list[
     return [f"rungs: layouts that came {reached}; {saved}"]
 
 
-def pairs(trials: Iterable[FrozenTrial], objective: int = 0) -> list[tuple[float, float]]:
-    """The values of an objective at the first and at the last rung, of each layout that came to the last.
-
-    Args:
-        trials: of a search.
-        objective: its index.
-    """
+def pairs(trials: Iterable[FrozenTrial]) -> list[tuple[RungTrial, RungTrial]]:
+    """The results at the first and at the last rung, of each layout of a search that came to the last."""
     found = [one for one in rung_trials(trials) if one.values]
-    first = {one.layout: one.values[objective] for one in found if one.rung == 0}
+    first = {one.layout: one for one in found if one.rung == 0}
     whole = [one for one in found if one.trial.state == TrialState.COMPLETE]
-    return [(first[one.layout], one.values[objective]) for one in whole if one.layout in first]
+    return [(first[one.layout], one) for one in whole if one.layout in first]
 
 
 def on_one_scale(found: Sequence[RungTrial]) -> dict[int, tuple[float, ...]]:

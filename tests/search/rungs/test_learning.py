@@ -80,7 +80,7 @@ def test_layouts_that_paused_are_set_beside_whole_trainings_by_what_the_others_g
     assert scaled[2] == (0.9, 2.0)
     assert scaled[1] == pytest.approx((0.4 + 0.3, 1.0))
     assert scaled[0] == pytest.approx((0.2 + 0.15 + 0.3, 0.0))
-    assert pairs(trials) == [(0.4, 0.9)]
+    assert [(early.values[0], whole.values[0]) for early, whole in pairs(trials)] == [(0.4, 0.9)]
     shown = as_learned(trials)
     assert [one.state for one in shown] == [TrialState.COMPLETE] * 4 + [TrialState.FAIL] * 3
     assert shown[2].values == [0.9, 2.0]
