@@ -128,7 +128,7 @@ def compare_runs(
     runs = [run for arm in arms for run in arm.runs]
     record = runs[0].record
     box = scale_of(pd.concat([finished(run.record.search) for run in runs]), record.objectives, record.metrics)
-    histories = tuple(tuple(read_history(run, by, box) for run in arm.runs) for arm in arms)
+    histories = tuple(tuple(read_history(run.record, by, box, str(run.folder)) for run in arm.runs) for arm in arms)
     ends = [
         (one.end, run) for arm, of in zip(arms, histories, strict=True) for one, run in zip(of, arm.runs, strict=True)
     ]
@@ -139,7 +139,7 @@ def compare_runs(
             raise SpecError(rule, field="--at")
     budgets = tuple(sorted(set(at))) or _budgets(end, by)
     rows, paired, untested = _rows(arms, histories, budgets)
-    virtual = by == "seconds" and all(map(timed_virtually, runs))
+    virtual = by == "seconds" and all(timed_virtually(run.record) for run in runs)
     return RunComparison(
         arms,
         by,

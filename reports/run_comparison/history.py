@@ -15,8 +15,7 @@ from archspec.errors import SpecError
 from reports.records.curves import read_curve
 from reports.records.hypervolume_box import HypervolumeBox, unit_losses
 from reports.records.metrics import trial_metrics
-from reports.records.search import finished
-from reports.run_comparison.arms import ComparedRun
+from reports.records.search import Record, finished
 from reports.statistics.pareto import hypervolume_history
 
 By = Literal["trainings", "epochs", "seconds"]
@@ -48,19 +47,19 @@ class History:
         return np.where(places > self.end, np.nan, values)
 
 
-def read_history(run: ComparedRun, by: By, box: HypervolumeBox) -> History:
-    """The course of a run in a box.
+def read_history(record: Record, by: By, box: HypervolumeBox, source: str) -> History:
+    """The course of a run in a box; `source` is its folder, for messages.
 
     Each layout counts once, when its whole training is known; trainings that stopped early or failed are spent, too.
 
     Raises:
         SpecError: the journal does not say what `by` asks for.
     """
-    table = finished(run.record.search)
-    trials = [one for one in run.record.study.get_trials(deepcopy=False) if "duplicate_of" not in one.user_attrs]
+    table = finished(record.search)
+    trials = [one for one in record.study.get_trials(deepcopy=False) if "duplicate_of" not in one.user_attrs]
     trials = [one for one in trials if one.datetime_complete is not None and "digest" in one.user_attrs]
     trials.sort(key=lambda one: (one.datetime_complete, one.number))
-    spent = _spent(run, trials, by)
+    spent = _spent(record, trials, by, source)
     numbers = [number for number in spent if number in set(table["number"])]
     rows = table.set_index("number").loc[numbers]
     points = rows[list(box.objectives)].to_numpy("float64")
@@ -68,18 +67,18 @@ def read_history(run: ComparedRun, by: By, box: HypervolumeBox) -> History:
     return History(np.array([spent[number] for number in numbers]), values, points, max(spent.values(), default=0.0))
 
 
-def timed_virtually(run: ComparedRun) -> bool:
+def timed_virtually(record: Record) -> bool:
     """Whether virtual workers trained."""
-    trials = run.record.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    trials = record.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return all(VIRTUAL in one.user_attrs for one in trials if "duplicate_of" not in one.user_attrs)
 
 
-def _spent(run: ComparedRun, trials: Sequence[FrozenTrial], by: By) -> dict[int, float]:
+def _spent(record: Record, trials: Sequence[FrozenTrial], by: By, source: str) -> dict[int, float]:
     """What had been spent with each trial, by its number, in ascending order of what was spent."""
     if by == "trainings":
         whole = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]
         return {number: float(count) for count, number in enumerate(whole, 1)}
-    if by == "seconds" and timed_virtually(run):
+    if by == "seconds" and timed_virtually(record):
         ends = {trial.number: _metric(trial, VIRTUAL) for trial in trials}
         known = {number: end for number, end in ends.items() if math.isfinite(end)}
         return dict(sorted(known.items(), key=lambda item: (item[1], item[0])))
@@ -92,7 +91,7 @@ def _spent(run: ComparedRun, trials: Sequence[FrozenTrial], by: By) -> dict[int,
                 continue
             lacks = "the curve of its training" if by == "epochs" else "the seconds of its training"
             rule = f"trial {trial.number} does not say {lacks}: --by trainings compares without"
-            raise SpecError(rule, source=str(run.folder))
+            raise SpecError(rule, source=source)
         total += max(0.0, reached - before.get(digest, 0.0))  # one that goes on had the rest before
         before[digest] = max(reached, before.get(digest, 0.0))
         found[trial.number] = total

@@ -16,7 +16,6 @@ from reports.drawing.canvas import BLUE, COLUMN, VERMILLION, keep_within, save, 
 from reports.records.hypervolume_box import HypervolumeBox, scale_of, unit_losses
 from reports.records.rungs import read_rungs
 from reports.records.search import Record, finished
-from reports.run_comparison.arms import ComparedRun
 from reports.run_comparison.history import Floats, read_history
 from reports.search_page.results import SearchResults
 from reports.section import FIGURES, Section, SectionContent, picture
@@ -89,7 +88,7 @@ def equal_epochs(record: Record) -> EqualEpochs | None:
     if rungs is None or not len(plain):
         return None
     scale = scale_of(pd.concat([finished(record.search), plain]), record.objectives, record.metrics)
-    history = read_history(ComparedRun(Path(record.name), 0, record, {}), "epochs", scale)
+    history = read_history(record, "epochs", scale, record.name)
     seconds = sum(one.seconds for one in rungs.paused) + _total(finished(record.search))
     search = SpentCurve("search", history.spent, history.values, history.end, seconds, len(history.spent))
     epochs = rungs.rungs[-1].epochs * np.arange(1.0, len(plain) + 1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, final
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from archspec.cost.metrics import Metric
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Evaluator, Session
 from search.inputs import Input
-from search.train.device import check_name
+from search.train.device import DeviceName
 from search.weights.initial import Drawn
 from search.zero_cost.naswot import naswot
 from search.zero_cost.role import GIVES, EstimateData, EstimateRole, FullEvaluator
@@ -28,14 +28,8 @@ class Naswot(Evaluator):
     data: EstimateData
     batch_size: int = Field(default=128, ge=2, le=4096, description="images of a batch")
     init: Drawn = Field(default="fan_out", description="initial weights: vit or fan_out, see archspec.build")
-    device: str = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
+    device: DeviceName = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
     full: FullEvaluator = None
-
-    @field_validator("device")
-    @classmethod
-    def _check_device(cls, name: str) -> str:
-        check_name(name)
-        return name
 
     @property
     def role(self) -> EstimateRole:

@@ -29,7 +29,7 @@ from search.plugins import first_problem
 from search.recipe.recipe import READING, AnyRecipe, Recipe
 from search.space.space import Space
 from search.supernet.plan import FOLDER, SupernetPlan, check_passes, check_recipe, digest_space, read_plan
-from search.train.device import check_name, find_device, sharing_note, use_device, worker_place
+from search.train.device import DeviceName, find_device, sharing_note, use_device, worker_place
 from search.weights.initial import OWN, SupernetWeights
 
 if TYPE_CHECKING:
@@ -73,14 +73,13 @@ class SupernetEvaluator(Evaluator):
     )
     init: Literal["vit", "fan_out"] = Field(default="fan_out", description="initial weights: see archspec.build")
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero")
-    device: str = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
+    device: DeviceName = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
     space: str | None = Field(
         default=None, max_length=16, description="digest of space and budget; a study fills it in, leave it out"
     )
 
     @model_validator(mode="after")
     def _check(self) -> SupernetEvaluator:
-        check_name(self.device)
         check_passes(self.paths, sandwich=self.sandwich, distill=self.distill)
         for name in ("recipe", "member"):
             recipe: Recipe = getattr(self, name)

@@ -24,7 +24,7 @@ from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import READING, AnyRecipe, Recipe
 from search.supernet.beginning import SliceSource, check_slices, slices_input
 from search.tasks.distillation import check_head
-from search.train.device import check_name, find_device, sharing_note, use_device, worker_place
+from search.train.device import DeviceName, find_device, sharing_note, use_device, worker_place
 from search.weights.initial import AnyInit, InitialWeights, SupernetWeights, begin, check_initial, weights_input
 from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
@@ -73,7 +73,7 @@ class Train(Evaluator):
         description="further qualities: top5, class_accuracy, calibration_error; of masks class_iou, pixel_accuracy",
     )
 
-    device: str = Field(
+    device: DeviceName = Field(
         default="auto",
         max_length=40,
         description="auto, cpu, cuda, cuda:1, mps or xpu; workers take the GPUs of auto and cuda in turn",
@@ -81,7 +81,6 @@ class Train(Evaluator):
 
     @model_validator(mode="after")
     def _check(self) -> Train:
-        check_name(self.device)
         try:
             self.data.check_recipe(self.recipe)
         except FieldError as error:

@@ -5,7 +5,9 @@ Importing this module does not import torch.
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
 
 from archspec.documents.paths import suggest
 from archspec.errors import FieldError
@@ -30,6 +32,18 @@ def check_name(name: str) -> None:
         kind = name.partition(":")[0]
         hint = " (did you mean cuda?)" if kind.lower() in ("gpu", "nvidia", "rocm") else suggest(kind, NAMES[2:])
         raise FieldError("device", f"must be auto, cpu, cuda, cuda:1 (the second), mps or xpu, not {name!r:.40}{hint}")
+
+
+def _named(name: str) -> str:
+    try:
+        check_name(name)
+    except FieldError as error:
+        raise FieldError("", error.rule) from None  # the field that holds the name is the place
+    return name
+
+
+DeviceName = Annotated[str, AfterValidator(_named)]
+"""Type of a pydantic field that holds the name of a device."""
 
 
 def worker_place() -> int:
