@@ -31,7 +31,7 @@ from search.monitor.run_log import trial_folder_name
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
 from search.run.journal import MAX_ATTEMPTS, killed_worker, open_study
-from search.run.phase import SEARCH, Phase, describe_order, write_spec
+from search.run.phase import Phase, describe_order, search_order, write_spec
 from search.run.worker import Order, Report
 from search.seeding import mix
 from search.space.limits import Limit
@@ -213,11 +213,7 @@ class EstimatePhase(Phase):
         self.found = {spec.digest: known[spec.digest] for spec in specs if spec.digest in known}
         self._wanted = len(specs)
         self._workers: dict[str, int] = {}
-        self._orders = [
-            Order(spec.canonical(), spec.digest, config.seed, f"search-seed{config.seed}", SEARCH)
-            for spec in reversed(specs)
-            if spec.digest not in self.found
-        ]
+        self._orders = [search_order(spec, config.seed) for spec in reversed(specs) if spec.digest not in self.found]
         for spec in specs:
             write_spec(spec, root)
 

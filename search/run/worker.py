@@ -74,6 +74,11 @@ class Order:
         """The folder for the files of this evaluation."""
         return root / self.place if self.place else root / "artifacts" / self.digest / self.run
 
+    def task(self, root: Path, spec: ArchSpec) -> Task:
+        """The evaluation that is asked for; `spec` is that of the order, parsed."""
+        folder, pretraining = self.folder(root), bool(self.place)
+        return Task(spec, self.seed, folder, root, self.final, self.epochs, self.wanted, pretraining)
+
     @property
     def result(self) -> str:
         """Name of the file of its result, which is another one at each pause."""
@@ -230,8 +235,7 @@ def answer(
                     return Report("unready", str(error))
                 for line in sessions[key].notes:
                     send(Report("note", line))
-            pretraining = bool(order.place)
-            task = Task(spec, order.seed, folder, root, order.final, order.epochs, order.wanted, pretraining)
+            task = order.task(root, spec)
             metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import final
 
 from archspec.spec.schema import ArchSpec
-from search.evaluator import Evaluator, Session, Task
+from search.evaluator import Evaluator, Session
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.train.curve import read_curve
@@ -59,16 +59,9 @@ class SimulatedPool(Pool):
 
     def submit(self, order: Order) -> None:
         """Hand an order to an idle worker, which begins at once; of two that end together the first one answers."""
-        folder = order.folder(self._root)
-        task = Task(
-            ArchSpec.model_validate(order.spec),
-            order.seed,
-            folder,
-            self._root,
-            order.final,
-            order.epochs,
-        )
-        seconds = self._evaluators[order.evaluator].simulated_seconds(task, len(read_curve(folder / "curve.csv")))
+        task = order.task(self._root, ArchSpec.model_validate(order.spec))
+        done = len(read_curve(task.folder / "curve.csv"))
+        seconds = self._evaluators[order.evaluator].simulated_seconds(task, done)
         heapq.heappush(self._under_way, (self._now + seconds, self._submitted, order))
         self._submitted += 1
 
