@@ -55,9 +55,7 @@ EstimateData = Annotated[
 FullEvaluator = Annotated[
     SerializeAsAny[Evaluator] | None,
     BeforeValidator(_parse_full),
-    Field(
-        description="the evaluator that is estimated, on the same data, by which the check and the finalists train; null: train"
-    ),
+    Field(description="the evaluator that is estimated and trains check and finalists, on the same data; null: train"),
 ]
 """Type of the field `full` of an estimate."""
 
