@@ -13,13 +13,14 @@ import pytest
 import torch
 from forked_runs import ForkedRun, kill
 from journals import trials_of
+from promoted import check_promoted
 
 from archspec.cli.commands import search as _command  # noqa: F401 # loaded before anything forks
 from archspec.documents.reader import Document
 from archspec.loader import load, parse
 from search.evaluator import Task
 from search.rungs.history import rung_trials
-from search.rungs.promotion import Promotions, expected_steps
+from search.rungs.promotion import expected_steps
 from search.study.reading import load_study
 from search.train.checkpoint import load_checkpoint
 from search.train.curve import read_curve
@@ -99,19 +100,6 @@ def under_way(run):
     return max(events, key=lambda event: event["time"])["pid"]
 
 
-def check_end(trials):
-    """The journal of a search that came to its end: all that was asked, and the promotions that the rule calls for."""
-    found = rung_trials(trials)
-    assert Counter(one.rung for one in found) == dict(enumerate(expected_steps(LAYOUTS, 3, KEEP)))
-    rule = Promotions(3, KEEP)
-    for one in found:
-        rule.add(one.result([2, 1]))  # accuracy up, MACs down
-    rule.close()
-    assert not rule.open
-    assert {(one.layout, one.rung) for one in rule.granted} == {(one.layout, one.rung) for one in found if one.rung}
-    return found
-
-
 def same(one, other):
     """Whether two states of trainings are the same to the bit, but for the time that epochs took."""
     if isinstance(one, torch.Tensor):
@@ -163,7 +151,7 @@ def test_killed_five_times_each_training_is_that_of_a_run_that_was_not(session, 
     with ForkedRun(*command, said=said) as started:
         assert started.end() == 0, said.read_text()
     check_nothing_is_lost()
-    found = check_end(trials_of(run))
+    found = check_promoted(trials_of(run), LAYOUTS, len(RUNGS), KEEP)
 
     reached = Counter()
     for one in found:
