@@ -19,7 +19,7 @@ class CFFN(Block):
     """
 
     type: Literal["CFFN"] = "CFFN"
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width")
+    expansion: float = Field(default=4, gt=0, le=16, strict=True, description="hidden width over width")
     norm: NormKind = Field(default="bn", description="norm at the input: batch norm or layer norm")
 
     def layers(self, width: int) -> Layer:

@@ -72,6 +72,7 @@ class Block(BaseModel, ABC):
         default=None,
         ge=0,
         lt=1,
+        strict=True,
         description="stochastic depth rate of this block; null follows the spec's linear schedule",
     )
 

@@ -21,12 +21,15 @@ class ConvNeXt(Block):
     """
 
     type: Literal["ConvNeXt"] = "ConvNeXt"
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
     kernel: int = Field(default=7, ge=1, le=31, strict=True, description="side of the depthwise window; odd")
     layer_scale: float | None = Field(
         default=1e-6,
         gt=0,
         le=1,
+        strict=True,
         description="initial value of a learnable factor per channel on the branch; null for none",
     )
 

@@ -23,7 +23,9 @@ class DaViTChannel(Block):
 
     type: Literal["davit_channel"] = "davit_channel"
     heads: int = Field(default=1, gt=0, le=1024, strict=True, description="groups of channels; must divide the width")
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
 
     def check(self, width: int) -> None:
         if width % self.heads:

@@ -21,7 +21,9 @@ class HR(Block):
     """
 
     type: Literal["HR"] = "HR"
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the low-resolution branch")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the low-resolution branch"
+    )
     norm: NormKind = Field(default="bn", description="norm at the input: batch norm or layer norm")
 
     def layers(self, width: int) -> Layer:

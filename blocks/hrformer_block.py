@@ -27,7 +27,9 @@ class HRFormerBlock(Block):
     window: int = Field(
         default=7, ge=1, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
     )
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
     window_fit: Literal["refuse", "pad"] = Field(
         default="refuse",
         description="what to do with a map that fills no window: refuse it, or pad it, as the original does",

@@ -21,7 +21,9 @@ class PVT(Block):
 
     type: Literal["PVT"] = "PVT"
     heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
     sr: int = Field(
         default=1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention"
     )

@@ -28,7 +28,9 @@ class Swin(Block):
     added: ClassVar[frozenset[str]] = frozenset({"window_fit"})
     type: Literal["Swin"] = "Swin"
     heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
     window: int = Field(
         default=7, gt=0, le=64, strict=True, description="side of the windows; a map must be as high or as wide"
     )

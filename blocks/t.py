@@ -23,7 +23,9 @@ class T(Block):
 
     type: Literal["T"] = "T"
     heads: int = Field(default=1, gt=0, le=1024, strict=True, description="attention heads; must divide the width")
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over width of the feed-forward")
+    expansion: float = Field(
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the feed-forward"
+    )
     sr: int = Field(
         default=1, ge=1, le=64, strict=True, description="spatial reduction of keys and values; 1 is full attention"
     )
@@ -40,6 +42,7 @@ class T(Block):
         default=None,
         gt=0,
         le=1,
+        strict=True,
         description="initial value of a learnable factor per channel on both branches (LayerScale)",
     )
 

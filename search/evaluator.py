@@ -363,7 +363,16 @@ def parse_evaluator(raw: object) -> Evaluator:
     Raises:
         FieldError: the first field that breaks a rule.
     """
-    return parse_config(raw, "evaluator", lambda tag: find_class(tag, Evaluator, "search.evaluators", GROUP))
+    return parse_config(raw, "evaluator", find_evaluator)
+
+
+def find_evaluator(tag: str) -> type[Evaluator]:
+    """The class of an evaluator.
+
+    Raises:
+        FieldError: there is none of that tag.
+    """
+    return find_class(tag, Evaluator, "search.evaluators", GROUP)
 
 
 def renew(recorded: Any) -> Any:

@@ -100,7 +100,11 @@ class Sampler(BaseModel, ABC):
 
     type: Any
     startup: int = Field(
-        default=10, ge=1, le=10_000, description="trials drawn uniformly at random before the sampler proposes"
+        default=10,
+        ge=1,
+        le=10_000,
+        strict=True,
+        description="trials drawn uniformly at random before the sampler proposes",
     )
 
     @model_validator(mode="before")

@@ -22,7 +22,7 @@ class IRDSa(Downsample):
     """
 
     type: Literal["irds_a"] = "irds_a"
-    expansion: float = Field(default=4, gt=0, le=16, description="hidden width over the incoming width")
+    expansion: float = Field(default=4, gt=0, le=16, strict=True, description="hidden width over the incoming width")
     stride: int = Field(default=2, ge=1, le=8, strict=True, description="reduction of the map's sides")
     shortcut: ShortcutKind = Field(default="pool", description="average pool + 1x1, unpadded conv, 3x3 conv, or none")
 

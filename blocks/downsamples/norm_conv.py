@@ -27,7 +27,7 @@ class NormConv(Downsample):
     pad: bool = Field(
         default=False, description="pad at the bottom and right to whole windows, instead of cropping to them"
     )
-    eps: float = Field(default=1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
+    eps: float = Field(default=1e-6, gt=0, le=0.1, strict=True, description="what the layer norm adds to the variance")
 
     def layers(self, width_in: int, width_out: int) -> Layer:
         norm, conv = layer_norm(width_in, self.eps), Conv(width_in, width_out, self.stride, self.stride, padding=0)

@@ -26,7 +26,7 @@ class HIRIStem(Stem):
     width: Width = Field(default=32, description="channels of the HR stage")
     hidden: Width = Field(default=24, description="channels inside the HR stem")
     depth: int = Field(default=2, ge=1, le=64, strict=True, description="number of HR blocks")
-    expansion: float = Field(default=4, gt=0, le=16, description="expansion of the HR blocks")
+    expansion: float = Field(default=4, gt=0, le=16, strict=True, description="expansion of the HR blocks")
     width_out: Width | None = Field(
         default=None, description="channels after IRDS-a; null is the width of the first stage"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, cast, final
+from typing import Annotated, Any, Literal, cast, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +21,7 @@ from archspec.spec.schema import ArchSpec
 
 NEAR = 1.0
 """A cell that differs by more percent than this is off, unless the file says otherwise."""
+Whole = Annotated[int, Field(strict=True)]
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -55,9 +56,9 @@ class WrittenRow(BaseModel):
 
     model_config = _STRICT
     table: PlainLine
-    row: PlainLine | int
+    row: PlainLine | Whole
     label: PlainLine = ""
-    at: int | tuple[int, int]
+    at: Whole | tuple[Whole, Whole]
     base: str | None = None
     spec: dict[str, Any] | None = None
     edits: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -96,7 +97,7 @@ class PaperFile(BaseModel):
     model_config = _STRICT
     title: PlainLine
     families: dict[PlainLine, Family] = Field(default_factory=dict[str, Family])
-    near: float = Field(NEAR, gt=0)
+    near: float = Field(NEAR, gt=0, strict=True)
     headings: dict[str, PlainLine] = Field(default_factory=dict[str, str])
     notes: tuple[PlainText, ...] = ()
     rows: tuple[WrittenRow, ...]

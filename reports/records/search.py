@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,9 @@ def read(run: Path) -> Record:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunError(f"{journal}: damaged: {one_line(error)}") from None
     if QUALITY not in objectives:
-        raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: a report needs accuracy among them")
+        shown = shlex.join(["archspec", "search", str(run)])
+        rule = f"a report needs accuracy among them; `{shown}` shows the front"
+        raise RunError(f"{journal}: the objectives are {', '.join(objectives)}: {rule}")
     if not (tables["search"]["state"] == "COMPLETE").any():
         raise RunError(f"{journal}: no trial of the search is finished: nothing to report yet")
     empty = frame([], objectives, metrics)

@@ -63,7 +63,9 @@ class StopSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    looks: tuple[int, ...] = Field(min_length=1, max_length=20, description="seeds after which rows are looked at")
+    looks: tuple[Annotated[int, Field(strict=True)], ...] = Field(
+        min_length=1, max_length=20, description="seeds after which rows are looked at"
+    )
     spending: Literal["obrien-fleming", "pocock"] = Field(
         default="obrien-fleming", description="how the level is spent"
     )
@@ -105,8 +107,10 @@ class PlanConfig(BaseModel):
         default_factory=dict[str, EditSpec], max_length=MAX_EDITS, description="named edits: values by dotted path"
     )
     views: tuple[AnyView, ...] = Field(min_length=1, max_length=50, description="which edits are made together")
-    seeds: int = Field(default=5, ge=1, le=1000, description="trainings of each row")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="seed of the first training; the others follow it")
+    seeds: int = Field(default=5, ge=1, le=1000, strict=True, description="trainings of each row")
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, strict=True, description="seed of the first training; the others follow it"
+    )
     score: Literal["test", "validation"] = Field(
         default="test", description="the split whose accuracy (or mIoU) tables state"
     )

@@ -123,7 +123,9 @@ class Factorial(View):
     """Every combination of edits, or the 2^-p fraction of them that tells main effects apart best."""
 
     type: Literal["factorial"] = "factorial"
-    fraction: int = Field(default=0, ge=0, le=8, description="p: 2^(k-p) of the 2^k combinations; 0 for all")
+    fraction: int = Field(
+        default=0, ge=0, le=8, strict=True, description="p: 2^(k-p) of the 2^k combinations; 0 for all"
+    )
     generators: dict[str, tuple[str, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]],
         description="edits whose column is the product of others' columns; chosen for the highest resolution if empty",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from archspec.errors import FieldError
 from archspec.spec.schema import ArchSpec
@@ -91,7 +91,7 @@ class Dataset(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     type: Any
-    resolution: int
+    resolution: Annotated[int, Field(strict=True)]
 
     @property
     @abstractmethod

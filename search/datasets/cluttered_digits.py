@@ -27,8 +27,8 @@ class ClutteredDigits(Dataset):
     validation: int = Field(default=600, ge=100, le=1_000_000, strict=True, description="validation scenes")
     test: int = Field(default=2000, ge=100, le=1_000_000, strict=True, description="test scenes")
     fragments: int = Field(default=3, ge=0, le=50, strict=True, description="pieces of other digits in each scene")
-    smallest: float = Field(default=0.55, ge=0.05, le=1, description="smallest digit over image side")
-    largest: float = Field(default=0.7, ge=0.05, le=0.85, description="largest digit over image side")
+    smallest: float = Field(default=0.55, ge=0.05, le=1, strict=True, description="smallest digit over image side")
+    largest: float = Field(default=0.7, ge=0.05, le=0.85, strict=True, description="largest digit over image side")
     pairs: int = Field(
         default=0,
         ge=0,

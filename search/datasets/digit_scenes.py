@@ -23,8 +23,8 @@ class DigitScenes(Dataset):
     test: int = Field(default=500, ge=50, le=1_000_000, strict=True, description="test scenes")
     fewest: int = Field(default=2, ge=1, le=25, strict=True, description="fewest digits in a scene")
     most: int = Field(default=4, ge=1, le=25, strict=True, description="most digits in a scene")
-    smallest: float = Field(default=0.3, ge=0.05, le=0.85, description="smallest digit over image side")
-    largest: float = Field(default=0.42, ge=0.05, le=0.85, description="largest digit over image side")
+    smallest: float = Field(default=0.3, ge=0.05, le=0.85, strict=True, description="smallest digit over image side")
+    largest: float = Field(default=0.42, ge=0.05, le=0.85, strict=True, description="largest digit over image side")
     seed: int = Field(default=0, ge=0, le=2**63, strict=True, description="seed of the composition")
 
     @model_validator(mode="after")

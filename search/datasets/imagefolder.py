@@ -18,11 +18,11 @@ from search.data.images.folders import Files, Folders, ImageSplits, find_folders
 from search.data.images.source import FileSource
 from search.data.images.split import ImageSplit
 from search.data.images.subset import Subset
-from search.data.stored.options import frame
+from search.data.stored.options import Ratio, frame
 from search.inputs import Input
 from search.tasks.classification import Classification
 
-ClassWeight = Annotated[float, Field(ge=0, le=1e6)]
+ClassWeight = Annotated[float, Field(ge=0, le=1e6, strict=True)]
 
 
 def check_weights(raw: object) -> object:
@@ -59,15 +59,21 @@ class ImageFolder(Dataset):
     path: str = Field(min_length=1, description="folder of the data set; relative to where the command runs")
     resolution: Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")] = 224
     validation: float = Field(
-        default=0.1, gt=0, le=0.45, description="share of training images for validation, without a folder"
+        default=0.1, gt=0, le=0.45, strict=True, description="share of training images for validation, without a folder"
     )
     test: float = Field(
-        default=0.1, gt=0, le=0.45, description="share of training images for the test, without a folder"
+        default=0.1, gt=0, le=0.45, strict=True, description="share of training images for the test, without a folder"
     )
     crop: float = Field(
-        default=0.875, ge=0.1, le=1, description="part of the shorter side that is scored, around the centre"
+        default=0.875,
+        ge=0.1,
+        le=1,
+        strict=True,
+        description="part of the shorter side that is scored, around the centre",
     )
-    smallest_area: float = Field(default=0.08, gt=0, le=1, description="smallest part of an image's area to train on")
+    smallest_area: float = Field(
+        default=0.08, gt=0, le=1, strict=True, description="smallest part of an image's area to train on"
+    )
     flip: bool = Field(default=True, description="mirror half of the training images")
     num_classes: int | None = Field(
         default=None,
@@ -98,7 +104,7 @@ class ImageFolder(Dataset):
     protocol: str | None = Field(
         default=None, max_length=60, description="published benchmark whose images and splits these are: imagenet1k"
     )
-    aspect: tuple[float, float] = Field(
+    aspect: tuple[Ratio, Ratio] = Field(
         default=ASPECT, description="width over height of the parts of images to train on, from and to"
     )
     interpolation: Literal["bilinear", "bicubic", "random"] = Field(

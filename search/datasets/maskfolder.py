@@ -17,7 +17,7 @@ from search.inputs import Input
 from search.recipe.recipe import Recipe
 from search.tasks.segmentation import Segmentation
 
-Scale = Annotated[float, Field(ge=0.1, le=10)]
+Scale = Annotated[float, Field(ge=0.1, le=10, strict=True)]
 INAPPLICABLE = ("auto_augment", "color_jitter", "repeats")
 """Fields of a recipe that speak of images without masks."""
 
@@ -32,12 +32,14 @@ class MaskFolder(Dataset):
     resolution: Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")] = 512
     reduce_zero: bool = Field(default=False, description="0 is no class, and 1 the first, as in ADE20K")
     validation: float = Field(
-        default=0.1, gt=0, le=0.45, description="share of training images for validation, without a folder"
+        default=0.1, gt=0, le=0.45, strict=True, description="share of training images for validation, without a folder"
     )
     test: float = Field(
-        default=0.1, gt=0, le=0.45, description="share of training images for the test, without a folder"
+        default=0.1, gt=0, le=0.45, strict=True, description="share of training images for the test, without a folder"
     )
-    crop: float = Field(default=1, ge=0.1, le=1, description="part of the shorter side that is scored, at the centre")
+    crop: float = Field(
+        default=1, ge=0.1, le=1, strict=True, description="part of the shorter side that is scored, at the centre"
+    )
     scales: tuple[Scale, Scale] = Field(
         default=(0.5, 2), description="smallest and largest shorter side to train at, over resolution"
     )

@@ -56,7 +56,10 @@ class Command(Evaluator):
         description="side of the image for which costs are stated; null for the space's own",
     )
     timeout: float = Field(
-        default=86_400, gt=0, description="seconds after which the command is ended and the layout has failed"
+        default=86_400,
+        gt=0,
+        strict=True,
+        description="seconds after which the command is ended and the layout has failed",
     )
     label: PlainLine = Field(default="accuracy", max_length=60, description="name of the accuracy in reports")
     benchmark: str | None = Field(

@@ -26,7 +26,7 @@ class Naswot(Evaluator):
 
     type: Literal["naswot"] = "naswot"
     data: EstimateData
-    batch_size: int = Field(default=128, ge=2, le=4096, description="images of a batch")
+    batch_size: int = Field(default=128, ge=2, le=4096, strict=True, description="images of a batch")
     init: Drawn = Field(default="fan_out", description="initial weights: vit or fan_out, see archspec.build")
     device: DeviceName = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
     full: FullEvaluator = None

@@ -65,11 +65,17 @@ class SupernetEvaluator(Evaluator):
     member: AnyRecipe = Field(
         default_factory=lambda: Recipe.model_validate({}), description="how finalists are trained, one by one"
     )
-    paths: int = Field(default=1, ge=0, le=64, description="uniformly drawn layouts that are trained in each step")
+    paths: int = Field(
+        default=1, ge=0, le=64, strict=True, description="uniformly drawn layouts that are trained in each step"
+    )
     sandwich: bool = Field(default=True, description="train the largest and the smallest layout in every step, too")
     distill: bool = Field(default=False, description="let the others learn from the answer of the largest one alone")
     images: int = Field(
-        default=512, ge=8, le=100_000, description="training images over which a layout's batch norm is estimated"
+        default=512,
+        ge=8,
+        le=100_000,
+        strict=True,
+        description="training images over which a layout's batch norm is estimated",
     )
     init: Literal["vit", "fan_out"] = Field(default="fan_out", description="initial weights: see archspec.build")
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero")

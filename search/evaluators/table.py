@@ -60,7 +60,11 @@ class Lookup(Evaluator):
         description="whether a proposal that the table lacks is moved to the nearest layout that it holds",
     )
     virtual_workers: int | None = Field(
-        default=None, ge=1, le=10_000, description="workers that train in virtual time, by the table's seconds"
+        default=None,
+        ge=1,
+        le=10_000,
+        strict=True,
+        description="workers that train in virtual time, by the table's seconds",
     )
 
     @model_validator(mode="after")

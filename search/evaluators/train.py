@@ -63,7 +63,9 @@ class Train(Evaluator):
         description="initial weights: vit or fan_out, see archspec.build; or {weights: ...}, or {supernet: ...}",
     )
     zero_init_residual: bool = Field(default=True, description="start every residual branch at zero (less seed noise)")
-    latency_rounds: int = Field(default=7, ge=5, le=1000, description="interleaved rounds of the latency measurement")
+    latency_rounds: int = Field(
+        default=7, ge=5, le=1000, strict=True, description="interleaved rounds of the latency measurement"
+    )
     latency: AnyLatency = Field(
         default=(LatencySpec(),),
         description="what is timed: {backend, batch_sizes, device, rounds, threads}, or several",

@@ -26,8 +26,10 @@ class Zico(Evaluator):
 
     type: Literal["zico"] = "zico"
     data: EstimateData
-    batch_size: int = Field(default=64, ge=2, le=4096, description="images of a batch")
-    batches: int = Field(default=2, ge=2, le=64, description="batches over which gradients vary; the paper's 2")
+    batch_size: int = Field(default=64, ge=2, le=4096, strict=True, description="images of a batch")
+    batches: int = Field(
+        default=2, ge=2, le=64, strict=True, description="batches over which gradients vary; the paper's 2"
+    )
     init: Drawn = Field(default="fan_out", description="initial weights: vit or fan_out, see archspec.build")
     device: DeviceName = Field(default="auto", max_length=40, description="auto, cpu, cuda, cuda:1, mps or xpu")
     full: FullEvaluator = None

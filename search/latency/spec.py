@@ -66,7 +66,11 @@ class LatencySpec(BaseModel):
         default="auto", description="auto for that of the training, or cpu, cuda:0, mps"
     )
     rounds: int | None = Field(
-        default=None, ge=5, le=1000, description="interleaved rounds; null for the evaluator's latency_rounds"
+        default=None,
+        ge=5,
+        le=1000,
+        strict=True,
+        description="interleaved rounds; null for the evaluator's latency_rounds",
     )
     threads: int = Field(default=1, ge=1, le=256, strict=True, description="threads of a CPU that one inference uses")
 

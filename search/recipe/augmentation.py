@@ -18,4 +18,4 @@ class RandAugment(BaseModel):
     ops: int = Field(
         default=2, ge=1, le=10, strict=True, description="operations on each image, drawn with replacement"
     )
-    magnitude: float = Field(default=9, ge=0, le=10, description="strength of every operation, of 10")
+    magnitude: float = Field(default=9, ge=0, le=10, strict=True, description="strength of every operation, of 10")

@@ -11,7 +11,7 @@ from search.recipe.timm_optimizer import check_timm, refuse_reserved
 
 Option = bool | int | float | str | tuple[float, ...] | tuple[str, ...]
 """An argument of an optimiser: `momentum: 0.9`, `betas: [0.9, 0.98]`."""
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
 
 
 @final
@@ -31,7 +31,7 @@ class AdamWOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="decays of both moments")
-    eps: float = Field(default=1e-8, ge=0, le=1, description="added to the denominator")
+    eps: float = Field(default=1e-8, ge=0, le=1, strict=True, description="added to the denominator")
     amsgrad: bool = Field(default=False, strict=True, description="keep the largest second moment")
 
 

@@ -42,19 +42,33 @@ class Recipe(BaseModel):
         | {"auto_augment", "color_jitter", "erasing_mode", "erasing_count", "teacher", "freeze", "validation_share"}
     )
 
-    epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the training split")
-    batch_size: int = Field(default=48, ge=4, le=65_536, description="images per step; at least four, for batch norm")
-    lr: float = Field(default=4e-3, gt=0, le=10, description="peak learning rate, reached after the warm-up")
+    epochs: int = Field(default=10, ge=1, le=10_000, strict=True, description="passes over the training split")
+    batch_size: int = Field(
+        default=48, ge=4, le=65_536, strict=True, description="images per step; at least four, for batch norm"
+    )
+    lr: float = Field(
+        default=4e-3, gt=0, le=10, strict=True, description="peak learning rate, reached after the warm-up"
+    )
     weight_decay: float = Field(
-        default=0.05, ge=0, le=10, description="decay of matrices and kernels only; decoupled where the optimizer says"
+        default=0.05,
+        ge=0,
+        le=10,
+        strict=True,
+        description="decay of matrices and kernels only; decoupled where the optimizer says",
     )
     warmup_epochs: float = Field(
-        default=1, ge=0, le=1000, description="epochs of linear warm-up, a fraction is allowed; onecycle has its own"
+        default=1,
+        ge=0,
+        le=1000,
+        strict=True,
+        description="epochs of linear warm-up, a fraction is allowed; onecycle has its own",
     )
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="probability spread over all classes")
-    clip_grad: float = Field(default=1, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, strict=True, description="probability spread over all classes"
+    )
+    clip_grad: float = Field(default=1, ge=0, le=1e6, strict=True, description="largest gradient norm; 0 does not clip")
     ema_decay: float = Field(
-        default=0.98, ge=0, lt=1, description="decay per step of the average of the weights; 0 keeps none"
+        default=0.98, ge=0, lt=1, strict=True, description="decay per step of the average of the weights; 0 keeps none"
     )
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
         default="auto", description="of forward and backward; auto: 16-bit autocast where the device has it"
@@ -63,16 +77,20 @@ class Recipe(BaseModel):
         default="auto", description="memory format of images; auto: by device"
     )
     augment: bool = Field(default=True, description="augment training images in the data set's own way")
-    workers: int = Field(default=0, ge=0, le=256, description="processes that decode images; 0 decodes in the trainer")
-    cutmix: float = Field(
-        default=0, ge=0, le=100, description="CutMix with shares from Beta(cutmix, cutmix); 0 for none"
+    workers: int = Field(
+        default=0, ge=0, le=256, strict=True, description="processes that decode images; 0 decodes in the trainer"
     )
-    mixup: float = Field(default=0, ge=0, le=100, description="Mixup with shares from Beta(mixup, mixup); 0 for none")
+    cutmix: float = Field(
+        default=0, ge=0, le=100, strict=True, description="CutMix with shares from Beta(cutmix, cutmix); 0 for none"
+    )
+    mixup: float = Field(
+        default=0, ge=0, le=100, strict=True, description="Mixup with shares from Beta(mixup, mixup); 0 for none"
+    )
     mix_prob: float = Field(
-        default=1, ge=0, le=1, description="share of batches mixed; with both kinds, each has half of them"
+        default=1, ge=0, le=1, strict=True, description="share of batches mixed; with both kinds, each has half of them"
     )
     erasing: float = Field(
-        default=0, ge=0, le=1, description="probability that a rectangle of an image is erased to noise"
+        default=0, ge=0, le=1, strict=True, description="probability that a rectangle of an image is erased to noise"
     )
     randaugment: RandAugment | None = Field(
         default=None,
@@ -82,6 +100,7 @@ class Recipe(BaseModel):
         default=None,
         gt=0,
         lt=1,
+        strict=True,
         description="weight of the labels against an EMA teacher's answer; null for no teacher",
     )
     optimizer: AnyOptimizer = Field(
@@ -91,10 +110,18 @@ class Recipe(BaseModel):
         default_factory=ScheduleSpec, description="cosine, step, onecycle or constant; or {name, ...}"
     )
     lr_batch: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="batch size that lr is for, and scaled from linearly; null: as is"
+        default=None,
+        ge=1,
+        le=1_000_000,
+        strict=True,
+        description="batch size that lr is for, and scaled from linearly; null: as is",
     )
     layer_decay: float = Field(
-        default=1, gt=0, le=1, description="factor of the learning rate from each layer to the one before it"
+        default=1,
+        gt=0,
+        le=1,
+        strict=True,
+        description="factor of the learning rate from each layer to the one before it",
     )
     no_decay: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
         default=(),
@@ -104,14 +131,21 @@ class Recipe(BaseModel):
         default=1,
         ge=1,
         le=1024,
+        strict=True,
         description="parts in which a batch is computed, to save memory; batch norm sees a part",
     )
     compile: bool = Field(default=False, description="run the network by torch.compile")
     tf32: bool | Literal["auto"] = Field(default="auto", description="TensorFloat-32 on GPUs; auto: torch's default")
     deterministic: bool = Field(default=False, description="deterministic kernels only, at their cost")
-    prefetch: int = Field(default=2, ge=1, le=64, description="batches that each worker prepares in advance")
+    prefetch: int = Field(
+        default=2, ge=1, le=64, strict=True, description="batches that each worker prepares in advance"
+    )
     repeats: int = Field(
-        default=1, ge=1, le=16, description="copies of an image in a row, each augmented anew; as many fewer images"
+        default=1,
+        ge=1,
+        le=16,
+        strict=True,
+        description="copies of an image in a row, each augmented anew; as many fewer images",
     )
     auto_augment: str | None = Field(
         default=None,
@@ -119,17 +153,18 @@ class Recipe(BaseModel):
         description="published policy as timm names it: rand-m9-mstd0.5-inc1, original, 3a, augmix-m3-w3; or ta_wide",
     )
     color_jitter: float = Field(
-        default=0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
+        default=0, ge=0, le=1, strict=True, description="strength of random brightness, contrast and saturation"
     )
     erasing_mode: Literal["pixel", "rand", "const"] = Field(
         default="pixel", description="what an erased rectangle becomes: noise per pixel, one random colour, the mean"
     )
-    erasing_count: int = Field(default=1, ge=1, le=10, description="most rectangles erased in an image")
+    erasing_count: int = Field(default=1, ge=1, le=10, strict=True, description="most rectangles erased in an image")
     teacher: TeacherSpec | None = Field(default=None, description="a frozen network to learn from; null for none")
     validation_share: float = Field(
         default=1,
         gt=0,
         le=1,
+        strict=True,
         description="share of the validation images that epochs before the last are scored on; the last has all",
     )
     freeze: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(

@@ -27,12 +27,22 @@ class ScheduleSpec(BaseModel):
     """The fields that each schedule has."""
 
     name: ScheduleName = Field(default="cosine", description="cosine, step, onecycle or constant")
-    lowest: float = Field(default=0, ge=0, le=10, description="cosine: learning rate that it ends at")
-    every: float = Field(default=30, gt=0, le=10_000, description="step: epochs between two decays, from the start on")
-    factor: float = Field(default=0.1, gt=0, le=1, description="step: what the learning rate is multiplied by")
-    pct_start: float = Field(default=0.3, gt=0, lt=1, description="onecycle: share of the training that it rises for")
-    div_factor: float = Field(default=25, ge=1, le=1e9, description="onecycle: the peak by the rate that it begins at")
-    final_div_factor: float = Field(default=1e4, ge=1, le=1e12, description="onecycle: its first rate by its last")
+    lowest: float = Field(default=0, ge=0, le=10, strict=True, description="cosine: learning rate that it ends at")
+    every: float = Field(
+        default=30, gt=0, le=10_000, strict=True, description="step: epochs between two decays, from the start on"
+    )
+    factor: float = Field(
+        default=0.1, gt=0, le=1, strict=True, description="step: what the learning rate is multiplied by"
+    )
+    pct_start: float = Field(
+        default=0.3, gt=0, lt=1, strict=True, description="onecycle: share of the training that it rises for"
+    )
+    div_factor: float = Field(
+        default=25, ge=1, le=1e9, strict=True, description="onecycle: the peak by the rate that it begins at"
+    )
+    final_div_factor: float = Field(
+        default=1e4, ge=1, le=1e12, strict=True, description="onecycle: its first rate by its last"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

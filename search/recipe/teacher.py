@@ -28,11 +28,17 @@ class TeacherSpec(BaseModel):
         max_length=1000,
         description="of a spec, or of a model of timm's in place of its own: what `init` takes",
     )
-    weight: float = Field(default=0.5, gt=0, le=1, description="weight of the teacher's answer against the labels")
-    temperature: float = Field(default=1, gt=0, le=100, description="temperature of both answers")
+    weight: float = Field(
+        default=0.5, gt=0, le=1, strict=True, description="weight of the teacher's answer against the labels"
+    )
+    temperature: float = Field(default=1, gt=0, le=100, strict=True, description="temperature of both answers")
     hard: bool = Field(default=False, description="learn its likeliest class instead of its distribution")
     resolution: int | None = Field(
-        default=None, ge=8, le=4096, description="side to which its images are resized; null for that of its spec"
+        default=None,
+        ge=8,
+        le=4096,
+        strict=True,
+        description="side to which its images are resized; null for that of its spec",
     )
 
     @model_validator(mode="after")

@@ -290,7 +290,7 @@ class _Run:
         if finished and self.missing:
             return  # the error says what to do
         if finished:
-            screen.say(hint("report", self.root))
+            screen.say(*([hint("report", self.root)] if self.config.reported else []))
         elif self.config.evaluator.local:
             screen.say("next: the same call again goes on")
         else:

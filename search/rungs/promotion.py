@@ -13,7 +13,7 @@ rung always goes on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -121,25 +121,6 @@ class Promotions:
     def _grant(self, layout: int, rung: int) -> None:
         self._rungs[rung - 1].promoted.add(layout)
         self.granted.append(Promotion(layout, rung))
-
-
-def promotions(
-    results: Iterable[RungResult], rungs: int, keep: Fraction, *, closed: bool = False
-) -> tuple[Promotion, ...]:
-    """The promotions that results call for, in their order.
-
-    Args:
-        results: in the order in which they came in.
-        rungs: how many, the whole training among them.
-        keep: share of the layouts at a rung that goes on.
-        closed: whether no further layout will begin.
-    """
-    found = Promotions(rungs, keep)
-    for result in results:
-        found.add(result)
-    if closed:
-        found.close()
-    return tuple(found.granted)
 
 
 def expected_steps(layouts: int, rungs: int, keep: Fraction) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer, model_validator
 
+from archspec.documents.wording import plural
 from archspec.errors import FieldError
 from search.plugins import first_problem
 
@@ -107,17 +108,19 @@ class RungsSpec(BaseModel):
         stated = self.stated
         if stated is not None and stated != total:
             rule = (
-                f"exceeds the training, which has {total} epochs" if stated > total else f"must be all {total} epochs"
+                f"exceeds the training, which has {plural(total, 'epoch')}"
+                if stated > total
+                else f"must be all {plural(total, 'epoch')}"
             )
             raise FieldError("epochs", f"the last rung {rule}, not {stated}")
         values = [Fraction(one) for one in self.epochs]
         rungs = [max(1, round(one if stated else one * total)) for one in values]
         if any(later <= one for one, later in pairwise(rungs)):
-            rule = f"must ascend: of {total} epochs they are {', '.join(map(str, rungs))}"
+            rule = f"must ascend: of {plural(total, 'epoch')} they are {', '.join(map(str, rungs))}"
             raise FieldError("epochs", rule)
         if rungs[0] < WARMUPS * warmup:
             least = math.ceil(WARMUPS * warmup)
-            rule = f"the first rung has {rungs[0]} of {total} epochs and needs {least}"
+            rule = f"the first rung has {rungs[0]} of {plural(total, 'epoch')} and needs {least}"
             raise FieldError("epochs", f"{rule}: {WARMUPS} times the recipe's warm-up of {warmup:g}")
         return tuple(rungs)
 

@@ -34,7 +34,11 @@ class CMAES(Sampler):
 
     type: Literal["cmaes"] = "cmaes"
     population: int | None = Field(
-        default=None, ge=4, le=10_000, description="layouts of a generation; null for 4 + floor(3 ln(number of ranges))"
+        default=None,
+        ge=4,
+        le=10_000,
+        strict=True,
+        description="layouts of a generation; null for 4 + floor(3 ln(number of ranges))",
     )
 
     def check_space(self, space: Space) -> None:

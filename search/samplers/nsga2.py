@@ -19,7 +19,7 @@ class NSGA2(Sampler):
     rungs: ClassVar[bool] = True
 
     type: Literal["nsga2"] = "nsga2"
-    population: int = Field(default=20, ge=2, le=10_000, description="layouts of a generation")
+    population: int = Field(default=20, ge=2, le=10_000, strict=True, description="layouts of a generation")
 
     def open(self, problem: Problem) -> SamplerSession:
         from optuna.samplers import NSGAIISampler

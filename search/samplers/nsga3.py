@@ -20,7 +20,7 @@ class NSGA3(Sampler):
     rungs: ClassVar[bool] = True
 
     type: Literal["nsga3"] = "nsga3"
-    population: int = Field(default=20, ge=2, le=10_000, description="layouts of a generation")
+    population: int = Field(default=20, ge=2, le=10_000, strict=True, description="layouts of a generation")
 
     def open(self, problem: Problem) -> SamplerSession:
         from optuna.samplers import NSGAIIISampler

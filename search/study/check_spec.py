@@ -16,9 +16,13 @@ class CheckSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layouts: int = Field(
-        default=24, ge=0, le=10_000, description="layouts drawn uniformly; 0 for none, which every report then says"
+        default=24,
+        ge=0,
+        le=10_000,
+        strict=True,
+        description="layouts drawn uniformly; 0 for none, which every report then says",
     )
-    seeds: int = Field(default=1, ge=1, le=100, description="trainings of each")
+    seeds: int = Field(default=1, ge=1, le=100, strict=True, description="trainings of each")
 
     @model_validator(mode="after")
     def _check(self) -> CheckSpec:

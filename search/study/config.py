@@ -36,11 +36,12 @@ class FinalSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
-    seeds: int = Field(default=3, ge=0, le=1000, description="seeds per member; 0 re-trains nothing")
+    seeds: int = Field(default=3, ge=0, le=1000, strict=True, description="seeds per member; 0 re-trains nothing")
     members: int = Field(
         default=12,
         ge=2,
         le=1000,
+        strict=True,
         description="most members; of a longer front the best of each objective, then evenly spaced ones",
     )
     anchors: tuple[str, ...] = Field(
@@ -86,11 +87,15 @@ class StudyConfig(BaseModel):
         default=None, description="where trainings pause, and what share goes on: {epochs: [1/3, 1], keep: 1/3}"
     )
     trials: int = Field(
-        default=100, ge=1, le=1_000_000, description="trained trials in all; with rungs, layouts that begin"
+        default=100,
+        ge=1,
+        le=1_000_000,
+        strict=True,
+        description="trained trials in all; with rungs, layouts that begin",
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="seed of sampler and training")
+    seed: int = Field(default=0, ge=0, lt=2**32, strict=True, description="seed of sampler and training")
     baseline: int = Field(
-        default=0, ge=0, le=1_000_000, description="trials of a random search to compare with; 0 for none"
+        default=0, ge=0, le=1_000_000, strict=True, description="trials of a random search to compare with; 0 for none"
     )
     final: FinalSpec = Field(default_factory=lambda: FinalSpec.model_validate({}))
     check: CheckSpec | None = Field(
@@ -122,7 +127,7 @@ class StudyConfig(BaseModel):
         if not self.sampler.rungs:
             known = "tpe, nsga2, nsga3, gp, qmc, random and exact can"
             rule = f"{self.sampler.type} cannot learn from trainings that pause; {known}"
-            raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs")
+            raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs (--set rungs=null)")
         total = self.evaluator.whole_epochs or rungs.stated
         if total is None:
             rule = (
@@ -132,7 +137,8 @@ class StudyConfig(BaseModel):
         try:
             rungs.resolve(total, self.evaluator.warmup_epochs)
         except FieldError as error:
-            raise PlaceError(("rungs", error.field), error.rule) from None
+            way_out = "without rungs (--set rungs=null) every layout is trained to its end"
+            raise PlaceError(("rungs", error.field), f"{error.rule}; {way_out}") from None
 
     @property
     def rung_epochs(self) -> tuple[int, ...]:
@@ -147,6 +153,11 @@ class StudyConfig(BaseModel):
         if not self.evaluator.estimates:
             return None
         return self.check or CheckSpec.model_validate({})
+
+    @property
+    def reported(self) -> bool:
+        """Whether a report can be made of the run: its page is about accuracy."""
+        return "accuracy" in self.objectives
 
     def _check_objective(self, index: int, name: str) -> None:
         try:
@@ -194,7 +205,7 @@ class StudyConfig(BaseModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines to tell at the start: resolutions that files state and that do not count."""
+        """Lines to tell at the start: resolutions that files state and that do not count, and the want of a report."""
         layout = self.open_space().fill(lambda hole: hole.options[0]).spec
         lines = tell_resolution(self.space, layout, self.evaluator, "space")
         lines += tell_listed(self.confinement)
@@ -203,6 +214,8 @@ class StudyConfig(BaseModel):
             image = self.evaluator.prepare(anchor).image
             if image != anchor.image:
                 lines += (f"the anchor {printable(name)} is for images of {anchor.image}, and is trained at {image}",)
+        if not self.reported:
+            lines += ("accuracy is no objective: the front is shown at the end, and archspec report has no page of it",)
         return lines
 
     def inputs(self) -> tuple[Input, ...]:

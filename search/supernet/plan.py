@@ -37,13 +37,13 @@ class SupernetPlan(BaseModel):
     budget: dict[str, str] = Field(description="limits that every layout keeps that is trained")
     data: AnyDataset = Field(description="the data set")
     recipe: AnyRecipe = Field(description="how it is trained")
-    paths: int = Field(ge=0, description="uniformly drawn layouts a step")
+    paths: int = Field(ge=0, strict=True, description="uniformly drawn layouts a step")
     sandwich: bool = Field(description="whether the largest and the smallest layout are trained in every step, too")
     distill: bool = Field(description="whether the others learn from the answer of the largest")
     init: Literal["vit", "fan_out"] = Field(description="initial weights")
     zero_init_residual: bool = Field(description="start every residual branch at zero")
-    images: int = Field(description="training images over which the statistics of batch norm are taken")
-    seed: int = Field(description="of weights, order of data and draws of layouts")
+    images: int = Field(strict=True, description="training images over which the statistics of batch norm are taken")
+    seed: int = Field(strict=True, description="of weights, order of data and draws of layouts")
 
     @model_validator(mode="after")
     def _check(self) -> SupernetPlan:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import yaml
+
+from archspec.documents.reader import Document
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.spec.schema import ArchSpec
-from search.data.dataset import Splits
+from search.data.dataset import Splits, parse_dataset
 from search.seeding import mix, seed_everything
+from search.space.space import parse_space
 from search.supernet.plan import SupernetPlan, read_plan
+from search.supernet.shapes import shared_tensors
 from search.tasks.task import Score
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
     from archspec.model.build import Network
     from search.supernet.learner import SupernetLearner
+    from search.supernet.members import Members
     from search.train.curve import EpochRecord
     from search.train.loop import TrainResult
 
@@ -162,16 +170,20 @@ def check_member(plan: SupernetPlan, spec: ArchSpec) -> None:
     Raises:
         FieldError: the layout does not fit the data, or no layout of the space has such a part.
     """
-    from search.supernet.supernet import Supernet
-
     fitting = plan.data.fit(spec)
-    supernet = Supernet(
-        plan.parsed, plan.data.fit, init=plan.init, zero_init_residual=plan.zero_init_residual, seed=plan.seed
-    )
     try:
-        supernet.activate(fitting)
+        _members(yaml.safe_dump(plan.space), plan.data.model_dump_json()).get(fitting)
     except RunError as error:
         raise FieldError("", str(error)) from None
+
+
+@lru_cache(maxsize=2)
+def _members(space: str, data: str) -> Members:
+    """The members of the supernet of a space on a data set, both as text; all of a search's layouts are asked for."""
+    from search.supernet.members import Members
+
+    parsed = parse_space(Document(yaml.safe_load(space), "space of the supernet"))
+    return Members(shared_tensors(parsed, parse_dataset(json.loads(data)).fit))
 
 
 def _images(plan: SupernetPlan, data: Splits, device: torch.device) -> list[Tensor]:

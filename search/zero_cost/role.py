@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast, final
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
 
 from archspec.cost.metrics import Metric
 from archspec.errors import FieldError
 from archspec.spec.schema import ArchSpec
 from search.data.dataset import AnyDataset, Dataset, parse_dataset
-from search.evaluator import Evaluator, cost_names, parse_evaluator
+from search.evaluator import Evaluator, cost_names, find_evaluator, parse_evaluator
 
 GIVES = cost_names() | {"accuracy"}
 
 
-def _parse_full(raw: object) -> object:
+def _parse_full(raw: object, info: ValidationInfo) -> object:
+    """The full evaluator, on the data of the estimate: where it states none, and no other."""
     if raw is None:
         return None
-    found = parse_evaluator(raw)
+    data = info.data.get("data")
+    given = cast("Mapping[str, object]", {"type": raw} if isinstance(raw, str) else raw)
+    tag = given.get("type") if isinstance(raw, str | Mapping) else None
+    if data is not None and isinstance(tag, str) and "data" in find_evaluator(tag).model_fields:
+        given = {"data": data, **given}
+    found = parse_evaluator(given)
     if found.estimates:
         raise FieldError("type", f"must train, which {found.type} does not: it is an estimate itself")
+    other = getattr(found, "data", None)
+    if isinstance(data, Dataset) and isinstance(other, Dataset) and other != data:
+        raise FieldError("data", f"{_difference(other, data)}: give both the same, or leave it out here")
     return found
+
+
+def _difference(other: Dataset, data: Dataset) -> str:
+    """The first field in which the data of the full evaluator is not that of the estimate."""
+    if other.type != data.type:
+        return f"is {other.type}, and that of the estimate is {data.type}"
+    mine, theirs = other.model_dump(), data.model_dump()
+    name = next(name for name in mine if mine[name] != theirs[name])
+    return f"has {name} {mine[name]!r:.60}, and that of the estimate {theirs[name]!r:.60}"
 
 
 EstimateData = Annotated[
@@ -36,7 +55,7 @@ EstimateData = Annotated[
 FullEvaluator = Annotated[
     SerializeAsAny[Evaluator] | None,
     BeforeValidator(_parse_full),
-    Field(description="the evaluator that is estimated, by which the check and the finalists train; null: train"),
+    Field(description="the evaluator that is estimated and trains check and finalists, on the same data; null: train"),
 ]
 """Type of the field `full` of an estimate."""
 

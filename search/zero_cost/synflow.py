@@ -22,11 +22,18 @@ def synflow(probe: Probe) -> float:
     convolutions and linear layers count: parameters of two axes or more. The logarithm changes no order; the sum itself
     grows with the product of all widths and soon passes what a float holds.
 
+    The pattern of an attention is made of logits over their largest, which is inferred, since neither source has
+    attention: saliency is conserved where layers are homogeneous (section 4 of the first), and an attention is so once
+    its pattern does not depend on the scale of its maps. Without that, maps that grow with every layer leave the
+    softmax no gradient, or none that is a number.
+
     Source: Tanaka, Kunin, Yamins and Ganguli, Pruning Neural Networks without Any Data by Iteratively Conserving
     Synaptic Flow (NeurIPS 2020), section 5; as a score of networks, Abdelfattah, Mehrotra, Dudziak and Lane, Zero-Cost
     Proxies for Lightweight NAS (ICLR 2021), section 3.2.
     """
     import torch
+
+    from search.zero_cost.scale_free_torch import ScaleFreeAttention
 
     network = probe.network.eval().cpu().double()  # not every accelerator has double precision
     with torch.no_grad():
@@ -36,6 +43,7 @@ def synflow(probe: Probe) -> float:
     with ExitStack() as hooks:
         for module in _normalisations(network):
             hooks.enter_context(_bypassed(module))
+        hooks.enter_context(ScaleFreeAttention())
         total = _total(network(torch.ones(1, *probe.shape, dtype=torch.float64)))
     total.backward()
     parts = [

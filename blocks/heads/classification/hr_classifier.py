@@ -45,7 +45,7 @@ class HRClassifier(MapsHead):
     )
     hidden: Width = Field(default=2048, description="width of the last 1x1 convolution")
     classes: int = Field(default=1000, gt=0, le=1_000_000, strict=True, description="number of classes")
-    dropout: float = Field(default=0, ge=0, lt=1, description="rate of dropout before the linear layer")
+    dropout: float = Field(default=0, ge=0, lt=1, strict=True, description="rate of dropout before the linear layer")
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:
         planes = [self.planes * 2**index for index in range(len(widths))]

@@ -26,7 +26,7 @@ class PooledClassifier(Head):
     norm_at: Literal["map", "vector"] | None = Field(
         default=None, description="layer norm at every position of the map, or of the pooled vector; null for none"
     )
-    eps: float = Field(default=1e-6, gt=0, le=0.1, description="what the layer norm adds to the variance")
+    eps: float = Field(default=1e-6, gt=0, le=0.1, strict=True, description="what the layer norm adds to the variance")
 
     def layers(self, width: int) -> Layer:
         norm, pool = ("norm", layer_norm(width, self.eps)), ("pool", GlobalPool())

@@ -32,7 +32,7 @@ class ClassQuery(MapsHead):
     width: Width = Field(default=256, description="channels of queries and features")
     depth: int = Field(default=2, ge=1, le=64, strict=True, description="how often the queries attend")
     expansion: float = Field(
-        default=4, gt=0, le=16, description="hidden width over width of the queries' feed-forwards"
+        default=4, gt=0, le=16, strict=True, description="hidden width over width of the queries' feed-forwards"
     )
     supervise: bool = Field(
         default=True, description="training also returns the similarities of every attention, as logits"

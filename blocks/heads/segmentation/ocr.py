@@ -26,7 +26,7 @@ class OCR(MapsHead):
     width: Width = Field(default=512, description="channels of the features and of what describes a class")
     inner: Width = Field(default=256, description="channels of queries, keys and values")
     dropout: float = Field(
-        default=0.05, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+        default=0.05, ge=0, lt=1, strict=True, description="rate of dropout of whole channels before the classifier"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:

@@ -33,7 +33,7 @@ class SegFormer(MapsHead):
         default="conv", description="1x1 convolution, or linear layer on tokens, on each map"
     )
     dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+        default=0.1, ge=0, lt=1, strict=True, description="rate of dropout of whole channels before the classifier"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:

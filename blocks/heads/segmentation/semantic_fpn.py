@@ -38,7 +38,7 @@ class SemanticFPN(MapsHead):
         default=128, description="channels of the branches that bring each map to the size of the first"
     )
     dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifier"
+        default=0.1, ge=0, lt=1, strict=True, description="rate of dropout of whole channels before the classifier"
     )
 
     def layers(self, widths: tuple[int, ...]) -> MapsReader:

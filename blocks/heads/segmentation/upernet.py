@@ -1,6 +1,6 @@
 """Segmentation head: unified perceptual parsing."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 from pydantic import Field
 
@@ -30,12 +30,12 @@ class UPerNet(MapsHead):
     type: Literal["upernet"] = "upernet"
     classes: int = Field(default=150, gt=0, le=100_000, strict=True, description="number of classes")
     width: Width = Field(default=512, description="channels of the pyramid's maps")
-    pools: tuple[int, ...] = Field(
+    pools: tuple[Annotated[int, Field(strict=True)], ...] = Field(
         default=(1, 2, 3, 6), min_length=1, max_length=8, strict=False, description="cells per side of the pooled maps"
     )
     auxiliary: Width | None = Field(default=256, description="channels of the auxiliary head; null for none")
     dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="rate of dropout of whole channels before the classifiers"
+        default=0.1, ge=0, lt=1, strict=True, description="rate of dropout of whole channels before the classifiers"
     )
 
     def check(self, widths: tuple[int, ...]) -> None:

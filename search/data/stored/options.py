@@ -37,8 +37,12 @@ def _check_aspect(aspect: tuple[float, float]) -> tuple[float, float]:
 
 
 Side = Annotated[int, Field(ge=8, le=4096, strict=True, description="image side in pixels")]
-Crop = Annotated[float, Field(ge=0.1, le=1, description="part of the shorter side that is scored, around the centre")]
-SmallestArea = Annotated[float, Field(gt=0, le=1, description="smallest part of an image's area to train on")]
+Crop = Annotated[
+    float, Field(ge=0.1, le=1, strict=True, description="part of the shorter side that is scored, around the centre")
+]
+SmallestArea = Annotated[
+    float, Field(gt=0, le=1, strict=True, description="smallest part of an image's area to train on")
+]
 Flip = Annotated[bool, Field(description="mirror half of the training images")]
 ClassCount = Annotated[
     int | None,
@@ -50,8 +54,9 @@ PublishedAs = Annotated[
 ]
 Damaged = Annotated[Unreadable, Field(description="images that cannot be decoded: refuse before training, or skip")]
 Draft = Annotated[bool, Field(description="decode large JPEGs at a half, quarter or eighth where that suffices")]
+Ratio = Annotated[float, Field(strict=True)]
 Aspect = Annotated[
-    tuple[float, float],
+    tuple[Ratio, Ratio],
     AfterValidator(_check_aspect),
     Field(description="width over height of the parts of images to train on, from and to"),
 ]

@@ -74,6 +74,21 @@ def test_what_is_estimated_may_be_any_evaluator_that_trains(tmp_path):
         evaluator("cost", full="table").prepare(TINY)
 
 
+def test_what_is_estimated_trains_on_the_same_data():
+    own = evaluator("cost", full={"type": "train", "recipe": {"epochs": 3}})
+    assert own.full.data == own.data
+    assert evaluator("cost", full="train").full.data == own.data
+    assert evaluator("cost", full={"type": "train", "data": DATA}).full.data == own.data
+    for data, rule in (
+        ({**DATA, "train": 200}, "has train 200, and that of the estimate 100"),
+        ("digit_scenes", "is digit_scenes, and that of the estimate is cluttered_digits"),
+    ):
+        with pytest.raises(FieldError) as refused:
+            evaluator("naswot", full={"type": "train", "data": data})
+        assert refused.value.field == "full.data"
+        assert refused.value.rule == f"{rule}: give both the same, or leave it out here"
+
+
 def test_bad_fields_are_refused_by_name():
     with pytest.raises(FieldError, match=r"device: must be auto"):
         evaluator("naswot", device="gpu")

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from journals import trials_of
 from optuna.trial import TrialState
+from promoted import check_promoted
 
 import archspec
 from archspec.errors import RunError, SpecError
 from search.run.run import conduct
 from search.rungs.history import pairs, rung_trials
-from search.rungs.promotion import expected_steps, promotions
 from search.study.reading import load_study
 
 SPACE = {
@@ -74,12 +74,7 @@ def search(tmp_path, name="toy", function=train, **study):
 
 def check(trials, layouts, keep=Fraction(1, 3)):
     """The trials of a search that came to its end: what went on is what the rule says, and within the cap."""
-    found = rung_trials(trials)
-    counts = Counter(one.rung for one in found)
-    assert counts == dict(enumerate(expected_steps(layouts, 3, keep)))
-    directions = [2, 1]  # accuracy up, MACs down
-    granted = promotions([one.result(directions) for one in found], 3, keep, closed=True)
-    assert {(one.layout, one.rung) for one in granted} == {(one.layout, one.rung) for one in found if one.rung}
+    found = check_promoted(trials, layouts, 3, keep)
     assert {one.trial.state for one in found if one.rung < 2} == {TrialState.PRUNED}
     assert {one.trial.state for one in found if one.rung == 2} == {TrialState.COMPLETE}
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from promoted import promotions
 
 from search.rungs.promotion import (
     Promotion,
@@ -12,7 +13,6 @@ from search.rungs.promotion import (
     RungResult,
     expected_epochs,
     expected_steps,
-    promotions,
 )
 
 THIRD = Fraction(1, 3)

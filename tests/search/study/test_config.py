@@ -68,12 +68,22 @@ def test_settings_of_the_command_line_change_the_study_and_explicit_options_win(
     assert narrow.name == "five_stage_tiny"
 
 
+RUNGS = "demo:12: rungs.epochs: "
+"""Where the rungs of the study stand."""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("evaluator.recipe.epoch=1", "--set evaluator.recipe.epoch: unknown field (did you mean epochs?)"),
         ("trails=3", "--set trails: unknown field (did you mean trials?)"),
         ("trials=many", "--set trials: must be a whole number, not 'many'"),
+        ("evaluator.recipe.epochs=true", "--set evaluator.recipe.epochs: must be a valid integer, not True"),
+        (
+            "evaluator.recipe.epochs=1",
+            RUNGS + "must ascend: of 1 epoch they are 1, 1; without rungs (--set rungs=null)",
+        ),
+        ("evaluator.recipe.epochs=4", RUNGS + "the first rung has 1 of 4 epochs and needs 3: 3 times the recipe's"),
         ("final.seed=3", "--set final.seed: unknown field (did you mean seeds?)"),
         ("final.changes.epoch=3", "--set final.changes.epoch: unknown field (did you mean epochs?)"),
         ("evaluator.type=tabel", "--set evaluator.type: unknown evaluator 'tabel' (did you mean table?)"),

@@ -9,10 +9,28 @@ from torch import nn
 from torch.nn import functional as F
 
 from archspec.errors import RunError
+from archspec.loader import load
+from search.seeding import seed_everything
+from search.weights.initial import begin
 from search.zero_cost.naswot import code_kernel, naswot
 from search.zero_cost.score_session import Probe
 from search.zero_cost.synflow import synflow
 from search.zero_cost.zico import steadiness, zico
+
+MANY_ATTENTIONS = (
+    "hr_stem:width=16-CFFN2x8e4-CFFN1x12e2-irds_a-T2x16h2e2-irds_b-CFFN3x32e2-T2x64h2e4-classifier:classes=20@64",
+    "CFFN1x16e2-HR1x24e2-irds_a-T2x16h2e2-T2x64h1e4-T2x32h4e4-classifier:classes=20@64",
+)
+"""Layouts that had no score while their attentions saw logits as they are."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in workers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def cross_entropy(network: nn.Module):
@@ -103,3 +121,41 @@ def test_zico_takes_the_gradient_of_each_batch_by_itself():
         gradients += torch.autograd.grad(loss, network[0].weight)
     expected = steadiness([[one.double().abs() for one in gradients]])
     assert zico(probe(network, *batches)) == pytest.approx(expected)
+
+
+class TokenAttention(nn.Module):
+    """Attention over the pixels of a row, on one channel, with or without the fused function."""
+
+    def __init__(self, *, fused: bool) -> None:
+        super().__init__()
+        self.maps, self.fused = nn.Conv2d(1, 3, 1, bias=False), fused
+        with torch.no_grad():
+            self.maps.weight.copy_(torch.tensor([2.0, 3.0, 5.0]).view(3, 1, 1, 1))
+
+    def forward(self, x):
+        q, k, v = self.maps(x * torch.arange(1, x.shape[-1] + 1)).flatten(2).unsqueeze(-1).unbind(1)
+        if self.fused:
+            return F.scaled_dot_product_attention(q, k, v)
+        return (q @ k.transpose(1, 2)).softmax(2) @ v
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_synflow_is_conserved_through_attention_whose_logits_are_over_their_largest(fused):
+    # pixels are 1 and 2, and logits are their products over the largest of them, 4, whatever query and key are
+    pattern = np.exp(np.outer([1, 2], [1, 2]) / 4)
+    total = 5 * (pattern / pattern.sum(1, keepdims=True) @ [1, 2]).sum()
+    own = TokenAttention(fused=fused)
+    assert synflow(probe(own, shape=(1, 1, 2))) == pytest.approx(math.log(total))
+    for factor in (1e3, 1e60):
+        network = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), TokenAttention(fused=fused)).double()
+        with torch.no_grad():
+            network[0].weight.fill_(factor)
+        assert synflow(probe(network, shape=(1, 1, 2))) == pytest.approx(math.log(2 * total) + math.log(factor))
+
+
+def test_synflow_has_a_score_for_layouts_of_many_attentions():
+    for code in MANY_ATTENTIONS:
+        spec = load(code)
+        seed_everything(0)
+        network = begin(spec, "fan_out", zero_init_residual=False, weights=None).network
+        assert 40 < synflow(probe(network, shape=(3, 64, 64))) < 200
