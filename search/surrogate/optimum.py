@@ -37,8 +37,10 @@ GRAIN = 0.05
 """Of the error of prediction: by so much a proposal may miss the best score where nearly every cost is on the front."""
 AROUND = 16
 """The most promising layouts of the front whose neighbours are looked at where they are known themselves."""
-PAYS = 1.0
-"""How many times the worth of a new layout that of another training of a known one must be."""
+PAYS = 2.0
+"""How many times the worth of a new layout that of another training of a known one must be. A new layout is worth more
+than the gain of its own answer, since the surrogate learns more from it (`benchmarks/repeats.py`).
+"""
 
 
 @final
@@ -53,6 +55,7 @@ class Known:
         closed: [layouts, components] not to be proposed, nor trained again, for other reasons.
         trainings: [layouts], of each with an answer; None for one of each.
         within: sum of squares of the trainings about the mean of their layout.
+        covariates: those in force, each as its terms [options] per component.
     """
 
     choices: Ints
@@ -61,6 +64,7 @@ class Known:
     closed: Ints
     trainings: Ints | None = None
     within: float = 0.0
+    covariates: Sequence[Sequence[Floats]] = ()
 
     @property
     def counts(self) -> Ints:
@@ -133,12 +137,16 @@ class Optimizer:
 
     def _fit(self, known: Known, costs: Ints, *, priced: bool) -> tuple[Surrogate, Noise]:
         """The surrogate, means of several trainings with their weights, and the noise that it leaves."""
-        line = costs if priced else None
-        surrogate = fit_surrogate(self.features, known.choices, known.values, costs=line)
+
+        def fit(weights: Floats | None) -> Surrogate:
+            line, more = costs if priced else None, known.covariates
+            rows, values = known.choices, known.values
+            return fit_surrogate(self.features, rows, values, costs=line, weights=weights, covariates=more)
+
+        surrogate = fit(None)
         noise = known.noise(surrogate)
         if (known.counts > 1).any():
-            weights = noise.weights(known.counts)
-            surrogate = fit_surrogate(self.features, known.choices, known.values, costs=line, weights=weights)
+            surrogate = fit(noise.weights(known.counts))
             noise = known.noise(surrogate)
         return surrogate, noise
 

@@ -1,6 +1,6 @@
 """The worth of training a layout again: the hypervolume that is expected of knowing it better.
 
-A further training of a layout with n of them moves its posterior mean by a normal number whose variance is known before:
+A further training of a layout with n of them moves its posterior mean by a normal number of known variance,
 v^2 / (v + seed), where v = own * seed / (n * own + seed) is the variance of what is not known of it. The hypervolume of
 the front of posterior means is convex in each mean, so in expectation it grows, and by so much the further training is
 worth (the knowledge gradient). A layout that was never trained is worth the same expectation, of what it would add.
@@ -37,7 +37,9 @@ def worth_of_new(seen: Staircase, cost: int, score: float, noise: Noise) -> floa
     return float(gains @ weights / weights.sum())
 
 
-def best_repeat(costs: Ints, means: Floats, trainings: Ints, allowed: NDArray[np.bool_], noise: Noise) -> tuple[int, float]:
+def best_repeat(
+    costs: Ints, means: Floats, trainings: Ints, allowed: NDArray[np.bool_], noise: Noise
+) -> tuple[int, float]:
     """The layout that is most worth another training, and what that is worth; -1 where none is allowed.
 
     Args:
@@ -60,4 +62,3 @@ def best_repeat(costs: Ints, means: Floats, trainings: Ints, allowed: NDArray[np
         if worth > most:
             best, most = int(index), worth
     return best, most
-
