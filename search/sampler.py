@@ -169,7 +169,7 @@ class Sampler(BaseModel, ABC):
 
     @property
     def estimates(self) -> CovariatesAsked | None:
-        """What it wants to know of layouts at random before the first trial; None for nothing."""
+        """The estimates that it wants to know of layouts at random before the first trial; None for none."""
         return None
 
     @property

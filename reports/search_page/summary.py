@@ -92,9 +92,17 @@ def _sampler(record: Record) -> str:
     name = str(known.pop("type", "unknown"))
     if name in ("tpe", "gp", "random", "qmc", "exact"):  # earlier versions wrote it for these, too
         known.pop("population", None)
+    named = [str(cast("Mapping[str, object]", one).get("type")) for one in _mappings(known.pop("covariates", []))]
+    drawn = known.pop("covariate_layouts", None)
+    if named:
+        known["covariates"] = f"{' and '.join(named)} of {drawn} layouts"
     known["seed"] = record.attributes.get("seed")
-    rest = ", ".join(f"{key} {value}" for key, value in known.items() if value not in (None, False, []))
+    rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None and value is not False)
     return f"{name} ({rest})" if rest else name
+
+
+def _mappings(value: object) -> list[object]:
+    return [one for one in cast("list[object]", value) if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _seconds(table: pd.DataFrame) -> float:

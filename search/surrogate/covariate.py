@@ -68,7 +68,7 @@ class Covariate:
 
 
 def describe_gate(gate: Gate) -> dict[str, Any]:
-    """What a trial notes of a covariate: the partial tau with its interval, and whether it is in the fit."""
+    """The gate of a covariate as a trial notes it: the partial tau with its interval, and whether it is in the fit."""
     partial = gate.partial
     known = partial.low == partial.low
     note: dict[str, Any] = {"partial": partial.value, "layouts": gate.layouts, "used": gate.covariate}

@@ -21,7 +21,7 @@ OWN = 0.05
 
 @final
 @dataclass(frozen=True, slots=True)
-class Noise:
+class TrainingNoise:
     """Variances of what a surrogate misses.
 
     Attributes:
@@ -42,7 +42,7 @@ class Noise:
         return whole / np.maximum(self.own + self.seed / trainings, TINY)
 
 
-def estimate_noise(trainings: Ints, within: float, error: float) -> Noise:
+def estimate_noise(trainings: Ints, within: float, error: float) -> TrainingNoise:
     """The noise of trainings, from those that repeat one another and from the error of prediction.
 
     The squared leave-one-out error is that of both together, so it bounds either. Without repeated trainings nothing
@@ -59,4 +59,4 @@ def estimate_noise(trainings: Ints, within: float, error: float) -> Noise:
     guess = total / (1 + share)
     freedom = float((trainings - 1).sum())
     seed = min((PRIOR * guess + within) / (PRIOR + freedom), (1 - OWN) * total / share)
-    return Noise(seed, total - share * seed)
+    return TrainingNoise(seed, total - share * seed)

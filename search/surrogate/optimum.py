@@ -22,7 +22,7 @@ from search.front.front import solve_front
 from search.space.limits import Limit
 from search.surrogate.features import Features
 from search.surrogate.model import Surrogate, fit_surrogate
-from search.surrogate.noise import Noise, estimate_noise
+from search.surrogate.noise import TrainingNoise, estimate_noise
 from search.surrogate.repetition import best_repeat, worth_of_new
 from search.surrogate.staircase import Staircase
 
@@ -71,7 +71,7 @@ class Known:
         """[layouts]: trainings of each."""
         return np.ones(len(self.values), np.int64) if self.trainings is None else self.trainings
 
-    def noise(self, surrogate: Surrogate) -> Noise:
+    def noise(self, surrogate: Surrogate) -> TrainingNoise:
         """The noise of trainings, by a surrogate that was fitted to these."""
         return estimate_noise(self.counts, self.within, surrogate.loo_error)
 
@@ -135,7 +135,7 @@ class Optimizer:
                 return known.choices[again[0]], surrogate
         return found, surrogate
 
-    def _fit(self, known: Known, costs: Ints, *, priced: bool) -> tuple[Surrogate, Noise]:
+    def _fit(self, known: Known, costs: Ints, *, priced: bool) -> tuple[Surrogate, TrainingNoise]:
         """The surrogate, means of several trainings with their weights, and the noise that it leaves."""
 
         def fit(weights: Floats | None) -> Surrogate:
@@ -168,7 +168,7 @@ class Optimizer:
             rows = np.concatenate([rows, _around(rows[order[: min(first, AROUND)]], self.chain)])
         return rows[order[first]] if first < len(order) else None
 
-    def _again(self, known: Known, costs: Ints, means: Floats, noise: Noise, most: int) -> tuple[int, float]:
+    def _again(self, known: Known, costs: Ints, means: Floats, noise: TrainingNoise, most: int) -> tuple[int, float]:
         """Which of the layouts with an answer to train again, and what that is worth; -1 for none."""
         shut = {row.tobytes() for row in (*known.pending, *known.closed)}
         free = np.array([row.tobytes() not in shut for row in known.choices], bool)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.surrogate.noise import TINY, Floats, Ints, Noise
+from search.surrogate.noise import TINY, Floats, Ints, TrainingNoise
 from search.surrogate.staircase import Staircase
 
 NODES = 9
@@ -24,13 +24,13 @@ MOST = 32
 """Layouts that are looked at, those nearest to the front or above it."""
 
 
-def moves(noise: Noise, trainings: Ints) -> Floats:
+def moves(noise: TrainingNoise, trainings: Ints) -> Floats:
     """[layouts]: standard deviation of how far one more training moves each posterior mean; 0 trainings are allowed."""
     unknown = noise.own / (1 + trainings * noise.own / max(noise.seed, TINY))
     return unknown / np.sqrt(np.maximum(unknown + noise.seed, TINY))
 
 
-def worth_of_new(seen: Staircase, cost: int, score: float, noise: Noise) -> float:
+def worth_of_new(seen: Staircase, cost: int, score: float, noise: TrainingNoise) -> float:
     """The expected gain of training a layout of some cost and predicted score for the first time."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     gains = seen.gain(np.full(NODES, cost), score + moves(noise, np.zeros(1, np.int64)) * nodes)
@@ -38,7 +38,7 @@ def worth_of_new(seen: Staircase, cost: int, score: float, noise: Noise) -> floa
 
 
 def best_repeat(
-    costs: Ints, means: Floats, trainings: Ints, allowed: NDArray[np.bool_], noise: Noise
+    costs: Ints, means: Floats, trainings: Ints, allowed: NDArray[np.bool_], noise: TrainingNoise
 ) -> tuple[int, float]:
     """The layout that is most worth another training, and what that is worth; -1 where none is allowed.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.surrogate.noise import Noise, estimate_noise
+from search.surrogate.noise import TrainingNoise, estimate_noise
 
 
 def test_without_repeated_trainings_half_of_an_answer_counts_exactly():
@@ -29,8 +29,8 @@ def test_repeated_trainings_tell_the_two_variances_apart(own, seed):
 def test_the_own_share_is_never_lost_and_more_trainings_count_for_more():
     noise = estimate_noise(np.array([3, 3, 3, 3]), 10.0, 0.1)
     assert noise.own > 0
-    shares = Noise(0.03**2, 0.02**2).reliability(np.array([1, 2, 3, 100]))
+    shares = TrainingNoise(0.03**2, 0.02**2).reliability(np.array([1, 2, 3, 100]))
     assert (np.diff(shares) > 0).all()
     assert shares[1] == pytest.approx(0.02**2 / (0.02**2 + 0.03**2 / 2))
-    assert Noise(1.0, 1.0).weights(np.array([1, 3])).tolist() == pytest.approx([1, 2 / (1 + 1 / 3)])
+    assert TrainingNoise(1.0, 1.0).weights(np.array([1, 3])).tolist() == pytest.approx([1, 2 / (1 + 1 / 3)])
     assert estimate_noise(np.ones(3, np.int64), 0.0, 0.0).reliability(np.ones(3, np.int64)).tolist() == [0.0] * 3

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import erfinv
 
-from search.surrogate.noise import Noise
+from search.surrogate.noise import TrainingNoise
 from search.surrogate.repetition import best_repeat, moves, worth_of_new
 from search.surrogate.staircase import Staircase
 
 COSTS = np.array([100, 200, 400, 800, 900])
 MEANS = np.array([0.50, 0.58, 0.57, 0.63, 0.40])
 COUNTS = np.array([1, 2, 1, 1, 1])
-NOISE = Noise(seed=0.03**2, own=0.02**2)
+NOISE = TrainingNoise(seed=0.03**2, own=0.02**2)
 ALL = np.ones(5, bool)
 
 
@@ -43,15 +43,15 @@ def test_only_what_is_allowed_is_repeated_and_nothing_where_seeds_are_alike():
     other, _ = best_repeat(COSTS, MEANS, COUNTS, np.arange(5) != best, NOISE)
     assert other not in (best, -1)
     assert best_repeat(COSTS, MEANS, COUNTS, ~ALL, NOISE) == (-1, 0.0)
-    assert best_repeat(COSTS, MEANS, COUNTS, ALL, Noise(0.0, 0.01))[1] == pytest.approx(0, abs=1e-12)
+    assert best_repeat(COSTS, MEANS, COUNTS, ALL, TrainingNoise(0.0, 0.01))[1] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_new_layout_is_worth_what_it_may_add_and_the_first_training_moves_most():
     seen = Staircase.of(COSTS, MEANS)
-    certain = worth_of_new(seen, 150, 0.55, Noise(0.0, 0.0))
+    certain = worth_of_new(seen, 150, 0.55, TrainingNoise(0.0, 0.0))
     assert certain == pytest.approx(float(seen.gain(np.array([150]), np.array([0.55]))[0]))
     assert worth_of_new(seen, 150, 0.55, NOISE) > certain
     assert worth_of_new(seen, 800, 0.50, NOISE) < certain
     steps = moves(NOISE, np.arange(4))
     assert (np.diff(steps) < 0).all()
-    assert moves(Noise(0.0, 0.04), np.array([0, 1])) == pytest.approx([0.2, 0.0])
+    assert moves(TrainingNoise(0.0, 0.04), np.array([0, 1])) == pytest.approx([0.2, 0.0])
