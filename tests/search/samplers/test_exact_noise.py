@@ -141,14 +141,14 @@ def guided(spec: ArchSpec, seed: int) -> dict[str, float]:
 
 def test_a_search_computes_its_covariates_first_and_notes_the_gate_of_each(tmp_path):
     space = load_space("five_stage_grid").template
-    sampler = {"type": "exact", "startup": 8, "covariates": [Guess(), Guess(knows=False)], "covariate_layouts": 12}
+    sampler = {"type": "exact", "startup": 8, "covariates": [Guess(), Guess(knows=False)], "covariate_layouts": 10}
     options = {"sampler": sampler, "final": {"seeds": 0}, "runs": tmp_path, "name": "search", "quiet": True}
     archspec.search(space, evaluator=FunctionEvaluator().bind(guided), trials=10, **options)
     import optuna
 
     study = optuna.load_study(study_name="search", storage=open_journal(tmp_path / "search" / "journal.log"))
     scores = study.user_attrs["covariates"]
-    assert [(name, len(one["values"])) for name, one in scores.items()] == [("guess", 12), ("guess 2", 12)]
+    assert [(name, len(one["values"])) for name, one in scores.items()] == [("guess", 10), ("guess 2", 10)]
     noted = study.trials[-1].user_attrs["covariates"]
     assert noted.keys() == scores.keys()
     assert not any(one["used"] for one in noted.values())  # 9 trainings decide nothing
