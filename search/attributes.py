@@ -17,6 +17,7 @@ RESERVED = frozenset(
         *("digest", "code", "seed", "run", "arm", "role", "anchor", "checked_estimate"),
         *("attempt", "queued", "requeued", "requeued_from", "failure"),
         *("duplicate_of", "copied_from", "repaired", "repaired_because", "placed", "moved", "surrogate"),
+        *("repeat_of", "covariates"),
         *("audited", "curve", "metrics"),
         *("rung", "rung_epochs", "rung_order", "rung_values", "rung_metrics", "promoted_from"),
     }

@@ -188,6 +188,11 @@ class Evaluator(BaseModel, ABC):
         """Workers in whose virtual time its answers come; 0 where they take time of their own."""
         return 0
 
+    @property
+    def trainings(self) -> int | None:
+        """Trainings of one layout that differ by their seeds; None for any number."""
+        return 1 if self.estimates else None
+
     def simulated_seconds(self, task: Task, done: int) -> float:
         """The virtual time of a task, in seconds.
 

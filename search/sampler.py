@@ -23,10 +23,49 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from search.budget.confinement import Confinement
+    from search.evaluator import Evaluator
     from search.space.holes import Params
     from search.space.space import Space
 
 PACKAGE, GROUP = "search.samplers", "archspec.samplers"
+COVARIATES_ATTRIBUTE = "covariates"
+"""Attribute of a search that holds the scores of layouts by the covariates of its sampler."""
+
+
+@final
+@dataclass(frozen=True)
+class CovariatesAsked:
+    """Cheap estimates that a sampler wants to know of layouts at random, before the first trial.
+
+    Attributes:
+        evaluators: by a name for each.
+        layouts: how many layouts.
+    """
+
+    evaluators: Mapping[str, Evaluator]
+    layouts: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CovariateScores:
+    """The scores of layouts by an estimate.
+
+    Attributes:
+        name: of the estimate.
+        choices: per layout the option of each component, see `search.space.encoding`.
+        values: per layout, more is better.
+    """
+
+    name: str
+    choices: Sequence[Sequence[int]]
+    values: Sequence[float]
+
+
+def recorded_covariates(attributes: Mapping[str, Any]) -> tuple[CovariateScores, ...]:
+    """The scores that the attributes of a search hold."""
+    known: Mapping[str, Any] = attributes.get(COVARIATES_ATTRIBUTE, {})
+    return tuple(CovariateScores(name, one["choices"], one["values"]) for name, one in known.items())
 
 
 @final
@@ -41,6 +80,8 @@ class Problem:
         resolution: of the evaluator's images, in pixels: that of the costs among the objectives.
         seed: of this process: another one whenever the study is continued.
         study_seed: of the study, the same whenever it is continued.
+        trainings: of one layout that another seed makes another answer of; None for any number.
+        covariates: scores of layouts at random, where the sampler asked for them.
     """
 
     space: Space
@@ -49,11 +90,18 @@ class Problem:
     resolution: int
     seed: int
     study_seed: int
+    trainings: int | None = None
+    covariates: tuple[CovariateScores, ...] = ()
 
 
 def _no_notes(number: int) -> Mapping[str, Any]:
     del number
     return {}
+
+
+def _no_repeat(number: int) -> bool:
+    del number
+    return False
 
 
 def _not_moved(number: int, params: Params) -> Sequence[str]:
@@ -71,11 +119,13 @@ class SamplerSession:
         notes: the user attributes that it adds to the trial of a number, as JSON.
         moved: of the trial of a number whose layout has these parameters, which of them the sampler itself changed to
             come inside the budget: `path: old -> new`.
+        repeats: whether the trial of a number is to train its layout again, with another seed, though it has an answer.
     """
 
     sampler: BaseSampler
     notes: Callable[[int], Mapping[str, Any]] = _no_notes
     moved: Callable[[int, Params], Sequence[str]] = _not_moved
+    repeats: Callable[[int], bool] = _no_repeat
 
 
 class Sampler(BaseModel, ABC):
@@ -120,6 +170,25 @@ class Sampler(BaseModel, ABC):
 
         With the same seeds and the same trials before, it makes the same proposals.
         """
+
+    @property
+    def estimates(self) -> CovariatesAsked | None:
+        """The estimates that it wants to know of layouts at random before the first trial; None for none."""
+        return None
+
+    @property
+    def trains_again(self) -> bool:
+        """Whether it proposes layouts again that have an answer, to be trained with another seed."""
+        return False
+
+    def over(self, evaluator: Evaluator) -> Sampler:
+        """This sampler for the evaluator of a study, with what it leaves to that spelt out.
+
+        Raises:
+            FieldError: it needs something that the evaluator does not have.
+        """
+        del evaluator
+        return self
 
     def check(self, objectives: Sequence[Metric], *, budget: bool) -> None:
         """Refuse a study that asks for more than this sampler can.

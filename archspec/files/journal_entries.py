@@ -92,9 +92,9 @@ METRICS, CURVE = (_is_numbers, "a mapping of numbers"), (_is_curve, "a list of e
 
 TRIAL_ATTRIBUTES: Mapping[str, Kind] = {
     **dict.fromkeys(("digest", "code", "run", "arm", "role", "anchor", "failure", "repaired_because"), TEXT),
-    **dict.fromkeys(("seed", "attempt", "requeued_from", "duplicate_of", "copied_from"), COUNT),
+    **dict.fromkeys(("seed", "attempt", "requeued_from", "duplicate_of", "copied_from", "repeat_of"), COUNT),
     **dict.fromkeys(("requeued", "audited"), TRUTH),
-    **dict.fromkeys(("queued", "placed", "surrogate"), MAPPING),
+    **dict.fromkeys(("queued", "placed", "surrogate", "covariates"), MAPPING),
     **dict.fromkeys(("repaired", "moved"), LIST),
     "metrics": METRICS,
     "curve": CURVE,
@@ -111,7 +111,7 @@ STUDY_ATTRIBUTES: Mapping[str, Kind] = {
 }
 """The types of what this program records of a study."""
 SYSTEM_ATTRIBUTES: Mapping[str, Kind] = {"fixed_params": MAPPING, "study:metric_names": TEXTS}
-EARLIER = ("requeued_from", "duplicate_of")
+EARLIER = ("requeued_from", "duplicate_of", "repeat_of")
 """Attributes that name an earlier trial of the same study."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "search": ("digest",),

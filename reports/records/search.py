@@ -30,7 +30,9 @@ LABELS = ("digest", "code", "arm", "role", "anchor", "failure")
 ESTIMATE = "checked_estimate"
 # What a trial records beside its metrics.
 MEASURED = ("test_accuracy", "latency_noisy", "train_seconds")
-FIXED = ("number", "state", *LABELS, "seed", "duplicate_of", "copied_from", "repaired", "requeued", *MEASURED)
+# Numbers of other trials: whose answer was copied, and whose layout was trained again with another seed.
+RELATIONS = ("duplicate_of", "copied_from", "repeat_of")
+FIXED = ("number", "state", *LABELS, "seed", *RELATIONS, "repaired", "requeued", *MEASURED)
 COLUMNS = (*FIXED, *(metric.name for metric in METRICS))
 """Of the tables of a run whose evaluator has no metrics of its own; those come behind them."""
 
@@ -181,14 +183,32 @@ def frame(
         superseded = row["number"] in again or (row["digest"] is not None and (row["digest"], row["seed"]) in done)
         row["requeued"] |= row["state"] == "FAIL" and superseded
     table = pd.DataFrame(rows, columns=[*FIXED, *names])
-    numeric = ["seed", "duplicate_of", "copied_from", *MEASURED, *names]
+    numeric = ["seed", *RELATIONS, *MEASURED, *names]
     return table.astype(dict.fromkeys(numeric, "float64"))
 
 
 def finished(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows that were evaluated, once per layout: complete, and neither answered from the record nor a repetition."""
+    """Rows that were evaluated, once per layout: complete, and not answered from the record.
+
+    A layout that was trained again with other seeds has the mean of its trainings in the row of the first.
+    """
     done = table[(table["state"] == "COMPLETE") & table["duplicate_of"].isna()]
-    return done.drop_duplicates("digest")
+    kept = done.drop_duplicates("digest")
+    again = set(done["digest"][done["repeat_of"].notna()])
+    if not again:
+        return kept
+    fixed = {*RELATIONS, "seed", "number", "repaired", *MEASURED}
+    names = [name for name in kept.select_dtypes("number").columns if name not in fixed]
+    means = done[done["digest"].isin(again)].groupby("digest")[names].mean()
+    here = kept["digest"].isin(again)
+    pooled = kept.copy()
+    pooled.loc[here, names] = means.loc[kept["digest"][here]].to_numpy()
+    return pooled
+
+
+def repeated(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of trainings that repeat one of a layout with another seed."""
+    return table[(table["state"] == "COMPLETE") & table["repeat_of"].notna() & table["duplicate_of"].isna()]
 
 
 def studies(journal: Path, wanted: Sequence[str]) -> dict[str, optuna.Study]:
@@ -266,7 +286,7 @@ def _row(trial: FrozenTrial, objectives: Sequence[str], names: Sequence[str]) ->
     metrics = trial_metrics(attributes)
     row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
     row |= {name: None if attributes.get(name) is None else str(attributes[name]) for name in LABELS}
-    row |= {name: _number(attributes.get(name)) for name in ("seed", "duplicate_of", "copied_from")}
+    row |= {name: _number(attributes.get(name)) for name in ("seed", *RELATIONS)}
     row["repaired"] = len(attributes.get("repaired", []))
     row["requeued"] = bool(attributes.get("requeued", False))
     row |= {name: _number(metrics.get(name)) for name in (*MEASURED, *names)}

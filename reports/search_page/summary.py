@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 
@@ -15,8 +15,9 @@ from archspec.errors import SpecError
 from reports.drawing.page import same_reason
 from reports.drawing.units import seconds
 from reports.records.front import FrontRecord
+from reports.records.metrics import QUALITY
 from reports.records.rungs import read_rungs
-from reports.records.search import Record, finished
+from reports.records.search import Record, finished, repeated
 from reports.search_page.best import best
 from reports.search_page.estimates import estimate_lines
 from reports.statistics.power import independent_sd, needed_seeds
@@ -59,13 +60,13 @@ class SearchSummary:
 def summary(record: Record, front: FrontRecord) -> SearchSummary:
     """Count what happened in `record`."""
     search = record.search
-    states = search["state"]
+    states, again = search["state"], repeated(search)
     tables = {"search": search, "baseline": record.baseline, "check": record.check, "final": record.final}
     return SearchSummary(
         trained=len(finished(search)),
         failed=int(((states == "FAIL") & ~search["requeued"]).sum()),
         requeued=int(((states == "FAIL") & search["requeued"]).sum()),
-        duplicates=int((states == "COMPLETE").sum()) - len(finished(search)) + _paused_duplicates(search),
+        duplicates=int((states == "COMPLETE").sum()) - len(finished(search)) - len(again) + _paused_duplicates(search),
         repaired=int((search["repaired"] > 0).sum()),
         unfinished=int(states.isin(["RUNNING", "WAITING"]).sum()),
         sampler=_sampler(record),
@@ -77,7 +78,7 @@ def summary(record: Record, front: FrontRecord) -> SearchSummary:
         failures=tuple(failure for name, table in tables.items() for failure in _failures(name, table)),
         noise=tuple(_noise(front, record.full.word)),
         best=best(record, front),
-        surrogate=tuple(_surrogate(record)),
+        surrogate=(*_surrogate(record), *_covariates(record), *_repeats(record)),
         estimate=estimate_lines(record),
     )
 
@@ -91,9 +92,17 @@ def _sampler(record: Record) -> str:
     name = str(known.pop("type", "unknown"))
     if name in ("tpe", "gp", "random", "qmc", "exact"):  # earlier versions wrote it for these, too
         known.pop("population", None)
+    named = [str(cast("Mapping[str, object]", one).get("type")) for one in _mappings(known.pop("covariates", []))]
+    drawn = known.pop("covariate_layouts", None)
+    if named:
+        known["covariates"] = f"{' and '.join(named)} of {drawn} layouts"
     known["seed"] = record.attributes.get("seed")
-    rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)
+    rest = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None and value is not False)
     return f"{name} ({rest})" if rest else name
+
+
+def _mappings(value: object) -> list[object]:
+    return [one for one in cast("list[object]", value) if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _seconds(table: pd.DataFrame) -> float:
@@ -168,6 +177,49 @@ def _surrogate(record: Record) -> list[str]:
         f"others, a layout's {record.metric.word} was off by {off} (root mean square); the rank "
         f"correlation of these predictions with the answers was {kendall:.2f} (Kendall's tau b), {spearman:.2f} "
         "(Spearman's rho)."
+    ]
+
+
+def _covariates(record: Record) -> list[str]:
+    """Since when each covariate of the surrogate was in its fit, or that it never was."""
+    notes: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for trial in record.study.get_trials(deepcopy=False):
+        found = trial.user_attrs.get("covariates")
+        for name, one in found.items() if isinstance(found, dict) else ():
+            notes.setdefault(str(name), []).append((trial.number, one))
+    return [_covariate(name, noted) for name, noted in notes.items()]
+
+
+def _covariate(name: str, noted: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    used = [number for number, one in noted if one.get("used")]
+    last = noted[-1][1]
+    value, low, high, layouts = (float(last.get(key, math.nan)) for key in ("partial", "low", "high", "layouts"))
+    bounds = f" [{low:.2f}, {high:.2f}]" if math.isfinite(low) else ", without an interval"
+    if not used:
+        text = f"The covariate {name} never entered the fit"
+    else:
+        text = f"The covariate {name} entered the fit at trial {used[0]}, and was in it for {len(used)} of "
+        text += plural(len(noted), "proposal")
+    return (
+        f"{text}: its partial rank correlation with {plural(int(layouts), 'full training')} given cost was last "
+        f"{value:.2f}{bounds}, and it is taken while the interval is above zero."
+    )
+
+
+def _repeats(record: Record) -> list[str]:
+    """How many layouts the search trained again, and what the noise of seeds came to."""
+    again = repeated(record.search)
+    if not len(again):
+        return []
+    done = record.search[record.search["duplicate_of"].isna() & (record.search["state"] == "COMPLETE")]
+    word, layouts = record.metric.word, done[done["digest"].isin(set(again["digest"]))].groupby("digest")[QUALITY]
+    sd = math.sqrt(float((layouts.var() * (layouts.count() - 1)).sum() / (layouts.count() - 1).sum()))
+    noise = f"{sd:.4g}" if record.scored else f"{100 * sd:.2f} points"
+    verb = "was" if len(layouts) == 1 else "were"
+    return [
+        f"{len(layouts)} of the {plural(len(finished(record.search)), 'layout')} {verb} "
+        f"trained again with other seeds ({plural(len(again), 'training')} more); the mean {word} of all its trainings "
+        f"counts. Between trainings of one layout the standard deviation was {noise}."
     ]
 
 

@@ -133,6 +133,11 @@ class Lookup(Evaluator):
     def simulated_workers(self) -> int:
         return self.virtual_workers or 0
 
+    @property
+    def trainings(self) -> int:
+        """The rows that every layout has, of which another seed answers with another one."""
+        return 1 if self.seed == "mean" else min(map(len, self.content.rows.values()))
+
     def simulated_seconds(self, task: Task, done: int) -> float:
         rows = self.answers(task)
         return fmean(sum(curve.seconds[done : task.epochs]) for curve in self._curves(rows))

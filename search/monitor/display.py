@@ -23,6 +23,7 @@ from archspec.documents.safe_text import printable
 from archspec.printing.fitted_table import Column, FittedTable
 from archspec.printing.fitted_text import FittedText
 from search.monitor.estimate import Key, show_seconds
+from search.repeats import find_front
 
 MAX_ROWS = 20
 MAX_UNDER_WAY = 4
@@ -195,7 +196,7 @@ def hint(command: str, root: Path, *more: str) -> str:
 
 def front_trials(search: Study) -> list[FrozenTrial]:
     """The trials on the front, cheapest first, one of each layout."""
-    trials = sorted(search.best_trials, key=lambda trial: tuple(reversed(trial.values)))
+    trials = sorted(find_front(search), key=lambda trial: tuple(reversed(trial.values)))
     return list({trial.user_attrs.get("digest", ""): trial for trial in reversed(trials)}.values())[::-1]
 
 

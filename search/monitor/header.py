@@ -21,6 +21,8 @@ SAID = ("epochs", "batch_size", "optimizer")
 """Fields of a recipe that the header always names."""
 CHECK, CHECK_ESTIMATES = "check", "estimates of the check"
 """Parts of a run whose evaluator estimates: full trainings of layouts at random, and what it says of them."""
+COVARIATES = "covariates"
+"""The part of a run in which the covariates of its sampler are computed."""
 MOST = 4
 """Further ones that it names."""
 
@@ -88,6 +90,8 @@ def search_parts(config: StudyConfig, space: Space) -> list[RunPart]:
     """The parts of a search with the trainings that each needs at most."""
     recipe, name = getattr(config.evaluator, "recipe", None), config.evaluator.pretrains
     before = [RunPart(name, 1, recipe.epochs)] if name and isinstance(recipe, Recipe) else []
+    if (asked := config.sampler.estimates) is not None:
+        before.append(RunPart(COVARIATES, len(asked.evaluators) * min(asked.layouts, _layouts(config, space))))
     return [*before, *_layout_parts(config, space)]
 
 

@@ -17,6 +17,7 @@ from search.attributes import recorded_metrics
 from search.evaluator import Metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
+from search.repeats import find_front
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
 from search.run.journal import MAX_ATTEMPTS, failed_for_good, killed_worker
 from search.run.phase import FINAL, Phase, describe_order, encode_order, recorded_spec, write_spec
@@ -215,7 +216,7 @@ def choose_members(study: Study, count: int, recorded: Sequence[str] = ()) -> li
         count: most members.
         recorded: digests of layouts that were re-trained before.
     """
-    trials = sorted(study.best_trials, key=lambda trial: tuple(reversed(trial.values)))
+    trials = sorted(find_front(study), key=lambda trial: tuple(reversed(trial.values)))
     front = list({trial.user_attrs["digest"]: trial for trial in trials if "digest" in trial.user_attrs}.values())
     if len(front) <= count:
         return front

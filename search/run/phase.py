@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from archspec.cost.metrics import find_metric
 from archspec.errors import FieldError, RunError, SpecError
 from archspec.files.output import write_text
 from archspec.loader import dump
@@ -17,6 +18,7 @@ from archspec.spec.short_code import encode
 from search.evaluator import Epoch, cost_metrics
 from search.logger import LoggedTrial
 from search.run.worker import Order, Report
+from search.sampler import Problem, recorded_covariates
 from search.space.holes import Params
 from search.space.space import Space
 from search.study.config import StudyConfig
@@ -87,6 +89,28 @@ def describe_order(
     spec = ArchSpec.model_validate(order.spec)
     costs, folder = cost_metrics(spec), order.folder(root)
     return LoggedTrial(name, title, part, number, order.digest, encode(spec), order.seed, params, costs, folder)
+
+
+def pose_problem(config: StudyConfig, space: Space, seed: int, attributes: Mapping[str, Any]) -> Problem:
+    """A study as its sampler sees it.
+
+    Args:
+        config: what was asked.
+        space: the parsed space.
+        seed: of this process.
+        attributes: of the study.
+    """
+    layout = space.fill(lambda hole: hole.options[0])
+    return Problem(
+        space=space,
+        confinement=config.confinement,
+        objectives=tuple(find_metric(name, config.evaluator.own_metrics) for name in config.objectives),
+        resolution=config.evaluator.prepare(layout.spec).resolution,
+        seed=seed,
+        study_seed=config.seed,
+        trainings=config.evaluator.trainings,
+        covariates=recorded_covariates(attributes),
+    )
 
 
 def search_order(spec: ArchSpec, seed: int) -> Order:

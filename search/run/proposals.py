@@ -14,7 +14,6 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from archspec.cost.metrics import find_metric
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.spec.short_code import encode
@@ -22,6 +21,7 @@ from search.attributes import metric_attributes, recorded_metrics
 from search.evaluator import Epoch, Metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
+from search.repeats import REPEAT_OF, count_repeats, repeat_seed
 from search.run.answers import (
     answer_attributes,
     curve_attributes,
@@ -42,7 +42,7 @@ from search.run.journal import (
     unfinished,
     waiting,
 )
-from search.run.phase import Phase, describe_order, encode_order, search_order, write_spec
+from search.run.phase import Phase, describe_order, encode_order, pose_problem, search_order, write_spec
 from search.run.promotions import PromotionQueue
 from search.run.worker import Order, Report
 from search.rungs.learning import RungSampler
@@ -105,7 +105,7 @@ class SearchPhase(Phase):
             self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
         self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
-        problem = _pose(config, space, config.seed + len(study.trials))
+        problem = pose_problem(config, space, config.seed + len(study.trials), study.user_attrs)
         self._start_up = open_start_up(problem)
         self._model = self._start_up if random else self._open(problem)
         self._session = self._start_up
@@ -130,8 +130,8 @@ class SearchPhase(Phase):
     def closing(self) -> list[str]:
         if not self.exhausted:
             return []
-        failed = self._known - self._done
-        counts = f"{self._done:,} of {plural(self._layouts, 'layout')} evaluated" + (
+        failed = sum(one.state == TrialState.FAIL for one in self._records.values())
+        counts = f"{self._known - failed:,} of {plural(self._layouts, 'layout')} evaluated" + (
             f", {failed} failed" * bool(failed)
         )
         why = "" if self._known >= self._layouts else f"; the last {MAX_FRUITLESS} proposals were all known"
@@ -168,7 +168,7 @@ class SearchPhase(Phase):
     def _propose(self) -> Order | None:
         if self._exhausted or (self._done + len(self._flights) >= self.wanted and not self._retries):
             return None
-        if len(self._records) + len(self._flights) >= self._layouts:
+        if len(self._records | self._flights) >= self._layouts:
             return None  # every layout is known or under way
         for _ in range(MAX_FRUITLESS):
             trial = self._ask()
@@ -257,7 +257,8 @@ class SearchPhase(Phase):
         return rungs.fail(order, report)
 
     def _name(self, trial: Trial | FrozenTrial) -> str:
-        return f"{'random baseline trial' if self.random else 'trial'} {trial.number}"
+        again = f" (trial {trial.user_attrs[REPEAT_OF]} again)" if REPEAT_OF in trial.user_attrs else ""
+        return f"{'random baseline trial' if self.random else 'trial'} {trial.number}{again}"
 
     def _is_retry(self, trial: Trial | FrozenTrial) -> bool:
         """Whether a trial tries once more what failed for good, beyond the trials that are wanted."""
@@ -316,14 +317,23 @@ class SearchPhase(Phase):
         if spec.digest in self._flights:
             self._flights[spec.digest].twins.append(trial)
             return None
-        record = self._records.get(spec.digest)
-        if record is not None:
+        record, seed = self._records.get(spec.digest), self.config.seed
+        if record is not None and not self._trains_again(trial, record):
             self._answer_from(record, trial)
             return None
+        if record is not None:
+            repeat = 1 + count_repeats(self.study.get_trials(deepcopy=False), record.number)
+            seed = repeat_seed(seed, repeat)
+            note(trial, {REPEAT_OF: record.number, "seed": seed})
         self._flights[spec.digest] = _Flight(trial)
         write_spec(spec, self.root)
-        order = search_order(spec, self.config.seed)
+        order = search_order(spec, seed)
         return order if self._rungs is None else self._rungs.pausing(order)
+
+    def _trains_again(self, trial: Trial, record: FrozenTrial) -> bool:
+        """Whether a trial is to train a layout again that a record is of."""
+        asked = REPEAT_OF in trial.user_attrs or self._session.repeats(trial.number)
+        return asked and record.state == TrialState.COMPLETE and self._rungs is None
 
     def _answer_from(self, record: FrozenTrial, trial: Trial) -> None:
         if record.state == TrialState.COMPLETE:
@@ -355,6 +365,9 @@ class SearchPhase(Phase):
         attrs = trial.user_attrs
         if "digest" not in attrs or "duplicate_of" in attrs:
             return
+        if REPEAT_OF in attrs:
+            self._done += trial.state == TrialState.COMPLETE
+            return
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._done += "promoted_from" not in attrs
             self._records[attrs["digest"]] = trial
@@ -368,7 +381,7 @@ class SearchPhase(Phase):
         was queued with count, and otherwise nothing is lost.
         """
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
-        kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
+        kept = {"queued": queued} | {key: attrs[key] for key in ("arm", REPEAT_OF) if key in attrs}
         again = requeue(self.storage, self.study, number, queued, attrs, kept, reason)
         self._remember(find_trial(self.study, number))
         return again
@@ -376,18 +389,6 @@ class SearchPhase(Phase):
 
 def _digest(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("digest", ""))
-
-
-def _pose(config: StudyConfig, space: Space, seed: int) -> Problem:
-    layout = space.fill(lambda hole: hole.options[0])
-    return Problem(
-        space=space,
-        confinement=config.confinement,
-        objectives=tuple(find_metric(name, config.evaluator.own_metrics) for name in config.objectives),
-        resolution=config.evaluator.prepare(layout.spec).resolution,
-        seed=seed,
-        study_seed=config.seed,
-    )
 
 
 def suggest_option(trial: Trial, hole: Hole) -> Scalar:

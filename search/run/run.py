@@ -23,8 +23,10 @@ from search.monitor.display import ProgressDisplay, front_table, front_trials, h
 from search.monitor.estimate import TimeEstimate
 from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
+from search.repeats import REPEAT_OF
 from search.run.check import run_check
 from search.run.conductor import Conductor
+from search.run.estimates.covariates import CovariatePhase, covariate_evaluators
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.phase import FINAL, SEARCH
@@ -78,7 +80,7 @@ def conduct(
     config.sampler.check_installed()
     root = runs / config.name
     space = config.open_space()
-    evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
+    evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator(), **covariate_evaluators(config)}
     check_ready(evaluators, workers, config.log)
     with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
         clear_partial(root)
@@ -215,6 +217,8 @@ class _Run:
         before = config.evaluator.pretraining(self.space, config.budget, config.seed)
         if before and not conductor.run(PretrainingPhase(before, SEARCH, self.root, config.seed)):
             return False
+        if config.sampler.estimates and not conductor.run(CovariatePhase(config, self.search, self.root)):
+            return False
         if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
         if config.rungs is not None:
@@ -238,7 +242,7 @@ class _Run:
                 return False
         if config.evaluator.estimates and not self._check(conductor):
             return False
-        if self.refused or not (config.final.seeds and self.search.best_trials):
+        if self.refused or not (config.final.seeds and _evaluated(self.search)):
             return True
         return self._train_finalists(conductor)
 
@@ -279,10 +283,16 @@ class _Run:
             screen.show_table(front_table(self.search, self.config.titles))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
-        begun = len(_answered(self.search))
-        done = plural(begun, "layout") if finished else f"{begun:,} of {plural(self.config.trials, 'layout')}"
+        answered = _answered(self.search)
+        again = sum(REPEAT_OF in one.user_attrs for one in answered)
+        begun = len(answered) - again
+        done = plural(begun, "layout") if finished or again else f"{begun:,} of {plural(self.config.trials, 'layout')}"
         counts = [f"{done} evaluated", f"{failed} failed" if failed else ""]
-        counts += [plural(repeated, "duplicate") if repeated else "", self._finals]
+        counts += [
+            f"{again} of them again" if again else "",
+            plural(repeated, "duplicate") if repeated else "",
+            self._finals,
+        ]
         state = "interrupted" if not finished else "not finished" if self.missing else "finished"
         screen.say(f"{state} after {screen.elapsed}: {', '.join(filter(None, counts))}")
         if self.config.rungs is not None:
@@ -310,7 +320,7 @@ def _evaluated(study: Study) -> list[FrozenTrial]:
 
 
 def _answered(study: Study) -> list[FrozenTrial]:
-    """The trials that began a layout whose training came to its end, or to a rung."""
+    """The trials with a training that came to its end, or that began a layout and came to a rung."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     return [one for one in trials if not {"duplicate_of", "promoted_from"} & one.user_attrs.keys()]
 

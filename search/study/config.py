@@ -128,6 +128,9 @@ class StudyConfig(BaseModel):
             known = "tpe, nsga2, nsga3, gp, qmc, random and exact can"
             rule = f"{self.sampler.type} cannot learn from trainings that pause; {known}"
             raise PlaceError(("sampler",), f"{rule}: choose one of them, or leave out rungs (--set rungs=null)")
+        if self.sampler.trains_again:
+            rule = "must be false with rungs: a layout that is trained again is trained from beginning to end"
+            raise PlaceError(("sampler", "repeats"), rule)
         total = self.evaluator.whole_epochs or rungs.stated
         if total is None:
             rule = (
@@ -222,6 +225,8 @@ class StudyConfig(BaseModel):
         """Data, tables and code that a run of this study reads; see `Evaluator.inputs`."""
         evaluators = (self.evaluator, self.final_evaluator())
         found = tuple(one for evaluator in evaluators for one in evaluator.inputs())
+        asked = self.sampler.estimates
+        found += tuple(one for each in (asked.evaluators.values() if asked else ()) for one in each.inputs())
         return (*found, *code_of(self.sampler, "sampler"), *code_of_parts(self.space))
 
     def dump(self) -> str:

@@ -23,6 +23,7 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import find_document, parse
 from archspec.spec.diagnosis import explain_config, known_fields
 from search.evaluator import Evaluator
+from search.sampler import Sampler
 from search.space.holes import Scalar, has_holes
 from search.space.space import Space, find_space_document, parse_space, spaces
 from search.study.config import StudyConfig
@@ -127,7 +128,8 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
         evaluator = evaluator.over(space, config.budget)
         if config.rungs is not None and config.rungs.stated:
             evaluator = evaluator.with_epochs(config.rungs.stated)
-        config = config.model_copy(update={"evaluator": evaluator})
+        sampler = _settle_sampler(config, document)
+        config = config.model_copy(update={"evaluator": evaluator, "sampler": sampler})
         _check_fit(config, space)
     except ValidationError as error:
         raise explain_config(error, document, known_fields(StudyConfig)) from None
@@ -140,6 +142,13 @@ def parse_study(document: Document, *, recorded: bool = False) -> StudyConfig:
     _check_changes(config, document)
     _check_tables(config, space, document)
     return config
+
+
+def _settle_sampler(config: StudyConfig, document: Document) -> Sampler:
+    try:
+        return config.sampler.over(config.evaluator)
+    except FieldError as error:
+        raise document.refuse(("sampler", *place_of(error)), error.rule) from None
 
 
 def _check_anchors(config: StudyConfig, document: Document) -> None:

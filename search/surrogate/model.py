@@ -18,10 +18,14 @@ what a line in log cost leaves: intercept and slope are not penalised, the effec
 penalised is ridge on what is orthogonal to them, and its hat matrix the sum of both, so leave-one-out stays closed. The
 prediction is then a sum of effects plus the slope times log(1 + cost), which `search.front.front` takes as such. The
 deviations are those of the effects about the fitted line; how far the slope itself is known they do not say.
+
+A covariate that is itself a sum over components (`search.surrogate.covariate`) stands beside the line, and its share is
+added to the effects: the prediction stays such a sum. Means of several trainings have weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -35,7 +39,9 @@ from search.surrogate.features import Features, Floats
 PENALTIES = np.logspace(-2, 5, 29)
 """Penalties that are tried; with features between 0 and 1, all from hardly any to nearly infinite."""
 LINE = 5
-"""Trials from which on a line in log cost is fitted."""
+"""Trials from which on a line in log cost is fitted; for each covariate there must be one more, and so many beside."""
+NEW = 1e-6
+"""Share of its variance by which a covariate must differ from a line in the columns before it."""
 
 
 @final
@@ -100,6 +106,8 @@ def fit_surrogate(
     *,
     costs: NDArray[np.integer] | None = None,
     monotone: bool = False,
+    weights: Floats | None = None,
+    covariates: Sequence[Sequence[Floats]] = (),
 ) -> Surrogate:
     """Fit a surrogate to trials.
 
@@ -111,6 +119,9 @@ def fit_surrogate(
             not differ once any one of them is left out, there is none either.
         monotone: effects do not decrease with a depth or a width, whatever the other holes of the component. The
             leave-one-out predictions are then by refitting, at the penalty of the unconstrained fit.
+        weights: [trials], positive: what each one's squared error counts for; None where all count alike.
+        covariates: sums over components as well, each as its terms [options] per component. Like the line in log cost
+            they are not penalised; one that adds nothing to the columns before it is left out.
 
     Raises:
         ValueError: fewer than two trials.
@@ -119,21 +130,27 @@ def fit_surrogate(
         raise ValueError(f"a surrogate needs at least 2 trials, not {len(values)}")
     rows = features.rows(choices)
     line = _line(len(values), costs)
-    ridge = _Ridge.of(rows, values, line)
+    sloped = line.shape[1] > 1
+    line, kept = _with_covariates(line, [add_up(list(one), choices) for one in covariates])
+    root = None if weights is None else np.sqrt(weights)
+    ridge = _Ridge.of(rows, values, line, root)
     penalty = float(min(PENALTIES, key=lambda penalty: float(np.square(ridge.left_out(penalty)).sum())))
-    residuals = ridge.left_out(penalty)
+    residuals = ridge.left_out(penalty) if root is None else ridge.left_out(penalty) / root
     effects = ridge.effects(penalty)
     if monotone:
         effects = bounded_ridge(ridge.x, ridge.y, penalty, features.rising)
-        residuals = _refit(rows, values, line, penalty, features.rising, effects <= 0)
+        residuals = _refit(rows, values, line, penalty, features.rising, effects <= 0, root)
     error = float(np.sqrt(np.square(residuals).mean()))
-    weights = np.linalg.lstsq(line, values - rows @ effects, rcond=None)[0]
-    slope = float(weights[1]) if len(weights) > 1 else 0.0
+    free = _least_squares(line, values - rows @ effects, root)
+    slope = float(free[1]) if sloped else 0.0
     center = rows.mean(0)
     parts, centers = features.split(effects), features.split(center)
     scores = [(table - c) @ part for table, c, part in zip(features.tables, centers, parts, strict=True)]
-    scores[0] = scores[0] + (float(weights[0]) + float(center @ effects))
-    deviations = _Ridge.of(rows, values - slope * line[:, -1], line[:, :1]).deviations(features, center, penalty)
+    scores[0] = scores[0] + (float(free[0]) + float(center @ effects))
+    for index, factor in zip(kept, free[len(free) - len(kept) :], strict=True):
+        scores = [score + factor * term for score, term in zip(scores, covariates[index], strict=True)]
+    explained = slope * line[:, -1] if sloped and not kept else line[:, 1:] @ free[1:]
+    deviations = _Ridge.of(rows, values - explained, line[:, :1], root).deviations(features, center, penalty)
     left_out = values - residuals
     ranks = kendall(left_out, values), spearman(left_out, values)
     return Surrogate(scores, deviations, penalty, left_out, error, *ranks, slope)
@@ -147,10 +164,28 @@ def _line(trials: int, costs: NDArray[np.integer] | None) -> Floats:
     return np.column_stack([ones, np.log1p(costs)])
 
 
+def _with_covariates(line: Floats, columns: list[Floats]) -> tuple[Floats, list[int]]:
+    """The columns that are not penalised with those of covariates, and which of these are among them."""
+    kept: list[int] = []
+    for index, column in enumerate(columns):
+        centred = column - column.mean()
+        left = centred - line @ np.linalg.lstsq(line, centred, rcond=None)[0]
+        if len(column) > line.shape[1] + LINE and left @ left > NEW * (centred @ centred):
+            line = np.column_stack([line, column])
+            kept.append(index)
+    return line, kept
+
+
+def _least_squares(line: Floats, values: Floats, root: Floats | None) -> Floats:
+    if root is None:
+        return np.linalg.lstsq(line, values, rcond=None)[0]
+    return np.linalg.lstsq(line * root[:, None], values * root, rcond=None)[0]
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class _Ridge:
-    """Ridge regression beside columns that are not penalised.
+    """Ridge regression beside columns that are not penalised. With weights, all rows are times their roots.
 
     Attributes:
         x: [trials, features], the features less what those columns explain of them.
@@ -167,7 +202,12 @@ class _Ridge:
     vt: Floats
 
     @classmethod
-    def of(cls, rows: Floats, values: Floats, line: Floats) -> _Ridge:
+    def of(cls, rows: Floats, values: Floats, line: Floats, root: Floats | None = None) -> _Ridge:
+        if root is not None:
+            free = np.linalg.qr(line * root[:, None])[0]
+            x, y = rows * root[:, None], values * root
+            x, y = x - free @ (free.T @ x), y - free @ (free.T @ y)
+            return cls(x, y, free, *np.linalg.svd(x, full_matrices=False))
         free = np.full((len(values), 1), len(values) ** -0.5)
         x, y = rows - rows.mean(0), values - values.mean()  # of constants exactly zero
         if line.shape[1] > 1:
@@ -245,14 +285,21 @@ def bounded_ridge(
 
 
 def _refit(
-    rows: Floats, values: Floats, line: Floats, penalty: float, bounded: NDArray[np.bool_], pinned: NDArray[np.bool_]
+    rows: Floats,
+    values: Floats,
+    line: Floats,
+    penalty: float,
+    bounded: NDArray[np.bool_],
+    pinned: NDArray[np.bool_],
+    root: Floats | None,
 ) -> Floats:
     """`_Ridge.left_out` with bounds, by as many fits as there are trials."""
     residuals = np.empty(len(values))
     for index in range(len(values)):
         others = np.arange(len(values)) != index
-        ridge = _Ridge.of(rows[others], values[others], line[others])
+        own = None if root is None else root[others]
+        ridge = _Ridge.of(rows[others], values[others], line[others], own)
         effects = bounded_ridge(ridge.x, ridge.y, penalty, bounded, pinned)
-        weights = np.linalg.lstsq(line[others], values[others] - rows[others] @ effects, rcond=None)[0]
-        residuals[index] = values[index] - line[index] @ weights - rows[index] @ effects
+        free = _least_squares(line[others], values[others] - rows[others] @ effects, own)
+        residuals[index] = values[index] - line[index] @ free - rows[index] @ effects
     return residuals

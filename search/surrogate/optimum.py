@@ -2,8 +2,9 @@
 
 `search.surrogate.model` is fitted to the trials so far, and `search.front.front` solves for the exact front of cost
 against the upper confidence bound. Of it, the layout is taken that promises the largest gain of hypervolume over the
-front of the trials, each at the mean of its answer and its prediction. A gain grows with the score and falls with the
-cost, so no layout of the space promises more.
+front of the trials, each between its answer and its prediction, as `search.surrogate.noise` has it. A gain grows with
+the score and falls with the cost, so no layout of the space promises more. Where layouts may be trained again, one that
+was is taken in its place if `search.surrogate.repetition` finds that this is worth more.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from archspec.cost.tables import Chain
 from archspec.errors import SpecError
-from search.front.dominance import nondominated
 from search.front.front import solve_front
 from search.space.limits import Limit
 from search.surrogate.features import Features
 from search.surrogate.model import Surrogate, fit_surrogate
+from search.surrogate.noise import TrainingNoise, estimate_noise
+from search.surrogate.repetition import best_repeat, worth_of_new
+from search.surrogate.staircase import Staircase
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,6 +37,10 @@ GRAIN = 0.05
 """Of the error of prediction: by so much a proposal may miss the best score where nearly every cost is on the front."""
 AROUND = 16
 """The most promising layouts of the front whose neighbours are looked at where they are known themselves."""
+PAYS = 2.0
+"""How many times the worth of a new layout that of another training of a known one must be. A new layout is worth more
+than the gain of its own answer, since the surrogate learns more from it (`benchmarks/repeats.py`).
+"""
 
 
 @final
@@ -43,15 +50,30 @@ class Known:
 
     Attributes:
         choices: [layouts, components] with an answer.
-        values: [layouts], their accuracy.
-        pending: [layouts, components] under way: taken for what the surrogate predicts.
-        closed: [layouts, components] not to be proposed for other reasons.
+        values: [layouts], their accuracy: the mean over trainings.
+        pending: [layouts, components] under way: taken for what the surrogate predicts, unless they have an answer.
+        closed: [layouts, components] not to be proposed, nor trained again, for other reasons.
+        trainings: [layouts], of each with an answer; None for one of each.
+        within: sum of squares of the trainings about the mean of their layout.
+        covariates: those in force, each as its terms [options] per component.
     """
 
     choices: Ints
     values: Floats
     pending: Ints
     closed: Ints
+    trainings: Ints | None = None
+    within: float = 0.0
+    covariates: Sequence[Sequence[Floats]] = ()
+
+    @property
+    def counts(self) -> Ints:
+        """[layouts]: trainings of each."""
+        return np.ones(len(self.values), np.int64) if self.trainings is None else self.trainings
+
+    def noise(self, surrogate: Surrogate) -> TrainingNoise:
+        """The noise of trainings, by a surrogate that was fitted to these."""
+        return estimate_noise(self.counts, self.within, surrogate.loo_error)
 
 
 @final
@@ -78,23 +100,60 @@ class Optimizer:
         self.listed = listed
         self.chain, self.features, self.limits, self.kappa = chain, features, limits, kappa
 
-    def propose(self, known: Known) -> tuple[Ints | None, Surrogate]:
-        """The most promising layout [components] that is not known, and the surrogate that says so.
+    def propose(self, known: Known, most: int = 1) -> tuple[Ints | None, Surrogate]:
+        """The most promising layout [components], and the surrogate that says so.
 
         Where the best of the front is known, so may be the next best of the space, though not on the front: then the
         layouts that differ from it in one component count, too. None where all of these are known or outside.
+
+        Args:
+            known: so far.
+            most: trainings of one layout; from 2 on the layout may be one of those with an answer, to be trained again.
         """
-        layouts = np.concatenate([known.choices, known.pending])
-        costs = self.chain.price(layouts)[:, 0]
         done = len(known.values)
-        priced = bool((costs >= 0).all())
-        surrogate = fit_surrogate(self.features, known.choices, known.values, costs=costs[:done] if priced else None)
+        taken = {row.tobytes() for row in known.choices}
+        fresh = [row.tobytes() not in taken for row in known.pending]
+        layouts = np.concatenate([known.choices, known.pending[fresh]])
+        costs = self.chain.price(layouts)[:, 0]
+        surrogate, noise = self._fit(known, costs[:done], priced=bool((costs >= 0).all()))
         scores = surrogate.optimistic(self.kappa)
         values = surrogate.predict(layouts, costs)
-        # The best of noisy answers are lucky ones. How much of what the surrogate misses is noise, and how much the
-        # layout's own, one training of each does not say: half each did better than either alone.
-        values[:done] = (known.values + values[:done]) / 2
-        seen = _Seen.of(costs[costs >= 0], values[costs >= 0])
+        # The best of noisy answers are lucky ones. Where no layout was trained twice, how much of what the surrogate
+        # misses is noise nothing says, and the share is a half.
+        share = noise.reliability(known.counts)
+        values[:done] = share * known.values + (1 - share) * values[:done]
+        seen = Staircase.of(costs[costs >= 0], values[costs >= 0])
+        found = self._new(known, layouts, surrogate, scores, seen)
+        if most > 1 and bool((costs >= 0).all()):
+            worth = 0.0
+            if found is not None:
+                price = self.chain.price(found[None])[:, 0]
+                score = surrogate.total(scores, found[None], price)
+                worth = worth_of_new(seen, int(price[0]), float(score[0]), noise)
+            again = self._again(known, costs[:done], values[:done], noise, most)
+            if again[0] >= 0 and again[1] > PAYS * worth:
+                return known.choices[again[0]], surrogate
+        return found, surrogate
+
+    def _fit(self, known: Known, costs: Ints, *, priced: bool) -> tuple[Surrogate, TrainingNoise]:
+        """The surrogate, means of several trainings with their weights, and the noise that it leaves."""
+
+        def fit(weights: Floats | None) -> Surrogate:
+            line, more = costs if priced else None, known.covariates
+            rows, values = known.choices, known.values
+            return fit_surrogate(self.features, rows, values, costs=line, weights=weights, covariates=more)
+
+        surrogate = fit(None)
+        noise = known.noise(surrogate)
+        if (known.counts > 1).any():
+            surrogate = fit(noise.weights(known.counts))
+            noise = known.noise(surrogate)
+        return surrogate, noise
+
+    def _new(
+        self, known: Known, layouts: Ints, surrogate: Surrogate, scores: list[Floats], seen: Staircase
+    ) -> Ints | None:
+        """The most promising layout that is neither among `layouts` nor closed."""
         shut = {row.tobytes() for row in (*layouts, *known.closed)}
         rows = self._front(scores, surrogate)
         for last in (False, True):
@@ -107,7 +166,13 @@ class Optimizer:
             if first == 0 or last or self.listed is not None:
                 break
             rows = np.concatenate([rows, _around(rows[order[: min(first, AROUND)]], self.chain)])
-        return (rows[order[first]] if first < len(order) else None), surrogate
+        return rows[order[first]] if first < len(order) else None
+
+    def _again(self, known: Known, costs: Ints, means: Floats, noise: TrainingNoise, most: int) -> tuple[int, float]:
+        """Which of the layouts with an answer to train again, and what that is worth; -1 for none."""
+        shut = {row.tobytes() for row in (*known.pending, *known.closed)}
+        free = np.array([row.tobytes() not in shut for row in known.choices], bool)
+        return best_repeat(costs, means, known.counts, free & (known.counts < most), noise)
 
     def _front(self, scores: list[Floats], surrogate: Surrogate) -> Ints:
         """Choices of the front inside, exactly if no lower limit and no more than a few upper ones bind.
@@ -148,40 +213,3 @@ def _around(rows: Ints, chain: Chain) -> Ints:
         changed[:, index] = np.tile(np.arange(count), len(rows))
         parts.append(changed)
     return np.concatenate(parts)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The front of the trials as a staircase over the logarithm of the cost, so that cheap layouts count, too.
-
-    Attributes:
-        cost: [steps], where each step begins; the first at minus infinity.
-        value: [steps], the accuracy that is reached from there on; first the worst of all, below which nothing counts.
-        end: where the last one ends.
-    """
-
-    cost: Floats
-    value: Floats
-    end: float
-
-    @classmethod
-    def of(cls, cost: Ints, value: Floats) -> _Seen:
-        kept = nondominated(cost, value)
-        steps = _log(cost[kept])
-        return cls(np.append(-np.inf, steps), np.append(value.min(), value[kept]), float(_log(cost).max()))
-
-    def order(self, cost: Ints, score: Floats) -> NDArray[np.intp]:
-        """Layouts by gain, the largest first; those without a gain by how far they lie below the front."""
-        below = np.searchsorted(self.cost, _log(cost), side="right") - 1
-        return np.lexsort((self.value[below] - score, -self.gain(cost, score)))
-
-    def gain(self, cost: Ints, score: Floats) -> Floats:
-        """[layouts]: the hypervolume that each would add."""
-        ends = np.append(self.cost[1:], self.end)
-        widths = np.maximum(ends - np.maximum(self.cost, _log(cost)[:, None]), 0)
-        return (widths * np.maximum(score[:, None] - self.value, 0)).sum(1)
-
-
-def _log(cost: Ints) -> Floats:
-    return np.log(np.maximum(cost, 1))

@@ -74,7 +74,9 @@ def test_an_option_belongs_to_the_samplers_that_have_it():
 def test_what_earlier_versions_wrote_for_every_sampler_is_read_and_no_longer_written(tag: str):
     sampler = parse_sampler({"type": tag, "startup": 7, "population": 20})
     assert sampler == parse_sampler({"type": tag, "startup": 7})
-    assert sampler.model_dump() == {"type": tag, "startup": 7}
+    written = sampler.model_dump()
+    assert (written["type"], written["startup"]) == (tag, 7)
+    assert "population" not in written
 
 
 def test_a_mapping_without_a_type_is_tpe():

@@ -255,3 +255,31 @@ def test_features_know_holes_of_numbers_labels_and_what_is_closed(encoding, feat
     assert len({tuple(row) for row in table}) == count  # no two options look alike
     assert features.rising.sum() > 0
     assert features.rows(np.zeros((3, len(encoding.options)), int)).shape == (3, len(features.rising))
+
+
+def test_leave_one_out_with_weights_and_a_covariate_is_leaving_one_out(encoding, features):
+    rng = np.random.default_rng(11)
+    rows, values = draw(encoding, rng, 25), rng.normal(size=25)
+    weights = rng.integers(1, 4, 25).astype(float)
+    terms = additive_truth(features, rng)
+    fitted = fit_surrogate(features, rows, values, weights=weights, covariates=[terms])
+    x, column, root = features.rows(rows), add_up(terms, rows), np.sqrt(weights)
+    free = np.column_stack([np.ones(25), column])
+    penalties = fitted.penalty * np.diag([0.0, 0.0] + [1.0] * x.shape[1])
+    whole = np.column_stack([free, x])
+    for index in range(25):
+        others = np.arange(25) != index
+        design = whole[others] * root[others, None]
+        solved = np.linalg.solve(design.T @ design + penalties, design.T @ (values[others] * root[others]))
+        assert fitted.left_out[index] == pytest.approx(whole[index] @ solved, abs=1e-7)
+    design = whole * root[:, None]
+    solved = np.linalg.solve(design.T @ design + penalties, design.T @ (values * root))
+    np.testing.assert_allclose(fitted.predict(rows), whole @ solved, atol=1e-7)
+
+
+def test_equal_weights_are_none(encoding, features):
+    rng = np.random.default_rng(12)
+    rows, values = draw(encoding, rng, 25), rng.normal(size=25)
+    plain, equal = fit_surrogate(features, rows, values), fit_surrogate(features, rows, values, weights=np.ones(25))
+    np.testing.assert_allclose(plain.left_out, equal.left_out, atol=1e-8)
+    np.testing.assert_allclose(plain.predict(rows), equal.predict(rows), atol=1e-8)
