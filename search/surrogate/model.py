@@ -177,9 +177,9 @@ def _with_covariates(line: Floats, columns: list[Floats]) -> tuple[Floats, list[
 
 
 def _least_squares(line: Floats, values: Floats, root: Floats | None) -> Floats:
-    if root is None:
-        return np.linalg.lstsq(line, values, rcond=None)[0]
-    return np.linalg.lstsq(line * root[:, None], values * root, rcond=None)[0]
+    if root is not None:
+        line, values = line * root[:, None], values * root
+    return np.asarray(np.linalg.lstsq(line, values, rcond=None)[0], np.float64)
 
 
 @final
