@@ -4,10 +4,10 @@ Kendall's tau b with the mean accuracy over seeds, the partial tau given MACs, a
 with its 95 % bootstrap interval over layouts, on the shipped tables. `--simulate` adds how often an estimate that is
 noisy cost and nothing else would pass for a covariate, by the partial tau that the gate takes and by Kendall's own.
 
-What a table with curves says of its task comes first: how far layouts and seeds lie apart, the rank of the accuracy after
-each epoch against the end, and whether curves are flat. With `--estimates` and no name after it there is nothing else.
-A table may be a file; `--against` names a second one, of shorter trainings of the same layouts, whose ranks are
-compared with those of the first:
+What a table with curves says of its task comes first: how far layouts and seeds lie apart, the rank of the accuracy
+after each epoch against the end, and whether curves are flat. With `--estimates` and no name after it that is all. A
+table may be a file; `--against` names a second one, of shorter trainings of the same layouts, whose ranks are compared
+with those of the first:
 
     python benchmarks/estimates.py --estimates --tables long.csv --against short.csv
 """

@@ -3,10 +3,10 @@
     python benchmarks/supernet_table.py --out supernet.csv
     python benchmarks/samplers.py --tables supernet.csv --space five_stage_pairs
 
-Layouts are drawn uniformly from the space of a table, as many as are asked for. A supernet for each seed is trained on the
-task of that table, and scores all of them on the same validation images. So the two rows of a layout differ by what the
-training of a supernet leaves to chance, as two trainings of a layout do. The short code stands in the first row of each
-layout. About 5 CPU minutes for 500 layouts and two supernets.
+Layouts are drawn uniformly from the space of a table. A supernet for each seed is trained on the task of that table, and
+scores all of them on the same validation images. So the two rows of a layout differ by what the training of a supernet
+leaves to chance, as two trainings of a layout do. The short code stands in the first row of each layout. About 5 CPU
+minutes for 500 layouts and two supernets.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from table_curves import describe
 from numpy.typing import NDArray
 from supernet import ROWS, images_of, make_plan
+from table_curves import describe
 from table_tasks import task_of
 from train_grid import choose
 

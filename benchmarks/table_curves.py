@@ -1,4 +1,4 @@
-"""What the trainings of a table say of its task: spread and noise, ranks during training, and whether curves are flat."""
+"""What the trainings of a table say of its task: spread and noise, ranks during training, whether curves are flat."""
 
 from __future__ import annotations
 
