@@ -1,12 +1,12 @@
 """Write a table of a supernet's scores, in the format of `train_grid.py`: any sampler can be compared on it.
 
-    python benchmarks/supernet_table.py --out supernet.csv
-    python benchmarks/samplers.py --tables supernet.csv --space five_stage_pairs
+    python benchmarks/supernet_table.py --out benchmarks/five_stage_supernet.csv
+    python benchmarks/samplers.py --tables five_stage_supernet
 
-Layouts are drawn uniformly from the space of a table. A supernet for each seed is trained on the task of that table, and
-scores all of them on the same validation images. So the two rows of a layout differ by what the training of a supernet
-leaves to chance, as two trainings of a layout do. The short code stands in the first row of each layout. About 5 CPU
-minutes for 500 layouts and two supernets.
+Layouts are drawn uniformly from the space of a table. A supernet for each seed is trained on the task of that table,
+and scores all of them on the same validation images. So the two rows of a layout differ by what the training of a
+supernet leaves to chance, as two trainings of a layout do. The short code stands in the first row of each layout. About
+5 CPU minutes for 500 layouts and two supernets.
 """
 
 from __future__ import annotations

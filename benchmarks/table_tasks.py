@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent
+SUPERNET = "five_stage_supernet"
+"""Name of the table that `supernet_table.py` writes into this folder."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,20 @@ def task_of(table: str, space: str = "", data: str = "") -> TableTask:
     """The task of a table; of a shipped one all of it is known.
 
     Args:
-        table: name of a shipped one, or a CSV file.
+        table: name of a shipped one or of `SUPERNET`, or a CSV file.
         space: in place of the known one.
         data: a YAML file, in place of the known data set.
 
     Raises:
         SystemExit: the table is not a known one, and no space is named.
     """
+    space_of_curves, data_of_curves = "five_stage_pairs", read_data(FOLDER / "pairs.yaml")
     known = {
         "five_stage_grid": TableTask("five_stage_grid", "five_stage_grid", listed=False),
-        "five_stage_curves": TableTask("five_stage_curves", "five_stage_pairs", read_data(FOLDER / "pairs.yaml")),
+        "five_stage_curves": TableTask("five_stage_curves", space_of_curves, data_of_curves),
+        SUPERNET: TableTask(str(FOLDER / f"{SUPERNET}.csv"), space_of_curves, data_of_curves),
     }.get(table)
     if known is None and not space:
         raise SystemExit(f"the space of table {table} is not known: name it by --space, and its data by --data FILE")
     task = known or TableTask(table, space)
-    return TableTask(table, space or task.space, read_data(Path(data)) if data else task.data, task.listed)
+    return TableTask(task.table, space or task.space, read_data(Path(data)) if data else task.data, task.listed)
