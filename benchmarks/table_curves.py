@@ -32,19 +32,18 @@ def describe(full: Floats) -> str:
     """
     full = full[:, np.isfinite(full).all(0)]
     means = 100 * full.mean(1)
-    text = (
-        f"accuracy {means.min():.1f} to {means.max():.1f} % (means), {np.ptp(means):.1f} points apart; best training "
-    )
-    text += f"{100 * full.max():.1f} %; sd between layouts "
+    ends = f"accuracy {means.min():.1f} to {means.max():.1f} % (means), {np.ptp(means):.1f} points apart"
+    text = f"{ends}; best training {100 * full.max():.1f} %; sd between layouts "
     if full.shape[1] < 2:
         return f"{text}{means.std(ddof=1):.1f} points, seed noise in it"
     points = 100 * (full - full.mean(0))  # less what a seed does to all layouts alike
     noise = float(points.var(1, ddof=1).mean())
     spread = math.sqrt(max(float(points.mean(1).var(ddof=1)) - noise / full.shape[1], 0))
     alike = np.mean([kendall(full[:, one], full[:, two]) for one, two in combinations(range(full.shape[1]), 2)])
+    sds = f"; the range is {np.ptp(means) / math.sqrt(noise):.1f} of these" if noise else ""
     return (
-        f"{text}{spread:.1f} points without seed noise, of one seed about its layout {math.sqrt(noise):.1f} (pooled; "
-        f"the range is {np.ptp(means) / math.sqrt(noise):.1f} of these); tau between two seeds {alike:.2f}"
+        f"{text}{spread:.1f} points without seed noise, of one seed about its layout {math.sqrt(noise):.1f} (pooled{sds}); "
+        f"tau between two seeds {alike:.2f}"
     )
 
 
