@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from convergence import band, draw, trials_to_reach
+from convergence import band, difference, draw, trials_to_reach
 from numpy.typing import NDArray
 from samplers_truth import MARGIN, Truth
 from samplers_verdict import DECIDED, markdown, summarise_verdicts, verdict_part
@@ -21,7 +21,7 @@ from reports.drawing.canvas import style
 POINTS = (10, 20, 30, 40, 60)
 SHARES = (0.9, 0.95, 0.99)
 BASE = "random"
-MAKE = "`python benchmarks/supernet_table.py --out benchmarks/five_stage_supernet.csv` makes it"
+MAKE = "`benchmarks/supernet_table.py` makes it"
 
 Floats = NDArray[np.float64]
 Records = Sequence[dict[str, Any]]
@@ -106,7 +106,11 @@ def _write_curves(path: Path, runs: Records) -> None:
 
 
 def _head(sections: Sequence[Section], startup: int) -> str:
-    seeds, trials = next(iter(sections[0].quality.values())).shape
+    quality = sections[0].quality
+    trials = next(iter(quality.values())).shape[1]
+    counts = "Seeds: " + ", ".join(f"{name} {len(curves)}" for name, curves in quality.items())
+    if len({len(curves) for curves in quality.values()}) > 1:
+        counts += " (differences are over the seeds that both have; fewer where proposals take long)"
     return f"""
 # Samplers compared on trained layouts
 
@@ -119,7 +123,7 @@ over the table's seeds, divided by that of the true front. The reference point i
 and multiply-adds {MARGIN:.0%} of the log span beyond the dearest; multiply-adds count by their logarithm. The searches
 are those of `archspec search` with one worker: duplicates are answered from the record and do not count as trained. The
 first {startup} layouts are drawn at random, the same for every sampler with the same seed, so that differences between
-samplers are paired. {seeds} seeds.
+samplers are paired. {counts}.
 
 Where a table holds some layouts of a large space, every sampler has the same list: start-up and `random` draw from it,
 `exact` looks for its optimum in it, and a proposal of `gp` or `tpe` is moved to the nearest layout of the list (fewest
@@ -131,7 +135,7 @@ list than of a space: where they are half of it, drawing at random finds about h
 
 
 def _table_part(one: Section) -> str:
-    truth, (count, trials) = one.truth, next(iter(one.quality.values())).shape
+    truth, trials = one.truth, next(iter(one.quality.values())).shape[1]
     layouts = len(truth.macs)
     shares = ", ".join(f"{point} are {point / layouts:.0%}" for point in DECIDED if point <= trials)
     held = f"{layouts} of the layouts of the space `{truth.space}`" if truth.listed else f"all {layouts} of its space"
@@ -155,7 +159,7 @@ def _table_part(one: Section) -> str:
 
 ![Hypervolume against trained layouts of {one.name}](samplers/{one.name}.png)
 
-Lines are means over {count} seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
+Lines are means over seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
 between searches with the same seed.
 
 The table holds {held}, {seeds} seeds each. Of its layouts {shares}.
@@ -284,7 +288,7 @@ seed: {files}.
 
 
 def _interval(quality: dict[str, Floats], first: str, second: str, point: int) -> tuple[float, float, float]:
-    at = band((quality[first] - quality[second])[:, point - 1 : point])
+    at = band(difference(quality[first], quality[second])[:, point - 1 : point])
     return float(at.mean[0]), float(at.low[0]), float(at.high[0])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
+from convergence import difference
 from numpy.typing import NDArray
 
 from search.estimate.resampling import Interval, interval
@@ -18,7 +19,7 @@ RESAMPLES = 10_000
 
 Floats = NDArray[np.float64]
 Qualities = Mapping[str, Floats]
-"""Hypervolume [seeds, trials] by sampler, row by row the same seeds."""
+"""Hypervolume [seeds, trials] by sampler, row by row the same seeds; of one with fewer, the first."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def verdicts(quality: Qualities) -> list[Verdict]:
     for other, curves in quality.items():
         for point in DECIDED if other != MINE else ():
             if point <= curves.shape[1]:
-                gain = quality[MINE][:, point - 1] - curves[:, point - 1]
+                gain = difference(quality[MINE], curves)[:, point - 1]
                 found.append(Verdict(other, point, resampled_mean(gain)))
     return found
 

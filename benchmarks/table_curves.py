@@ -42,8 +42,8 @@ def describe(full: Floats) -> str:
     alike = np.mean([kendall(full[:, one], full[:, two]) for one, two in combinations(range(full.shape[1]), 2)])
     sds = f"; the range is {np.ptp(means) / math.sqrt(noise):.1f} of these" if noise else ""
     return (
-        f"{text}{spread:.1f} points without seed noise, of one seed about its layout {math.sqrt(noise):.1f} (pooled{sds}); "
-        f"tau between two seeds {alike:.2f}"
+        f"{text}{spread:.1f} points without seed noise, of one seed about its layout {math.sqrt(noise):.1f} "
+        f"(pooled{sds}); tau between two seeds {alike:.2f}"
     )
 
 
