@@ -77,11 +77,17 @@ def trials_to_reach(curves: Curves, value: float) -> Curves:
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
 
 
+def difference(first: Curves, second: Curves) -> Curves:
+    """First less second [runs, trials], of the seeds that both have: of fewer runs those of the first seeds."""
+    both = min(len(first), len(second))
+    return first[:both] - second[:both]
+
+
 def draw(curves: Mapping[str, Curves], base: str, *, quality: str, startup: int = 0) -> Figure:
     """Quality against trained layouts, and its difference from `base` run by run, each as mean and 95 % interval.
 
     Args:
-        curves: by name, in order of importance; row by row the same seeds, as many runs and trials each.
+        curves: by name, in order of importance; row by row the same seeds, as many trials each.
         base: name of the curves that the others are compared with.
         quality: what the curves measure, for the axis.
         startup: leading trials that are the same for all, drawn at random.
@@ -109,7 +115,7 @@ def draw(curves: Mapping[str, Curves], base: str, *, quality: str, startup: int 
         axes = figure.add_subplot(place, sharex=panels[0], sharey=panels[0]) if panels else figure.add_subplot(place)
         panels.append(axes)
         axes.axhline(0, linewidth=1.2, zorder=2, **_BASE)
-        _plot(axes, trials[apart], band((curves[name] - curves[base])[:, apart]), looks[name], name)
+        _plot(axes, trials[apart], band(difference(curves[name], curves[base])[:, apart]), looks[name], name)
         axes.set_title(f"({chr(ord('b') + index)}) {name} − {base}", loc="left", fontweight="bold")
         axes.tick_params(labelleft=index % 2 == 0, labelbottom=index + 2 >= len(others))
     for axes in (left, *panels):

@@ -3,29 +3,34 @@
 Kendall's tau b with the mean accuracy over seeds, the partial tau given MACs, and the difference to MACs alone, each
 with its 95 % bootstrap interval over layouts, on the shipped tables. `--simulate` adds how often an estimate that is
 noisy cost and nothing else would pass for a covariate, by the partial tau that the gate takes and by Kendall's own.
+
+What a table with curves says of its task comes first: how far layouts and seeds lie apart, the rank of the accuracy
+after each epoch against the end, and whether curves are flat. With `--estimates` and no name after it that is all. A
+table may be a file; `--against` names a second one, of shorter trainings of the same layouts, whose ranks are compared
+with those of the first:
+
+    python benchmarks/estimates.py --estimates --tables long.csv --against short.csv
 """
 
 import argparse
 import time
-from csv import DictReader
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import yaml
+from table_curves import accuracies_of, costs_of, describe, open_table, tell_against, tell_curves
+from table_tasks import TableTask, task_of
 
-from archspec.cost.measure import measure
 from archspec.errors import RunError
 from archspec.loader import load
 from search.data.dataset import Dataset, parse_dataset
-from search.data.trained_layouts import TABLES, load_table
+from search.data.trained_layouts import TrainedLayouts
 from search.estimate.gate import judge
-from search.estimate.rank_correlation import kendall
 from search.estimate.resampling import ResampledTaus, interval, partial_tau
 from search.evaluator import Task, parse_evaluator
 
-KNOWN = ("five_stage_grid", "five_stage_curves")
+TABLES = ("five_stage_grid", "five_stage_curves")
 ESTIMATES = {
     "macs": {"type": "cost"},
     "params": {"type": "cost", "by": "params"},
@@ -39,46 +44,24 @@ FEW = {"train": 400, "validation": 100, "test": 100}
 """Images of a table's task, of which a score sees some batches."""
 
 
-def images(table: str) -> Dataset:
+def images(task: TableTask) -> Dataset:
     """A few images of the task that a table's layouts were trained on."""
-    pairs = yaml.safe_load(Path(__file__).with_name("pairs.yaml").read_text(encoding="utf-8"))
-    return parse_dataset((pairs if table == "five_stage_curves" else {"type": "cluttered_digits"}) | FEW)
+    return parse_dataset(task.data | FEW)
 
 
-def describe(full: np.ndarray) -> str:
-    """How far layouts and how far seeds lie apart, [layouts, seeds], in points."""
-    points = 100 * (full - full.mean(0))  # less what a seed does to all layouts alike
-    noise = points.var(1, ddof=1).mean()
-    means = points.mean(1).var(ddof=1)
-    alike = np.mean([kendall(full[:, one], full[:, two]) for one, two in combinations(range(full.shape[1]), 2)])
-    return (
-        f"accuracy {100 * full.mean(1).min():.1f} to {100 * full.mean(1).max():.1f} % (means); sd between layouts "
-        f"{np.sqrt(max(means - noise / full.shape[1], 0)):.1f} points without seed noise, of one seed about its layout "
-        f"{np.sqrt(noise):.1f}; tau between two seeds {alike:.2f}"
-    )
-
-
-def layouts(table: str) -> dict:
-    """Specs of a table by digest, read back from the short codes of its rows."""
-    with TABLES.file(table).open(encoding="utf-8") as file:
-        return {row["digest"]: load(row["code"]) for row in DictReader(file)}
-
-
-def examine(table: str, count: int, seed: int) -> None:
-    rows = load_table(table).rows
-    specs = layouts(table)
+def choose(known: TrainedLayouts, count: int, seed: int) -> list[str]:
+    """At most so many layouts of a table, drawn at random, in its order."""
     rng = np.random.default_rng(seed)
-    chosen = [list(rows)[index] for index in sorted(rng.permutation(len(rows))[:count])]
-    width = max(len(rows[digest]) for digest in chosen)
-    full = np.full((len(chosen), width), np.nan)
-    for index, digest in enumerate(chosen):
-        full[index, : len(rows[digest])] = [row.accuracy for row in rows[digest]]
-    totals = [measure(specs[digest]).total for digest in chosen]
-    costs = {name: np.array([float(getattr(total, name)) for total in totals]) for name in ("macs", "params")}
-    print(f"\n{table}: {len(chosen)} of {len(rows)} layouts, {width} seeds; {describe(full)}")
-    print("| estimate | tau | given MACs | less MACs | less params | CPU s each | verdict |\n|" + 7 * "---|")
-    for name, asked in ESTIMATES.items():
-        evaluator = parse_evaluator({**asked, "data": images(table)})
+    return [list(known.rows)[index] for index in sorted(rng.permutation(len(known.rows))[:count])]
+
+
+def examine(known: TrainedLayouts, task: TableTask, chosen: Sequence[str], names: Sequence[str], seed: int) -> None:
+    """Print what estimates are worth on some layouts of a table."""
+    full, costs = accuracies_of(known, chosen), costs_of(known, chosen)
+    specs = {digest: load(known.codes[digest]) for digest in chosen}
+    print("\n| estimate | tau | given MACs | less MACs | less params | CPU s each | verdict |\n|" + 7 * "---|")
+    for name in names:
+        evaluator = parse_evaluator({**ESTIMATES[name], "data": images(task)})
         session, values = evaluator.open(), []
         start = time.process_time()
         with TemporaryDirectory() as folder:
@@ -115,12 +98,25 @@ def simulate(repeats: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layouts", type=int, default=216, help="most layouts of each table")
-    parser.add_argument("--tables", nargs="+", default=list(KNOWN), choices=KNOWN)
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), help="shipped ones, or CSV files")
+    parser.add_argument("--space", default="", help="of a table that is not a shipped one")
+    parser.add_argument("--data", default="", help="YAML file: the data set of a table that is not a shipped one")
+    parser.add_argument("--against", metavar="TABLE", help="shorter trainings of the same layouts")
+    parser.add_argument("--estimates", nargs="*", default=list(ESTIMATES), choices=ESTIMATES, help="none: the table")
     parser.add_argument("--seed", type=int, default=0, help="of weights, images and the choice of layouts")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="simulated checks of each size")
     asked = parser.parse_args()
     for table in asked.tables:
-        examine(table, asked.layouts, asked.seed)
+        known = open_table(table)
+        chosen = choose(known, asked.layouts, asked.seed)
+        full = accuracies_of(known, chosen)
+        print(f"\n{table}: {len(chosen)} of {len(known.rows)} layouts, {full.shape[1]} seeds; {describe(full)}")
+        if known.epochs:
+            tell_curves(known)
+        if asked.against:
+            tell_against(known, open_table(asked.against))
+        if asked.estimates:
+            examine(known, task_of(table, asked.space, asked.data), chosen, asked.estimates, asked.seed)
     if asked.simulate:
         simulate(asked.simulate)
 

@@ -4,49 +4,85 @@ from __future__ import annotations
 
 import csv
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
-from convergence import band, draw, trials_to_reach
+from convergence import band, difference, draw, trials_to_reach
 from numpy.typing import NDArray
 from samplers_truth import MARGIN, Truth
+from samplers_verdict import DECIDED, markdown, summarise_verdicts, verdict_part
 
 from reports.drawing.canvas import style
 
 POINTS = (10, 20, 30, 40, 60)
 SHARES = (0.9, 0.95, 0.99)
 BASE = "random"
+MAKE = "`benchmarks/supernet_table.py` makes it"
 
 Floats = NDArray[np.float64]
 Records = Sequence[dict[str, Any]]
 
 
-def write_page(folder: Path, truth: Truth, runs: Records, startup: int, name: str = "samplers") -> Path:
-    """Write NAME.md, NAME/hypervolume.png and NAME/curves.csv under `folder`; the path of the page."""
-    place = folder / name
+@dataclass(frozen=True)
+class Section:
+    """A table with the searches on it.
+
+    Attributes:
+        name: of the table.
+        truth: what is known of it.
+        runs: as records.
+    """
+
+    name: str
+    truth: Truth
+    runs: Records
+
+    @property
+    def quality(self) -> dict[str, Floats]:
+        """Hypervolume [seeds, trials] by sampler."""
+        return _curves(self.runs, "hypervolume")
+
+
+def write_page(folder: Path, sections: Sequence[Section], missing: Sequence[str], startup: int) -> Path:
+    """Write samplers.md, and a figure and the curves of each table in samplers/, under `folder`; the path of the page.
+
+    Args:
+        folder: of the page.
+        sections: one for each table.
+        missing: tables that are not there.
+        startup: layouts at the start of each search that are drawn at random.
+    """
+    place = folder / "samplers"
     place.mkdir(parents=True, exist_ok=True)
-    quality, reported = _curves(runs, "hypervolume"), _curves(runs, "reported")
+    parts = [_head(sections, startup), summarise_verdicts([(one.name, one.quality) for one in sections])]
+    parts += [f"Table `{name}` is not there and was left out: {MAKE}." for name in missing]
+    for one in sections:
+        parts += _section(place, one, startup)
+    parts.append(_foot(sections))
+    path = folder / "samplers.md"
+    path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
+    return path
+
+
+def _section(place: Path, one: Section, startup: int) -> list[str]:
+    """The parts of the page on one table; writes its figure and its curves into the folder `place`."""
+    quality, reported = one.quality, _curves(one.runs, "reported")
     with style():
         figure = draw(quality, BASE, quality="hypervolume (share of the true front's)", startup=startup)
-        figure.savefig(place / "hypervolume.png", metadata={"Software": None})
-    _write_curves(place / "curves.csv", runs)
-    parts = [
-        _head(truth, quality, startup, name),
-        _table_part(truth),
+        figure.savefig(place / f"{one.name}.png", metadata={"Software": None})
+    _write_curves(place / f"{one.name}.csv", one.runs)
+    return [
+        _table_part(one),
+        verdict_part(one.name, quality, one.truth.additive_share()),
         _quality_part(quality, reported),
         _reach_part(quality),
         _paired_part(quality, startup),
-        _verdict(quality),
-        _cost_part(runs),
-        _foot(quality, name),
+        _cost_part(one.runs),
     ]
-    path = folder / f"{name}.md"
-    path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
-    return path
 
 
 def _curves(runs: Records, key: str) -> dict[str, Floats]:
@@ -69,30 +105,40 @@ def _write_curves(path: Path, runs: Records) -> None:
             writer.writerow([run["job"]["sampler"], run["job"]["seed"], *(f"{v:.4f}" for v in run["hypervolume"])])
 
 
-def _head(truth: Truth, quality: dict[str, Floats], startup: int, name: str) -> str:
-    seeds, trials = next(iter(quality.values())).shape
-    accuracy, macs = truth.reference
+def _head(sections: Sequence[Section], startup: int) -> str:
+    quality = sections[0].quality
+    trials = next(iter(quality.values())).shape[1]
+    counts = "Seeds: " + ", ".join(f"{name} {len(curves)}" for name, curves in quality.items())
+    if len({len(curves) for curves in quality.values()}) > 1:
+        counts += " (differences are over the seeds that both have; fewer where proposals take long)"
     return f"""
 # Samplers compared on trained layouts
 
 Written by `python benchmarks/samplers.py --write docs/explain`; no number here is typed by hand.
 
-![Hypervolume against trained layouts]({name}/hypervolume.png)
-
-Lines are means over {seeds} seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
-between searches with the same seed. Each search may train {trials} of the {len(truth.macs)} layouts of
-`{truth.space}`. The table answers instead of a training, with **one** training of
-the layout, drawn from the search's seed (less what that training's seed does to all layouts alike, as in a search that
+Each search may train {trials} layouts of a table. The table answers instead of a training, with **one** training of the
+layout, drawn from the search's seed (less what that training's seed does to all layouts alike, as in a search that
 trains them all with one seed). The score is the hypervolume of the layouts trained so far by their **mean** accuracy
-over the table's {truth.accuracy.shape[1]} seeds, divided by that of the true front. The reference point is accuracy
-{accuracy:.4f} (the lowest mean of any layout) and {macs / 1e6:.3f} M multiply-adds ({MARGIN:.0%} of the log span beyond
-the dearest); multiply-adds count by their logarithm. The searches are those of `archspec search` with one worker:
-duplicates are answered from the record and do not count as trained. The first {startup} layouts are drawn at random,
-the same for every sampler with the same seed, so that differences between samplers are paired.
+over the table's seeds, divided by that of the true front. The reference point is the lowest mean accuracy of any layout
+and multiply-adds {MARGIN:.0%} of the log span beyond the dearest; multiply-adds count by their logarithm. The searches
+are those of `archspec search` with one worker: duplicates are answered from the record and do not count as trained. The
+first {startup} layouts are drawn at random, the same for every sampler with the same seed, so that differences between
+samplers are paired. {counts}.
+
+Where a table holds some layouts of a large space, every sampler has the same list: start-up and `random` draw from it,
+`exact` looks for its optimum in it, and a proposal of `gp` or `tpe` is moved to the nearest layout of the list (fewest
+changed holes, then the smallest moves) that was not trained, of which they are then told; children of `nsga2` are moved
+to the list, too. So these do not choose among the listed layouts by what they expect of each, as `exact` does: that
+part of its lead is of the list, and says nothing of a whole space. And 20, 40 or 60 trainings are a larger share of a
+list than of a space: where they are half of it, drawing at random finds about half of the front.
 """
 
 
-def _table_part(truth: Truth) -> str:
+def _table_part(one: Section) -> str:
+    truth, trials = one.truth, next(iter(one.quality.values())).shape[1]
+    layouts = len(truth.macs)
+    shares = ", ".join(f"{point} are {point / layouts:.0%}" for point in DECIDED if point <= trials)
+    held = f"{layouts} of the layouts of the space `{truth.space}`" if truth.listed else f"all {layouts} of its space"
     spread, sd = truth.spread(), truth.noise()
     seeds = truth.accuracy.shape[1]
     own = max(spread.sd**2 - sd**2 / seeds, 0.0) ** 0.5
@@ -109,9 +155,14 @@ def _table_part(truth: Truth) -> str:
         for index in truth.front
     ]
     return f"""
-## The table
+## Table `{one.name}`
 
-Table `{truth.table}`: {len(truth.macs)} layouts × {seeds} seeds, trained by `benchmarks/train_grid.py`.
+![Hypervolume against trained layouts of {one.name}](samplers/{one.name}.png)
+
+Lines are means over seeds, bands their 95 % Student intervals, point by point; (b) and on are differences
+between searches with the same seed.
+
+The table holds {held}, {seeds} seeds each. Of its layouts {shares}.
 
 | | |
 |---|---|
@@ -129,7 +180,7 @@ The standard error of a layout's mean is {sd / seeds**0.5:.4f}, so the "true" fr
 every sampler; and the training that a search sees is one of the {seeds} in the mean, so what looked good to it scores a
 little better than fresh trainings would. The {len(truth.front)} layouts of the front:
 
-{_markdown(["layout", "MACs (M)", "accuracy", "sd"], rows)}
+{markdown(["layout", "MACs (M)", "accuracy", "sd"], rows)}
 """
 
 
@@ -145,7 +196,7 @@ def _quality_part(quality: dict[str, Floats], reported: dict[str, Floats]) -> st
         return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
 
     return f"""
-## Hypervolume after so many trained layouts
+### Hypervolume after so many trained layouts
 
 Mean ± standard deviation over seeds; 1 is the true front.
 
@@ -171,77 +222,38 @@ def _reach_part(quality: dict[str, Floats]) -> str:
             row.append(f"{shown} ({np.isfinite(needed).sum()} of {len(needed)})")
         rows.append(row)
     return f"""
-## Trained layouts until a share of the true front's hypervolume
+### Trained layouts until a share of the true front's hypervolume
 
 Median over seeds; in brackets, how many of the seeds got there at all.
 
-{_markdown(["sampler", *(f"{share:.0%}" for share in SHARES)], rows)}
+{markdown(["sampler", *(f"{share:.0%}" for share in SHARES)], rows)}
 """
 
 
 def _paired_part(quality: dict[str, Floats], startup: int) -> str:
     points = [point for point in _points(quality) if point > startup]
-    parts = [
-        f"""
-## Paired differences
+    return f"""
+### Differences from `{BASE}`
 
-Mean difference over seeds, with its 95 % Student interval; in bold where the interval excludes 0. Of the intervals
-here, one in twenty would exclude 0 by chance alone.
+Mean paired difference over seeds, with its 95 % Student interval; in bold where the interval excludes 0. Of the
+intervals here, one in twenty would exclude 0 by chance alone.
 
-Over `{BASE}`:
-
-{_differences(quality, BASE, points, lambda name: [name, BASE])}
+{_differences(quality, points)}
 """
-    ]
-    if "exact" in quality:
-        parts.append(
-            f"`exact` over each other:\n\n{_differences(quality, 'exact', points, lambda name: ['exact', name])}"
-        )
-    return "\n\n".join(part.strip() for part in parts)
 
 
-def _differences(
-    quality: dict[str, Floats], fixed: str, points: Sequence[int], order: Callable[[str], list[str]]
-) -> str:
+def _differences(quality: dict[str, Floats], points: Sequence[int]) -> str:
     rows: list[list[str]] = []
     for name in quality:
-        if name == fixed:
+        if name == BASE:
             continue
-        first, second = order(name)
-        shown = [f"{first} − {second}"]
+        shown = [f"{name} − {BASE}"]
         for point in points:
-            mean, low, high = _interval(quality, first, second, point)
+            mean, low, high = _interval(quality, name, BASE, point)
             text = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
             shown.append(f"**{text}**" if low > 0 or high < 0 else text)
         rows.append(shown)
-    return _markdown(["", *map(str, points)], rows)
-
-
-def _verdict(quality: dict[str, Floats]) -> str:
-    """Where `exact` is behind, said outright."""
-    if "exact" not in quality:
-        return ""
-    worse: list[str] = []
-    behind: list[str] = []
-    for name in quality:
-        for point in _points(quality) if name != "exact" else ():
-            mean, _, high = _interval(quality, "exact", name, point)
-            if high < 0:
-                worse.append(f"{name} at {point} ({mean:+.3f})")
-            elif mean < 0:
-                behind.append(f"{name} at {point} ({mean:+.3f})")
-    lines = [
-        f"`exact` loses to {', '.join(worse)}: there the interval of the difference lies below 0."
-        if worse
-        else "Nowhere among these points does the interval of the difference lie below 0 for `exact`.",
-        f"Its mean is lower, within the interval, than that of {', '.join(behind)}." if behind else "",
-        "Its surrogate is a sum of effects, and so, up to the share stated above, is the accuracy in this table: where "
-        "options interact more, it has less to offer. And the comparison favours it a little: its width of confidence, "
-        "the line in log cost that it starts from and the weight of noisy answers were chosen by trying a few settings "
-        "on the table five_stage_grid and on simulated problems; the other samplers run at archspec's defaults, "
-        "untuned.",
-    ]
-    return "### Where `exact` loses\n\n" + fill(" ".join(line for line in lines if line), 120)
+    return markdown(["", *map(str, points)], rows)
 
 
 def _cost_part(runs: Records) -> str:
@@ -254,29 +266,29 @@ def _cost_part(runs: Records) -> str:
         proposals = sum(run["proposals"] for run in own)
         rows.append([name, f"{1e3 * seconds / trained:.1f}", f"{proposals / trained:.2f}", str(early)])
     return f"""
-## What proposing costs
+### What proposing costs
 
 CPU time of the search on one thread, in-memory storage, per trained layout: proposing, checking, noting the answer.
 Where a sampler proposes layouts that are known, a trained layout takes several proposals.
 
-{_markdown(["sampler", "CPU ms per trained layout", "proposals per trained layout", "searches that ended early"], rows)}
+{markdown(["sampler", "CPU ms per trained layout", "proposals per trained layout", "searches that ended early"], rows)}
 """
 
 
-def _foot(quality: dict[str, Floats], name: str) -> str:
+def _foot(sections: Sequence[Section]) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("optuna", "numpy", "scipy", "torch"))
+    files = ", ".join(f"[{one.name}.csv](samplers/{one.name}.csv)" for one in sections)
     return f"""
 ## Versions
 
 archspec {version("archspec-vision")}, Python {platform.python_version()}, {packages} (torch serves Optuna's Gaussian
-process only; nothing is trained here). Samplers at archspec's defaults; nsga2 has a population of 20, so
-{next(iter(quality.values())).shape[1]} layouts are about three generations. Curves of every seed:
-[{name}/curves.csv]({name}/curves.csv).
+process only; nothing is trained here). Samplers at archspec's defaults; nsga2 has a population of 20. Curves of every
+seed: {files}.
 """
 
 
 def _interval(quality: dict[str, Floats], first: str, second: str, point: int) -> tuple[float, float, float]:
-    at = band((quality[first] - quality[second])[:, point - 1 : point])
+    at = band(difference(quality[first], quality[second])[:, point - 1 : point])
     return float(at.mean[0]), float(at.low[0]), float(at.high[0])
 
 
@@ -287,10 +299,4 @@ def _points(quality: dict[str, Floats]) -> list[int]:
 
 def _by_point(curves: dict[str, Floats], points: Sequence[int], cell: Callable[[Floats], str]) -> str:
     rows = [[name, *(cell(values[:, point - 1]) for point in points)] for name, values in curves.items()]
-    return _markdown(["sampler", *map(str, points)], rows)
-
-
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
-    lines.insert(1, "|---" + "|--:" * (len(header) - 1) + "|")
-    return "\n".join(lines)
+    return markdown(["sampler", *map(str, points)], rows)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from table_tasks import TableTask
 
 from archspec.cost.measure import measure
-from archspec.documents.reader import read_document
 from archspec.spec.short_code import encode
 from reports.statistics.pareto import hypervolume, hypervolume_history, nondominated
 from reports.statistics.summary import Summary, summarise
@@ -31,6 +29,7 @@ class Truth:
     """All layouts of a space that a table holds.
 
     Attributes:
+        listed: whether these are some of the layouts of the space, to which a search keeps.
         accuracy: [layouts, seeds], validation accuracy of each training.
         macs: [layouts].
         row: index of a layout by its digest.
@@ -44,6 +43,7 @@ class Truth:
     codes: list[str]
     row: dict[str, int]
     choices: list[dict[str, object]]
+    listed: bool = False
 
     @property
     def mean(self) -> Floats:
@@ -137,19 +137,12 @@ class Truth:
         return float(1 - (left**2).sum() / (len(left) - rank) / self.mean.var(ddof=1))
 
 
-def table_evaluator(table: str, data: str = "", pool: bool = False) -> dict[str, Any]:
-    """The configuration of the evaluator that answers from a table; `data` is a YAML file, or empty for the default."""
-    config: dict[str, Any] = {"type": "table", "table": table}
-    if pool:
-        config["nearest"] = True
-    return config | ({"data": read_document(Path(data)).data} if data else {})
-
-
-def measure_truth(space: str, table: str, data: str = "", *, pool: bool = False) -> Truth:
-    """Everything that `table` says of the layouts of `space`, or with `pool` of those that it holds."""
+def measure_truth(task: TableTask) -> Truth:
+    """Everything that the table of a task says of the layouts of its space, or of those that it lists."""
     from search.evaluators.table import Lookup
 
-    evaluator = parse_evaluator(table_evaluator(table, data, pool))
+    space, table, pool = task.space, task.table, task.listed
+    evaluator = parse_evaluator(task.evaluator)
     assert isinstance(evaluator, Lookup)
     opened = load_space(space)
     if pool:
@@ -170,4 +163,5 @@ def measure_truth(space: str, table: str, data: str = "", *, pool: bool = False)
         [encode(spec) for spec in specs],
         {spec.digest: index for index, spec in enumerate(specs)},
         [dict(choice) for choice in choices],
+        pool,
     )

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
+from table_tasks import TableTask, task_of
 
 from archspec.loader import load
 from archspec.model.build import build
 from archspec.spec.schema import ArchSpec
-from search.data.dataset import Splits, parse_dataset
+from search.data.dataset import Dataset, Splits, parse_dataset
 from search.data.trained_layouts import TABLES
 from search.recipe.recipe import Recipe
 from search.space.space import load_space
@@ -38,10 +38,9 @@ from search.tasks.ema import Ema
 from search.tasks.task import Student
 from search.train.step import Stepper
 
-PAIRS = Path(__file__).with_name("pairs.yaml")
-SPACE, TABLE = "five_stage_pairs", "five_stage_curves"
-DATA: dict[str, Any] = yaml.safe_load(PAIRS.read_text(encoding="utf-8")) | {"validation": 500}
-"""The data set that the table's layouts were trained on, with fewer images to score each layout on."""
+TABLE = "five_stage_curves"
+VALIDATION = 500
+"""Images to score each layout on; the table's layouts were scored on more."""
 ROWS: dict[str, dict[str, Any]] = {
     "one path (SPOS)": {"paths": 1, "sandwich": False, "distill": False},
     "sandwich": {"paths": 1, "sandwich": True, "distill": False},
@@ -64,6 +63,8 @@ class Layouts:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--table", default=TABLE, help="a shipped table, or a CSV file")
+    parser.add_argument("--space", default="", help="of the table, where that is not a shipped one")
+    parser.add_argument("--data", default="", help="YAML file: the data set of the table, where that is no shipped one")
     parser.add_argument("--layouts", type=int, default=40, help="of the table, drawn at random; 0 for all")
     parser.add_argument("--epochs", type=int, default=8, help="of each supernet")
     parser.add_argument("--images", type=int, default=512, help="over which statistics are taken")
@@ -72,25 +73,44 @@ def main() -> None:
     parser.add_argument("--train", type=int, help="training images, where fewer are to be used")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = parse_dataset(DATA | ({"train": args.train} if args.train else {}))
+    task = task_of(args.table, args.space, args.data)
+    dataset = images_of(task, VALIDATION, args.train)
     data, layouts = dataset.load(), read(args.table, args.layouts, dataset.fit, args.seed)
     print(f"{len(layouts.specs)} layouts of {args.table}, {layouts.accuracies.shape[1]} seeds")
     tell_truth(layouts)
-    plan = SupernetPlan(
-        space=load_space(SPACE).template,
-        budget={},
-        data=dataset,
-        recipe=Recipe(epochs=args.epochs, validation_share=0.2),
-        images=args.images,
-        init="fan_out",
-        zero_init_residual=True,
-        seed=args.seed,
-        **ROWS["one path (SPOS)"],
-    )
+    plan = make_plan(task, dataset, epochs=args.epochs, images=args.images, seed=args.seed)
     tell_steps(plan, data)
     print(f"\nsupernets, {args.epochs} epochs; score: tau [95 %], partial given log MACs [95 %]")
     for name in args.rows:
         tell_supernet(name, plan.model_copy(update=ROWS[name]), data, layouts)
+
+
+def images_of(task: TableTask, validation: int, train: int | None = None) -> Dataset:
+    """The data set of a task, with so many validation images, and training images where fewer are to be used."""
+    return parse_dataset(task.data | {"validation": validation} | ({"train": train} if train else {}))
+
+
+def make_plan(task: TableTask, dataset: Dataset, *, epochs: int, images: int, seed: int) -> SupernetPlan:
+    """A supernet of one path a step over the space of a task.
+
+    Args:
+        task: of a table.
+        dataset: that it is trained on.
+        epochs: of the supernet.
+        images: over which statistics are taken.
+        seed: of the supernet.
+    """
+    return SupernetPlan(
+        space=load_space(task.space).template,
+        budget={},
+        data=dataset,
+        recipe=Recipe(epochs=epochs, validation_share=0.2),
+        images=images,
+        init="fan_out",
+        zero_init_residual=True,
+        seed=seed,
+        **ROWS["one path (SPOS)"],
+    )
 
 
 def read(source: str, count: int, fit: Any, seed: int) -> Layouts:

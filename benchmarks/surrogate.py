@@ -21,6 +21,7 @@ import numpy as np
 from convergence import band
 from numpy.typing import NDArray
 from samplers_truth import Truth, measure_truth
+from table_tasks import task_of
 
 from archspec.cost.tables import MetricAt
 from search.front.front import solve_front
@@ -90,11 +91,12 @@ def timed(work: Callable[[], T], repeats: int = 3) -> tuple[float, T]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--space", default="five_stage_grid")
     parser.add_argument("--table", default="five_stage_grid")
+    parser.add_argument("--space", default="", help="of a table that is not a shipped one")
+    parser.add_argument("--data", default="", help="YAML file: the data set of a table that is not a shipped one")
     parser.add_argument("--draws", type=int, default=200)
     args = parser.parse_args()
-    truth = measure_truth(args.space, args.table)
+    truth = measure_truth(task_of(args.table, args.space, args.data))
     print(f"Kendall's tau on layouts left out, {args.draws} draws; 95 % interval of the mean over draws")
     print(f"{'trainings':>9}  {'effects alone':>22}  {'on a line in log MACs':>22}  {'MACs alone':>22}")
     for trainings in TRAININGS:

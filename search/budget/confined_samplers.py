@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.budget.confinement import Confinement
 from search.budget.nearest import changed
 from search.budget.quasi_random import QuasiRandom
+from search.rungs.learning import LearningSampler
 from search.space.holes import Hole, Params, Scalar, steps_by
+from search.space.space import Space
 
 Ints = NDArray[np.int64]
 
@@ -143,3 +148,45 @@ def distribution(hole: Hole) -> BaseDistribution:
     assert isinstance(low, int)
     assert isinstance(high, int)
     return IntDistribution(low, high, step=step)
+
+
+def tell_placed(sampler: BaseSampler, confinement: Confinement | None, storage: BaseStorage) -> BaseSampler:
+    """The sampler, shown trials `as_placed` where a search keeps to a list and it does not know of the list itself.
+
+    Args:
+        sampler: that proposes.
+        confinement: of the search.
+        storage: of its study.
+    """
+    if confinement is None or confinement.listed is None or isinstance(sampler, ConfinedSampler):
+        return sampler
+    return LearningSampler(sampler, storage, partial(as_placed, confinement.encoding.space))
+
+
+def as_placed(space: Space, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials with the parameters of the layouts that were evaluated, where these took the place of those proposed.
+
+    Where a search keeps to a list of layouts, most proposals are moved; a sampler that were told the answer to another
+    layout than it asked for would learn little, and take what it learnt for the layout that it proposed.
+
+    Args:
+        space: whose layouts they are.
+        trials: of a search.
+    """
+    return [_placed(space, one) for one in trials]
+
+
+def _placed(space: Space, trial: FrozenTrial) -> FrozenTrial:
+    params: Params | None = trial.user_attrs.get("placed")
+    if params is None or not trial.state.is_finished():
+        return trial
+    distributions: dict[str, BaseDistribution] = {}
+
+    def choose(hole: Hole) -> Scalar:
+        distributions[hole.path] = distribution(hole)
+        return params[hole.path]
+
+    chosen = space.choose(choose)
+    told = copy.copy(trial)
+    told.params, told.distributions = chosen, distributions
+    return told

@@ -18,6 +18,7 @@ from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
 from archspec.spec.short_code import encode
 from search.attributes import metric_attributes, recorded_metrics
+from search.budget.confined_samplers import tell_placed
 from search.evaluator import Epoch, Metrics
 from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
@@ -45,7 +46,7 @@ from search.run.journal import (
 from search.run.phase import Phase, describe_order, encode_order, pose_problem, search_order, write_spec
 from search.run.promotions import PromotionQueue
 from search.run.worker import Order, Report
-from search.rungs.learning import RungSampler
+from search.rungs.learning import LearningSampler
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
 from search.space.space import Layout, Space
@@ -272,9 +273,8 @@ class SearchPhase(Phase):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # as Optuna marks some samplers and options of others
             session = self.config.sampler.open(problem)
-        if self._rungs is None:
-            return session
-        return replace(session, sampler=RungSampler(session.sampler, self.storage))
+        told = tell_placed(session.sampler, self._inside, self.storage)
+        return replace(session, sampler=told if self._rungs is None else LearningSampler(told, self.storage))
 
     def _ask(self) -> Trial:
         queued = waiting(self.study)

@@ -1,4 +1,4 @@
-"""A sampler that learns from all rungs: it is shown the study with one complete trial for each layout.
+"""A sampler that is shown its study as it should learn from it: with rungs, one complete trial for each layout.
 
 Optuna's samplers pass over trials that end as `PRUNED` (its genetic ones), or count them as bad whatever their values
 are where there is more than one objective (TPE). So they are shown another study, with the same storage, in which the
@@ -8,7 +8,7 @@ layouts that paused have ended, with their values carried over to whole training
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, final
 
 from optuna.distributions import BaseDistribution
@@ -19,19 +19,23 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.rungs.history import as_learned
 
+Retell = Callable[[Sequence[FrozenTrial]], list[FrozenTrial]]
+"""The trials of a study as a sampler should see them: as many, in the same order."""
+
 
 @final
 class LearnedStudy(Study):
-    """A study whose trials are those of another one `as_learned`, at one moment.
+    """A study whose trials are those of another one as they are retold, at one moment.
 
     Args:
         study: that one.
         storage: where it is kept.
+        retell: what is done with its trials.
     """
 
-    def __init__(self, study: Study, storage: BaseStorage) -> None:
+    def __init__(self, study: Study, storage: BaseStorage, retell: Retell = as_learned) -> None:
         super().__init__(study.study_name, storage, sampler=study.sampler)
-        self._learned = as_learned(study.get_trials(deepcopy=False))
+        self._learned = retell(study.get_trials(deepcopy=False))
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
@@ -42,16 +46,17 @@ class LearnedStudy(Study):
 
 
 @final
-class RungSampler(BaseSampler):
+class LearningSampler(BaseSampler):
     """A sampler that is shown a `LearnedStudy` in place of the study.
 
     Args:
         inner: the sampler.
         storage: of the study.
+        retell: what is done with the trials.
     """
 
-    def __init__(self, inner: BaseSampler, storage: BaseStorage) -> None:
-        self.inner, self._storage = inner, storage
+    def __init__(self, inner: BaseSampler, storage: BaseStorage, retell: Retell = as_learned) -> None:
+        self.inner, self._storage, self._retell = inner, storage, retell
         self._seen: tuple[int, Study] | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -81,5 +86,5 @@ class RungSampler(BaseSampler):
     def _show(self, study: Study, trial: FrozenTrial) -> Study:
         """The study as it is when a trial is proposed: one for all its parameters."""
         if self._seen is None or self._seen[0] != trial.number:
-            self._seen = (trial.number, LearnedStudy(study, self._storage))
+            self._seen = (trial.number, LearnedStudy(study, self._storage, self._retell))
         return self._seen[1]

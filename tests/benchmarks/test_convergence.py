@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from convergence import band, draw, t_quantile, trials_to_reach
+from convergence import band, difference, draw, t_quantile, trials_to_reach
 from scipy import stats
 
 from reports.drawing.canvas import style
@@ -67,3 +67,9 @@ def test_any_number_of_curves_can_be_drawn(names):
         figure = draw({name: rng.random((5, 3)) for name in names}, "plain", quality="share")
         figure.draw_without_rendering()
     assert len(figure.axes) == len(names)
+
+
+def test_differences_are_of_the_seeds_that_both_have():
+    many, few = np.arange(12.0).reshape(6, 2), np.ones((4, 2))
+    np.testing.assert_array_equal(difference(many, few), many[:4] - 1)
+    np.testing.assert_array_equal(difference(few, many), 1 - many[:4])

@@ -9,7 +9,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
 from search.rungs.history import as_learned, on_one_scale, pairs, rung_trials
-from search.rungs.learning import LearnedStudy, RungSampler
+from search.rungs.learning import LearnedStudy, LearningSampler
 
 SPACE = {"x": IntDistribution(0, 99)}
 
@@ -42,7 +42,7 @@ def proposals(study, sampler, count=12):
 def test_tpe_proposes_what_is_near_the_best_layouts_that_paused(good):
     storage = InMemoryStorage()
     study = paused_study(good, storage)
-    learned = proposals(study, RungSampler(TPESampler(n_startup_trials=5, multivariate=True, seed=0), storage))
+    learned = proposals(study, LearningSampler(TPESampler(n_startup_trials=5, multivariate=True, seed=0), storage))
     assert abs(np.median(learned) - good) < 15
     alone = [
         proposals(paused_study(other), TPESampler(n_startup_trials=5, multivariate=True, seed=0)) for other in (10, 90)
@@ -53,7 +53,7 @@ def test_tpe_proposes_what_is_near_the_best_layouts_that_paused(good):
 def test_a_genetic_sampler_takes_parents_among_layouts_that_paused():
     storage = InMemoryStorage()
     study = create_study(directions=["maximize", "minimize"], storage=storage)
-    study.sampler = RungSampler(
+    study.sampler = LearningSampler(
         NSGAIISampler(population_size=8, mutation_prob=0.0, crossover_prob=0.0, seed=0), storage
     )
     seen = set[int]()
