@@ -54,7 +54,7 @@ def task_of(table: str, space: str = "", data: str = "") -> TableTask:
     Raises:
         SystemExit: the table is not a known one, and no space is named.
     """
-    space_of_curves, data_of_curves = "five_stage_pairs", read_data(FOLDER / "pairs.yaml")
+    space_of_curves, data_of_curves = "five_stage_tiny", read_data(FOLDER / "curves.yaml")
     known = {
         "five_stage_grid": TableTask("five_stage_grid", "five_stage_grid", listed=False),
         "five_stage_curves": TableTask("five_stage_curves", space_of_curves, data_of_curves),

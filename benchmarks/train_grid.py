@@ -1,14 +1,14 @@
 """Train layouts of a space with several seeds and write the table: what `search/data/tables/` ships.
 
     python benchmarks/train_grid.py five_stage_grid --seeds 3 --workers 2 --out search/data/tables/five_stage_grid.csv
-    python benchmarks/train_grid.py five_stage_pairs --task pairs --layouts 120 --seeds 2 \\
+    python benchmarks/train_grid.py five_stage_tiny --task curves --layouts 120 --seeds 2 \\
         --out search/data/tables/five_stage_curves.csv
 
 A row is appended as soon as its training ends, and what the table already holds is not trained again, so the command
 can be interrupted and repeated. The rows are sorted at the end. Without `--layouts` every layout of the space is
-trained, else so many different ones, drawn uniformly. About 8 CPU seconds a row of the first, 25 of the second, which
+trained, else so many different ones, drawn uniformly. About 8 CPU seconds a row of the first, 16 of the second, which
 holds the course of each training too: `accuracies` and `losses` of the validation split, `train_losses`, and `seconds`
-of CPU, one number for each epoch; before the last they are of a fifth of the validation images.
+of CPU, one number for each epoch; before the last they are of a twentieth of the validation images.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from search.evaluator import Evaluator, parse_evaluator
 from search.space.encoding import Encoding
 from search.space.space import Space, load_space
 
-PAIRS = Path(__file__).with_name("pairs.yaml")
+DATA = Path(__file__).with_name("curves.yaml")
 TASKS: dict[str, dict[str, Any]] = {
     "digits": {"type": "train", "data": {"type": "cluttered_digits", "train": 2000}, "recipe": {"epochs": 3}},
-    "pairs": {
+    "curves": {
         "type": "train",
-        "data": yaml.safe_load(PAIRS.read_text(encoding="utf-8")),
-        "recipe": {"epochs": 9, "validation_share": 0.2},
+        "data": yaml.safe_load(DATA.read_text(encoding="utf-8")),
+        "recipe": {"epochs": 18, "validation_share": 0.05},
     },
 }
-CURVED = ("pairs",)
+CURVED = ("curves",)
 """Tasks whose tables hold the course of each training."""
 METRICS = ("accuracy", "test_accuracy", "macs", "params", "activations", "saved_bytes")
 CURVES = ("accuracies", "losses", "train_losses", "seconds")
