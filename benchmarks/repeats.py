@@ -6,8 +6,8 @@
 The 216 layouts of `five_stage_grid` have the accuracies that an additive surrogate predicts from the table, plus a
 deviation of each layout's own; every training adds fresh noise, so that a layout can be trained any number of times and
 what a search was lucky with counts for nothing in its score. The noise is the table's, the deviation what the residuals
-of the fit leave beside it. A search may spend 60 trainings; scored is the hypervolume of all layouts that it trained, and
-of those alone that it would report as its front by the means of their trainings, as a share of the true front's.
+of the fit leave beside it. A search may spend 60 trainings; scored is the hypervolume of all layouts that it trained,
+and of those alone that it would report as its front by the means of their trainings, as a share of the true front's.
 Differences are to the search without, paired by world, with their 95 % interval (normal). Nothing is trained; five CPU
 minutes.
 """
