@@ -66,9 +66,9 @@ def examine(known: TrainedLayouts, task: TableTask, chosen: Sequence[str], names
         start = time.process_time()
         with TemporaryDirectory() as folder:
             for digest in chosen:
-                task = Task(specs[digest], seed, Path(folder), Path(folder))
+                asked = Task(specs[digest], seed, Path(folder), Path(folder))
                 try:
-                    values.append(session.evaluate(task, lambda: False, lambda said: None)["accuracy"])
+                    values.append(session.evaluate(asked, lambda: False, lambda said: None)["accuracy"])
                 except RunError as error:
                     print(f"{name} {digest}: {error}")
                     values.append(np.nan)
