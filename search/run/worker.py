@@ -26,13 +26,18 @@ from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
+from search.installation import describe_installation
 from search.processes.folder_lock import BusyFolderError, lock_folder
+from search.processes.machine import describe_machine
 from search.processes.signals import ENDING, unblock_signals
 from search.processes.tree import die_with_parent
 from search.run.results import checksum, find_fault, read_result
 
 STOP, FINISH = "stop", "finish"
 """Messages of the conductor: end the evaluation under way; or end after it, and say now and then that it goes on."""
+
+PROBE = "probe"
+"""Evaluator of an order that only asks the worker where it is."""
 
 ALIVE_SECONDS = 5.0
 """Time between signs of life of an evaluation that is waited for."""
@@ -214,6 +219,8 @@ def answer(
         send: takes what is reported on the way.
     """
     folder = order.folder(root)
+    if order.evaluator == PROBE:
+        return _answer_probe(folder)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
         path, spec = folder / order.result, ArchSpec.model_validate(order.spec)
@@ -235,8 +242,7 @@ def answer(
                     return Report("unready", str(error))
                 for line in sessions[key].notes:
                     send(Report("note", line))
-            task = order.task(root, spec)
-            metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
+            metrics = sessions[key].evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
@@ -254,6 +260,16 @@ def answer(
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
         return _failed(text, folder, traceback.format_exc())
+
+
+def _answer_probe(folder: Path) -> Report:
+    """Facts on this process, with the word that the folder of the order holds; another file is left there."""
+    word = folder / "word"
+    facts = {"word": word.read_text(encoding="utf-8") if word.exists() else ""} | describe_machine()
+    facts["archspec"] = describe_installation()["archspec"]
+    with suppress(OSError):  # the answer says that the folder is not shared
+        write_text(folder / "answer", "")
+    return Report("done", json.dumps(facts))
 
 
 def _tell(said: str | Epoch) -> Report:
