@@ -16,7 +16,6 @@ from optuna.trial import TrialState
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import RunError
-from archspec.files.output import clear_partial
 from archspec.printing.fitted_table import Column, FittedTable
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
@@ -30,7 +29,7 @@ from search.monitor.header import describe_evaluator, epochs_of, fact_lines
 from search.monitor.run_log import RunLog
 from search.run.conductor import Conductor
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.pools.engine import Engine, open_pool, settle, workers_of
+from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
 from search.study.recorded import PLAN, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
@@ -73,7 +72,7 @@ def conduct_plan(
     evaluators = ablation.evaluators()
     engine, workers = settle(engine, workers, evaluators, config.log)
     with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
-        clear_partial(root)
+        clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / PLAN):
             _record(config, root)

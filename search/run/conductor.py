@@ -17,7 +17,7 @@ from search.monitor.run_log import RunLog
 from search.processes.signals import heard_signals
 from search.run.phase import Phase
 from search.run.pools.pool import Pool
-from search.run.worker import Order, Report
+from search.run.worker import UNFINISHED, Order, Report
 
 MAX_FAILURES_FIRST = 5
 
@@ -59,7 +59,8 @@ class Conductor:
                 if not self.pool.busy:
                     self.screen.say(*([] if self.stopping else arm.closing()))
                     return not self.stopping
-                for order, report in self.pool.reports(timeout=0.5):
+                for order, heard in self.pool.reports(timeout=0.5):
+                    report = self._judge(heard)
                     if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
                         raise (SpecError if report.kind == "unready" else RunError)(report.text)
                     failures += report.kind == "failed"
@@ -85,6 +86,12 @@ class Conductor:
         self.estimate.begin(key)
         self.screen.show_started(key, arm.label(order))
 
+    def _judge(self, report: Report) -> Report:
+        """A report as it counts: no layout is to blame for what becomes of it while the run stops."""
+        if not self.stopping or report.kind not in ("failed", "lost", "died"):
+            return report
+        return Report("interrupted", f"{report.text}, while the run stopped")
+
     def _note(self, arm: Phase, order: Order, report: Report) -> None:
         key = (order.digest, order.run)
         if report.kind == "progress":
@@ -96,7 +103,7 @@ class Conductor:
             self.screen.say_once(report.text)
             return
         if self.log:
-            state = report.kind if report.kind in ("done", "interrupted") else "failed"
+            state = "done" if report.kind == "done" else "interrupted" if report.kind in UNFINISHED else "failed"
             self.log.end(self._logged.pop(key), state, report.metrics or {})
         line = arm.finish(order, report)
         self.screen.show_answer(line, arm.progress, key)

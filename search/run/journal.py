@@ -155,6 +155,8 @@ def requeue(
     attrs: dict[str, Any],
     kept: dict[str, Any],
     reason: str,
+    *,
+    died: bool = False,
 ) -> bool:
     """Record a running trial as failed, and queue it again unless it keeps killing its worker; whether it is queued.
 
@@ -166,19 +168,15 @@ def requeue(
         attrs: the trial's attributes.
         kept: attributes that the new trial takes over.
         reason: why the trial ended.
+        died: whether its worker ended by itself, which counts as one of `MAX_ATTEMPTS`.
     """
-    attempt = int(attrs.get("attempt", 1)) + killed_worker(reason)
+    attempt = int(attrs.get("attempt", 1)) + died
     again = bool(queued) and attempt <= MAX_ATTEMPTS
     annotate(storage, study, number, {"failure": reason} | ({"requeued": True} if again else {}))
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)
     return again
-
-
-def killed_worker(reason: str) -> bool:
-    """Whether an evaluation ended with its worker, which counts as one of its `MAX_ATTEMPTS`."""
-    return "worker died" in reason
 
 
 def copy_start_up(source: Study, target: Study, count: int) -> None:

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial, TrialState
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError
-from archspec.files.output import clear_partial
 from archspec.loader import load
 from search.evaluator import Evaluator, renew
 from search.logger import LoggedMember, LoggedRun, RunEnd
@@ -28,7 +27,7 @@ from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.phase import FINAL, SEARCH
-from search.run.pools.engine import Engine, open_pool, settle, workers_of
+from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
 from search.run.pools.pool import Pool
 from search.run.pools.simulated import VIRTUAL
 from search.run.pretraining import PretrainingPhase
@@ -81,7 +80,7 @@ def conduct(
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
     engine, workers = settle(engine, workers, evaluators, config.log)
     with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
-        clear_partial(root)
+        clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / STUDY):
             _record(config, root)

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,11 +22,12 @@ from queue import SimpleQueue
 from typing import Any, Literal, final
 
 from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.files.fence import fenced
 from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
-from search.installation import describe_installation
+from search.installation import compare_installations, describe_installation
 from search.processes.folder_lock import BusyFolderError, lock_folder
 from search.processes.machine import describe_machine
 from search.processes.signals import ENDING, unblock_signals
@@ -44,9 +45,12 @@ ALIVE_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
 """Time in which a worker without an order ends by itself when its conductor is gone."""
 
-Kind = Literal["progress", "note", "done", "failed", "interrupted", "unready", "unwritable"]
-"""`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
-is to blame for either."""
+Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "unwritable"]
+"""`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
+worker ended by itself, which may be the layout's doing, and counts; `unready`: the evaluator itself cannot start, such
+as for want of its data; `unwritable`: the disk is full. No layout is to blame for either of the last two."""
+UNFINISHED = ("interrupted", "lost", "died")
+"""Kinds of an evaluation that is begun again, or goes on from what it has saved."""
 
 
 @final
@@ -63,6 +67,7 @@ class Order:
         place: its folder in that of the run, of a pretraining; empty for a layout's, among the artifacts.
         epochs: after how many it pauses; None for the whole.
         wanted: metrics that the answer of a pause must hold beside accuracy.
+        attempt: number of the writer in its folder, which the pool gives; 0 where no other one can come back.
     """
 
     spec: dict[str, Any]
@@ -74,6 +79,7 @@ class Order:
     place: str = ""
     epochs: int | None = None
     wanted: tuple[str, ...] = ()
+    attempt: int = 0
 
     def folder(self, root: Path) -> Path:
         """The folder for the files of this evaluation."""
@@ -106,8 +112,15 @@ class Report:
     metrics: Metrics | None = None
     epoch: Epoch | None = None
 
+    @property
+    def state(self) -> str:
+        """The kind for people."""
+        return "interrupted" if self.kind == "died" else self.kind
 
-def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str]) -> None:
+
+def serve(
+    pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str], installed: dict[str, str]
+) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
@@ -116,6 +129,7 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks:
         root: folder of the run.
         marks: `NAME=VALUE`, set in the environment of all that is started here: which worker it is of, by which it is
             found, and that worker's place.
+        installed: the code of the run; a worker with another one refuses its orders.
     """
     if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
         os.setsid()  # what is started here is of this group, and Ctrl-C in a terminal is not
@@ -130,9 +144,20 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks:
         signal.signal(number, inbox.interrupt)
     unblock_signals()
     with suppress(BrokenPipeError, ConnectionResetError):  # the conductor's next run continues from what is on disk
+        other = compare_installations(installed, describe_installation())
         while (order := inbox.next_order()) is not None:
-            inbox.send(answer(order, evaluators, sessions, root, inbox.stopping, inbox.send))
+            if other:
+                inbox.send(Report("unready", f"{other}: start the run again"))
+            else:
+                inbox.send(_answer_fenced(order, evaluators, sessions, root, inbox))
             inbox.close_order()
+
+
+def _answer_fenced(
+    order: Order, evaluators: Mapping[str, object], sessions: dict[str, Session], root: Path, inbox: _Inbox
+) -> Report:
+    with fenced(order.folder(root), (order.attempt, 0)) as fence:
+        return answer(order, evaluators, sessions, root, lambda: inbox.stopping() or fence.passed(), inbox.send)
 
 
 @final
@@ -207,6 +232,8 @@ def answer(
     root: Path,
     stop: Callable[[], bool],
     send: Callable[[Report], None],
+    *,
+    locked: bool = True,
 ) -> Report:
     """Evaluate an order, or find its result on disk.
 
@@ -217,6 +244,7 @@ def answer(
         root: folder of the run.
         stop: asked often; when true, the evaluation saves what it can and ends.
         send: takes what is reported on the way.
+        locked: whether to hold the lock of the folder, which processes of one machine share; others keep to a fence.
     """
     folder = order.folder(root)
     if order.evaluator == PROBE:
@@ -228,7 +256,7 @@ def answer(
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
-        with lock_folder(folder, stop):
+        with lock_folder(folder, stop) if locked else nullcontext():
             recorded = read_result(path, evaluator, order.asked, spec)  # whoever held the lock may have ended it
             if recorded is not None:
                 return Report("done", metrics=recorded)

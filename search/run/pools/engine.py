@@ -18,7 +18,9 @@ from archspec.documents.paths import place_of
 from archspec.documents.reader import Document, is_file_name, read_document
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
+from archspec.files.output import clear_partial
 from search.evaluator import Evaluator
+from search.installation import record_installation
 from search.logger import Logger
 from search.plugins import find_class, missing_package, parse_config, tags
 from search.run.pools.pool import Pool
@@ -28,6 +30,8 @@ PACKAGE, GROUP = "search.engines", "archspec.engines"
 LOCAL = "local"
 """The engine of a run that asks for none."""
 MAX_WORKERS = 10_000
+JOBS = "jobs"
+"""Folder of a run with what it has handed over to others, whose `batch.json` says that they may be at work."""
 
 
 class Engine(BaseModel, ABC):
@@ -138,6 +142,12 @@ def workers_of(engine: Engine, workers: int) -> str:
     return plural(workers, "worker") + (f" of {engine.type}" if engine.type != LOCAL else "")
 
 
+def clear_dead(root: Path) -> None:
+    """Remove what killed processes left on the way to files of a run, unless jobs of an earlier start may be writing."""
+    if not any((root / JOBS).glob("*/batch.json")):
+        clear_partial(root)
+
+
 def open_pool(engine: Engine, evaluators: Mapping[str, Evaluator], root: Path, workers: int, now: float = 0.0) -> Pool:
     """The pool of an engine, or of this process for evaluators whose workers are virtual.
 
@@ -148,5 +158,6 @@ def open_pool(engine: Engine, evaluators: Mapping[str, Evaluator], root: Path, w
         workers: orders at a time.
         now: virtual time at the start, in seconds, where workers are virtual.
     """
+    record_installation(root)
     size = max((evaluator.simulated_workers for evaluator in evaluators.values()), default=0)
     return SimulatedPool(size, evaluators, root, now) if size else engine.open(evaluators, root, workers)

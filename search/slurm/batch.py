@@ -1,0 +1,193 @@
+"""The folder of a batch of orders, through which a run and the jobs of one array talk.
+
+runs/NAME/jobs/BATCH/batch.json       evaluators, root, the code that was submitted
+                     job.sh           the script
+                     logs             file for what each job prints, one a line
+                     job              number of the job, once sbatch has said it
+                     0.order.json     each order, removed when its answer is taken
+                     0.reports.jsonl  what its job reports on the way
+                     0.answer.json    its answer, which appears whole
+                     0.exit           exit code of the worker, and how often SLURM had started the job again
+                     0.out            what SLURM itself says
+                     stop             there when the run stops
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from archspec.files.output import append_bytes, write_text
+from search.run.pools.engine import JOBS
+from search.run.worker import Order, Report
+from search.slurm.messages import decode_order, decode_report, encode_order, encode_report
+
+BEGAN = "began"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, and when."""
+
+    node: str
+    again: int
+    time: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of orders, by its folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Its own, which no other batch of the run has."""
+        return self.folder.name
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """The content of `batch.json`."""
+        return json.loads((self.folder / "batch.json").read_text(encoding="utf-8"))
+
+    def write(self, orders: Sequence[Order], root: Path, setup: Mapping[str, Any], script: str) -> None:
+        """Make the folder with all that its jobs read.
+
+        Args:
+            orders: of the tasks, in the order of their indices.
+            root: folder of the run.
+            setup: for `batch.json`.
+            script: for `job.sh`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.folder.mkdir(parents=True)
+        write_text(self.folder / "batch.json", json.dumps(setup))
+        write_text(self.folder / "logs", "".join(f"{log_of(order, root).absolute()}\n" for order in orders))
+        for index, order in enumerate(orders):
+            write_text(self._file(index, "order.json"), encode_order(order))
+        write_text(self.folder / "job.sh", script)
+
+    def orders(self) -> dict[int, Order]:
+        """Those whose answers were not taken, by index; what cannot be read is left out."""
+        found: dict[int, Order] = {}
+        for path in sorted(self.folder.glob("*.order.json")):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                found[int(path.name.partition(".")[0])] = decode_order(path.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def job(self) -> str:
+        """Number of its job; empty while it is not known."""
+        try:
+            return (self.folder / "job").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    def note_job(self, number: str) -> None:
+        """Write down the number of its job."""
+        write_text(self.folder / "job", number)
+
+    def ask_to_stop(self) -> None:
+        """Have its jobs end as an interrupted run does."""
+        with suppress(OSError):
+            (self.folder / "stop").touch()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether its jobs are to end."""
+        return (self.folder / "stop").exists()
+
+    def tell(self, index: int, report: Report | Began) -> None:
+        """Report on the way.
+
+        Raises:
+            OSError: the folder cannot be written, or is gone.
+        """
+        if isinstance(report, Began):
+            line = json.dumps({"kind": BEGAN, "node": report.node, "again": report.again, "time": report.time})
+        else:
+            line = encode_report(report)
+        append_bytes(self._file(index, "reports.jsonl"), f"{line}\n".encode())
+
+    def heard(self, index: int, offset: int) -> tuple[list[Report | Began], int]:
+        """What was reported since `offset` bytes, and the offset of what comes next."""
+        try:
+            with self._file(index, "reports.jsonl").open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except OSError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        found: list[Report | Began] = []
+        for line in whole.decode("utf-8", "replace").splitlines():
+            with suppress(ValueError, TypeError, KeyError):  # two nodes at once may have written over one another
+                record = json.loads(line)
+                began = record["kind"] == BEGAN
+                found.append(Began(record["node"], record["again"], record["time"]) if began else decode_report(line))
+        return found, offset + len(whole)
+
+    def give_answer(self, index: int, report: Report) -> None:
+        """Leave the answer of an order.
+
+        Raises:
+            OSError: the folder cannot be written, or is gone.
+        """
+        write_text(self._file(index, "answer.json"), encode_report(report))
+
+    def answer(self, index: int) -> Report | None:
+        """The answer of an order, None while there is none."""
+        try:
+            return decode_report(self._file(index, "answer.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def exit_code(self, index: int, again: int) -> int | None:
+        """The exit code of the worker of the job's last start; None where it was not written down.
+
+        Args:
+            index: of the order.
+            again: how often SLURM had started the job again by then.
+        """
+        try:
+            code, start = self._file(index, "exit").read_text(encoding="utf-8").split()
+            return int(code) if int(start) == again else None
+        except (OSError, ValueError):
+            return None
+
+    def last_words(self, index: int, log: Path) -> str:
+        """The last line that a job has written, in its log or to SLURM's file."""
+        for path in (log, self._file(index, "out")):
+            with suppress(OSError):
+                lines = path.read_bytes()[-4096:].decode("utf-8", "replace").splitlines()
+                if words := next((line.strip() for line in reversed(lines) if line.strip()), ""):
+                    return words
+        return ""
+
+    def close(self, index: int) -> None:
+        """Remove what there is of an order, and the folder with the last one."""
+        for path in self.folder.glob(f"{index}.*"):
+            path.unlink(missing_ok=True)
+        if not any(self.folder.glob("*.order.json")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, index: int, ending: str) -> Path:
+        return self.folder / f"{index}.{ending}"
+
+
+def log_of(order: Order, root: Path) -> Path:
+    """The file for what the job of an order prints, another one for each attempt."""
+    return order.folder(root) / f"job-{order.attempt}.log"
+
+
+def batches(root: Path) -> list[Batch]:
+    """The batches of a run whose orders are not all answered."""
+    return [Batch(path.parent) for path in sorted((root / JOBS).glob("*/batch.json"))]
