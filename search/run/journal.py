@@ -18,6 +18,7 @@ from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
 from archspec.files.os_errors import unwritable
 from archspec.files.output import append_bytes
+from search.run.worker import Report
 
 QUEUE = frozenset({"attempt", "queued", "requeued", "requeued_from"})
 """Attributes of a trial that say how it came to be tried again."""
@@ -154,9 +155,7 @@ def requeue(
     queued: dict[str, Any],
     attrs: dict[str, Any],
     kept: dict[str, Any],
-    reason: str,
-    *,
-    died: bool = False,
+    report: Report,
 ) -> bool:
     """Record a running trial as failed, and queue it again unless it keeps killing its worker; whether it is queued.
 
@@ -167,12 +166,11 @@ def requeue(
         queued: the parameters to queue again; nothing is queued where there are none.
         attrs: the trial's attributes.
         kept: attributes that the new trial takes over.
-        reason: why the trial ended.
-        died: whether its worker ended by itself, which counts as one of `MAX_ATTEMPTS`.
+        report: on its end; a worker that ended by itself counts as one of `MAX_ATTEMPTS`.
     """
-    attempt = int(attrs.get("attempt", 1)) + died
+    attempt = int(attrs.get("attempt", 1)) + (report.kind == "died")
     again = bool(queued) and attempt <= MAX_ATTEMPTS
-    annotate(storage, study, number, {"failure": reason} | ({"requeued": True} if again else {}))
+    annotate(storage, study, number, {"failure": report.text} | ({"requeued": True} if again else {}))
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)

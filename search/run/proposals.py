@@ -44,7 +44,7 @@ from search.run.journal import (
 )
 from search.run.phase import Phase, describe_order, encode_order, search_order, write_spec
 from search.run.promotions import PromotionQueue
-from search.run.worker import UNFINISHED, Order, Report
+from search.run.worker import GONE, UNFINISHED, Order, Report
 from search.rungs.learning import RungSampler
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
@@ -102,7 +102,7 @@ class SearchPhase(Phase):
             if trial.number not in again or trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._remember(trial)
         for trial in unfinished(study):
-            self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+            self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
         self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
         problem = _pose(config, space, config.seed + len(study.trials))
@@ -217,8 +217,7 @@ class SearchPhase(Phase):
                 twin.set_user_attr("requeued", True)
             self.study.tell(twin, state=TrialState.FAIL)
         if interrupted:
-            died = report.kind == "died"
-            again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text, died=died)
+            again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
             return f"{self._name(flight.trial)} {report.state}: {report.text.removeprefix('interrupted ')}; {fate}"
         note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
@@ -362,9 +361,7 @@ class SearchPhase(Phase):
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             self._records.setdefault(attrs["digest"], trial)
 
-    def _requeue(
-        self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str, *, died: bool = False
-    ) -> bool:
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], report: Report) -> bool:
         """Record a trial as failed and queue its parameters again, unless it keeps killing its worker.
 
         A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
@@ -372,7 +369,7 @@ class SearchPhase(Phase):
         """
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
         kept = {"queued": queued} | ({"arm": attrs["arm"]} if "arm" in attrs else {})
-        again = requeue(self.storage, self.study, number, queued, attrs, kept, reason, died=died)
+        again = requeue(self.storage, self.study, number, queued, attrs, kept, report)
         self._remember(find_trial(self.study, number))
         return again
 

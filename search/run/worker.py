@@ -118,6 +118,10 @@ class Report:
         return "interrupted" if self.kind == "died" else self.kind
 
 
+GONE = Report("interrupted", "interrupted: the process that ran it is gone")
+"""The end of what was under way when a run was killed."""
+
+
 def serve(
     pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str], installed: dict[str, str]
 ) -> None:
@@ -261,16 +265,11 @@ def answer(
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
-            key = evaluator.model_dump_json()  # finalists trained like the search share its session
-            if key not in sessions:
-                send(_tell("loading libraries and data"))
-                try:
-                    sessions[key] = evaluator.open()
-                except ArchspecError as error:
-                    return Report("unready", str(error))
-                for line in sessions[key].notes:
-                    send(Report("note", line))
-            metrics = sessions[key].evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
+            try:
+                session = _session(evaluator, sessions, send)
+            except ArchspecError as error:
+                return Report("unready", str(error))
+            metrics = session.evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
@@ -288,6 +287,17 @@ def answer(
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
         return _failed(text, folder, traceback.format_exc())
+
+
+def _session(evaluator: Evaluator, sessions: dict[str, Session], send: Callable[[Report], None]) -> Session:
+    """The session of an evaluator, opened if need be; finalists trained like the search share its own."""
+    key = evaluator.model_dump_json()
+    if key not in sessions:
+        send(_tell("loading libraries and data"))
+        sessions[key] = evaluator.open()
+        for line in sessions[key].notes:
+            send(Report("note", line))
+    return sessions[key]
 
 
 def _answer_probe(folder: Path) -> Report:

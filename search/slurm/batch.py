@@ -42,7 +42,7 @@ class Began:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Batch:
+class JobBatch:
     """A batch of orders, by its folder."""
 
     folder: Path
@@ -119,7 +119,7 @@ class Batch:
         append_bytes(self._file(index, "reports.jsonl"), f"{line}\n".encode())
 
     def heard(self, index: int, offset: int) -> tuple[list[Report | Began], int]:
-        """What was reported since `offset` bytes, and the offset of what comes next."""
+        """The reports since `offset` bytes, and the offset of what comes next."""
         try:
             with self._file(index, "reports.jsonl").open("rb") as file:
                 file.seek(offset)
@@ -188,6 +188,6 @@ def log_of(order: Order, root: Path) -> Path:
     return order.folder(root) / f"job-{order.attempt}.log"
 
 
-def batches(root: Path) -> list[Batch]:
+def batches(root: Path) -> list[JobBatch]:
     """The batches of a run whose orders are not all answered."""
-    return [Batch(path.parent) for path in sorted((root / JOBS).glob("*/batch.json"))]
+    return [JobBatch(path.parent) for path in sorted((root / JOBS).glob("*/batch.json"))]

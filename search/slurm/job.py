@@ -15,13 +15,13 @@ from search.evaluator import Session
 from search.installation import compare_installations, describe_installation
 from search.processes.machine import host_name
 from search.run.worker import Order, Report, answer
-from search.slurm.batch import Batch, Began
+from search.slurm.batch import Began, JobBatch
 from search.train.device import PLACE_VARIABLE
 
 
 def main() -> None:
     """Answer the order of `sys.argv`: the folder of a batch, and an index."""
-    batch, index = Batch(Path(sys.argv[1])), int(sys.argv[2])
+    batch, index = JobBatch(Path(sys.argv[1])), int(sys.argv[2])
     order = batch.orders().get(index)
     if order is None:
         print("this order is answered: nothing to do")  # noqa: T201  (the log of the job)
@@ -53,7 +53,7 @@ class _Job:
         fence: of its folder.
     """
 
-    def __init__(self, batch: Batch, index: int, fence: Fence) -> None:
+    def __init__(self, batch: JobBatch, index: int, fence: Fence) -> None:
         self._batch, self._index, self._fence = batch, index, fence
         self._heard: int = 0
         self._trained = False

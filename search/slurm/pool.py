@@ -22,8 +22,8 @@ from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.slurm import programs
-from search.slurm.batch import Batch, Began, batches, log_of
-from search.slurm.programs import ControllerSilent, JobState, Listing
+from search.slurm.batch import Began, JobBatch, batches, log_of
+from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
 
@@ -46,7 +46,7 @@ class _Job:
 
     order: Order
     given: Order
-    batch: Batch | None = None
+    batch: JobBatch | None = None
     index: int = 0
     offset: int = 0
     began: Began | None = None
@@ -61,7 +61,7 @@ class _Job:
 class _Sending:
     """A batch that sbatch has not accepted: whether it may have, and when to ask again."""
 
-    batch: Batch
+    batch: JobBatch
     indices: list[int]
     again: float = 0.0
 
@@ -136,7 +136,7 @@ class SlurmPool(Pool):
         job.given = replace(order, attempt=next_attempt(order.folder(self._root)))
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
-        """What jobs have said, at most `timeout` seconds from now, or as soon as the files were looked at."""
+        """The reports of jobs, at most `timeout` seconds from now, or as soon as the files were looked at."""
         if self._stopping and not self._asked:
             self._ask_to_stop()
         self._send()
@@ -163,7 +163,7 @@ class SlurmPool(Pool):
         self._stopping = True
 
     def place(self, order: Order) -> str:
-        """Where an order under way is, for people: its job and node, or why it waits."""
+        """The job and the node of an order under way, or why it waits, for people."""
         job = next((one for one in self._jobs if one.order is order), None)
         if job is None or job.batch is None:
             return "not submitted yet"
@@ -179,7 +179,7 @@ class SlurmPool(Pool):
             return
         for start in range(0, len(waiting), MOST_TASKS):
             part = waiting[start : start + MOST_TASKS]
-            batch = Batch(self._root / JOBS / secrets.token_hex(4))
+            batch = JobBatch(self._root / JOBS / secrets.token_hex(4))
             setup = {
                 "root": str(self._root),
                 "installation": describe_installation(),
@@ -233,7 +233,7 @@ class SlurmPool(Pool):
         for job in self._jobs:
             self._judge(job, listing)
 
-    def _settle_sending(self, listing: Listing) -> None:
+    def _settle_sending(self, listing: JobListing) -> None:
         """Send again those batches of which sbatch did not say, and squeue does not show, that they were taken."""
         sending, self._sending = self._sending, []
         for one in sending:
@@ -266,7 +266,7 @@ class SlurmPool(Pool):
         if (found := job.batch.answer(job.index)) is not None:
             job.said.append(self._named(job, found))
 
-    def _judge(self, job: _Job, listing: Listing) -> None:
+    def _judge(self, job: _Job, listing: JobListing) -> None:
         """Find out what became of a job that has not answered."""
         if job.batch is None or job.said or not (number := job.batch.job):
             return
@@ -335,7 +335,7 @@ class SlurmPool(Pool):
                 )
         programs.cancel(*(f"{one.batch.job}_{one.index}" for one in self._jobs if one.batch and one.batch.job))
 
-    def _list_now(self) -> Listing:
+    def _list_now(self) -> JobListing:
         """The jobs that there are.
 
         Raises:
@@ -350,7 +350,7 @@ class SlurmPool(Pool):
                     raise RunError(f"{error}: which jobs of this run are alive is not known; try again") from None
                 time.sleep(1)
 
-    def _take_over(self, found: list[Batch], listing: Listing) -> None:
+    def _take_over(self, found: list[JobBatch], listing: JobListing) -> None:
         """Find the jobs of an earlier start that are alive, or have answered since."""
         for batch in found:
             number = batch.job or listing.names.get(f"archspec-{self._id}.{batch.name}", "")

@@ -53,7 +53,7 @@ class JobState:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Listing:
+class JobListing:
     """The jobs of this user: tasks by job and index, and the numbers of jobs by their names."""
 
     tasks: dict[tuple[str, int], JobState]
@@ -89,7 +89,7 @@ def start_listing() -> subprocess.Popen[str]:
     )
 
 
-def read_listing(process: subprocess.Popen[str]) -> Listing:
+def read_listing(process: subprocess.Popen[str]) -> JobListing:
     """The jobs that squeue lists.
 
     Raises:
@@ -106,7 +106,7 @@ def read_listing(process: subprocess.Popen[str]) -> Listing:
         names[name] = job
         if task.isdigit():
             tasks[job, int(task)] = JobState(state, reason, node)
-    return Listing(tasks, names)
+    return JobListing(tasks, names)
 
 
 def cancel(*arguments: str) -> str:

@@ -143,7 +143,7 @@ def workers_of(engine: Engine, workers: int) -> str:
 
 
 def clear_dead(root: Path) -> None:
-    """Remove what killed processes left on the way to files of a run, unless jobs of an earlier start may be writing."""
+    """Remove what killed processes left on the way to files of a run, unless jobs of an earlier start may be alive."""
     if not any((root / JOBS).glob("*/batch.json")):
         clear_partial(root)
 
