@@ -1,0 +1,356 @@
+"""The table of faults on a real SLURM of three nodes on this host, with real processes: `make engines`.
+
+Not collected by `make test`: it takes minutes, root, and Debian's packages slurm-wlm and munge.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from search.processes.tree import list_processes
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).parent / "slurm.sh"
+SPACE = {
+    "name": "toy",
+    "resolution": 32,
+    "stem": {"type": "hr_stem", "width": 8},
+    "stages": [{"block": "HR", "depth": {"range": [1, 8]}, "width": {"choice": [8, 12, 16]}, "expansion": 2}],
+    "head": {"type": "classifier", "classes": 10},
+}
+EVALUATE = """
+import json, pathlib, sys, time
+spec, seed, folder, seconds = sys.argv[1:]
+folder = pathlib.Path(folder)
+steps = folder / "steps.txt"
+for step in range(int(float(seconds) * 5)):  # its own checkpoint: it goes on at the step at which it was
+    if not steps.exists() or len(steps.read_text()) <= step:
+        time.sleep(0.2)
+        with steps.open("a") as file:
+            file.write("x")
+accuracy = sum(pathlib.Path(spec).read_bytes()) * 2654435761 % 1000 / 1000
+print(json.dumps({"accuracy": accuracy, "test_accuracy": accuracy}))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slurm")
+    started = subprocess.run([SCRIPT, "start", folder], capture_output=True, text=True, check=False)
+    if started.returncode == 77:
+        pytest.skip(started.stderr.strip())
+    assert started.returncode == 0, started.stderr
+    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    yield Cluster(folder)
+    subprocess.run([SCRIPT, "stop", folder], check=False)
+
+
+class Cluster:
+    """The cluster under test, and what befalls it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def jobs(self, state="RUNNING"):
+        lines = asked(
+            "squeue", "--noheader", "--array", f"--states={state}", "-O", "ArrayJobID:|,ArrayTaskID:|,NodeList:|,Name:|"
+        )
+        return [line.split("|")[:4] for line in lines.splitlines() if "archspec-" in line]
+
+    def pid(self, name):
+        return int((self.folder / f"{name}.pid").read_text())
+
+    def of_node(self, node):
+        """The processes of a node: its slurmd, the steps, and all that they started."""
+        entries = list_processes()
+        steps = {one.pid for one in entries if f"-{node}" in command(one.pid) and "slurmstepd" in command(one.pid)}
+        steps |= {one.pid for one in entries if f"spool-{node}" in command(one.pid)}
+        found = set(steps)
+        while True:
+            more = {one.pid for one in entries if one.parent in found} | found
+            if more == found:
+                return found | {self.pid(f"slurmd-{node}")}
+            found = more
+
+    def start_node(self, node):
+        subprocess.run([SCRIPT, "node", self.folder, node], check=True)
+
+
+def command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def asked(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def until(condition, seconds=120, every=0.3):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+class Search:
+    """A search on the cluster, as its own process."""
+
+    def __init__(self, tmp_path, seconds=6.0, trials=6, finalists=0, workers=4, sbatch=(), **changes):
+        self.root = tmp_path / "runs" / "toy"
+        self.home, self.output = tmp_path, tmp_path / "said.txt"
+        script = tmp_path / "evaluate.py"
+        script.write_text(EVALUATE)
+        evaluator = {"type": "command", "resolution": 32}
+        evaluator["command"] = [sys.executable, "-S", str(script), "{spec}", "{seed}", "{folder}", str(seconds)]
+        study = {"name": "toy", "space": SPACE, "evaluator": evaluator, "trials": trials, "sampler": "random"}
+        study |= {"final": {"seeds": finalists, "anchors": []}} | changes
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+        engine = {"type": "slurm", "workers": workers, "poll_seconds": 0.5, "sbatch": list(sbatch)}
+        (tmp_path / "engine.yaml").write_text(yaml.safe_dump(engine))
+        self.process = None
+
+    def start(self):
+        words = ["-m", "archspec", "search", self.home / "study.yaml", "--runs", self.home / "runs"]
+        with self.output.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, *words, "--engine", self.home / "engine.yaml"],
+                stdout=file,
+                stderr=file,
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                start_new_session=True,
+            )
+        return self
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self, seconds=240):
+        code = self.process.wait(seconds)
+        assert code == 0, self.said
+        return self
+
+    @property
+    def said(self):
+        return self.output.read_text()
+
+    def workers(self):
+        """Processes of jobs of this run that evaluate, by the folder of their command."""
+        return {
+            one.pid: one.parent
+            for one in list_processes()
+            if "search.slurm.job" in command(one.pid)
+            and str(self.root) in command(one.pid)
+            and "bash" not in command(one.pid)
+        }
+
+    def events(self):
+        found = Counter()
+        for path in self.root.glob("artifacts/*/*/events.jsonl"):
+            for line in path.read_text().splitlines():
+                found[path.parent.relative_to(self.root).as_posix(), json.loads(line)["event"]] += 1
+        return found
+
+    def trials(self, study="search"):
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = JournalStorage(JournalFileBackend(str(self.root / "journal.log")))
+        return optuna.load_study(study_name=study, storage=storage).get_trials()
+
+    def check(self, trials=6, finalists=0):
+        """Every layout that was asked for is evaluated, to its end once, and none is lost or recorded twice."""
+        done = [one for one in self.trials() if one.state.name == "COMPLETE" and "duplicate_of" not in one.user_attrs]
+        assert len(done) == len({one.user_attrs["digest"] for one in done}) == trials, self.said
+        finished = {key: count for (key, event), count in self.events().items() if event == "finished"}
+        assert set(finished.values()) == {1}, self.said
+        finals = sum("final-" in key for key in finished)
+        assert len(finished) - finals == trials
+        assert (finals > 0) == (finalists > 0)
+        assert not [one for one in self.trials() if one.state.name == "FAIL" and not one.user_attrs.get("requeued")]
+        steps = [len(path.read_text()) for path in self.root.glob("artifacts/*/*/steps.txt")]
+        assert len(set(steps)) == 1, steps  # each step was made once
+        for number in asked("squeue", "--noheader", "-o", "%A %j").splitlines():
+            assert "archspec-" not in number, number
+
+
+def under_way(search, count=1):
+    """The workers of a run that have begun to evaluate."""
+    begun = list(search.root.glob("artifacts/*/*/steps.txt"))
+    return search.workers() if len(begun) >= count and len(search.workers()) >= count else None
+
+
+def test_a_worker_that_is_killed_costs_an_attempt_and_goes_on(cluster, tmp_path):
+    search = Search(tmp_path).start()
+    victim = next(iter(until(lambda: under_way(search, 2))))
+    os.kill(victim, signal.SIGKILL)
+    search.end().check()
+    assert "the worker died with signal 9" in search.said
+    assert sorted(one.user_attrs.get("attempt", 1) for one in search.trials())[-1] == 2
+    assert max(count for (_, event), count in search.events().items() if event == "started") == 2
+
+
+def test_a_layout_that_kills_its_workers_fails_after_three(cluster, tmp_path):
+    search = Search(tmp_path, trials=1, workers=1).start()
+    for attempt in range(1, 4):
+        until(lambda count=attempt: sum(search.events().values()) == count and under_way(search))
+        os.kill(next(iter(search.workers())), signal.SIGKILL)
+    search.end()  # with another layout
+    assert re.search(r"the worker died with signal 9 \(log: .*job-3.log\); given up after 3 workers", search.said)
+    [failed] = [one for one in search.trials() if one.state.name == "FAIL" and not one.user_attrs.get("requeued")]
+    assert search.events()[f"artifacts/{failed.user_attrs['digest']}/search-seed0", "started"] == 3
+
+
+def test_a_node_that_is_lost_costs_no_attempt(cluster, tmp_path):
+    search = Search(tmp_path, seconds=10).start()
+    until(lambda: under_way(search, 2))
+    for pid in cluster.of_node("n1"):
+        os.kill(pid, signal.SIGKILL)
+    search.end(400).check()
+    assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
+    cluster.start_node("n1")
+
+
+def test_a_job_that_is_cancelled_or_pre_empted_goes_on(cluster, tmp_path):
+    search = Search(tmp_path, seconds=10, workers=3).start()
+    until(lambda: under_way(search, 3))
+    job, task, *_ = cluster.jobs()[0]
+    asked("scancel", f"{job}_{task}")
+    urgent = ["--partition=urgent", "--nodes=3", "--exclusive", "--time=1", "--output=/dev/null", "--wrap=sleep 3"]
+    number = asked("sbatch", "--parsable", "--job-name=other", *urgent).strip()
+    until(lambda: "RUNNING" in asked("squeue", "--noheader", "-o", "%T", "-j", number), 60)
+    for job, task, *_ in until(lambda: cluster.jobs("PENDING"), 60):  # SLURM itself would wait two minutes
+        subprocess.run(["scontrol", "update", f"jobid={job}_{task}", "starttime=now"], check=False)
+    search.end(400).check()
+    assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
+
+
+def test_a_conductor_that_is_killed_takes_over_its_jobs(cluster, tmp_path):
+    search = Search(tmp_path, seconds=12, finalists=1).start()
+    until(lambda: under_way(search, 3))
+    search.kill()
+    before = set(search.workers())
+    search.start()
+    search.end(300).check(finalists=1)
+    assert "jobs of this run are alive and are taken over" in search.said
+    assert before
+    assert max(count for (_, event), count in search.events().items() if event == "started") == 1
+
+
+def test_a_node_that_comes_back_writes_nothing(cluster, tmp_path):
+    search = Search(tmp_path, seconds=8, workers=2, trials=2).start()
+    until(lambda: under_way(search, 2))
+    frozen = cluster.of_node("n1")
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    search.end(400).check(2)
+    before = {
+        path: path.read_bytes()
+        for path in search.root.glob("artifacts/*/*/*")
+        if path.name in ("result.json", "attempt")
+    }
+    for pid in frozen:
+        if command(pid):
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: not search.workers(), 60)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_controller_that_is_silent_for_a_minute_is_waited_for(cluster, tmp_path):
+    search = Search(tmp_path, seconds=10).start()
+    until(lambda: under_way(search, 2))
+    os.kill(cluster.pid("slurmctld"), signal.SIGSTOP)
+    time.sleep(60)
+    os.kill(cluster.pid("slurmctld"), signal.SIGCONT)
+    search.end(300).check()
+    assert "SLURM does not answer" in search.said
+    assert "SLURM answers again" in search.said
+    assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
+
+
+def test_a_finalist_whose_worker_dies_is_queued_again(cluster, tmp_path):
+    search = Search(tmp_path, seconds=4, finalists=1).start()
+    until(lambda: list(search.root.glob("artifacts/*/final-seed1/steps.txt")))
+    os.kill(next(iter(search.workers())), signal.SIGKILL)
+    search.end().check(finalists=1)
+    assert "tried again (attempt 2 of 3)" in search.said
+
+
+def test_ctrl_c_has_jobs_save_and_the_same_command_goes_on(cluster, tmp_path):
+    search = Search(tmp_path, seconds=10).start()
+    until(lambda: under_way(search, 2))
+    os.kill(search.process.pid, signal.SIGINT)
+    assert search.process.wait(60) == 130, search.said
+    assert not search.workers()
+    search.start().end().check()
+
+
+def test_a_time_limit_has_jobs_save_and_go_on(cluster, tmp_path):
+    """Trainings of one minute and more under a limit of one minute: each needs two jobs."""
+    pytest.importorskip("sklearn")
+    recipe = {"epochs": 400, "batch_size": 256}
+    evaluator = {"type": "train", "data": {"type": "digits"}, "recipe": recipe}
+    space = SPACE | {"resolution": 8, "stages": [SPACE["stages"][0]]}
+    search = Search(tmp_path, trials=2, workers=2, sbatch=(), evaluator=evaluator, space=space)
+    engine = yaml.safe_load((tmp_path / "engine.yaml").read_text()) | {"time": "1"}
+    (tmp_path / "engine.yaml").write_text(yaml.safe_dump(engine))
+    search.start().end(580)
+    assert "its time limit came: interrupted in epoch" in search.said
+    assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
+    for path in search.root.glob("artifacts/*/*/curve.csv"):
+        epochs = [line.split(",")[0] for line in path.read_text().splitlines()[1:]]
+        assert epochs == [str(number + 1) for number in range(400)]
+
+
+def test_a_wrong_option_is_refused_in_one_line(cluster, tmp_path):
+    search = Search(tmp_path, sbatch=["--partition=nowhere"]).start()
+    assert search.process.wait(60) == 2
+    assert "archspec: engine: sbatch: invalid partition specified: nowhere" in search.said
+    assert "Traceback" not in search.said
+
+
+def test_jobs_whose_python_is_missing_end_the_run_in_one_line(cluster, tmp_path):
+    search = Search(tmp_path)
+    engine = yaml.safe_load((tmp_path / "engine.yaml").read_text()) | {"python": "/nowhere/python"}
+    (tmp_path / "engine.yaml").write_text(yaml.safe_dump(engine))
+    assert search.start().process.wait(60) == 2
+    assert "before archspec had started" in search.said
+    assert "/nowhere/python: No such file" in search.said
+
+
+def test_twenty_random_kills(cluster, tmp_path):
+    rng = random.Random(int(os.environ.get("SEED", "15")))
+    search = Search(tmp_path, seconds=20, trials=16, workers=6, finalists=1).start()
+    kinds = []
+    for _ in range(20):
+        until(lambda: under_way(search) or search.process.poll() is not None, 180)
+        time.sleep(rng.random() * 3)
+        kind = rng.choice(("scancel", "conductor", "worker", "usr1"))
+        kinds.append(kind)
+        if kind == "conductor":
+            search.kill()
+            search.start()
+        elif kind == "worker" and kinds.count("worker") <= 2 and search.workers():
+            os.kill(rng.choice(sorted(search.workers())), signal.SIGKILL)
+        elif running := cluster.jobs():
+            job, task, *_ = rng.choice(running)
+            options = () if kind == "scancel" else ("--batch", "--signal=TERM")
+            asked("scancel", *options, f"{job}_{task}")
+    search.end(500).check(16, finalists=1)
+    assert len(kinds) == 20
