@@ -27,6 +27,7 @@ from search.monitor.display import ProgressDisplay, hint
 from search.monitor.estimate import RunPart, TimeEstimate
 from search.monitor.header import describe_evaluator, epochs_of, fact_lines
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.run.conductor import Conductor
 from search.run.journal import lock_run, open_storage, open_study
 from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
@@ -71,7 +72,7 @@ def conduct_plan(
     root = runs / config.name
     evaluators = ablation.evaluators()
     engine, workers = settle(engine, workers, evaluators, config.log)
-    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen, StatusBoard(root, engine.type) as board:
         clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / PLAN):
@@ -90,7 +91,7 @@ def conduct_plan(
         estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
         about = _describe(ablation, root, facts)
         with RunLog(config.log, about) as log, open_pool(engine, evaluators, root, workers) as pool:
-            finished = Conductor(pool, screen, log, estimate).run(arm)
+            finished = Conductor(pool, screen, log, estimate, board).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
             screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=_is_local(evaluators)))

@@ -14,6 +14,7 @@ from search.logger import LoggedTrial
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.processes.signals import heard_signals
 from search.run.phase import Phase
 from search.run.pools.pool import Pool
@@ -31,10 +32,14 @@ class Conductor:
         screen: for people.
         log: the loggers of the run.
         estimate: of the time that it needs.
+        board: for those who watch from elsewhere.
     """
 
-    def __init__(self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate) -> None:
-        self.pool, self.screen, self.log, self.estimate = pool, screen, log, estimate
+    def __init__(
+        self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate, board: StatusBoard
+    ) -> None:
+        self.pool, self.screen, self.log, self.estimate, self.board = pool, screen, log, estimate, board
+        self._orders: dict[Key, Order] = {}
         self.stopping = False
         self._logged: dict[Key, LoggedTrial] = {}
 
@@ -56,6 +61,8 @@ class Conductor:
                 while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
                     self._begin(arm, order)
                 self.screen.say(*self.log.take_lines())
+                if self.board.due:
+                    self._write_status(arm)
                 if not self.pool.busy:
                     self.screen.say(*([] if self.stopping else arm.closing()))
                     return not self.stopping
@@ -83,6 +90,8 @@ class Conductor:
             self._logged[key] = arm.describe(order)
             self.log.begin(self._logged[key])
         self.pool.submit(order)
+        self._orders[key] = order
+        self.board.begin(key, arm.label(order), order.folder(self.board.root))
         self.estimate.begin(key)
         self.screen.show_started(key, arm.label(order))
 
@@ -105,6 +114,8 @@ class Conductor:
         if self.log:
             state = "done" if report.kind == "done" else "interrupted" if report.kind in UNFINISHED else "failed"
             self.log.end(self._logged.pop(key), state, report.metrics or {})
+        self._orders.pop(key, None)
+        self.board.end(key)
         line = arm.finish(order, report)
         self.screen.show_answer(line, arm.progress, key)
         self.screen.say(*arm.take_lines())
@@ -115,9 +126,14 @@ class Conductor:
         key = (order.digest, order.run)
         arm.note_epoch(order, epoch)
         self.estimate.note(key, epoch)
+        self.board.note(key, epoch)
         if self.log:
             self.log.note(self._logged[key], epoch)
         self._show_left()
+
+    def _write_status(self, arm: Phase) -> None:
+        places = {key: self.pool.place(order) for key, order in self._orders.items()}
+        self.board.write(arm.title, arm.progress, self.estimate.left(), places, self.estimate.left_of)
 
     def _show_left(self) -> None:
         self.screen.show_left(self.estimate.left())

@@ -22,6 +22,7 @@ from search.monitor.display import ProgressDisplay, front_table, front_trials, h
 from search.monitor.estimate import TimeEstimate
 from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.run.check import run_check
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, front_specs
@@ -79,7 +80,7 @@ def conduct(
     space = config.open_space()
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator()}
     engine, workers = settle(engine, workers, evaluators, config.log)
-    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen, StatusBoard(root, engine.type) as board:
         clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / STUDY):
@@ -93,7 +94,7 @@ def conduct(
         screen.show_stage("starting loggers")
         estimate = TimeEstimate(workers, search_parts(config, space))
         with RunLog(config.log, run.describe(facts)) as log, run.open_pool(engine, workers, evaluators) as pool:
-            finished = run.conduct(Conductor(pool, screen, log, estimate))
+            finished = run.conduct(Conductor(pool, screen, log, estimate, board))
             screen.close()
             run.close(screen, finished=finished)
             log.close(run.state(finished=finished), "front", run.front())

@@ -7,7 +7,8 @@ runs/NAME/jobs/BATCH/batch.json       evaluators, root, the code that was submit
                      0.order.json     each order, removed when its answer is taken
                      0.reports.jsonl  what its job reports on the way
                      0.answer.json    its answer, which appears whole
-                     0.exit           exit code of the worker, and how often SLURM had started the job again
+                     0.claim          number of the job that has the order
+                     0.exit           exit code of the worker, number of the job, how often it was started again
                      0.out            what SLURM itself says
                      stop             there when the run stops
 """
@@ -15,10 +16,11 @@ runs/NAME/jobs/BATCH/batch.json       evaluators, root, the code that was submit
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -33,11 +35,12 @@ BEGAN = "began"
 @final
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, and when."""
+    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, when, and its number."""
 
     node: str
     again: int
     time: float
+    job: str = ""
 
 
 @final
@@ -106,16 +109,33 @@ class JobBatch:
         """Whether its jobs are to end."""
         return (self.folder / "stop").exists()
 
+    def claim(self, index: int, job: str) -> bool:
+        """Whether an order is this job's: of two arrays that sbatch has made of one batch, the first that asks has it.
+
+        Args:
+            index: of the order.
+            job: number of the job.
+
+        Raises:
+            OSError: the folder cannot be written, or is gone.
+        """
+        path = self._file(index, "claim")
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return path.read_text(encoding="utf-8") == job  # it is started again
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(job)
+        return True
+
     def tell(self, index: int, report: Report | Began) -> None:
         """Report on the way.
 
         Raises:
             OSError: the folder cannot be written, or is gone.
         """
-        if isinstance(report, Began):
-            line = json.dumps({"kind": BEGAN, "node": report.node, "again": report.again, "time": report.time})
-        else:
-            line = encode_report(report)
+        began = isinstance(report, Began)
+        line = json.dumps({"kind": BEGAN, **asdict(report)}) if began else encode_report(report)
         append_bytes(self._file(index, "reports.jsonl"), f"{line}\n".encode())
 
     def heard(self, index: int, offset: int) -> tuple[list[Report | Began], int]:
@@ -131,8 +151,8 @@ class JobBatch:
         for line in whole.decode("utf-8", "replace").splitlines():
             with suppress(ValueError, TypeError, KeyError):  # two nodes at once may have written over one another
                 record = json.loads(line)
-                began = record["kind"] == BEGAN
-                found.append(Began(record["node"], record["again"], record["time"]) if began else decode_report(line))
+                began = record.pop("kind") == BEGAN
+                found.append(Began(**record) if began else decode_report(line))
         return found, offset + len(whole)
 
     def give_answer(self, index: int, report: Report) -> None:
@@ -150,16 +170,17 @@ class JobBatch:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def exit_code(self, index: int, again: int) -> int | None:
+    def exit_code(self, index: int, job: str, again: int) -> int | None:
         """The exit code of the worker of the job's last start; None where it was not written down.
 
         Args:
             index: of the order.
-            again: how often SLURM had started the job again by then.
+            job: number of the job.
+            again: how often SLURM had started it again by then.
         """
         try:
-            code, start = self._file(index, "exit").read_text(encoding="utf-8").split()
-            return int(code) if int(start) == again else None
+            code, *start = self._file(index, "exit").read_text(encoding="utf-8").split()
+            return int(code) if start == [job, str(again)] else None
         except (OSError, ValueError):
             return None
 

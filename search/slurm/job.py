@@ -27,6 +27,10 @@ def main() -> None:
         print("this order is answered: nothing to do")  # noqa: T201  (the log of the job)
         return
     setup = batch.setup
+    number = os.environ.get("SLURM_ARRAY_JOB_ID", "")
+    if not batch.claim(index, number):
+        print("another job has this order: nothing to do")  # noqa: T201
+        return
     root, again = Path(setup["root"]), int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     attempt = (order.attempt, again)
     if not take_folder(order.folder(root), attempt):
@@ -34,14 +38,15 @@ def main() -> None:
         return
     node = os.environ.get("SLURMD_NODENAME") or host_name()
     with suppress(OSError):
-        batch.tell(index, Began(node, again, time.time()))
+        batch.tell(index, Began(node, again, time.time(), number))
     os.environ[PLACE_VARIABLE] = "0"  # what it sees of GPUs is its own
     with fenced(order.folder(root), attempt) as fence:
         job = _Job(batch, index, fence)
         other = compare_installations(setup["installation"], describe_installation())
         report = Report("unready", f"node {node}: {other}") if other else job.answer(order, setup["evaluators"], root)
         if current_attempt(order.folder(root)) == attempt and report is not None:
-            batch.give_answer(index, report)
+            with suppress(FileNotFoundError):  # the run has given it up, and knows the result by its file
+                batch.give_answer(index, report)
 
 
 @final

@@ -33,6 +33,9 @@ STOP_SECONDS = 90.0
 """Time in which jobs have saved after the run was asked to stop; then they are cancelled."""
 SETTLE_SECONDS = 20.0
 """Time after the end of a job in which its answer becomes visible on a shared file system."""
+LOOKS = 3
+"""Answers of squeue in which a batch must not be before it is sent again. Should it have been taken all the same, the
+first job that begins has the order (`JobBatch.claim`)."""
 OPEN_SECONDS = 120.0
 """Time in which squeue must say once which jobs there are."""
 
@@ -59,11 +62,11 @@ class _Job:
 @final
 @dataclass(slots=True)
 class _Sending:
-    """A batch that sbatch has not accepted: whether it may have, and when to ask again."""
+    """A batch of which sbatch did not say that it was taken, and how often squeue has not shown it since."""
 
     batch: JobBatch
     indices: list[int]
-    again: float = 0.0
+    missed: int = 0
 
 
 @final
@@ -162,13 +165,13 @@ class SlurmPool(Pool):
     def stop(self) -> None:
         self._stopping = True
 
-    def place(self, order: Order) -> str:
-        """The job and the node of an order under way, or why it waits, for people."""
+    def place(self, order: Order) -> tuple[str, float | None]:
         job = next((one for one in self._jobs if one.order is order), None)
         if job is None or job.batch is None:
-            return "not submitted yet"
+            return "not submitted yet", None
         name = f"job {job.batch.job}_{job.index}" if job.batch.job else "a job that SLURM did not confirm"
-        return f"{name}, {job.state}" if job.state is not None else name
+        since = job.began.time if job.began is not None else None
+        return (f"{name}, {job.state}" if job.state is not None else name), since
 
     def _send(self) -> None:
         """Have sbatch take what waits, and what it did not take before."""
@@ -196,7 +199,7 @@ class SlurmPool(Pool):
             number = programs.submit(sbatch_arguments(self._settings, sending.batch.folder, name, sending.indices))
         except ControllerSilent as error:
             self._note_silence(str(error))
-            sending.again = time.monotonic()
+            sending.missed = 0
             self._sending.append(sending)
             return
         except RunError as error:
@@ -238,17 +241,19 @@ class SlurmPool(Pool):
         sending, self._sending = self._sending, []
         for one in sending:
             number = listing.names.get(f"archspec-{self._id}.{one.batch.name}", "")
+            one.missed += 1
             if number:
                 one.batch.note_job(number)
-            elif self._listed > one.again:
-                self._sbatch(one)
-            else:
+            elif one.missed < LOOKS:  # a controller that was silent may take it only now
                 self._sending.append(one)
+            else:
+                self._sbatch(one)
 
     def _note_silence(self, text: str) -> None:
         if not self._silent:
             self._silent = time.monotonic()
-            self._notes.append(f"SLURM does not answer ({text}): jobs go on, and the run waits for it")
+            at = time.strftime("%H:%M:%S")
+            self._notes.append(f"SLURM does not answer since {at} ({text}): jobs go on, and the run waits for it")
 
     def _read(self, job: _Job) -> None:
         """Take what a job has reported and answered."""
@@ -270,16 +275,16 @@ class SlurmPool(Pool):
         """Find out what became of a job that has not answered."""
         if job.batch is None or job.said or not (number := job.batch.job):
             return
-        state = listing.tasks.get((number, job.index))
-        job.state = state
-        if state is not None and state.active and state.state != "COMPLETING":
-            job.ended = 0.0
-            return
         self._read(job)
         if any(report.kind not in ("progress", "note") for report in job.said):
             return
+        number, again = (job.began.job, job.began.again) if job.began is not None else (number, 0)
+        state = job.state = listing.tasks.get((number, job.index))
+        if state is not None and state.active and state.state != "COMPLETING":
+            job.ended = 0.0
+            return
         job.ended = job.ended or time.monotonic()
-        code = job.batch.exit_code(job.index, job.began.again if job.began is not None else 0)
+        code = job.batch.exit_code(job.index, number, again)
         settled = time.monotonic() - job.ended > max(SETTLE_SECONDS, 2 * self._poll)
         if code is not None and code != 0:
             job.said.append(self._died(job, f"the worker died with {_exit(code)}"))

@@ -29,8 +29,9 @@ trap 'told=1; kill -USR1 "$child" 2>/dev/null' USR1
 trap 'told=1; ended=1; kill -TERM "$child" 2>/dev/null' TERM
 while told=; wait "$child"; code=$?; [ -n "$told" ]; do :; done
 exit_file={batch}/$SLURM_ARRAY_TASK_ID.exit
+said="$code $SLURM_ARRAY_JOB_ID ${{SLURM_RESTART_COUNT:-0}}"
 # What SLURM ends by itself it may start again, and says so.
-[ -n "$ended" ] || {{ echo "$code ${{SLURM_RESTART_COUNT:-0}}" >"$exit_file.tmp" && mv "$exit_file.tmp" "$exit_file"; }}
+[ -n "$ended" ] || {{ echo "$said" >"$exit_file.tmp" && mv "$exit_file.tmp" "$exit_file"; }}
 exit "$code"
 """
 

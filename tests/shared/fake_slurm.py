@@ -95,7 +95,8 @@ signal.signal(signal.SIGUSR1, told)
 if act == "quit":
     sys.exit("no module named archspec")
 with open(f"{batch}/{index}.reports.jsonl", "a") as file:
-    file.write(json.dumps({"kind": "began", "node": "n1", "again": 0, "time": time.time()}) + "\\n")
+    began = {"kind": "began", "node": "n1", "again": 0, "time": time.time(), "job": os.environ["SLURM_ARRAY_JOB_ID"]}
+    file.write(json.dumps(began) + "\\n")
     epoch = {"number": 1, "total": 2, "values": {"val_accuracy": 0.5}, "note": "", "device": "cpu"}
     file.write(json.dumps({"kind": "progress", "text": "epoch 1/2", "metrics": None, "epoch": epoch}) + "\\n")
 if act == "die":

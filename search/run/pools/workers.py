@@ -26,6 +26,7 @@ from typing import cast, final
 from archspec.files.fence import next_attempt
 from search.evaluator import Evaluator
 from search.installation import describe_installation
+from search.processes.machine import host_name
 from search.processes.signals import hold_signals
 from search.processes.tree import end_processes, find_tree
 from search.processes.watchdog import Watchdog
@@ -127,6 +128,10 @@ class ProcessPool(Pool):
             if report.kind not in ("progress", "note"):
                 worker.order = None
             yield order, report
+
+    def place(self, order: Order) -> tuple[str, float | None]:
+        found = next((worker for worker in self._workers if worker.order is order), None)
+        return (f"process {found.pid} on {host_name()}" if found is not None else ""), None
 
     def stop(self) -> None:
         """Have the next `reports` ask all workers to save and end what they are doing; a handler of signals may."""

@@ -8,6 +8,7 @@ from search.evaluator import Epoch
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import RunPart, TimeEstimate
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.run.conductor import Conductor
 from search.run.phase import Phase
 from search.run.pools.pool import Pool
@@ -78,10 +79,12 @@ class StoppedPool(Pool):
 
 @pytest.mark.parametrize("kind", ["failed", "lost", "died"])
 @pytest.mark.parametrize("stops", [True, False])
-def test_nothing_fails_or_dies_while_a_run_stops(kind, stops):
+def test_nothing_fails_or_dies_while_a_run_stops(kind, stops, tmp_path):
     pool, phase = StoppedPool(Report(kind, "out of memory"), stops), OneOrder()
     with ProgressDisplay("toy", quiet=True) as screen:
-        pool.conductor = Conductor(pool, screen, RunLog((), None), TimeEstimate(1, [RunPart("search", 1)]))
+        pool.conductor = Conductor(
+            pool, screen, RunLog((), None), TimeEstimate(1, [RunPart("search", 1)]), StatusBoard(tmp_path, "local")
+        )
         assert pool.conductor.run(phase) is not stops
     stopped = Report("interrupted", "out of memory, while the run stopped")
     assert phase.heard == [stopped if stops else Report(kind, "out of memory")]

@@ -12,7 +12,7 @@ from archspec.files.fence import NAME, VARIABLE, current_attempt, next_attempt, 
 from search.evaluator import Epoch
 from search.installation import describe_installation
 from search.run.worker import Report
-from search.slurm import job
+from search.slurm import job as program
 from search.slurm.batch import Began, JobBatch
 
 COMMAND = {"type": "command", "command": ["sh", "-c", "echo '{\"accuracy\": 0.5}'"], "resolution": 32}
@@ -25,16 +25,17 @@ def begin(tmp_path, monkeypatch):
     batch = JobBatch(root / "jobs" / "0123")
     next_attempt(order.folder(root))
 
-    def start(again=0, installation=None, evaluator=COMMAND):
+    def start(again=0, job="7", installation=None, evaluator=COMMAND):
         if not batch.folder.exists():
             setup = {"root": str(root), "installation": installation or describe_installation()}
             batch.write([replace(order, attempt=1)], root, setup | {"evaluators": {"search": evaluator}}, "")
         monkeypatch.setattr(sys, "argv", ["job", str(batch.folder), "0"])
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(again))
+        monkeypatch.setenv("SLURM_ARRAY_JOB_ID", job)
         monkeypatch.setenv("SLURMD_NODENAME", "n1")
         before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM)}
         try:
-            job.main()
+            program.main()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -48,7 +49,7 @@ def test_a_job_answers_and_tells_where_it_is(begin):
     report = start()
     assert (report.kind, report.metrics["accuracy"]) == ("done", 0.5)
     [began, *told], offset = batch.heard(0, 0)
-    assert (began.node, began.again) == ("n1", 0)
+    assert (began.node, began.again, began.job) == ("n1", 0, "7")
     assert {one.kind for one in told} == {"progress"}
     assert batch.heard(0, offset) == ([], offset)
     assert current_attempt(folder) == (1, 0)
@@ -60,6 +61,16 @@ def test_a_job_whose_folder_a_later_attempt_has_writes_nothing(begin):
     take_folder(folder, (1, 2))  # as SLURM has started it again elsewhere
     assert start(again=1) is None
     assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_of_two_jobs_of_one_order_the_first_has_it(begin):
+    start, batch, folder = begin
+    first = start(job="7")
+    (batch.folder / "0.answer.json").unlink()
+    assert first.kind == "done"
+    assert start(job="8") is None
+    assert (folder / "events.jsonl").read_text().count("started") == 1
+    assert start(job="7", again=1).kind == "done"  # from its result
 
 
 def test_a_job_with_other_code_than_its_run_refuses(begin):
@@ -101,7 +112,7 @@ def test_a_job_that_is_told_to_end_says_why(begin, monkeypatch, number, trained,
         assert stop()
         return Report("interrupted", "interrupted in epoch 2; epoch 1 is saved")
 
-    monkeypatch.setattr(job, "answer", answer)
+    monkeypatch.setattr(program, "answer", answer)
     report = start()
     assert (report and report.kind) == kind
     if kind == "lost":
@@ -114,5 +125,5 @@ def test_lines_that_two_nodes_wrote_at_once_are_left_out(begin):
     before, _ = batch.heard(0, 0)
     with (batch.folder / "0.reports.jsonl").open("ab") as file:
         file.write(b'{"kind": "prog{"kind"\n')
-    batch.tell(0, Began("n2", 1, 2.0))
-    assert batch.heard(0, 0)[0] == [*before, Began("n2", 1, 2.0)]
+    batch.tell(0, Began("n2", 1, 2.0, "7"))
+    assert batch.heard(0, 0)[0] == [*before, Began("n2", 1, 2.0, "7")]

@@ -160,7 +160,7 @@ def test_an_order_that_sbatch_did_not_confirm_is_sent_once(make, taken):
         fake.set("go")
         heard += hear(pool)
     notes = [report.text for _, report in heard if report.kind == "note"]
-    assert notes[0].startswith("SLURM does not answer (")
+    assert notes[0].startswith("SLURM does not answer since ")
     assert taken or notes[1].startswith("SLURM answers again after ")  # an answer needs no squeue
     assert ends(heard)[0].kind == "done"
     assert fake.calls("sbatch") == ["sbatch 0"]
