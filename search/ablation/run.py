@@ -94,7 +94,7 @@ def conduct_plan(
             finished = Conductor(pool, screen, log, estimate, board).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
-            screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=_is_local(evaluators)))
+            screen.say(*_closing(arm, root, screen.elapsed, engine, finished=finished, local=_is_local(evaluators)))
             log.close("finished" if finished else "interrupted", "rows", _rows(study, ablation))
         screen.say(*log.take_lines())
         return finished and _trained(arm)
@@ -116,17 +116,17 @@ def _trained(arm: AblationPhase) -> bool:
     return True
 
 
-def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:
+def _closing(arm: AblationPhase, root: Path, elapsed: str, engine: Engine, *, finished: bool, local: bool) -> list[str]:
     """A summary, and what to do next."""
     done, wanted = arm.progress
     failed = f", {arm.failed} of them failed" if arm.failed else ""
     summary = (
         f"{'finished' if finished else 'interrupted'} after {elapsed}: {done} of {plural(wanted, 'training')}{failed}"
     )
-    again = f"{hint('ablate', root, '--retry-failed')} (trains once more what failed)"
+    again = f"{hint('ablate', root, '--retry-failed', *engine.option)} (trains once more what failed)"
     if finished:
         return [summary, *([again] if arm.failed else []), hint("report", root)]
-    return [summary, "next: the same call again goes on" if local else hint("ablate", root)]
+    return [summary, "next: the same call again goes on" if local else hint("ablate", root, *engine.option)]
 
 
 def _header(ablation: Ablation, root: Path, workers: str) -> str:

@@ -140,6 +140,7 @@ class _Run:
         self.missing = ""
         self.refused = False
         self._finals = ""
+        self.engine_option: list[str] = []
 
     def header(self, workers: int, engine: Engine) -> str:
         """One line on what begins, or goes on."""
@@ -162,6 +163,7 @@ class _Run:
 
     def open_pool(self, engine: Engine, workers: int, evaluators: Mapping[str, Evaluator]) -> Pool:
         """Whoever answers; virtual time goes on from the last answer on record."""
+        self.engine_option = engine.option
         names = [study.study_name for study in self.storage.get_all_studies()]
         found = [self.storage.get_all_trials(self.storage.get_study_id_from_name(name)) for name in names]
         times = [float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials]
@@ -265,7 +267,7 @@ class _Run:
         elif self.config.evaluator.local:
             screen.say("next: the same call again goes on")
         else:
-            screen.say(hint("search", self.root))
+            screen.say(hint("search", self.root, *self.engine_option))
 
     def _phase(self, study: Study, trials: int, conductor: Conductor, *, random: bool = False) -> SearchPhase:
         phase = SearchPhase(study, self.storage, self.config, self.space, self.root, trials=trials, random=random)

@@ -16,6 +16,7 @@ from typing import Any, final
 
 from archspec.errors import RunError, SpecError
 from archspec.files.fence import current_attempt, next_attempt
+from archspec.files.os_errors import check_space, explain
 from search.evaluator import Evaluator
 from search.installation import describe_installation
 from search.run.pools.engine import JOBS
@@ -92,7 +93,7 @@ class SlurmPool(Pool):
         self._sending: list[_Sending] = []
         self._notes: list[str] = []
         self._listing: Any = None
-        self._listed = self._looked = self._silent = 0.0
+        self._listed = self._next_look = self._silent = 0.0
         self._stopping, self._asked = False, 0.0
         self._begun = False
 
@@ -111,6 +112,8 @@ class SlurmPool(Pool):
             self._listing.communicate()
         if numbers:
             programs.cancel(*sorted(numbers))
+        for sending in self._sending:  # it may have been taken
+            programs.cancel(f"--name={self._name(sending.batch)}")
 
     @property
     def idle(self) -> int:
@@ -194,9 +197,9 @@ class SlurmPool(Pool):
             self._sbatch(_Sending(batch, list(range(len(part)))))
 
     def _sbatch(self, sending: _Sending) -> None:
-        name = f"archspec-{self._id}.{sending.batch.name}"
+        name, folder = self._name(sending.batch), sending.batch.folder
         try:
-            number = programs.submit(sbatch_arguments(self._settings, sending.batch.folder, name, sending.indices))
+            number = programs.submit(sbatch_arguments(self._settings, folder, name, sending.indices))
         except ControllerSilent as error:
             self._note_silence(str(error))
             sending.missed = 0
@@ -205,6 +208,10 @@ class SlurmPool(Pool):
         except RunError as error:
             raise SpecError(str(error), field="engine") from None
         sending.batch.note_job(number)
+
+    def _name(self, batch: JobBatch) -> str:
+        """The name of the jobs of a batch."""
+        return f"archspec-{self._id}.{batch.name}"
 
     def _look(self) -> None:
         """Look at the files, and at what squeue says, where it is time."""
@@ -215,10 +222,11 @@ class SlurmPool(Pool):
             self._listing, self._listed = programs.start_listing(), now
         elif self._listing is not None and now - self._listed > programs.SUBMIT_SECONDS:
             self._listing.kill()
-        if now - self._looked >= min(self._poll, 1.0):
+        if now >= self._next_look:
             for job in self._jobs:
                 self._read(job)
-            self._looked = time.monotonic()
+            took = time.monotonic() - now
+            self._next_look = now + max(min(self._poll, 1.0), 10 * took)  # a slow disk is not kept busy by looking
         if self._asked and now - self._asked > STOP_SECONDS:
             self._give_up()
 
@@ -240,7 +248,7 @@ class SlurmPool(Pool):
         """Send again those batches of which sbatch did not say, and squeue does not show, that they were taken."""
         sending, self._sending = self._sending, []
         for one in sending:
-            number = listing.names.get(f"archspec-{self._id}.{one.batch.name}", "")
+            number = listing.names.get(self._name(one.batch), "")
             one.missed += 1
             if number:
                 one.batch.note_job(number)
@@ -306,8 +314,12 @@ class SlurmPool(Pool):
         return Report("lost", f"its job ended as {state.state}{node}")
 
     def _died(self, job: _Job, text: str) -> Report:
-        """The end of a job by itself; where none of this start has begun at all, no evaluation is to blame."""
+        """The end of a job by itself; no evaluation is to blame where the disk is full, or no job has begun at all."""
         assert job.batch is not None
+        try:
+            check_space(self._root)
+        except OSError as error:
+            return Report("unwritable", explain(error))
         if not self._begun:
             words = job.batch.last_words(job.index, log_of(job.given, self._root))
             return self._named(
@@ -358,7 +370,7 @@ class SlurmPool(Pool):
     def _take_over(self, found: list[JobBatch], listing: JobListing) -> None:
         """Find the jobs of an earlier start that are alive, or have answered since."""
         for batch in found:
-            number = batch.job or listing.names.get(f"archspec-{self._id}.{batch.name}", "")
+            number = batch.job or listing.names.get(self._name(batch), "")
             if number and not batch.job:
                 batch.note_job(number)
             for index, order in batch.orders().items():

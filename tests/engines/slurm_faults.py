@@ -185,6 +185,7 @@ class Search:
         assert not [one for one in self.trials() if one.state.name == "FAIL" and not one.user_attrs.get("requeued")]
         for number in asked("squeue", "--noheader", "--states=PENDING,RUNNING", "-o", "%A %j").splitlines():
             assert "archspec-" not in number, number
+        return self
 
 
 def under_way(search, count=1):
@@ -320,6 +321,21 @@ def test_a_time_limit_has_jobs_save_and_go_on(cluster, tmp_path):
     for path in search.root.glob("artifacts/*/*/curve.csv"):
         epochs = [line.split(",")[0] for line in path.read_text().splitlines()[1:]]
         assert epochs == [str(number + 1) for number in range(400)]
+
+
+def test_the_front_is_that_of_one_machine(cluster, tmp_path):
+    search = Search(tmp_path, seconds=0.2, finalists=1).start().end().check(finalists=1)
+    words = ["search", search.home / "study.yaml", "--runs", tmp_path / "local", "--workers", "2", "--quiet"]
+    subprocess.run([sys.executable, "-m", "archspec", *words], cwd=ROOT, check=True)
+    here = Search.__new__(Search)
+    here.root = tmp_path / "local" / "toy"
+    assert values(search, "search") == values(here, "search")
+    assert values(search, "final") == values(here, "final")
+
+
+def values(search, study):
+    trials = [one for one in search.trials(study) if one.state.name == "COMPLETE"]
+    return {(one.user_attrs["digest"], one.user_attrs["seed"], *one.values) for one in trials}
 
 
 def test_a_wrong_option_is_refused_in_one_line(cluster, tmp_path):

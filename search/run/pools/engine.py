@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from archspec.documents.paths import place_of
 from archspec.documents.reader import Document, is_file_name, read_document
@@ -47,6 +47,13 @@ class Engine(BaseModel, ABC):
 
     type: Any
     workers: int = Field(default=1, ge=1, le=MAX_WORKERS, strict=True, description="orders at a time")
+
+    _source: str = PrivateAttr(default="")
+
+    @property
+    def option(self) -> list[str]:
+        """The option of a command that asks for it again; empty where nobody asked by a name or a file."""
+        return ["--engine", self._source] if self._source else []
 
     @abstractmethod
     def open(self, evaluators: Mapping[str, Evaluator], root: Path, workers: int) -> Pool:
@@ -101,7 +108,9 @@ def load_engine(source: EngineSource) -> Engine:
     if isinstance(source, Path) or (isinstance(source, str) and is_file_name(source)):
         document = read_document(Path(source))
     try:
-        return parse_engine(document.data)
+        engine = parse_engine(document.data).model_copy()
+        engine._source = str(source) if isinstance(source, str | Path) else ""
+        return engine
     except FieldError as error:
         if not document.source:
             field = f"engine.{error.field}" if error.field not in ("", "type") else "engine"

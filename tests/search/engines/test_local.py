@@ -29,8 +29,10 @@ def accuracy(spec, seed):
 def test_an_engine_is_named_by_its_tag_by_a_file_or_as_a_mapping(tmp_path):
     path = tmp_path / "here.yaml"
     path.write_text("type: local\nworkers: 3\n")
-    assert load_engine(None) == load_engine("local") == LocalEngine()
-    assert load_engine(path) == load_engine(str(path)) == load_engine({"type": "local", "workers": 3})
+    assert load_engine(None) == load_engine({"type": "local"}) == LocalEngine()
+    assert load_engine(path) == load_engine(str(path))
+    assert load_engine(path).workers == load_engine({"type": "local", "workers": 3}).workers == 3
+    assert (load_engine(path).option, load_engine(None).option) == (["--engine", str(path)], [])
     assert settle(load_engine(path), None, {}, ())[1] == 3
     assert settle(load_engine(path), 2, {}, ())[1] == 2
 
