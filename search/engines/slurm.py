@@ -41,8 +41,17 @@ TAKEN = (
     "--signal",
     "--requeue",
     "--no-requeue",
+    "--open-mode",
+    "--parsable",
+    "--wrap",
+    "--nodes",
+    "-N",
+    "--ntasks",
+    "-n",
+    "--wait",
+    "-W",
+    "--test-only",
 )
-TAKEN += ("--open-mode", "--parsable", "--wrap", "--nodes", "-N", "--ntasks", "-n", "--wait", "-W", "--test-only")
 """Options of sbatch that archspec sets itself."""
 
 

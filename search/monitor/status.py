@@ -151,6 +151,7 @@ def read_status(root: Path) -> RunStatus | None:
     """
     try:
         data: dict[str, Any] = json.loads((root / STATUS).read_text(encoding="utf-8"))
-        return RunStatus(**{**data, "tasks": tuple(TaskStatus(**one) for one in data["tasks"])})
+        data["tasks"] = tuple(TaskStatus(**one) for one in data["tasks"])
+        return RunStatus(**data)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -236,8 +236,6 @@ def answer(
     root: Path,
     stop: Callable[[], bool],
     send: Callable[[Report], None],
-    *,
-    locked: bool = True,
 ) -> Report:
     """Evaluate an order, or find its result on disk.
 
@@ -248,7 +246,6 @@ def answer(
         root: folder of the run.
         stop: asked often; when true, the evaluation saves what it can and ends.
         send: takes what is reported on the way.
-        locked: whether to hold the lock of the folder, which processes of one machine share; others keep to a fence.
     """
     folder = order.folder(root)
     if order.evaluator == PROBE:
@@ -260,7 +257,7 @@ def answer(
         if recorded is not None:
             return Report("done", metrics=recorded)
         folder.mkdir(parents=True, exist_ok=True)
-        with lock_folder(folder, stop) if locked else nullcontext():
+        with lock_folder(folder, stop):
             recorded = read_result(path, evaluator, order.asked, spec)  # whoever held the lock may have ended it
             if recorded is not None:
                 return Report("done", metrics=recorded)

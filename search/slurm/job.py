@@ -13,6 +13,7 @@ from typing import final
 from archspec.files.fence import Fence, current_attempt, fenced, take_folder
 from search.evaluator import Session
 from search.installation import compare_installations, describe_installation
+from search.processes.folder_lock import UNLOCKED_VARIABLE
 from search.processes.machine import host_name
 from search.run.worker import Order, Report, answer
 from search.slurm.batch import Began, JobBatch
@@ -39,7 +40,7 @@ def main() -> None:
     node = os.environ.get("SLURMD_NODENAME") or host_name()
     with suppress(OSError):
         batch.tell(index, Began(node, again, time.time(), number))
-    os.environ[PLACE_VARIABLE] = "0"  # what it sees of GPUs is its own
+    os.environ |= {PLACE_VARIABLE: "0", UNLOCKED_VARIABLE: "1"}  # what it sees of GPUs is its own
     with fenced(order.folder(root), attempt) as fence:
         job = _Job(batch, index, fence)
         other = compare_installations(setup["installation"], describe_installation())
@@ -69,7 +70,7 @@ class _Job:
     def answer(self, order: Order, evaluators: dict[str, object], root: Path) -> Report | None:
         """The answer to the order; None where SLURM ends the job, and says itself what becomes of it."""
         sessions: dict[str, Session] = {}
-        report = answer(order, evaluators, sessions, root, self._is_told, self._tell, locked=False)
+        report = answer(order, evaluators, sessions, root, self._is_told, self._tell)
         if report.kind != "interrupted" or self._batch.stopping:
             return report
         if self._heard == signal.SIGUSR1 and not self._trained:

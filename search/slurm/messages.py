@@ -22,7 +22,8 @@ def decode_order(text: str) -> Order:
         ValueError, TypeError: it is none.
     """
     data: dict[str, Any] = json.loads(text)
-    return Order(**{**data, "wanted": tuple(data["wanted"])})
+    data["wanted"] = tuple(data["wanted"])
+    return Order(**data)
 
 
 def encode_report(report: Report) -> str:
@@ -37,4 +38,6 @@ def decode_report(text: str) -> Report:
         ValueError, TypeError: it is none.
     """
     data: dict[str, Any] = json.loads(text)
-    return Report(**{**data, "epoch": None if data["epoch"] is None else Epoch(**data["epoch"])})
+    if data["epoch"] is not None:
+        data["epoch"] = Epoch(**data["epoch"])
+    return Report(**data)

@@ -17,8 +17,24 @@ SUBMIT_SECONDS = 60.0
 """Time that sbatch has; it waits some 10 s for a controller that is silent."""
 CANCEL_SECONDS = 20.0
 FIELDS = "ArrayJobID:|,ArrayTaskID:|,State:|,Reason:|,NodeList:|,Name:|"
-ACTIVE = frozenset({"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"})
-ACTIVE |= {"REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING", "STAGE_OUT", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+ACTIVE = frozenset(
+    [
+        "PENDING",
+        "CONFIGURING",
+        "RUNNING",
+        "COMPLETING",
+        "SUSPENDED",
+        "STOPPED",
+        "SIGNALING",
+        "REQUEUED",
+        "REQUEUE_HOLD",
+        "REQUEUE_FED",
+        "RESIZING",
+        "STAGE_OUT",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+    ]
+)
 """States of a job that may still run, or run again; others are ends."""
 OF_ITS_PLACE = frozenset({"NODE_FAIL", "PREEMPTED", "CANCELLED", "BOOT_FAIL", "DEADLINE", "REVOKED", "TIMEOUT"})
 """Ends that say nothing of the evaluation."""

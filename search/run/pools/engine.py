@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -54,6 +54,12 @@ class Engine(BaseModel, ABC):
     def option(self) -> list[str]:
         """The option of a command that asks for it again; empty where nobody asked by a name or a file."""
         return ["--engine", self._source] if self._source else []
+
+    def asked_as(self, source: str) -> Self:
+        """This engine as somebody asks for it by a name or a file."""
+        engine = self.model_copy()
+        engine._source = source
+        return engine
 
     @abstractmethod
     def open(self, evaluators: Mapping[str, Evaluator], root: Path, workers: int) -> Pool:
@@ -108,9 +114,7 @@ def load_engine(source: EngineSource) -> Engine:
     if isinstance(source, Path) or (isinstance(source, str) and is_file_name(source)):
         document = read_document(Path(source))
     try:
-        engine = parse_engine(document.data).model_copy()
-        engine._source = str(source) if isinstance(source, str | Path) else ""
-        return engine
+        return parse_engine(document.data).asked_as(str(source) if isinstance(source, str | Path) else "")
     except FieldError as error:
         if not document.source:
             field = f"engine.{error.field}" if error.field not in ("", "type") else "engine"

@@ -11,9 +11,11 @@ from fake_slurm import toy_order
 from archspec.files.fence import NAME, VARIABLE, current_attempt, next_attempt, take_folder
 from search.evaluator import Epoch
 from search.installation import describe_installation
+from search.processes.folder_lock import UNLOCKED_VARIABLE, has_locks, lock_output
 from search.run.worker import Report
 from search.slurm import job as program
 from search.slurm.batch import Began, JobBatch
+from search.train.device import PLACE_VARIABLE
 
 COMMAND = {"type": "command", "command": ["sh", "-c", "echo '{\"accuracy\": 0.5}'"], "resolution": 32}
 
@@ -30,6 +32,9 @@ def begin(tmp_path, monkeypatch):
             setup = {"root": str(root), "installation": installation or describe_installation()}
             batch.write([replace(order, attempt=1)], root, setup | {"evaluators": {"search": evaluator}}, "")
         monkeypatch.setattr(sys, "argv", ["job", str(batch.folder), "0"])
+        for name in (UNLOCKED_VARIABLE, PLACE_VARIABLE):  # which it sets, and are taken back
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(again))
         monkeypatch.setenv("SLURM_ARRAY_JOB_ID", job)
         monkeypatch.setenv("SLURMD_NODENAME", "n1")
@@ -73,6 +78,15 @@ def test_of_two_jobs_of_one_order_the_first_has_it(begin):
     assert start(job="7", again=1).kind == "done"  # from its result
 
 
+def test_what_a_node_that_was_given_up_has_open_keeps_no_job_waiting(begin):
+    start, _, folder = begin
+    with (folder / "output.txt").open("ab") as file:
+        lock_output(file, folder / "output.txt", lambda: False)
+        assert start().kind == "done"
+        file.write(b'{"accuracy": 0.9}')
+    assert (folder / "output.txt").read_text() == '{"accuracy": 0.5}\n'
+
+
 def test_a_job_with_other_code_than_its_run_refuses(begin):
     start, _, folder = begin
     report = start(installation={"archspec": "0.0.1 0123"})
@@ -102,8 +116,8 @@ def test_an_answer_is_taken_once(begin):
 def test_a_job_that_is_told_to_end_says_why(begin, monkeypatch, number, trained, stopping, kind):
     start, batch, _ = begin
 
-    def answer(order, evaluators, sessions, root, stop, send, *, locked):
-        assert not locked
+    def answer(order, evaluators, sessions, root, stop, send):
+        assert not has_locks()
         if trained:
             send(Report("progress", "epoch 1/2", epoch=Epoch(1, 2, {})))
         if stopping:
