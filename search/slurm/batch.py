@@ -30,6 +30,11 @@ from search.run.worker import Order, Report
 from search.slurm.messages import decode_order, decode_report, encode_order, encode_report
 
 BEGAN = "began"
+GRAIN_SECONDS = 1.0
+"""Difference of clocks that is nothing to speak of."""
+LATE = "its time limit came before it had saved anything: raise `time`"
+OWN = frozenset({"attempt", "error.txt", "events.jsonl", "lock", "output.txt"})
+"""Files in the folder of an evaluation that say nothing of how far it has come; neither do the logs of jobs."""
 
 
 @final
@@ -207,6 +212,21 @@ class JobBatch:
 def log_of(order: Order, root: Path) -> Path:
     """The file for what the job of an order prints, another one for each attempt."""
     return order.folder(root) / f"job-{order.attempt}.log"
+
+
+def saved_since(folder: Path, begun: float) -> bool:
+    """Whether an evaluation has written files of its own since a time: then it goes on from them.
+
+    Args:
+        folder: of the evaluation.
+        begun: in seconds since the epoch.
+    """
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # it is replaced just now
+            own = path.parent == folder and (path.name in OWN or path.suffix == ".log")
+            if not own and path.is_file() and path.stat().st_mtime > begun - GRAIN_SECONDS:
+                return True
+    return False
 
 
 def batches(root: Path) -> list[JobBatch]:

@@ -16,7 +16,7 @@ from search.installation import compare_installations, describe_installation
 from search.processes.folder_lock import UNLOCKED_VARIABLE
 from search.processes.machine import host_name
 from search.run.worker import Order, Report, answer
-from search.slurm.batch import Began, JobBatch
+from search.slurm.batch import LATE, Began, JobBatch, saved_since
 from search.train.device import PLACE_VARIABLE
 
 
@@ -63,7 +63,7 @@ class _Job:
         self._batch, self._index, self._fence = batch, index, fence
         self._heard: int = 0
         self._trained = False
-        self._looked = 0.0
+        self._looked, self._begun = 0.0, time.time()
         for number in (signal.SIGUSR1, signal.SIGTERM):
             signal.signal(number, self._hear)
 
@@ -73,8 +73,8 @@ class _Job:
         report = answer(order, evaluators, sessions, root, self._is_told, self._tell)
         if report.kind != "interrupted" or self._batch.stopping:
             return report
-        if self._heard == signal.SIGUSR1 and not self._trained:
-            return Report("died", "its time limit came before the first epoch had ended: raise `time`")
+        if self._heard == signal.SIGUSR1 and not (self._trained or saved_since(order.folder(root), self._begun)):
+            return Report("died", LATE)
         if self._heard == signal.SIGUSR1:
             return Report("lost", f"its time limit came: {report.text}")
         return None if self._heard else report

@@ -23,7 +23,7 @@ from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.slurm import programs
-from search.slurm.batch import Began, JobBatch, batches, log_of
+from search.slurm.batch import LATE, Began, JobBatch, batches, log_of, saved_since
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
@@ -308,8 +308,9 @@ class SlurmPool(Pool):
     def _without_place(self, job: _Job, state: JobState) -> Report:
         if self._stopping:
             return Report("interrupted", "its job was cancelled as the run stopped")
-        if state.state == "TIMEOUT" and not job.trained:
-            return self._died(job, "its time limit came before the first epoch had ended: raise `time`")
+        saved = job.began is not None and saved_since(job.order.folder(self._root), job.began.time)
+        if state.state == "TIMEOUT" and not (job.trained or saved):
+            return self._died(job, LATE)
         node = f" on {state.node}" if state.node else ""
         return Report("lost", f"its job ended as {state.state}{node}")
 

@@ -306,21 +306,29 @@ def test_ctrl_c_has_jobs_save_and_the_same_command_goes_on(cluster, tmp_path):
     search.start().end().check()
 
 
-def test_a_time_limit_has_jobs_save_and_go_on(cluster, tmp_path):
-    """Trainings of one minute and more under a limit of one minute: each needs two jobs."""
-    pytest.importorskip("sklearn")
-    recipe = {"epochs": 400, "batch_size": 256}
-    evaluator = {"type": "train", "data": {"type": "digits"}, "recipe": recipe}
-    space = SPACE | {"resolution": 8, "stages": [SPACE["stages"][0]]}
-    search = Search(tmp_path, trials=2, workers=2, sbatch=(), evaluator=evaluator, space=space)
+def test_a_time_limit_ends_a_job_which_goes_on_from_what_it_has_saved(cluster, tmp_path):
+    """A command of 75 s with a checkpoint of its own under a limit of one minute."""
+    search = Search(tmp_path, seconds=75, trials=1, workers=1)
     engine = yaml.safe_load((tmp_path / "engine.yaml").read_text()) | {"time": "1"}
     (tmp_path / "engine.yaml").write_text(yaml.safe_dump(engine))
-    search.start().end(580)
-    assert "its time limit came: interrupted in epoch" in search.said
+    search.start().end(500).check(1)
+    assert "lost: its time limit came: interrupted while the command ran; queued again" in search.said
     assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
-    for path in search.root.glob("artifacts/*/*/curve.csv"):
-        epochs = [line.split(",")[0] for line in path.read_text().splitlines()[1:]]
-        assert epochs == [str(number + 1) for number in range(400)]
+
+
+def test_a_training_that_is_told_of_its_limit_saves_its_last_epoch(cluster, tmp_path):
+    pytest.importorskip("sklearn")
+    evaluator = {"type": "train", "data": {"type": "digits"}, "recipe": {"epochs": 60, "batch_size": 256}}
+    space = SPACE | {"resolution": 8}
+    search = Search(tmp_path, trials=1, workers=1, evaluator=evaluator, space=space).start()
+    until(lambda: list(search.root.glob("artifacts/*/*/curve.csv")), 300)
+    [(job, task, *_)] = cluster.jobs()
+    asked("scancel", "--batch", "--signal=USR1", f"{job}_{task}")
+    search.end(500)
+    assert "lost: its time limit came: interrupted in epoch" in search.said
+    [curve] = search.root.glob("artifacts/*/*/curve.csv")
+    epochs = [line.split(",")[0] for line in curve.read_text().splitlines()[1:]]
+    assert epochs == [str(number + 1) for number in range(60)]
 
 
 def test_the_front_is_that_of_one_machine(cluster, tmp_path):

@@ -64,7 +64,8 @@ def _count(root: Path) -> dict[str, dict[str, int]]:
     names = {"COMPLETE": "done", "PRUNED": "paused", "FAIL": "failed", "RUNNING": "under way", "WAITING": "queued"}
     for study in storage.get_all_studies():
         states = counts[study.study_name] = dict.fromkeys(names.values(), 0)
-        for trial in storage.get_all_trials(study._study_id, deepcopy=False):
+        number = storage.get_study_id_from_name(study.study_name)
+        for trial in storage.get_all_trials(number, deepcopy=False):
             if not trial.user_attrs.get("requeued") and "duplicate_of" not in trial.user_attrs:
                 states[names[trial.state.name]] += 1
         counts[study.study_name] = {state: count for state, count in states.items() if count or state == "done"}

@@ -108,6 +108,7 @@ def test_an_answer_is_taken_once(begin):
     [
         (signal.SIGUSR1, True, False, "lost"),
         (signal.SIGUSR1, False, False, "died"),
+        (signal.SIGUSR1, "weights.pt", False, "lost"),
         (signal.SIGUSR1, True, True, "interrupted"),
         (signal.SIGTERM, True, False, None),
         (signal.SIGTERM, True, True, "interrupted"),
@@ -118,7 +119,9 @@ def test_a_job_that_is_told_to_end_says_why(begin, monkeypatch, number, trained,
 
     def answer(order, evaluators, sessions, root, stop, send):
         assert not has_locks()
-        if trained:
+        if trained == "weights.pt":
+            (root / "artifacts" / order.digest / order.run / trained).touch()
+        elif trained:
             send(Report("progress", "epoch 1/2", epoch=Epoch(1, 2, {})))
         if stopping:
             batch.ask_to_stop()
