@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -329,6 +330,33 @@ def test_a_training_that_is_told_of_its_limit_saves_its_last_epoch(cluster, tmp_
     [curve] = search.root.glob("artifacts/*/*/curve.csv")
     epochs = [line.split(",")[0] for line in curve.read_text().splitlines()[1:]]
     assert epochs == [str(number + 1) for number in range(60)]
+
+
+def fill(path):
+    """Write to a file until nothing more can be written."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_folder_that_is_full_ends_the_run_in_one_line_and_it_goes_on(cluster, tmp_path):
+    search = Search(tmp_path, seconds=8, trials=4, workers=2)
+    search.root.parent.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", search.root.parent], check=False)
+    if mounted.returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        search.start()
+        until(lambda: under_way(search, 2))
+        fill(search.root.parent / "other")
+        assert search.process.wait(120) == 1, search.said
+        [line] = [line for line in search.said.splitlines() if line.startswith("archspec: ")]
+        assert line.endswith("No space left on device")
+        (search.root.parent / "other").unlink()
+        search.start().end().check(4)
+        assert {one.user_attrs.get("attempt", 1) for one in search.trials()} == {1}
+    finally:
+        subprocess.run(["umount", search.root.parent], check=False)
 
 
 def test_the_front_is_that_of_one_machine(cluster, tmp_path):
