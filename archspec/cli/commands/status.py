@@ -90,7 +90,7 @@ def _table(found: RunStatus) -> Any:
     from archspec.printing.fitted_table import Column, FittedTable
     from search.monitor.estimate import show_seconds
 
-    columns = (Column("under way", "words", 1), Column("where", "words", 2), Column("for"), Column("epoch"))
+    columns = (Column("what", "words", 1), Column("where", "words", 2), Column("for"), Column("epoch"))
     table = FittedTable("under way", (*columns, Column("ends in")), whole="--json has all")
     now = time.time()
     for task in found.tasks:

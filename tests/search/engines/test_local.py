@@ -5,13 +5,17 @@ from typing import Literal, final
 import pytest
 
 import archspec
+from archspec.documents.reader import Document
 from archspec.errors import SpecError
 from search.engines.local import LocalEngine
 from search.evaluators.function import FunctionEvaluator
+from search.run.conductor import Conductor
 from search.run.pools.engine import Engine, load_engine, settle
 from search.run.pools.in_process import InProcessPool
 from search.run.pools.probe import check_engine_works
 from search.run.pools.workers import ProcessPool
+from search.run.run import conduct
+from search.study.reading import parse_study
 
 SPACE = {
     "name": "toy",
@@ -103,3 +107,20 @@ def test_engines_are_listed_and_wrong_names_refused(run):
     assert run("engines", "check", "locla")[2] == "archspec: ENGINE: unknown engine 'locla' (did you mean local?)\n"
     assert run("engines", "start", "local")[0] == 2
     assert "check ENGINE" in run("engines", "check")[2]
+
+
+def test_an_interrupted_run_names_the_engine_in_the_command_that_goes_on(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "here.yaml"
+    path.write_text("type: local\n")
+    begin = Conductor._begin
+
+    def interrupt(self, arm, order):
+        begin(self, arm, order)
+        self._interrupt(2, None)
+
+    monkeypatch.setattr(Conductor, "_begin", interrupt)
+    monkeypatch.setattr(LocalEngine, "open", lambda self, evaluators, root, workers: InProcessPool(evaluators, root))
+    evaluator = {"type": "command", "command": ["sleep", "60"], "resolution": 16}
+    study = {"space": SPACE, "name": "toy", "trials": 1, "evaluator": evaluator, "final": {"seeds": 0}}
+    assert not conduct(parse_study(Document(study, "")), tmp_path, engine=load_engine(path))
+    assert capsys.readouterr().err.endswith(f"next: archspec search {tmp_path / 'toy'} --engine {path}\n")

@@ -104,6 +104,18 @@ def test_a_start_that_goes_on_takes_over_what_is_alive_and_what_has_answered(mak
     assert len(fake.calls("worker")) == 2
 
 
+def test_where_an_order_is_can_be_asked(make):
+    pool, _ = make(["wait"])
+    with pool:
+        pool.submit(order := toy_order())
+        assert pool.place(order) == ("not submitted yet", None)
+        begun = time.time()
+        hear(pool, until=lambda heard: waits(heard) and "running" in pool.place(order)[0])
+        place, since = pool.place(order)
+    assert place == "job 1_0, running on n1"
+    assert since == pytest.approx(begun, abs=10)
+
+
 def test_jobs_save_when_the_run_stops(make):
     pool, fake = make(["wait"])
     with pool:
