@@ -40,12 +40,16 @@ OWN = frozenset({"attempt", "error.txt", "events.jsonl", "lock", "output.txt"})
 @final
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, when, and its number."""
+    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, when, and its number.
+
+    It is told once more, `ended`, where somebody ends the job from outside: its end is then no fault of the evaluation.
+    """
 
     node: str
     again: int
     time: float
     job: str = ""
+    ended: bool = False
 
 
 @final

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -38,16 +39,20 @@ def main() -> None:
         print("a later attempt has this folder: nothing to do")  # noqa: T201
         return
     node = os.environ.get("SLURMD_NODENAME") or host_name()
+    began = Began(node, again, time.time(), number)
     with suppress(OSError):
-        batch.tell(index, Began(node, again, time.time(), number))
+        batch.tell(index, began)
     os.environ |= {PLACE_VARIABLE: "0", UNLOCKED_VARIABLE: "1"}  # what it sees of GPUs is its own
     with fenced(order.folder(root), attempt) as fence:
         job = _Job(batch, index, fence)
         other = compare_installations(setup["installation"], describe_installation())
         report = Report("unready", f"node {node}: {other}") if other else job.answer(order, setup["evaluators"], root)
-        if current_attempt(order.folder(root)) == attempt and report is not None:
+        if current_attempt(order.folder(root)) == attempt:
             with suppress(FileNotFoundError):  # the run has given it up, and knows the result by its file
-                batch.give_answer(index, report)
+                if report is not None:
+                    batch.give_answer(index, report)
+                else:
+                    batch.tell(index, replace(began, ended=True))
 
 
 @final

@@ -55,6 +55,7 @@ class _Job:
     offset: int = 0
     began: Began | None = None
     trained: bool = False
+    told: bool = False
     state: JobState | None = None
     ended: float = 0.0
     said: list[Report] = field(default_factory=list[Report])
@@ -273,9 +274,12 @@ class SlurmPool(Pool):
                 job.trained = job.trained or one.epoch is not None
                 job.said.append(one)
                 continue
+            if one.ended:
+                job.told = True
+                continue
             if one.again:
                 job.said.append(Report("progress", f"started again by SLURM on {one.node}"))
-            job.began, job.trained, self._begun = one, False, True
+            job.began, job.trained, job.told, self._begun = one, False, False, True
         if (found := job.batch.answer(job.index)) is not None:
             job.said.append(self._named(job, found))
 
@@ -298,6 +302,10 @@ class SlurmPool(Pool):
             job.said.append(self._died(job, f"the worker died with {_exit(code)}"))
         elif state is not None and state.active:
             return
+        elif job.told and state is not None:
+            job.said.append(
+                Report("lost", f"its job was ended from outside{f' on {state.node}' if state.node else ''}")
+            )
         elif state is not None and state.state in programs.OF_ITS_PLACE:
             job.said.append(self._without_place(job, state))
         elif settled and state is not None:

@@ -1,7 +1,7 @@
 """Stand-ins for sbatch, squeue and scancel that run jobs as processes, and for the worker of a job.
 
 They keep to what archspec uses of the real ones, which `make engines` tries. A job's worker does what a plan says:
-`done`, `failed`, `die`, `quit` (before it has begun), or `wait` until it is told to end.
+`done`, `failed`, `die`, `ended` (by SIGTERM), `quit` (before it has begun), or `wait` until it is told to end.
 """
 
 import json
@@ -99,6 +99,12 @@ with open(f"{batch}/{index}.reports.jsonl", "a") as file:
     file.write(json.dumps(began) + "\\n")
     epoch = {"number": 1, "total": 2, "values": {"val_accuracy": 0.5}, "note": "", "device": "cpu"}
     file.write(json.dumps({"kind": "progress", "text": "epoch 1/2", "metrics": None, "epoch": epoch}) + "\\n")
+if act == "ended":
+    with open(f"{batch}/{index}.reports.jsonl", "a") as file:
+        file.write(json.dumps(began | {"ended": True}) + "\\n")
+    os.kill(os.getppid(), 15)
+    time.sleep(0.2)
+    sys.exit(143)
 if act == "die":
     os.kill(os.getpid(), 9)
 while act == "wait" and not os.path.exists(f"{home}/go"):

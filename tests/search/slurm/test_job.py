@@ -132,6 +132,8 @@ def test_a_job_that_is_told_to_end_says_why(begin, monkeypatch, number, trained,
     monkeypatch.setattr(program, "answer", answer)
     report = start()
     assert (report and report.kind) == kind
+    told = [one for one in batch.heard(0, 0)[0] if isinstance(one, Began)]
+    assert [one.ended for one in told] == ([False] if kind else [False, True])
     if kind == "lost":
         assert report.text == "its time limit came: interrupted in epoch 2; epoch 1 is saved"
 

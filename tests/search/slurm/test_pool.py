@@ -50,16 +50,16 @@ def waits(heard):
 
 
 def test_orders_handed_over_together_are_one_array_whatever_becomes_of_them(make, tmp_path):
-    pool, fake = make(["done"], ["failed"], ["die", "done"], ["wait"], ["wait"])
+    pool, fake = make(["done"], ["failed"], ["die", "done"], ["wait"], ["wait"], ["ended"])
     with pool:
-        for seed in range(5):
+        for seed in range(6):
             pool.submit(toy_order(seed))
-        assert (pool.idle, pool.busy) == (1, 5)
-        heard = hear(pool, until=lambda heard: sum(report.epoch is not None for _, report in heard) == 5)
+        assert (pool.idle, pool.busy) == (0, 6)
+        heard = hear(pool, until=lambda heard: sum(report.epoch is not None for _, report in heard) == 6)
         subprocess.run([fake.home / "scancel", "1_3"], check=True)
         fake.set("1_4.forgotten")
         heard += hear(pool)
-        assert fake.calls("sbatch") == ["sbatch 0-4"]
+        assert fake.calls("sbatch") == ["sbatch 0-5"]
         pool.submit(toy_order(2))
         assert ends(hear(pool))[2].kind == "done"
     found, log = ends(heard), toy_order(1).folder(tmp_path / "run") / "job-1.log"
@@ -68,7 +68,8 @@ def test_orders_handed_over_together_are_one_array_whatever_becomes_of_them(make
     assert (found[2].kind, found[2].text[:30]) == ("died", "the worker died with signal 9 ")
     assert found[3] == Report("lost", "its job ended as CANCELLED on n1")
     assert found[4] == Report("lost", "SLURM knows job 1_4 no more, and it left no answer")
-    assert [report.text for _, report in heard if report.epoch is not None] == ["epoch 1/2"] * 5
+    assert found[5] == Report("lost", "its job was ended from outside on n1")
+    assert [report.text for _, report in heard if report.epoch is not None] == ["epoch 1/2"] * 6
     assert log.read_text().startswith("job 1_1 on n1")
     assert fake.calls("worker 2") == ["worker 2 attempt 1 die", "worker 2 attempt 2 done"]
     assert not list((tmp_path / "run" / "jobs").glob("*/batch.json"))  # nothing is left of it
