@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -23,10 +23,11 @@ from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.slurm import programs
-from search.slurm.batch import LATE, Began, JobBatch, batches, log_of, saved_since
+from search.slurm.batch import LATE, JobBatch, batches, log_of, saved_since
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
+from search.slurm.tracked import TrackedJob, UnconfirmedBatch
 
 MOST_TASKS = 500
 """Tasks of one array; clusters refuse more than some 1,000."""
@@ -41,34 +42,6 @@ OPEN_SECONDS = 120.0
 """Time in which squeue must say once which jobs there are."""
 
 Key = tuple[str, str]
-
-
-@final
-@dataclass(slots=True)
-class _Job:
-    """An order that is handed over: to a task of a batch, or still waiting for one."""
-
-    order: Order
-    given: Order
-    batch: JobBatch | None = None
-    index: int = 0
-    offset: int = 0
-    began: Began | None = None
-    trained: bool = False
-    told: bool = False
-    state: JobState | None = None
-    ended: float = 0.0
-    said: list[Report] = field(default_factory=list[Report])
-
-
-@final
-@dataclass(slots=True)
-class _Sending:
-    """A batch of which sbatch did not say that it was taken, and how often squeue has not shown it since."""
-
-    batch: JobBatch
-    indices: list[int]
-    missed: int = 0
 
 
 @final
@@ -88,10 +61,10 @@ class SlurmPool(Pool):
     ) -> None:
         self._size, self._evaluators, self._root = size, evaluators, root.absolute()
         self._settings, self._poll = settings, poll
-        self._jobs: list[_Job] = []
-        self._left: dict[Key, _Job] = {}
+        self._jobs: list[TrackedJob] = []
+        self._left: dict[Key, TrackedJob] = {}
         """Jobs of an earlier start whose orders were not handed over yet."""
-        self._sending: list[_Sending] = []
+        self._sending: list[UnconfirmedBatch] = []
         self._notes: list[str] = []
         self._listing: Any = None
         self._listed = self._next_look = self._silent = 0.0
@@ -135,7 +108,7 @@ class SlurmPool(Pool):
             left.order = order
             self._jobs.append(left)
             return
-        job = _Job(order, order)
+        job = TrackedJob(order, order)
         self._jobs.append(job)
         if (order.folder(self._root) / order.result).exists():  # nothing to wait for
             job.said.append(answer(order, self._evaluators, {}, self._root, lambda: False, lambda _: None))
@@ -195,9 +168,9 @@ class SlurmPool(Pool):
             batch.write([job.given for job in part], self._root, setup, write_script(self._settings, batch.folder))
             for index, job in enumerate(part):
                 job.batch, job.index = batch, index
-            self._sbatch(_Sending(batch, list(range(len(part)))))
+            self._sbatch(UnconfirmedBatch(batch, list(range(len(part)))))
 
-    def _sbatch(self, sending: _Sending) -> None:
+    def _sbatch(self, sending: UnconfirmedBatch) -> None:
         name, folder = self._name(sending.batch), sending.batch.folder
         try:
             number = programs.submit(sbatch_arguments(self._settings, folder, name, sending.indices))
@@ -264,7 +237,7 @@ class SlurmPool(Pool):
             at = time.strftime("%H:%M:%S")
             self._notes.append(f"SLURM does not answer since {at} ({text}): jobs go on, and the run waits for it")
 
-    def _read(self, job: _Job) -> None:
+    def _read(self, job: TrackedJob) -> None:
         """Take what a job has reported and answered."""
         if job.batch is None or job.said:
             return
@@ -283,7 +256,7 @@ class SlurmPool(Pool):
         if (found := job.batch.answer(job.index)) is not None:
             job.said.append(self._named(job, found))
 
-    def _judge(self, job: _Job, listing: JobListing) -> None:
+    def _judge(self, job: TrackedJob, listing: JobListing) -> None:
         """Find out what became of a job that has not answered."""
         if job.batch is None or job.said or not (number := job.batch.job):
             return
@@ -303,9 +276,7 @@ class SlurmPool(Pool):
         elif state is not None and state.active:
             return
         elif job.told and state is not None:
-            job.said.append(
-                Report("lost", f"its job was ended from outside{f' on {state.node}' if state.node else ''}")
-            )
+            job.said.append(Report("lost", f"its job was ended from outside, as {state.state}"))
         elif state is not None and state.state in programs.OF_ITS_PLACE:
             job.said.append(self._without_place(job, state))
         elif settled and state is not None:
@@ -313,7 +284,7 @@ class SlurmPool(Pool):
         elif settled:
             job.said.append(Report("lost", f"SLURM knows job {number}_{job.index} no more, and it left no answer"))
 
-    def _without_place(self, job: _Job, state: JobState) -> Report:
+    def _without_place(self, job: TrackedJob, state: JobState) -> Report:
         if self._stopping:
             return Report("interrupted", "its job was cancelled as the run stopped")
         saved = job.began is not None and saved_since(job.order.folder(self._root), job.began.time)
@@ -322,7 +293,7 @@ class SlurmPool(Pool):
         node = f" on {state.node}" if state.node else ""
         return Report("lost", f"its job ended as {state.state}{node}")
 
-    def _died(self, job: _Job, text: str) -> Report:
+    def _died(self, job: TrackedJob, text: str) -> Report:
         """The end of a job by itself; no evaluation is to blame where the disk is full, or no job has begun at all."""
         assert job.batch is not None
         try:
@@ -336,7 +307,7 @@ class SlurmPool(Pool):
             )
         return self._named(job, Report("died", text))
 
-    def _named(self, job: _Job, report: Report) -> Report:
+    def _named(self, job: TrackedJob, report: Report) -> Report:
         """A report with the log of the job where something is wrong."""
         if report.kind not in ("failed", "died", "unready"):
             return report
@@ -388,7 +359,7 @@ class SlurmPool(Pool):
                 current = current_attempt(order.folder(self._root))[0] == order.attempt
                 alive = state is not None and state.active and not batch.stopping
                 if current and (alive or (answered is not None and answered.kind in ("done", "failed"))):
-                    self._left[_key(order, self._root)] = _Job(order, order, batch, index, state=state)
+                    self._left[_key(order, self._root)] = TrackedJob(order, order, batch, index, state=state)
                 elif not alive:
                     batch.close(index)
         if alive := sum(job.state is not None and job.state.active for job in self._left.values()):

@@ -68,7 +68,7 @@ def test_orders_handed_over_together_are_one_array_whatever_becomes_of_them(make
     assert (found[2].kind, found[2].text[:30]) == ("died", "the worker died with signal 9 ")
     assert found[3] == Report("lost", "its job ended as CANCELLED on n1")
     assert found[4] == Report("lost", "SLURM knows job 1_4 no more, and it left no answer")
-    assert found[5] == Report("lost", "its job was ended from outside on n1")
+    assert found[5] == Report("lost", "its job was ended from outside, as FAILED")
     assert [report.text for _, report in heard if report.epoch is not None] == ["epoch 1/2"] * 6
     assert log.read_text().startswith("job 1_1 on n1")
     assert fake.calls("worker 2") == ["worker 2 attempt 1 die", "worker 2 attempt 2 done"]
