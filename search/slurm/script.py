@@ -30,8 +30,8 @@ trap 'told=1; ended=1; kill -TERM "$child" 2>/dev/null' TERM
 while told=; wait "$child"; code=$?; [ -n "$told" ]; do :; done
 exit_file={batch}/$SLURM_ARRAY_TASK_ID.exit
 said="$code $SLURM_ARRAY_JOB_ID ${{SLURM_RESTART_COUNT:-0}}"
-# What SLURM ends by itself it may start again, and says so.
-[ -n "$ended" ] || {{ echo "$said" >"$exit_file.tmp" && mv "$exit_file.tmp" "$exit_file"; }}
+# What SLURM ends by itself it may start again, and says so. The folder is gone where the answer is taken.
+[ -n "$ended" ] || {{ echo "$said" >"$exit_file.tmp" && mv "$exit_file.tmp" "$exit_file"; }} 2>/dev/null
 exit "$code"
 """
 
