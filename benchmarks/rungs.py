@@ -15,7 +15,7 @@ once, with the same rungs and the same share that goes on, by non-dominated sort
 (what that comes to in either: `rungs_peers.py`). A peer that is absent is left out, and the output says so. Their
 packages go into an environment of their own, since NePS 0.17 needs earlier ones of pandas and botorch:
 
-    python -m venv peers && peers/bin/pip install .
+    python -m venv peers && peers/bin/pip install ".[data,timm,tensorboard]"  # with the torchvision of your torch
     peers/bin/pip install neural-pipeline-search==0.17.0 "botorch<0.13"
     peers/bin/pip install --no-deps syne-tune==0.16.0 dill sortedcontainers
     peers/bin/python benchmarks/rungs.py
