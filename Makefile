@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 USER_STAMP := .venv/.user
 STAMP := .venv/.dev
 
-.PHONY: help demo test extras check format bench bench-extras contract fuzz docs clean
+.PHONY: help demo test extras check format bench bench-extras contract engines fuzz docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -64,6 +64,9 @@ bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the l
 
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
+
+engines: $(STAMP) ## the table of faults on a real SLURM on this host; skipped with the reason where there is none
+	$(BIN)/pytest -n 0 -rs tests/engines/slurm_faults.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache

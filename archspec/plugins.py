@@ -1,4 +1,4 @@
-"""Everything that an evaluator, a sampler, a logger or a data set of one's own is written with.
+"""Everything that an evaluator, a sampler, a logger, a data set or an engine of one's own is written with.
 
 `from archspec.plugins import Evaluator, Session, Task`; docs/python.md and docs/start/plugins.md show how.
 """
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from search.evaluator import Epoch, Evaluator, Metrics, Progress, Session, Task, cost_metrics
     from search.inputs import Input
     from search.logger import LoggedMember, LoggedRun, LoggedTrial, Logger, LogSession
+    from search.run.pools.engine import Engine
+    from search.run.pools.pool import Pool
+    from search.run.worker import Order, Report
     from search.sampler import Problem, Sampler, SamplerSession
     from search.tasks.task import Supervision
 
 __all__ = [
     "Dataset",
     "DatasetSplit",
+    "Engine",
     "Epoch",
     "Evaluator",
     "FieldError",
@@ -33,8 +37,11 @@ __all__ = [
     "Logger",
     "Metric",
     "Metrics",
+    "Order",
+    "Pool",
     "Problem",
     "Progress",
+    "Report",
     "RunError",
     "Sampler",
     "SamplerSession",
@@ -49,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Dataset": "search.data.dataset",
     "DatasetSplit": "search.data.dataset",
+    "Engine": "search.run.pools.engine",
     "Epoch": "search.evaluator",
     "Evaluator": "search.evaluator",
     "FieldError": "archspec.errors",
@@ -61,8 +69,11 @@ _HOMES = {
     "Logger": "search.logger",
     "Metric": "archspec.cost.metrics",
     "Metrics": "search.evaluator",
+    "Order": "search.run.worker",
+    "Pool": "search.run.pools.pool",
     "Problem": "search.sampler",
     "Progress": "search.evaluator",
+    "Report": "search.run.worker",
     "RunError": "archspec.errors",
     "Sampler": "search.sampler",
     "SamplerSession": "search.sampler",

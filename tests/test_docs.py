@@ -20,6 +20,7 @@ from blocks.catalog import parts, tag
 from search.ablation.plan import parse_plan
 from search.ablation.rows import Ablation
 from search.infer.case import parse_case
+from search.run.pools.engine import describe_engines, parse_engine
 from search.space.holes import has_holes
 from search.space.space import parse_space
 from search.study.reading import parse_study, studies
@@ -86,6 +87,8 @@ def test_every_yaml_example_loads(page, text, write_examples, monkeypatch, tmp_p
         assert Ablation(parse_plan(document)).runs
     elif "cells" in document.data:
         assert parse_case(document).cells
+    elif document.data.get("type") in describe_engines():
+        assert parse_engine(document.data).workers
     elif has_holes(document.data):
         assert parse_space(document).count() > 1
     else:

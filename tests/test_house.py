@@ -23,7 +23,7 @@ IDEAS, LINES, FUNCTION_LINES, PARAMETERS, DEPTH, CONTRACTS = 12, 400, 60, 8, 2, 
 COMMANDS = "archspec/cli/commands"
 COLLECTIONS = re.compile(
     rf"({COMMANDS}|archspec/convert/timm|blocks|blocks/(stems|downsamples|exchanges|heads/\w+)"
-    r"|search/(datasets|evaluators|loggers|samplers)|reports/sections)"
+    r"|search/(datasets|engines|evaluators|loggers|samplers)|reports/sections)"
 )
 """Folders whose members are found by their file's name: they may be many, and nothing imports them."""
 

@@ -14,6 +14,7 @@ from archspec.loader import plain_data
 from search.ablation.plan import Plan, load_plan, parse_plan
 from search.ablation.rows import Ablation
 from search.evaluators.function import Function, FunctionEvaluator
+from search.run.pools.engine import EngineSource, load_engine
 from search.run.pools.workers import end_nested_start
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def ablate(
     accuracy: Function | None = None,
     *,
     runs: str | Path = "runs",
-    workers: int = 1,
+    workers: int | None = None,
     retry_failed: bool = False,
     quiet: bool = False,
+    engine: EngineSource = None,
     **changes: Unpack[PlanOptions],
 ) -> RecordedAblation:
     """Train the rows of a plan with several seeds, or go on with an ablation of the same name.
@@ -115,9 +117,10 @@ def ablate(
         accuracy: in place of the plan's evaluator, any function `f(spec, seed)`, as `archspec.search` takes; rows are
             scored by the accuracy that it returns.
         runs: folder of all runs.
-        workers: processes on this machine.
+        workers: trainings at a time; those that the engine states when None, and 1 where it states none.
         retry_failed: train once more what failed for good before.
         quiet: write nothing to standard error on the way.
+        engine: where rows are trained, as `archspec.search` takes it.
         changes: fields of the plan.
 
     Raises:
@@ -130,7 +133,8 @@ def ablate(
         bound: Evaluator = FunctionEvaluator().bind(accuracy)
         asked |= {"evaluator": bound, "score": "validation"}
     ablation = Ablation(_plan(plan, Path(runs), asked))
-    conduct_with_looks(ablation, Path(runs), workers=workers, retry_failed=retry_failed, quiet=quiet)
+    found = load_engine(engine)
+    conduct_with_looks(ablation, Path(runs), workers=workers, retry_failed=retry_failed, quiet=quiet, engine=found)
     return RecordedAblation(Path(runs) / ablation.plan.config.name)
 
 

@@ -17,6 +17,7 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator, parse_evaluator
 from search.evaluators.function import Function, FunctionEvaluator
+from search.run.pools.engine import EngineSource, load_engine
 from search.run.pools.workers import end_nested_start
 from search.run.run import conduct
 from search.space.limits import format_budget
@@ -38,7 +39,8 @@ class StudyOptions(TypedDict, total=False):
     """Fields of a study (docs, the page on searching), as `archspec.search` takes them, and how it is run.
 
     `retry_failed` evaluates once more what failed for good before, layouts and finalists; `anyway` trains the finalists
-    of an estimate that did not pass its check; `quiet` writes nothing to standard error on the way.
+    of an estimate that did not pass its check; `quiet` writes nothing to standard error on the way; `engine` is where
+    layouts are evaluated: the name of an engine such as `slurm`, a file, or a mapping with `type`.
     """
 
     name: str
@@ -55,6 +57,11 @@ class StudyOptions(TypedDict, total=False):
     retry_failed: bool
     anyway: bool
     quiet: bool
+    engine: EngineSource
+
+
+HOW = ("retry_failed", "anyway", "quiet", "engine")
+"""Options that are no fields of a study."""
 
 
 @final
@@ -126,11 +133,12 @@ class RecordedSearch(RecordedRun):
         *,
         trials: int | None = None,
         accuracy: Function | None = None,
-        workers: int = 1,
+        workers: int | None = None,
         timeout: float | None = None,
         retry_failed: bool = False,
         anyway: bool = False,
         quiet: bool = False,
+        engine: EngineSource = None,
     ) -> RecordedSearch:
         """Go on with the search.
 
@@ -143,6 +151,7 @@ class RecordedSearch(RecordedRun):
             retry_failed: evaluate once more what failed for good before, layouts and finalists.
             anyway: train the finalists of an estimate that did not pass its check.
             quiet: write nothing to standard error on the way.
+            engine: where layouts are evaluated from here on; see `StudyOptions`.
 
         Raises:
             RunError: no layout can be evaluated at all, or finalists are not recorded in the end.
@@ -166,6 +175,7 @@ class RecordedSearch(RecordedRun):
             retry_failed=retry_failed,
             anyway=anyway,
             quiet=quiet,
+            engine=load_engine(engine),
         )
         return RecordedSearch(self.root, evaluator)
 
@@ -185,7 +195,7 @@ def search(
     evaluator: Evaluator | Mapping[str, Any] | str | None = None,
     metrics: Mapping[str, Any] | None = None,
     runs: str | Path = "runs",
-    workers: int = 1,
+    workers: int | None = None,
     timeout: float | None = None,
     **study: Unpack[StudyOptions],
 ) -> RecordedSearch:
@@ -200,14 +210,13 @@ def search(
             level of a module and `workers` asks for processes.
         evaluator: in place of a function, as in a study file: a tag, a mapping with `type`, or an evaluator. A search
             over a space trains on the shipped digits without either.
-        metrics: what the function returns beside accuracy, for objectives: `{"energy_j": {"unit": "J"}}`, or
-            `{"top5": "maximize"}`.
+        metrics: what the function returns beside accuracy, for objectives: `{"energy_j": {"unit": "J"}}`.
         runs: folder of all runs.
-        workers: processes on this machine.
+        workers: layouts evaluated at a time; those that the engine states when None, and 1 where it states none.
         timeout: seconds after which no further layout is proposed.
-        study: fields of a study, over those of `space`; and `retry_failed`, `anyway` and `quiet`, see `StudyOptions`.
-            Finalists of a function are not evaluated again unless `final={"seeds": 3}` says so: then it should return
-            `test_accuracy` too.
+        study: fields of a study, over those of `space`; and `retry_failed`, `anyway`, `quiet` and `engine`, see
+            `StudyOptions`. Finalists of a function are not evaluated again unless `final={"seeds": 3}` says so: then
+            it should return `test_accuracy` too.
 
     Raises:
         SpecError: a field that breaks a rule, or a run of this name that was asked something else.
@@ -215,9 +224,7 @@ def search(
             and `archspec.open_run` reads it.
     """
     end_nested_start()
-    asked: dict[str, Any] = {
-        key: value for key, value in study.items() if key not in ("budget", "retry_failed", "anyway", "quiet")
-    }
+    asked: dict[str, Any] = {key: value for key, value in study.items() if key not in ("budget", *HOW)}
     if accuracy is not None:
         if evaluator is not None:
             raise SpecError("takes the place of a function: give one of the two", field="evaluator")
@@ -236,6 +243,7 @@ def search(
         retry_failed=study.get("retry_failed", False),
         anyway=study.get("anyway", False),
         quiet=study.get("quiet", False),
+        engine=load_engine(study.get("engine")),
     )
     return RecordedSearch(Path(runs) / config.name, config.evaluator if config.evaluator.local else None)
 

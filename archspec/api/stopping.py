@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import FieldError
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
+from search.run.pools.engine import Engine
 
 if TYPE_CHECKING:
     from reports.statistics.sequential import Look
 
 
 def conduct_with_looks(
-    ablation: Ablation, runs: Path, *, workers: int = 1, retry_failed: bool = False, quiet: bool = False
+    ablation: Ablation,
+    runs: Path,
+    *,
+    workers: int | None = None,
+    retry_failed: bool = False,
+    quiet: bool = False,
+    engine: Engine | None = None,
 ) -> bool:
     """Train every row of a plan that is not known yet, until its looks decide it where the plan asks for looks.
 
     Args:
         ablation: what is asked.
         runs: folder of all runs.
-        workers: processes on this machine.
+        workers: trainings at a time; None for those that the engine states.
         retry_failed: train once more what failed for good before.
         quiet: say nothing on the way.
+        engine: where trainings run; None for processes on this machine.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -37,7 +45,14 @@ def conduct_with_looks(
     marks = [(look.seeds, look.p) for look in looks]
     decide = partial(_decide, ablation=ablation, looks=looks) if looks else None
     return conduct_plan(
-        ablation, runs, workers=workers, looks=marks, decide=decide, retry_failed=retry_failed, quiet=quiet
+        ablation,
+        runs,
+        workers=workers,
+        looks=marks,
+        decide=decide,
+        retry_failed=retry_failed,
+        quiet=quiet,
+        engine=engine,
     )
 
 

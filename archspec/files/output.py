@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from archspec.files.fence import check_fence
+
 _PARTIAL = re.compile(r"\..*\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _FORMER = frozenset({"checkpoint.pt.tmp", "curve.csv.tmp", "result.json.tmp", "study.yaml.tmp", "plan.yaml.tmp"})
 """Names on the way that earlier versions used."""
@@ -42,7 +44,9 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
     Raises:
         OSError: as `write`, or the system, has it, with `path`.
+        Interrupted: a later writer has the folder (`archspec.files.fence`).
     """
+    check_fence(path)
     try:
         if _is_stream(path):
             write(path)
@@ -60,7 +64,9 @@ def append_bytes(path: Path, data: bytes) -> None:
 
     Raises:
         OSError: as the system has it, with `path`.
+        Interrupted: a later writer has the folder (`archspec.files.fence`).
     """
+    check_fence(path)
     size = None
     try:
         with path.open("ab") as file:
@@ -93,6 +99,7 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
         finally:
             os.close(descriptor)
         partial.chmod(0o666 & ~_umask())  # libraries that write through a private temporary file make it 0600
+        check_fence(path)
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):

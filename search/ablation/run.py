@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import RunError
-from archspec.files.output import clear_partial
 from archspec.printing.fitted_table import Column, FittedTable
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
 from search.ablation.rows import Ablation
 from search.ablation.trainings import AblationPhase, Decide, Scores
-from search.evaluator import renew
+from search.evaluator import Evaluator, renew
 from search.logger import LoggedMember, LoggedRun
 from search.monitor.display import ProgressDisplay, hint
 from search.monitor.estimate import RunPart, TimeEstimate
 from search.monitor.header import describe_evaluator, epochs_of, fact_lines
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.run.conductor import Conductor
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.run import check_ready, open_pool
+from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
 from search.study.recorded import PLAN, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
@@ -41,22 +42,24 @@ def conduct_plan(
     ablation: Ablation,
     runs: Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     looks: Sequence[tuple[int, float]] = (),
     decide: Decide | None = None,
     retry_failed: bool = False,
     quiet: bool = False,
+    engine: Engine | None = None,
 ) -> bool:
     """Train every row of a plan that is not known yet.
 
     Args:
         ablation: what is asked.
         runs: folder of all runs; this one is `runs / name`.
-        workers: processes on this machine.
+        workers: trainings at a time; None for those that the engine states.
         looks: seeds after which rows are looked at, and the p value at which a comparison then is decided.
         decide: which rows stop at a look; nothing stops without it.
         retry_failed: train once more what failed for good before.
         quiet: say nothing on the way.
+        engine: where trainings run; None for processes on this machine.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
@@ -68,35 +71,37 @@ def conduct_plan(
     config = ablation.plan.config
     root = runs / config.name
     evaluators = ablation.evaluators()
-    check_ready(evaluators, workers, config.log)
-    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
-        clear_partial(root)
+    engine, workers = settle(engine, workers, evaluators, config.log)
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen, StatusBoard(root, engine.type) as board:
+        clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / PLAN):
             _record(config, root)
             screen.show_stage("examining the data")
             said = record_inputs(root, inputs := ablation.inputs(), begun=begun)
         storage = open_storage(root)
-        own = config.evaluator.own_metrics if config.evaluator else ()
-        study = open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
+        study = _study(storage, ablation, looks)
         stages = tuple(seeds for seeds, _ in looks if seeds < config.seeds) if decide else ()
         arm = AblationPhase(study, storage, ablation, root, looks=(*stages, config.seeds), decide=decide or _never)
-        again = arm.retry_failed() if retry_failed else 0
+        queued = [f"{plural(arm.retry_failed(), 'failed training')} queued again"] if retry_failed else []
         facts = describe_evaluator(config.evaluator, inputs) if config.evaluator else {}
-        screen.say(_header(ablation, root, workers), *fact_lines(facts), *ablation.plan.notes, *said)
-        if retry_failed:
-            screen.say(f"{plural(again, 'failed training')} queued again")
+        header = _header(ablation, root, workers_of(engine, workers))
+        screen.say(header, *fact_lines(facts), *ablation.plan.notes, *said, *queued)
         screen.show_stage("starting loggers")
-        with RunLog(config.log, _describe(ablation, root, facts)) as log, open_pool(workers, evaluators, root) as pool:
-            estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
-            finished = Conductor(pool, screen, log, estimate).run(arm)
-            local = any(evaluator.local for evaluator in evaluators.values())
+        estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
+        about = _describe(ablation, root, facts)
+        with RunLog(config.log, about) as log, open_pool(engine, evaluators, root, workers) as pool:
+            finished = Conductor(pool, screen, log, estimate, board).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
-            screen.say(*_closing(arm, root, screen.elapsed, finished=finished, local=local))
+            screen.say(*_closing(arm, root, screen.elapsed, engine, finished=finished, local=_is_local(evaluators)))
             log.close("finished" if finished else "interrupted", "rows", _rows(study, ablation))
         screen.say(*log.take_lines())
         return finished and _trained(arm)
+
+
+def _is_local(evaluators: Mapping[str, Evaluator]) -> bool:
+    return any(evaluator.local for evaluator in evaluators.values())
 
 
 def _trained(arm: AblationPhase) -> bool:
@@ -111,24 +116,24 @@ def _trained(arm: AblationPhase) -> bool:
     return True
 
 
-def _closing(arm: AblationPhase, root: Path, elapsed: str, *, finished: bool, local: bool) -> list[str]:
+def _closing(arm: AblationPhase, root: Path, elapsed: str, engine: Engine, *, finished: bool, local: bool) -> list[str]:
     """A summary, and what to do next."""
     done, wanted = arm.progress
     failed = f", {arm.failed} of them failed" if arm.failed else ""
     summary = (
         f"{'finished' if finished else 'interrupted'} after {elapsed}: {done} of {plural(wanted, 'training')}{failed}"
     )
-    again = f"{hint('ablate', root, '--retry-failed')} (trains once more what failed)"
+    again = f"{hint('ablate', root, '--retry-failed', *engine.option)} (trains once more what failed)"
     if finished:
         return [summary, *([again] if arm.failed else []), hint("report", root)]
-    return [summary, "next: the same call again goes on" if local else hint("ablate", root)]
+    return [summary, "next: the same call again goes on" if local else hint("ablate", root, *engine.option)]
 
 
-def _header(ablation: Ablation, root: Path, workers: int) -> str:
+def _header(ablation: Ablation, root: Path, workers: str) -> str:
     config = ablation.plan.config
     kind = config.evaluator.type if config.evaluator else "none"
     what = f"{plural(len(ablation.runs), 'row')} x {plural(config.seeds, 'seed')}"
-    by = f"evaluator {kind}, {plural(workers, 'worker')}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    by = f"evaluator {kind}, {workers}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
     return f"ablation {config.name} in {root}: {what}; {by}"
 
 
@@ -153,6 +158,12 @@ def _rows(study: Study, ablation: Ablation) -> list[LoggedMember]:
 def _never(scores: Scores, seeds: int) -> frozenset[str]:
     del scores, seeds
     return frozenset()
+
+
+def _study(storage: JournalStorage, ablation: Ablation, looks: Sequence[tuple[int, float]]) -> Study:
+    evaluator = ablation.plan.config.evaluator
+    own = evaluator.own_metrics if evaluator else ()
+    return open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)
 
 
 def _attrs(ablation: Ablation, looks: Sequence[tuple[int, float]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from search.run.answers import answer_attributes, curve_attributes, report_cours
 from search.run.journal import MAX_ATTEMPTS, find_trial, note, queued_again, requeue, unfinished, waiting
 from search.run.phase import Phase, describe_order
 from search.run.proposals import write_spec
-from search.run.worker import Order, Report
+from search.run.worker import GONE, UNFINISHED, Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
 """Run to seed to score; NaN where a training failed."""
@@ -70,7 +70,7 @@ class AblationPhase(Phase):
             if trial.number not in again:
                 self._remember(trial)
         for trial in unfinished(study):
-            self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+            self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
         self._stage = 0
         self._queue(self.looks[0])
 
@@ -143,10 +143,10 @@ class AblationPhase(Phase):
             lacking = f"the answer lacks {name}; `score: validation` in the plan compares rows without a test split"
             rule = f"{self.ablation.quality} is not finite: {score}" if name in report.metrics else lacking
             report = Report("failed", rule)
-        if report.kind == "interrupted":
-            again = self._requeue(trial.number, trial.params, trial.user_attrs, report.text)
+        if report.kind in UNFINISHED:
+            again = self._requeue(trial.number, trial.params, trial.user_attrs, report)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
-            return f"{text}, interrupted: {report.text.removeprefix('interrupted ')}; {fate}"
+            return f"{text}, {report.state}: {report.text.removeprefix('interrupted ')}; {fate}"
         note(trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
         self.study.tell(trial, state=TrialState.FAIL)
         self._remember(find_trial(self.study, trial.number))
@@ -216,11 +216,11 @@ class AblationPhase(Phase):
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             scores.setdefault(attrs["seed"], math.nan)
 
-    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> bool:
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], report: Report) -> bool:
         row = self.ablation.runs.get(attrs["run"])
         queued = params if row is None else self._params(row, attrs["seed"])
         kept = {name: attrs[name] for name in ("run", "digest", "seed", "code")}
-        again = requeue(self.storage, self.study, number, queued, attrs, kept, reason)
+        again = requeue(self.storage, self.study, number, queued, attrs, kept, report)
         self._remember(find_trial(self.study, number))
         return again
 

@@ -21,7 +21,7 @@ from search.evaluator import Evaluator, Metrics, Session, Task, at_resolution, c
 from search.inputs import Input, digest_file
 from search.own_metrics import MetricSpec, OwnMetrics, check_answer, own_metrics
 from search.plugins import parse_config
-from search.processes.folder_lock import lock_output
+from search.processes.folder_lock import has_locks, lock_output
 from search.processes.supervised import SupervisedCommand
 
 POLL_SECONDS = 0.1
@@ -134,6 +134,8 @@ class CommandSession(Session):
         progress("command")
         output = task.folder / "output.txt"
         start = time.monotonic()
+        if not has_locks():  # what a node that was given up still prints goes to the file that it has open
+            output.unlink(missing_ok=True)
         with output.open("ab") as file:
             lock_output(file, output, stop)  # what a killed run left of this command has it as its output
             file.truncate(0)

@@ -30,7 +30,7 @@ from search.monitor.header import CHECK, CHECK_ESTIMATES
 from search.monitor.run_log import trial_folder_name
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
-from search.run.journal import MAX_ATTEMPTS, killed_worker, open_study
+from search.run.journal import MAX_ATTEMPTS, open_study
 from search.run.phase import Phase, describe_order, search_order, write_spec
 from search.run.worker import Order, Report
 from search.seeding import mix
@@ -235,8 +235,10 @@ class EstimatePhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             value = self.found[order.digest] = float(report.metrics["accuracy"])
             return f"{self.label(order)}: {self.config.evaluator.quality} {value:.4f}"
-        if killed_worker(report.text):
+        if report.kind in ("interrupted", "lost"):
+            self._orders.insert(0, order)
+        elif report.kind == "died":
             count = self._workers[order.digest] = self._workers.get(order.digest, 0) + 1
             if count < MAX_ATTEMPTS:
                 self._orders.insert(0, order)
-        return f"{self.label(order)} {report.kind}: {report.text}"
+        return f"{self.label(order)} {report.state}: {report.text}"

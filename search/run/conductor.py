@@ -14,10 +14,11 @@ from search.logger import LoggedTrial
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.processes.signals import heard_signals
 from search.run.phase import Phase
 from search.run.pools.pool import Pool
-from search.run.worker import Order, Report
+from search.run.worker import UNFINISHED, Order, Report
 
 MAX_FAILURES_FIRST = 5
 
@@ -31,10 +32,14 @@ class Conductor:
         screen: for people.
         log: the loggers of the run.
         estimate: of the time that it needs.
+        board: for those who watch from elsewhere.
     """
 
-    def __init__(self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate) -> None:
-        self.pool, self.screen, self.log, self.estimate = pool, screen, log, estimate
+    def __init__(
+        self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate, board: StatusBoard
+    ) -> None:
+        self.pool, self.screen, self.log, self.estimate, self.board = pool, screen, log, estimate, board
+        self._orders: dict[Key, Order] = {}
         self.stopping = False
         self._logged: dict[Key, LoggedTrial] = {}
 
@@ -56,10 +61,13 @@ class Conductor:
                 while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
                     self._begin(arm, order)
                 self.screen.say(*self.log.take_lines())
+                if self.board.due:
+                    self._write_status(arm)
                 if not self.pool.busy:
                     self.screen.say(*([] if self.stopping else arm.closing()))
                     return not self.stopping
-                for order, report in self.pool.reports(timeout=0.5):
+                for order, heard in self.pool.reports(timeout=0.5):
+                    report = self._judge(heard)
                     if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
                         raise (SpecError if report.kind == "unready" else RunError)(report.text)
                     failures += report.kind == "failed"
@@ -82,8 +90,16 @@ class Conductor:
             self._logged[key] = arm.describe(order)
             self.log.begin(self._logged[key])
         self.pool.submit(order)
+        self._orders[key] = order
+        self.board.begin(key, arm.label(order), order.folder(self.board.root))
         self.estimate.begin(key)
         self.screen.show_started(key, arm.label(order))
+
+    def _judge(self, report: Report) -> Report:
+        """A report as it counts: no layout is to blame for what becomes of it while the run stops."""
+        if not self.stopping or report.kind not in ("failed", "lost", "died"):
+            return report
+        return Report("interrupted", f"{report.text}, while the run stopped")
 
     def _note(self, arm: Phase, order: Order, report: Report) -> None:
         key = (order.digest, order.run)
@@ -96,8 +112,10 @@ class Conductor:
             self.screen.say_once(report.text)
             return
         if self.log:
-            state = report.kind if report.kind in ("done", "interrupted") else "failed"
+            state = "done" if report.kind == "done" else "interrupted" if report.kind in UNFINISHED else "failed"
             self.log.end(self._logged.pop(key), state, report.metrics or {})
+        self._orders.pop(key, None)
+        self.board.end(key)
         line = arm.finish(order, report)
         self.screen.show_answer(line, arm.progress, key)
         self.screen.say(*arm.take_lines())
@@ -108,9 +126,14 @@ class Conductor:
         key = (order.digest, order.run)
         arm.note_epoch(order, epoch)
         self.estimate.note(key, epoch)
+        self.board.note(key, epoch)
         if self.log:
             self.log.note(self._logged[key], epoch)
         self._show_left()
+
+    def _write_status(self, arm: Phase) -> None:
+        places = {key: self.pool.place(order) for key, order in self._orders.items()}
+        self.board.write(arm.title, arm.progress, self.estimate.left(), places, self.estimate.left_of)
 
     def _show_left(self) -> None:
         self.screen.show_left(self.estimate.left())

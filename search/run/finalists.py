@@ -19,7 +19,7 @@ from search.logger import LoggedTrial
 from search.monitor.run_log import trial_folder_name
 from search.repeats import find_front
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
-from search.run.journal import MAX_ATTEMPTS, failed_for_good, killed_worker
+from search.run.journal import MAX_ATTEMPTS, failed_for_good
 from search.run.phase import FINAL, Phase, describe_order, encode_order, recorded_spec, write_spec
 from search.run.worker import Order, Report
 from search.space.space import Space
@@ -58,7 +58,8 @@ FINALISTS = Purpose()
 class FinalPhase(Phase):
     """Finalists and anchors, each re-trained with fresh seeds and scored on the test split.
 
-    One that ends with its worker is trained again, up to `MAX_ATTEMPTS` workers, over restarts too.
+    One that ends with its worker is trained again, up to `MAX_ATTEMPTS` workers, over restarts too; one that was
+    interrupted, or whose place is gone, as often as that happens.
 
     Args:
         study: the Optuna study `final`, which receives finished evaluations only.
@@ -146,11 +147,15 @@ class FinalPhase(Phase):
             test, quality = metrics.get("test_accuracy", math.nan), self.config.final_evaluator().quality
             score = f"{quality} {value:.4f}" + (", no test figure" if self.purpose.tested else "")
             return f"{name}: {score if math.isnan(test) else f'test {quality} {test:.4f}'}  {attrs['code']}"
-        self._reasons[key] = report.text
+        if report.kind in ("failed", "died"):
+            self._reasons[key] = report.text
         fate = ""
         if report.kind == "failed":
             self._fail(order, attrs, report.text)
-        elif killed_worker(report.text):
+        elif report.kind in ("interrupted", "lost"):
+            self._orders.insert(0, order)
+            fate = "; queued again"
+        elif report.kind == "died":
             count = self._workers[key] = (self._workers.get(key, 0) if key not in self._failures else 0) + 1
             again = count < MAX_ATTEMPTS
             self._fail(order, attrs | {"attempt": count} | ({"requeued": True} if again else {}), report.text)
@@ -162,7 +167,7 @@ class FinalPhase(Phase):
             if again:
                 self._failures.pop(key, None)
                 self._orders.insert(0, order)  # behind the others, which may not end like this one
-        return f"{name}, {report.kind}: {report.text}{fate}  {attrs['code']}"
+        return f"{name}, {report.state}: {report.text}{fate}  {attrs['code']}"
 
     def closing(self) -> list[str]:
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

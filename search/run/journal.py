@@ -18,6 +18,7 @@ from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
 from archspec.files.os_errors import unwritable
 from archspec.files.output import append_bytes
+from search.run.worker import Report
 
 QUEUE = frozenset({"attempt", "queued", "requeued", "requeued_from"})
 """Attributes of a trial that say how it came to be tried again."""
@@ -154,7 +155,7 @@ def requeue(
     queued: dict[str, Any],
     attrs: dict[str, Any],
     kept: dict[str, Any],
-    reason: str,
+    report: Report,
 ) -> bool:
     """Record a running trial as failed, and queue it again unless it keeps killing its worker; whether it is queued.
 
@@ -165,20 +166,15 @@ def requeue(
         queued: the parameters to queue again; nothing is queued where there are none.
         attrs: the trial's attributes.
         kept: attributes that the new trial takes over.
-        reason: why the trial ended.
+        report: on its end; a worker that ended by itself counts as one of `MAX_ATTEMPTS`.
     """
-    attempt = int(attrs.get("attempt", 1)) + killed_worker(reason)
+    attempt = int(attrs.get("attempt", 1)) + (report.kind == "died")
     again = bool(queued) and attempt <= MAX_ATTEMPTS
-    annotate(storage, study, number, {"failure": reason} | ({"requeued": True} if again else {}))
+    annotate(storage, study, number, {"failure": report.text} | ({"requeued": True} if again else {}))
     if again:  # before the trial is closed: a kill in between queues it twice, which the record answers
         study.enqueue_trial(queued, user_attrs={"attempt": attempt, "requeued_from": number, **kept})
     study.tell(number, state=TrialState.FAIL)
     return again
-
-
-def killed_worker(reason: str) -> bool:
-    """Whether an evaluation ended with its worker, which counts as one of its `MAX_ATTEMPTS`."""
-    return "worker died" in reason
 
 
 def copy_start_up(source: Study, target: Study, count: int) -> None:

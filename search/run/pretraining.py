@@ -8,9 +8,9 @@ from typing import final
 from archspec.errors import RunError
 from search.evaluator import Pretraining
 from search.logger import LoggedTrial
-from search.run.journal import MAX_ATTEMPTS, killed_worker
+from search.run.journal import MAX_ATTEMPTS
 from search.run.phase import Phase, describe_order
-from search.run.worker import Order, Report
+from search.run.worker import UNFINISHED, Order, Report
 
 
 @final
@@ -64,9 +64,8 @@ class PretrainingPhase(Phase):
             return f"{self.title}: trained in {seconds:.0f} s of training time; its largest layout has accuracy " + (
                 f"{report.metrics['accuracy']:.4f}"
             )
-        self._workers += killed_worker(report.text)
-        self._waiting = killed_worker(report.text) and self._workers < MAX_ATTEMPTS
-        if report.kind == "interrupted" and (self._waiting or not killed_worker(report.text)):
-            fate = "; tried again" if self._waiting else ""
-            return f"{self.title} interrupted: {report.text.removeprefix('interrupted ')}{fate}"
+        self._workers += report.kind == "died"
+        self._waiting = report.kind in UNFINISHED and self._workers < MAX_ATTEMPTS
+        if self._waiting:
+            return f"{self.title} {report.state}: {report.text.removeprefix('interrupted ')}; queued again"
         raise RunError(f"the {self.title} could not be trained, so that no layout is evaluated: {report.text}")

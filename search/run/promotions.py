@@ -18,7 +18,7 @@ from archspec.documents.wording import plural
 from search.attributes import metric_attributes
 from search.evaluator import Metrics
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values
-from search.run.journal import MAX_ATTEMPTS, find_trial, killed_worker
+from search.run.journal import MAX_ATTEMPTS, find_trial
 from search.run.phase import recorded_spec, search_order, write_spec
 from search.run.worker import Order, Report
 from search.rungs.history import next_order, rung_trials
@@ -150,10 +150,10 @@ class PromotionQueue:
         name = self.label(order)
         promotion = self._under_way.pop(order.digest)
         attrs = self._attributes(promotion) | {"rung": promotion.rung + 1, "failure": report.text}
-        text = f"{name} {report.kind}: {report.text.removeprefix('interrupted ')}"
-        if report.kind == "interrupted" and not killed_worker(report.text):
+        text = f"{name} {report.state}: {report.text.removeprefix('interrupted ')}"
+        if report.kind in ("interrupted", "lost"):
             return f"{text}; it goes on with the run"
-        if report.kind == "interrupted":
+        if report.kind == "died":
             count = self._workers[promotion] = self._workers.get(promotion, 0) + 1
             attrs |= {"attempt": count}
             if count < MAX_ATTEMPTS:

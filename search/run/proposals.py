@@ -45,7 +45,7 @@ from search.run.journal import (
 )
 from search.run.phase import Phase, describe_order, encode_order, pose_problem, search_order, write_spec
 from search.run.promotions import PromotionQueue
-from search.run.worker import Order, Report
+from search.run.worker import GONE, UNFINISHED, Order, Report
 from search.rungs.learning import LearningSampler
 from search.sampler import Problem, SamplerSession, open_start_up
 from search.space.holes import Hole, Scalar, steps_by
@@ -103,7 +103,7 @@ class SearchPhase(Phase):
             if trial.number not in again or trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._remember(trial)
         for trial in unfinished(study):
-            self._requeue(trial.number, trial.params, trial.user_attrs, "interrupted: the process that ran it is gone")
+            self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
         self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
         problem = pose_problem(config, space, config.seed + len(study.trials), study.user_attrs)
@@ -210,17 +210,17 @@ class SearchPhase(Phase):
                     self._said.append(said)
                 return self._answer(flight, order, report.metrics, values)
             report = self._refuse(report.metrics, values)
-        interrupted = report.kind == "interrupted"
+        interrupted = report.kind in UNFINISHED
         for twin in flight.twins:
-            self._said.append(f"{self._name(twin)} {report.kind}: the same layout as trial {number}")
+            self._said.append(f"{self._name(twin)} {report.state}: the same layout as trial {number}")
             twin.set_user_attr("failure", report.text)
             if interrupted:  # the layout is queued again below: its failure here says nothing about it
                 twin.set_user_attr("requeued", True)
             self.study.tell(twin, state=TrialState.FAIL)
         if interrupted:
-            again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report.text)
+            again = self._requeue(number, flight.trial.params, flight.trial.user_attrs, report)
             fate = "queued again" if again else f"given up after {MAX_ATTEMPTS} workers"
-            return f"{self._name(flight.trial)} interrupted: {report.text.removeprefix('interrupted ')}; {fate}"
+            return f"{self._name(flight.trial)} {report.state}: {report.text.removeprefix('interrupted ')}; {fate}"
         note(flight.trial, {"failure": report.text, **curve_attributes(order.folder(self.root))})
         self.study.tell(flight.trial, state=TrialState.FAIL)
         self._remember(find_trial(self.study, number))
@@ -374,7 +374,7 @@ class SearchPhase(Phase):
         elif trial.state == TrialState.FAIL and not attrs.get("requeued"):
             self._records.setdefault(attrs["digest"], trial)
 
-    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], reason: str) -> bool:
+    def _requeue(self, number: int, params: dict[str, Any], attrs: dict[str, Any], report: Report) -> bool:
         """Record a trial as failed and queue its parameters again, unless it keeps killing its worker.
 
         A trial that ended while it was being proposed has not all its parameters; if it was queued, those that it
@@ -382,7 +382,7 @@ class SearchPhase(Phase):
         """
         queued: dict[str, Any] = attrs.get("queued", params if "digest" in attrs else {})
         kept = {"queued": queued} | {key: attrs[key] for key in ("arm", REPEAT_OF) if key in attrs}
-        again = requeue(self.storage, self.study, number, queued, attrs, kept, reason)
+        again = requeue(self.storage, self.study, number, queued, attrs, kept, report)
         self._remember(find_trial(self.study, number))
         return again
 

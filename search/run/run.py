@@ -15,14 +15,14 @@ from optuna.trial import FrozenTrial, TrialState
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError
-from archspec.files.output import clear_partial
 from archspec.loader import load
 from search.evaluator import Evaluator, renew
-from search.logger import LoggedMember, LoggedRun, Logger, RunEnd
+from search.logger import LoggedMember, LoggedRun, RunEnd
 from search.monitor.display import ProgressDisplay, front_table, front_trials, hint
 from search.monitor.estimate import TimeEstimate
 from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
+from search.monitor.status import StatusBoard
 from search.repeats import REPEAT_OF
 from search.run.check import run_check
 from search.run.conductor import Conductor
@@ -30,10 +30,9 @@ from search.run.estimates.covariates import CovariatePhase, covariate_evaluators
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.phase import FINAL, SEARCH
-from search.run.pools.in_process import InProcessPool
+from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
 from search.run.pools.pool import Pool
-from search.run.pools.simulated import VIRTUAL, SimulatedPool
-from search.run.pools.workers import ProcessPool
+from search.run.pools.simulated import VIRTUAL
 from search.run.pretraining import PretrainingPhase
 from search.run.proposals import SearchPhase
 from search.rungs.gate import note_gate
@@ -49,55 +48,55 @@ def conduct(
     config: StudyConfig,
     runs: Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     timeout: float | None = None,
     retry_failed: bool = False,
     anyway: bool = False,
     quiet: bool = False,
+    engine: Engine | None = None,
 ) -> bool:
     """Run or continue a study until its budget is spent.
 
     Args:
         config: what is asked.
         runs: folder of all runs; this one is `runs / config.name`.
-        workers: processes on this machine.
-        timeout: seconds after which the search proposes no further layout; its finalists are still trained. None for
-            no limit.
+        workers: trainings at a time; None for those that the engine states.
+        timeout: seconds after which the search proposes no further layout, and goes on to its finalists; or None.
         retry_failed: evaluate once more the layouts, and train once more the finalists, that failed for good before.
         anyway: train the finalists even where the evaluator is an estimate that does not rank better than cost alone.
         quiet: say nothing on the way.
+        engine: where trainings run; None for processes on this machine. A run may go on with another one.
 
     Returns:
         whether it came to its end (False: interrupted, to be continued).
 
     Raises:
-        SpecError: the run exists with another configuration, or another process works on it; the evaluator cannot
-            start; the sampler needs a package that is not installed.
-        RunError: a damaged journal, no layout can be evaluated at all, a worker meets a full disk, an estimate does
-            not pass its check, or finalists are not recorded in the end.
+        SpecError: the run exists with another configuration, or another process works on it; evaluator, sampler or
+            engine cannot start.
+        RunError: a damaged journal, no layout can be evaluated, a worker meets a full disk, an estimate does not pass
+            its check, or finalists are not recorded in the end.
         OSError: this process meets a full disk.
     """
     config.sampler.check_installed()
     root = runs / config.name
     space = config.open_space()
     evaluators = {SEARCH: config.evaluator, FINAL: config.final_evaluator(), **covariate_evaluators(config)}
-    check_ready(evaluators, workers, config.log)
-    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen:
-        clear_partial(root)
+    engine, workers = settle(engine, workers, evaluators, config.log)
+    with lock_run(root), ProgressDisplay(config.name, quiet=quiet) as screen, StatusBoard(root, engine.type) as board:
+        clear_dead(root)
         begun = (root / "journal.log").exists()
         with take_back(root / STUDY):
             _record(config, root)
             screen.show_stage("examining the data")
-            inputs = config.inputs()
-            said = record_inputs(root, inputs, begun=begun)
+            said = record_inputs(root, inputs := config.inputs(), begun=begun)
         storage = open_storage(root)
         run = _Run(config, space, storage, root, timeout, retry_failed, anyway)
         facts = describe_search(config, space, inputs)
-        screen.say(run.header(workers), *fact_lines(facts), *config.notes, *said)
+        screen.say(run.header(workers, engine), *fact_lines(facts), *config.notes, *said)
         screen.show_stage("starting loggers")
-        with RunLog(config.log, run.describe(facts)) as log, run.open_pool(workers, evaluators) as pool:
-            estimate = TimeEstimate(workers, search_parts(config, space))
-            finished = run.conduct(Conductor(pool, screen, log, estimate))
+        estimate = TimeEstimate(workers, search_parts(config, space))
+        with RunLog(config.log, run.describe(facts)) as log, run.open_pool(engine, workers, evaluators) as pool:
+            finished = run.conduct(Conductor(pool, screen, log, estimate, board))
             screen.close()
             run.close(screen, finished=finished)
             log.close(run.state(finished=finished), "front", run.front())
@@ -123,34 +122,6 @@ def _remedy(config: StudyConfig, root: Path, *, refused: bool) -> str:
     )
 
 
-def check_ready(evaluators: Mapping[str, Evaluator], workers: int, log: Sequence[Logger]) -> None:
-    """Refuse evaluators that cannot answer, and loggers that are not installed, before anything is written.
-
-    Raises:
-        SpecError: one lacks what its configuration cannot say, or belongs to this process and several are asked for.
-    """
-    for evaluator in evaluators.values():
-        evaluator.check_ready(workers)
-    for logger in log:
-        logger.check_installed()
-
-
-def open_pool(workers: int, evaluators: Mapping[str, Evaluator], root: Path, now: float = 0.0) -> Pool:
-    """Whoever answers: processes, or this one for evaluators that no other has, or whose workers are virtual.
-
-    Args:
-        workers: processes.
-        evaluators: by the name that orders give.
-        root: folder of the run.
-        now: virtual time at the start, in seconds, where workers are virtual.
-    """
-    if size := max(evaluator.simulated_workers for evaluator in evaluators.values()):
-        return SimulatedPool(size, evaluators, root, now)
-    if not any(evaluator.local for evaluator in evaluators.values()):
-        return ProcessPool(workers, {name: one.model_dump(mode="json") for name, one in evaluators.items()}, root)
-    return InProcessPool(evaluators, root) if workers == 1 else ProcessPool(workers, evaluators, root)
-
-
 @final
 class _Run:
     """The parts of a run, in their order: search, random baseline, finalists."""
@@ -171,15 +142,16 @@ class _Run:
         self.missing = ""
         self.refused = False
         self._finals = ""
+        self.engine_option: list[str] = []
 
-    def header(self, workers: int) -> str:
+    def header(self, workers: int, engine: Engine) -> str:
         """One line on what begins, or goes on."""
         config = self.config
         known = len(_answered(self.search))
         what = f"{config.trials:,} {'trial' if config.trials == 1 else 'trials'}"
         what += f", {known:,} of them evaluated before" if known else ""
         virtual = config.evaluator.simulated_workers
-        who = plural(virtual, "virtual worker") if virtual else plural(workers, "worker")
+        who = plural(virtual, "virtual worker") if virtual else workers_of(engine, workers)
         by = f"evaluator {config.evaluator.type}, sampler {config.sampler.type}, {who}"
         return f"search {config.name} in {self.root}: {what}; {by}; {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
@@ -191,12 +163,13 @@ class _Run:
         params = {hole.path: hole.options for hole in self.space.holes}
         return LoggedRun(config.name, "search", self.root, config.dump(), about, quality, aims, params)
 
-    def open_pool(self, workers: int, evaluators: Mapping[str, Evaluator]) -> Pool:
+    def open_pool(self, engine: Engine, workers: int, evaluators: Mapping[str, Evaluator]) -> Pool:
         """Whoever answers; virtual time goes on from the last answer on record."""
+        self.engine_option = engine.option
         names = [study.study_name for study in self.storage.get_all_studies()]
         found = [self.storage.get_all_trials(self.storage.get_study_id_from_name(name)) for name in names]
         times = [float(trial.user_attrs.get(VIRTUAL, 0)) for trials in found for trial in trials]
-        return open_pool(workers, evaluators, self.root, max(times, default=0.0))
+        return open_pool(engine, evaluators, self.root, workers, max(times, default=0.0))
 
     def state(self, *, finished: bool) -> RunEnd:
         """How this start of the run ended."""
@@ -304,7 +277,7 @@ class _Run:
         elif self.config.evaluator.local:
             screen.say("next: the same call again goes on")
         else:
-            screen.say(hint("search", self.root))
+            screen.say(hint("search", self.root, *self.engine_option))
 
     def _phase(self, study: Study, trials: int, conductor: Conductor, *, random: bool = False) -> SearchPhase:
         phase = SearchPhase(study, self.storage, self.config, self.space, self.root, trials=trials, random=random)

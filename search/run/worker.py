@@ -22,11 +22,14 @@ from queue import SimpleQueue
 from typing import Any, Literal, final
 
 from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.files.fence import fenced
 from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
+from search.installation import compare_installations, describe_installation
 from search.processes.folder_lock import BusyFolderError, lock_folder
+from search.processes.machine import describe_machine
 from search.processes.signals import ENDING, unblock_signals
 from search.processes.tree import die_with_parent
 from search.run.results import checksum, find_fault, read_result
@@ -34,14 +37,20 @@ from search.run.results import checksum, find_fault, read_result
 STOP, FINISH = "stop", "finish"
 """Messages of the conductor: end the evaluation under way; or end after it, and say now and then that it goes on."""
 
+PROBE = "probe"
+"""Evaluator of an order that only asks the worker where it is."""
+
 ALIVE_SECONDS = 5.0
 """Time between signs of life of an evaluation that is waited for."""
 LEAVE_SECONDS = 2.0
 """Time in which a worker without an order ends by itself when its conductor is gone."""
 
-Kind = Literal["progress", "note", "done", "failed", "interrupted", "unready", "unwritable"]
-"""`unready`: the evaluator itself cannot start, such as for want of its data; `unwritable`: the disk is full. No layout
-is to blame for either."""
+Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "unwritable"]
+"""`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
+worker ended by itself, which may be the layout's doing, and counts; `unready`: the evaluator itself cannot start, such
+as for want of its data; `unwritable`: the disk is full. No layout is to blame for either of the last two."""
+UNFINISHED = ("interrupted", "lost", "died")
+"""Kinds of an evaluation that is begun again, or goes on from what it has saved."""
 
 
 @final
@@ -58,6 +67,7 @@ class Order:
         place: its folder in that of the run, of a pretraining; empty for a layout's, among the artifacts.
         epochs: after how many it pauses; None for the whole.
         wanted: metrics that the answer of a pause must hold beside accuracy.
+        attempt: number of the writer in its folder, which the pool gives; 0 where no other one can come back.
     """
 
     spec: dict[str, Any]
@@ -69,6 +79,7 @@ class Order:
     place: str = ""
     epochs: int | None = None
     wanted: tuple[str, ...] = ()
+    attempt: int = 0
 
     def folder(self, root: Path) -> Path:
         """The folder for the files of this evaluation."""
@@ -101,8 +112,19 @@ class Report:
     metrics: Metrics | None = None
     epoch: Epoch | None = None
 
+    @property
+    def state(self) -> str:
+        """The kind for people."""
+        return "interrupted" if self.kind == "died" else self.kind
 
-def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str]) -> None:
+
+GONE = Report("interrupted", "interrupted: the process that ran it is gone")
+"""The end of what was under way when a run was killed."""
+
+
+def serve(
+    pipe: Connection, evaluators: Mapping[str, object], root: Path, marks: Sequence[str], installed: dict[str, str]
+) -> None:
     """Answer orders from `pipe` until it closes.
 
     Args:
@@ -111,6 +133,7 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks:
         root: folder of the run.
         marks: `NAME=VALUE`, set in the environment of all that is started here: which worker it is of, by which it is
             found, and that worker's place.
+        installed: the code of the run; a worker with another one refuses its orders.
     """
     if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
         os.setsid()  # what is started here is of this group, and Ctrl-C in a terminal is not
@@ -125,9 +148,20 @@ def serve(pipe: Connection, evaluators: Mapping[str, object], root: Path, marks:
         signal.signal(number, inbox.interrupt)
     unblock_signals()
     with suppress(BrokenPipeError, ConnectionResetError):  # the conductor's next run continues from what is on disk
+        other = compare_installations(installed, describe_installation())
         while (order := inbox.next_order()) is not None:
-            inbox.send(answer(order, evaluators, sessions, root, inbox.stopping, inbox.send))
+            if other:
+                inbox.send(Report("unready", f"{other}: start the run again"))
+            else:
+                inbox.send(_answer_fenced(order, evaluators, sessions, root, inbox))
             inbox.close_order()
+
+
+def _answer_fenced(
+    order: Order, evaluators: Mapping[str, object], sessions: dict[str, Session], root: Path, inbox: _Inbox
+) -> Report:
+    with fenced(order.folder(root), (order.attempt, 0)) as fence:
+        return answer(order, evaluators, sessions, root, lambda: inbox.stopping() or fence.passed(), inbox.send)
 
 
 @final
@@ -214,6 +248,8 @@ def answer(
         send: takes what is reported on the way.
     """
     folder = order.folder(root)
+    if order.evaluator == PROBE:
+        return _answer_probe(folder)
     try:
         evaluator = parse_evaluator(evaluators[order.evaluator])
         path, spec = folder / order.result, ArchSpec.model_validate(order.spec)
@@ -226,17 +262,11 @@ def answer(
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
-            key = evaluator.model_dump_json()  # finalists trained like the search share its session
-            if key not in sessions:
-                send(_tell("loading libraries and data"))
-                try:
-                    sessions[key] = evaluator.open()
-                except ArchspecError as error:
-                    return Report("unready", str(error))
-                for line in sessions[key].notes:
-                    send(Report("note", line))
-            task = order.task(root, spec)
-            metrics = sessions[key].evaluate(task, stop, lambda said: send(_tell(said)))
+            try:
+                session = _session(evaluator, sessions, send)
+            except ArchspecError as error:
+                return Report("unready", str(error))
+            metrics = session.evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
@@ -254,6 +284,27 @@ def answer(
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
         return _failed(text, folder, traceback.format_exc())
+
+
+def _session(evaluator: Evaluator, sessions: dict[str, Session], send: Callable[[Report], None]) -> Session:
+    """The session of an evaluator, opened if need be; finalists trained like the search share its own."""
+    key = evaluator.model_dump_json()
+    if key not in sessions:
+        send(_tell("loading libraries and data"))
+        sessions[key] = evaluator.open()
+        for line in sessions[key].notes:
+            send(Report("note", line))
+    return sessions[key]
+
+
+def _answer_probe(folder: Path) -> Report:
+    """Facts on this process, with the word that the folder of the order holds; another file is left there."""
+    word = folder / "word"
+    facts = {"word": word.read_text(encoding="utf-8") if word.exists() else ""} | describe_machine()
+    facts["archspec"] = describe_installation()["archspec"]
+    with suppress(OSError):  # the answer says that the folder is not shared
+        write_text(folder / "answer", "")
+    return Report("done", json.dumps(facts))
 
 
 def _tell(said: str | Epoch) -> Report:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from archspec.cli.shared.options import MAX_WORKERS, FieldOption, JsonOption, LogOption
+from archspec.cli.shared.options import EngineOption, FieldOption, JsonOption, LogOption, WorkersOption, asked_engine
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
@@ -34,7 +34,8 @@ def ablate(
         bool,
         typer.Option("--retry-failed", help="train once more what failed for good before, such as for want of memory"),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
     as_json: JsonOption = False,
@@ -65,7 +66,8 @@ def ablate(
 
     scipy_stats("comparing rows")  # before the trainings and not after them
     runs = home_of(PLAN, plan, ablation.plan.config.name, runs)
-    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet):
+    chosen = asked_engine(engine)
+    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet, engine=chosen):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 

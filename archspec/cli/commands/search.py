@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import MAX_WORKERS, FieldOption, LogOption
+from archspec.cli.shared.options import EngineOption, FieldOption, LogOption, WorkersOption, asked_engine
 from archspec.errors import SpecError
 
 PANEL = "Search"
@@ -43,7 +43,8 @@ def search(
             help="train the finalists of an estimate even where its check says that cost alone ranks as well",
         ),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=MAX_WORKERS, help="processes on this machine")] = 1,
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
     runs: Annotated[Path, typer.Option("--runs", help="folder of all runs")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="write nothing on the way")] = False,
 ) -> None:
@@ -61,9 +62,17 @@ def search(
         if (option := error.field.partition("[")[0]) not in given:
             raise
         raise SpecError(error.rule, field=f"--{option}") from None
+    chosen = asked_engine(engine)
     runs = home_of(STUDY, study, config.name, runs)
     finished = conduct(
-        config, runs, workers=workers, timeout=timeout, retry_failed=retry_failed, anyway=anyway, quiet=quiet
+        config,
+        runs,
+        workers=workers,
+        timeout=timeout,
+        retry_failed=retry_failed,
+        anyway=anyway,
+        quiet=quiet,
+        engine=chosen,
     )
     if not finished:
         raise typer.Exit(130)

@@ -13,6 +13,7 @@ from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from archspec.spec.schema import ArchSpec
+    from search.run.pools.engine import Engine
 
 ResOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
@@ -56,6 +57,14 @@ LogOption = Annotated[
         help="csv, tensorboard, mlflow or wandb, told of every epoch; may be given more than once",
     ),
 ]
+WorkersOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", min=1, max=MAX_WORKERS, help="trainings at a time: processes, or jobs of the engine"),
+]
+EngineOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--engine", metavar="ENGINE", help="where trainings run: a name (`archspec engines`), or a YAML file"),
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="replace files that this command did not write, or that were changed since")
 ]
@@ -85,6 +94,24 @@ def edited(spec: ArchSpec, settings: list[str] | None) -> ArchSpec:
     from archspec.edits.settings import edit_by_settings, parse_settings
 
     return edit_by_settings(spec, parse_settings(settings))
+
+
+def asked_engine(engine: str | None, field: str = "--engine") -> Engine | None:
+    """The engine that a command names in `field`; None where it names none.
+
+    Raises:
+        SpecError: no such engine or file, or a field that breaks a rule.
+    """
+    if engine is None:
+        return None
+    from search.run.pools.engine import load_engine
+
+    try:
+        return load_engine(engine)
+    except SpecError as error:
+        if error.source:
+            raise
+        raise SpecError(error.rule, field=field) from None
 
 
 def resolutions(texts: list[str] | None) -> list[int | tuple[int, int]]:

@@ -24,7 +24,7 @@ from search.evaluator import Evaluator
 from search.logger import LoggedTrial
 from search.monitor.header import COVARIATES
 from search.monitor.run_log import trial_folder_name
-from search.run.journal import MAX_ATTEMPTS, killed_worker
+from search.run.journal import MAX_ATTEMPTS
 from search.run.phase import Phase, describe_order, write_spec
 from search.run.worker import Order, Report
 from search.sampler import COVARIATES_ATTRIBUTE
@@ -109,15 +109,15 @@ class CovariatePhase(Phase):
             value = self._found[self._of[key]] = float(report.metrics["accuracy"])
             self._record()
             return f"{self.label(order)}: {value:.4f}"
-        again = report.kind == "interrupted"
-        if killed_worker(report.text):
+        again = report.kind in ("interrupted", "lost")
+        if report.kind == "died":
             self._workers[key] = self._workers.get(key, 0) + 1
             again = self._workers[key] < MAX_ATTEMPTS
-            if again:
-                self._orders.insert(0, order)
+        if again:
+            self._orders.insert(0, order)
         self._failed += not again
         self._record()
-        return f"{self.label(order)} {report.kind}: {report.text}"
+        return f"{self.label(order)} {report.state}: {report.text}"
 
     def closing(self) -> list[str]:
         known: dict[str, Any] = self.search.user_attrs.get(COVARIATES_ATTRIBUTE, {})

@@ -37,6 +37,15 @@ class Pool(ABC):
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """The reports of the workers within `timeout` seconds."""
 
+    def place(self, order: Order) -> tuple[str, float | None]:
+        """The place of an order under way for people, and when it began there, in seconds since the epoch, if known.
+
+        Args:
+            order: as it was handed over.
+        """
+        del order
+        return "this process", None
+
     @abstractmethod
     def stop(self) -> None:
         """Have all workers asked to save and end what they are doing; a handler of signals may call it."""

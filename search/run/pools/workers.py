@@ -16,14 +16,17 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import cast, final
 
+from archspec.files.fence import next_attempt
 from search.evaluator import Evaluator
+from search.installation import describe_installation
+from search.processes.machine import host_name
 from search.processes.signals import hold_signals
 from search.processes.tree import end_processes, find_tree
 from search.processes.watchdog import Watchdog
@@ -72,7 +75,7 @@ class ProcessPool(Pool):
         self, size: int, evaluators: Mapping[str, object], root: Path, *, patience: float = STOP_SECONDS
     ) -> None:
         self._size, self._patience = size, patience
-        self._arguments = (evaluators, root)
+        self._evaluators, self._root = evaluators, root
         self._workers: list[_Worker] = []
         self._watchdog = Watchdog()
         self._stopping = self._asked = False
@@ -98,13 +101,18 @@ class ProcessPool(Pool):
         return sum(worker.order is not None for worker in self._workers)
 
     def submit(self, order: Order) -> None:
-        """Hand an order to an idle worker, started if need be."""
+        """Hand an order to an idle worker, started if need be.
+
+        Raises:
+            OSError: the folder of the order cannot be written.
+        """
+        attempt = next_attempt(order.folder(self._root))
         worker = next((worker for worker in self._workers if worker.order is None), None)
         if worker is None:
             worker = self._start()
         with hold_signals(), suppress(BrokenPipeError, ConnectionResetError):  # died while idle: `reports` says so
             worker.order = order
-            worker.pipe.send(order)
+            worker.pipe.send(replace(order, attempt=attempt))
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """Messages of workers within `timeout` seconds."""
@@ -120,6 +128,10 @@ class ProcessPool(Pool):
             if report.kind not in ("progress", "note"):
                 worker.order = None
             yield order, report
+
+    def place(self, order: Order) -> tuple[str, float | None]:
+        found = next((worker for worker in self._workers if worker.order is order), None)
+        return (f"process {found.pid} on {host_name()}" if found is not None else ""), None
 
     def stop(self) -> None:
         """Have the next `reports` ask all workers to save and end what they are doing; a handler of signals may."""
@@ -139,9 +151,8 @@ class ProcessPool(Pool):
 
     def _ask_to_stop(self, busy: Iterable[_Worker]) -> None:
         self._asked = True
-        evaluators = self._arguments[0]
         for worker in busy:
-            evaluator = evaluators[cast("Order", worker.order).evaluator]
+            evaluator = self._evaluators.get(cast("Order", worker.order).evaluator)
             patient = isinstance(evaluator, Evaluator) and not evaluator.interruptible
             worker.heard = time.monotonic()
             with suppress(BrokenPipeError, ConnectionResetError):
@@ -191,7 +202,8 @@ class ProcessPool(Pool):
         place = next(place for place in range(self._size) if place not in taken)  # a replacement has the lost one's
         marks = (marker, f"{PLACE_VARIABLE}={place}")
         # Not a daemon: an evaluator may start processes of its own to decode images.
-        process = context.Process(target=serve, args=(theirs, *self._arguments, marks), name="archspec-worker")
+        arguments = (theirs, self._evaluators, self._root, marks, describe_installation())
+        process = context.Process(target=serve, args=arguments, name="archspec-worker")
         _start_tracker()  # which would let signals through
         with hold_signals():
             process.start()
@@ -228,4 +240,4 @@ def _lost(code: int | None) -> Report:
         rule = 'starts the run again in its workers: put the start under `if __name__ == "__main__":`'
         return Report("unready", f"{script}: {rule}")
     died = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    return Report("interrupted", f"the worker died with {died}")
+    return Report("died", f"the worker died with {died}")

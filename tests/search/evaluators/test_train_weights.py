@@ -14,7 +14,7 @@ from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
 from search.evaluator import Task, parse_evaluator, renew
 from search.evaluators.train import Train
-from search.run.run import check_ready
+from search.run.pools.engine import settle
 from search.study.reading import parse_study
 from search.study.recorded_inputs import record_inputs
 
@@ -134,13 +134,13 @@ def test_a_teacher_that_cannot_be_had_is_refused_before_the_first_trial(demo: st
     for model, rule in (("runs/none/1", "runs/none/1: no such file"), ("tiny", "is required: tiny is a spec")):
         config = evaluator(recipe={"teacher": {"model": model}})
         with pytest.raises(SpecError, match=rf"^evaluator.recipe.teacher.(model|weights): {rule}"):
-            check_ready({"search": config}, 1, ())
+            settle(None, 1, {"search": config}, ())
     text = f"base: tiny\nname: p\nseeds: 1\nevaluator:\n  type: train\n  recipe: {{teacher: {{model: {demo}x}}}}\n"
     plan = parse_plan(parse_document(f"{text}views: [progressive]\n", "plan.yaml"))
     with pytest.raises(SpecError, match="no layout '0x'"):
         conduct_plan(Ablation(plan), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
-    check_ready({"search": evaluator(recipe={"teacher": {"model": demo}})}, 1, ())
+    settle(None, 1, {"search": evaluator(recipe={"teacher": {"model": demo}})}, ())
 
 
 def test_a_teachers_weights_are_an_input_of_the_run(demo: str):

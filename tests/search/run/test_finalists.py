@@ -14,7 +14,7 @@ from search.run.journal import open_study
 from search.run.worker import Report
 from search.study.reading import load_study
 
-DIED = Report("interrupted", "the worker died with signal 9")
+DIED = Report("died", "the worker died with signal 9")
 DONE = Report("done", metrics={"accuracy": 0.5, "test_accuracy": 0.4})
 GRID = "five_stage_grid"
 
@@ -45,6 +45,20 @@ def test_a_finalist_whose_worker_dies_is_tried_again(make_phase):
     phase.finish(again, DONE)
     assert phase.progress == (2, 2)
     assert phase.missing() == ""
+
+
+@pytest.mark.parametrize("kind", ["interrupted", "lost"])
+def test_a_finalist_that_was_interrupted_or_lost_its_place_is_queued_again_without_limit(make_phase, kind):
+    phase = make_phase()
+    phase.finish(phase.next_order(), DONE)
+    order = phase.next_order()
+    for _ in range(5):
+        assert phase.finish(order, Report(kind, "the node is gone")).count(f"{kind}: the node is gone; queued again")
+        assert phase.next_order() == order
+        assert phase.next_order() is None
+    phase.finish(order, DONE)
+    assert phase.missing() == ""
+    assert [trial.state.name for trial in phase.study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 def test_attempts_count_over_restarts_and_end(make_phase):

@@ -63,7 +63,7 @@ def test_a_layout_that_kills_its_worker_is_given_up_after_three_attempts(study_f
     for _ in range(3):
         (order,) = orders(arm)
         seen.append(order.digest)
-        arm.finish(order, Report("interrupted", "the worker died with signal 9"))
+        arm.finish(order, Report("died", "the worker died with signal 9"))
     assert len(set(seen)) == 1
     assert orders(arm)[0].digest != seen[0]
 

@@ -98,7 +98,7 @@ def test_a_function_that_cannot_be_interrupted_is_waited_for_and_a_stopped_one_i
 def test_what_a_function_leaves_behind_ends_with_its_worker(tmp_path):
     with ProcessPool(1, {"search": function(orphaning)}, tmp_path) as pool:
         pool.submit(order(1))
-        assert answers(pool)[-1] == Report("interrupted", "the worker died with signal 9")
+        assert answers(pool)[-1] == Report("died", "the worker died with signal 9")
         begin(pool)
         answers(pool)
         pid, marker = pool._workers[0].pid, pool._workers[0].marker

@@ -1,0 +1,176 @@
+"""The interface of engines, which say where trials run. Each is one file in `search/engines/`, named by its tag.
+
+An engine is configuration; `open` gives the pool that takes the orders of one start of a run. It is no part of what a
+run was asked: the same run may go on with another engine. Other packages add theirs through the entry-point group
+`archspec.engines`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from archspec.documents.paths import place_of
+from archspec.documents.reader import Document, is_file_name, read_document
+from archspec.documents.wording import plural
+from archspec.errors import FieldError, SpecError
+from archspec.files.output import clear_partial
+from search.evaluator import Evaluator
+from search.installation import record_installation
+from search.logger import Logger
+from search.plugins import find_class, missing_package, parse_config, tags
+from search.run.pools.pool import Pool
+from search.run.pools.simulated import SimulatedPool
+
+PACKAGE, GROUP = "search.engines", "archspec.engines"
+LOCAL = "local"
+"""The engine of a run that asks for none."""
+MAX_WORKERS = 10_000
+JOBS = "jobs"
+"""Folder of a run with what it has handed over to others, whose `batch.json` says that they may be at work."""
+
+
+class Engine(BaseModel, ABC):
+    """Configuration of an engine; a final subclass narrows `type` to its tag and adds options of its own.
+
+    Attributes:
+        packages: modules that it imports beside those archspec depends on, each with what to install for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    packages: ClassVar[Mapping[str, str]] = {}
+
+    type: Any
+    workers: int = Field(default=1, ge=1, le=MAX_WORKERS, strict=True, description="orders at a time")
+
+    _source: str = PrivateAttr(default="")
+
+    @property
+    def option(self) -> list[str]:
+        """The option of a command that asks for it again; empty where nobody asked by a name or a file."""
+        return ["--engine", self._source] if self._source else []
+
+    def asked_as(self, source: str) -> Self:
+        """This engine as somebody asks for it by a name or a file."""
+        engine = self.model_copy()
+        engine._source = source
+        return engine
+
+    @abstractmethod
+    def open(self, evaluators: Mapping[str, Evaluator], root: Path, workers: int) -> Pool:
+        """The pool that takes the orders of one start of a run.
+
+        Args:
+            evaluators: by the name that orders give.
+            root: folder of the run.
+            workers: orders at a time.
+        """
+
+    def check_ready(self, evaluators: Mapping[str, Evaluator]) -> None:
+        """Refuse what could not run, before anything is written.
+
+        Args:
+            evaluators: by the name that orders give; none where the engine alone is to be checked.
+
+        Raises:
+            SpecError: a package or a program is missing, or an evaluator cannot run there.
+        """
+        del evaluators
+        if rule := missing_package(str(self.type), self.packages):
+            raise SpecError(rule, field="engine")
+
+
+EngineSource = str | Path | Mapping[str, Any] | Engine | None
+"""What names an engine: its tag, a file, a mapping with `type`, or itself; None for this machine."""
+
+
+def describe_engines() -> dict[str, str]:
+    """The first sentence of every engine's description, by its tag."""
+    kinds = {tag: find_class(tag, Engine, PACKAGE, GROUP) for tag in tags(PACKAGE, GROUP)}
+    return {tag: " ".join((kind.__doc__ or "").partition(".")[0].split()) for tag, kind in kinds.items()}
+
+
+def parse_engine(raw: object) -> Engine:
+    """An engine from its tag, from a mapping with `type`, or from itself.
+
+    Raises:
+        FieldError: the first field that breaks a rule.
+    """
+    return parse_config(raw, "engine", lambda tag: find_class(tag, Engine, PACKAGE, GROUP))
+
+
+def load_engine(source: EngineSource) -> Engine:
+    """The engine that a user names: by its tag, by a file, or as a mapping; `local` where nobody does.
+
+    Raises:
+        SpecError: no such engine or file, or a field that breaks a rule, with its line.
+    """
+    document = Document(LOCAL if source is None else source, "")
+    if isinstance(source, Path) or (isinstance(source, str) and is_file_name(source)):
+        document = read_document(Path(source))
+    try:
+        return parse_engine(document.data).asked_as(str(source) if isinstance(source, str | Path) else "")
+    except FieldError as error:
+        if not document.source:
+            field = f"engine.{error.field}" if error.field not in ("", "type") else "engine"
+            raise SpecError(error.rule, field=field) from None
+        raise document.refuse(place_of(error), error.rule) from None
+
+
+def settle(
+    engine: Engine | None, workers: int | None, evaluators: Mapping[str, Evaluator], log: Sequence[Logger]
+) -> tuple[Engine, int]:
+    """The engine that is meant and how many orders it takes at a time, once nothing speaks against its start.
+
+    Args:
+        engine: that is asked for; None for processes on this machine.
+        workers: that are asked for; None for as many as the engine states.
+        evaluators: by the name that orders give.
+        log: loggers.
+
+    Raises:
+        SpecError: an evaluator lacks what its configuration cannot say, or cannot run there; a logger or a program
+            is not installed.
+    """
+    chosen = parse_engine(LOCAL) if engine is None else engine
+    workers = chosen.workers if workers is None else workers
+    for evaluator in evaluators.values():
+        evaluator.check_ready(workers)
+        if evaluator.simulated_workers and chosen.type != LOCAL:
+            rule = f"must be {LOCAL}, not {chosen.type}: virtual workers work in this process"
+            raise SpecError(rule, field="engine")
+    for logger in log:
+        logger.check_installed()
+    chosen.check_ready(evaluators)
+    return chosen, workers
+
+
+def workers_of(engine: Engine, workers: int) -> str:
+    """The workers of an engine for people: `2 workers`, `64 workers of slurm`."""
+    return plural(workers, "worker") + (f" of {engine.type}" if engine.type != LOCAL else "")
+
+
+def clear_dead(root: Path) -> None:
+    """Remove what killed processes left on the way to files of a run, unless jobs of an earlier start may be alive."""
+    if not any((root / JOBS).glob("*/batch.json")):
+        clear_partial(root)
+
+
+def open_pool(engine: Engine, evaluators: Mapping[str, Evaluator], root: Path, workers: int, now: float = 0.0) -> Pool:
+    """The pool of an engine, or of this process for evaluators whose workers are virtual.
+
+    Args:
+        engine: that is meant.
+        evaluators: by the name that orders give.
+        root: folder of the run.
+        workers: orders at a time.
+        now: virtual time at the start, in seconds, where workers are virtual.
+    """
+    record_installation(root)
+    size = max((evaluator.simulated_workers for evaluator in evaluators.values()), default=0)
+    return SimulatedPool(size, evaluators, root, now) if size else engine.open(evaluators, root, workers)
