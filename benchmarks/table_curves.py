@@ -28,14 +28,20 @@ Floats = NDArray[np.float64]
 def describe(full: Floats) -> str:
     """How far layouts and how far seeds lie apart, of accuracies [layouts, seeds], in points.
 
-    A seed that was not trained with every layout is left out.
+    A seed that was not trained with every layout is left out, but of the noise where every other one is.
     """
+    several = full[np.isfinite(full).sum(1) > 1]
     full = full[:, np.isfinite(full).all(0)]
     means = 100 * full.mean(1)
     ends = f"accuracy {means.min():.1f} to {means.max():.1f} % (means), {np.ptp(means):.1f} points apart"
     text = f"{ends}; best training {100 * full.max():.1f} %; sd between layouts "
     if full.shape[1] < 2:
-        return f"{text}{means.std(ddof=1):.1f} points, seed noise in it"
+        text += f"{means.std(ddof=1):.1f} points, seed noise in it"
+        if len(several) < 2:
+            return text
+        noise = 100 * math.sqrt(float(np.nanvar(several, 1, ddof=1).mean()))
+        more = f"; the range is {np.ptp(means) / noise:.1f} of these" if noise else ""
+        return f"{text}, of one seed about its layout {noise:.1f} (pooled over {len(several)} layouts{more})"
     points = 100 * (full - full.mean(0))  # less what a seed does to all layouts alike
     noise = float(points.var(1, ddof=1).mean())
     spread = math.sqrt(max(float(points.mean(1).var(ddof=1)) - noise / full.shape[1], 0))

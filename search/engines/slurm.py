@@ -107,7 +107,9 @@ class SlurmEngine(Engine):
         default="", description="lines of shell before a job's Python starts: source env.sh"
     )
     python: str = Field(default="", description="interpreter on the nodes; the path of this one where it is not stated")
-    poll_seconds: float = Field(default=5.0, ge=0.1, le=600, description="time between two looks at squeue")
+    poll_seconds: float = Field(
+        default=5.0, ge=0.1, le=600, strict=True, description="time between two looks at squeue"
+    )
 
     def open(self, evaluators: Mapping[str, Evaluator], root: Path, workers: int) -> Pool:
         settings = JobSettings(self.gpus, self.cpus, self.time, self.memory, self.sbatch, self.setup, self.python)

@@ -59,7 +59,11 @@ class Exact(Sampler):
         description="cheap estimates (naswot, synflow, zico, cost) that stand beside cost while their gate says so",
     )
     covariate_layouts: int = Field(
-        default=64, ge=FEWEST, le=10_000, description="layouts at random that the covariates are computed of"
+        default=64,
+        ge=FEWEST,
+        le=10_000,
+        strict=True,
+        description="layouts at random that the covariates are computed of",
     )
 
     @model_validator(mode="after")
