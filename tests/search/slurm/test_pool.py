@@ -3,8 +3,11 @@
 `make engines` tries the same on a real SLURM.
 """
 
+import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from fake_slurm import FakeSlurm, toy_order
@@ -30,7 +33,10 @@ def make(tmp_path, monkeypatch):
         evaluators = {"search": parse_evaluator({"type": "cost"})}
         return SlurmPool(6, evaluators, tmp_path / "run", settings, 0.05), fake
 
-    return build
+    yield build
+    for path in tmp_path.glob("*/*.pid"):  # jobs that the pool was made to believe lost
+        with suppress(ProcessLookupError):
+            os.killpg(int(path.read_text()), signal.SIGKILL)
 
 
 def hear(pool, seconds=20, until=lambda heard: False):
