@@ -8,11 +8,14 @@ What a layout is worth to a search is the mean over its trainings.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from statistics import fmean
 
+import numpy as np
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from search.rungs.ranking import nondomination_ranks
 
 REPEAT_OF = "repeat_of"
 STEP = 1_000_003
@@ -64,9 +67,5 @@ def find_front(study: Study) -> list[FrozenTrial]:
         return study.best_trials
     known = pool(trials)
     signs = [-1 if one == StudyDirection.MAXIMIZE else 1 for one in study.directions]
-    losses = [tuple(sign * value for sign, value in zip(signs, one.values, strict=True)) for one in known]
-    return [one for one, own in zip(known, losses, strict=True) if not any(_dominates(loss, own) for loss in losses)]
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+    ranks = nondomination_ranks(np.array([one.values for one in known]) * signs)
+    return [one for one, front in zip(known, ranks, strict=True) if front == 0]

@@ -30,8 +30,8 @@ from search.monitor.header import CHECK, CHECK_ESTIMATES
 from search.monitor.run_log import trial_folder_name
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
-from search.run.journal import MAX_ATTEMPTS, open_study
-from search.run.phase import Phase, describe_order, search_order, write_spec
+from search.run.journal import open_study
+from search.run.phase import Phase, Restarts, describe_order, search_order, write_spec
 from search.run.worker import Order, Report
 from search.seeding import mix
 from search.space.limits import Limit
@@ -212,7 +212,7 @@ class EstimatePhase(Phase):
         self.config, self.root = config, root
         self.found = {spec.digest: known[spec.digest] for spec in specs if spec.digest in known}
         self._wanted = len(specs)
-        self._workers: dict[str, int] = {}
+        self._restarts = Restarts()
         self._orders = [search_order(spec, config.seed) for spec in reversed(specs) if spec.digest not in self.found]
         for spec in specs:
             write_spec(spec, root)
@@ -235,10 +235,6 @@ class EstimatePhase(Phase):
         if report.kind == "done" and report.metrics is not None:
             value = self.found[order.digest] = float(report.metrics["accuracy"])
             return f"{self.label(order)}: {self.config.evaluator.quality} {value:.4f}"
-        if report.kind in ("interrupted", "lost"):
+        if self._restarts.allow(order.digest, report):
             self._orders.insert(0, order)
-        elif report.kind == "died":
-            count = self._workers[order.digest] = self._workers.get(order.digest, 0) + 1
-            if count < MAX_ATTEMPTS:
-                self._orders.insert(0, order)
         return f"{self.label(order)} {report.state}: {report.text}"

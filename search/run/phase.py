@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from optuna.trial import FrozenTrial
 
@@ -17,7 +18,8 @@ from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
 from search.evaluator import Epoch, cost_metrics
 from search.logger import LoggedTrial
-from search.run.worker import Order, Report
+from search.run.journal import MAX_ATTEMPTS
+from search.run.worker import UNFINISHED, Order, Report
 from search.sampler import Problem, recorded_covariates
 from search.space.holes import Params
 from search.space.space import Space
@@ -25,6 +27,23 @@ from search.study.config import StudyConfig
 
 SEARCH, FINAL = "search", "final"
 """Names of the two evaluator configurations of a search."""
+
+
+@final
+class Restarts:
+    """The restarts of evaluations whose workers no journal counts.
+
+    What was interrupted, or has lost its place, begins again without a limit; what ended with its worker does until
+    `MAX_ATTEMPTS` workers have.
+    """
+
+    def __init__(self) -> None:
+        self._deaths = Counter[Hashable]()
+
+    def allow(self, key: Hashable, report: Report) -> bool:
+        """Whether an evaluation that ended like this begins again; a worker's death counts from here on."""
+        self._deaths[key] += report.kind == "died"
+        return report.kind in UNFINISHED and self._deaths[key] < MAX_ATTEMPTS
 
 
 class Phase(ABC):

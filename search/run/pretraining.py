@@ -8,9 +8,8 @@ from typing import final
 from archspec.errors import RunError
 from search.evaluator import Pretraining
 from search.logger import LoggedTrial
-from search.run.journal import MAX_ATTEMPTS
-from search.run.phase import Phase, describe_order
-from search.run.worker import UNFINISHED, Order, Report
+from search.run.phase import Phase, Restarts, describe_order
+from search.run.worker import Order, Report
 
 
 @final
@@ -35,7 +34,7 @@ class PretrainingPhase(Phase):
         what.write(root / what.name)
         spec = what.spec
         self._order = Order(spec.canonical(), spec.digest, seed, what.name, evaluator, place=what.name)
-        self._waiting, self._done, self._workers = True, False, 0
+        self._waiting, self._done, self._restarts = True, False, Restarts()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -64,8 +63,7 @@ class PretrainingPhase(Phase):
             return f"{self.title}: trained in {seconds:.0f} s of training time; its largest layout has accuracy " + (
                 f"{report.metrics['accuracy']:.4f}"
             )
-        self._workers += report.kind == "died"
-        self._waiting = report.kind in UNFINISHED and self._workers < MAX_ATTEMPTS
+        self._waiting = self._restarts.allow(self.title, report)
         if self._waiting:
             return f"{self.title} {report.state}: {report.text.removeprefix('interrupted ')}; queued again"
         raise RunError(f"the {self.title} could not be trained, so that no layout is evaluated: {report.text}")

@@ -24,8 +24,7 @@ from search.evaluator import Evaluator
 from search.logger import LoggedTrial
 from search.monitor.header import COVARIATES
 from search.monitor.run_log import trial_folder_name
-from search.run.journal import MAX_ATTEMPTS
-from search.run.phase import Phase, describe_order, write_spec
+from search.run.phase import Phase, Restarts, describe_order, write_spec
 from search.run.worker import Order, Report
 from search.sampler import COVARIATES_ATTRIBUTE
 from search.seeding import mix
@@ -77,7 +76,7 @@ class CovariatePhase(Phase):
         self._layouts, self._rows = asked.layouts, list(draw_rows(config, asked.layouts))
         self._found: dict[_Score, float] = {}
         self._failed = 0
-        self._workers: dict[tuple[str, str], int] = {}
+        self._restarts = Restarts()
         self._of: dict[tuple[str, str], _Score] = {}
         self._orders: list[Order] = []
         known: dict[str, Any] = search.user_attrs.get(COVARIATES_ATTRIBUTE, {})
@@ -109,10 +108,7 @@ class CovariatePhase(Phase):
             value = self._found[self._of[key]] = float(report.metrics["accuracy"])
             self._record()
             return f"{self.label(order)}: {value:.4f}"
-        again = report.kind in ("interrupted", "lost")
-        if report.kind == "died":
-            self._workers[key] = self._workers.get(key, 0) + 1
-            again = self._workers[key] < MAX_ATTEMPTS
+        again = self._restarts.allow(key, report)
         if again:
             self._orders.insert(0, order)
         self._failed += not again
