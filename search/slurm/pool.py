@@ -348,22 +348,36 @@ class SlurmPool(Pool):
                 time.sleep(1)
 
     def _take_over(self, found: list[JobBatch], listing: JobListing) -> None:
-        """Find the jobs of an earlier start that are alive, or have answered since."""
+        """Find the jobs of an earlier start that are alive, have answered since, or have died."""
         for batch in found:
             number = batch.job or listing.names.get(self._name(batch), "")
             if number and not batch.job:
                 batch.note_job(number)
             for index, order in batch.orders().items():
-                state = listing.tasks.get((number, index))
-                answered = batch.answer(index)
-                current = current_attempt(order.folder(self._root))[0] == order.attempt
-                alive = state is not None and state.active and not batch.stopping
-                if current and (alive or (answered is not None and answered.kind in ("done", "failed"))):
-                    self._left[_key(order, self._root)] = TrackedJob(order, order, batch, index, state=state)
-                elif not alive:
+                job = TrackedJob(order, order, batch, index, state=listing.tasks.get((number, index)))
+                if self._counts(job, listing):
+                    self._left[_key(order, self._root)] = job
+                elif job.state is None or not job.state.active or batch.stopping:
                     batch.close(index)
         if alive := sum(job.state is not None and job.state.active for job in self._left.values()):
             self._notes.append(f"{alive} jobs of this run are alive and are taken over")
+
+    def _counts(self, job: TrackedJob, listing: JobListing) -> bool:
+        """Whether an order of an earlier start is under way, is answered, or has ended with its worker."""
+        assert job.batch is not None
+        if current_attempt(job.order.folder(self._root))[0] != job.order.attempt:
+            return False
+        answered = job.batch.answer(job.index)
+        if answered is not None and answered.kind in ("done", "failed", "died"):
+            return True
+        if job.batch.stopping:
+            return False
+        if job.state is not None and job.state.active:
+            return True
+        self._judge(job, listing)
+        end = next((report.kind for report in job.said if report.kind not in ("progress", "note")), "")
+        # Of one that has ended by itself, the answer may become visible only now.
+        return job.began is not None and (end == "died" or (not end and job.state is not None))
 
 
 def _key(order: Order, root: Path) -> Key:

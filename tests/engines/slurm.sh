@@ -47,7 +47,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerType=sched/backfill
-SchedulerParameters=sched_min_interval=100000,batch_sched_delay=1
+SchedulerParameters=sched_min_interval=100000,batch_sched_delay=0,sched_interval=2,bf_interval=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
@@ -55,14 +55,22 @@ JobAcctGatherType=jobacct_gather/none
 MailProg=/bin/true
 MpiDefault=none
 ReturnToService=2
-SlurmdTimeout=10
-KillWait=5
+SlurmdTimeout=6
+KillWait=2
+CompleteWait=0
 MinJobAge=300
 InactiveLimit=0
-NodeName=n[1-3] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((base + 1))-$((base + 3))] CPUs=4 RealMemory=1000
-PartitionName=main Nodes=n[1-3] Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
+GresTypes=gpu
+NodeName=n[1-3] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((base + 1))-$((base + 3))] CPUs=4 RealMemory=1000 Gres=gpu:4
+PartitionName=main Nodes=n[1-3] Default=YES LLN=YES PriorityTier=1 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes=n[1-3] PriorityTier=10 MaxTime=INFINITE State=UP
 CONF
+    # Devices that nothing opens, whose numbers jobs see; where none may be made, jobs have GPUs without numbers.
+    devices=Count=4
+    for device in 0 1 2 3; do
+        mknod "$folder/gpu$device" c 1 3 2>/dev/null && devices="File=$folder/gpu[0-3]"
+    done
+    echo "NodeName=n[1-3] Name=gpu $devices" >"$folder/gres.conf"
 }
 
 start_node() {

@@ -111,6 +111,25 @@ def test_a_start_that_goes_on_takes_over_what_is_alive_and_what_has_answered(mak
     assert len(fake.calls("worker")) == 2
 
 
+def test_a_worker_that_dies_while_nobody_conducts_counts_and_one_that_never_began_does_not(make, tmp_path):
+    first, fake = make(["die"], ["quit"], ["ended"])
+    first.__enter__()
+    for seed in range(3):
+        first.submit(toy_order(seed))
+    first._send()  # and is killed
+    while len(list(fake.home.glob("*.code"))) < 3:
+        time.sleep(0.02)
+    second, _ = make()
+    with second:
+        for seed in range(3):
+            second.submit(toy_order(seed))
+        found = ends(hear(second))
+    log = toy_order().folder(tmp_path / "run") / "job-1.log"
+    assert found[0] == Report("died", f"the worker died with signal 9 (log: {log})")
+    assert (found[1].kind, found[2].kind) == ("done", "done")
+    assert fake.calls("sbatch") == ["sbatch 0-2", "sbatch 0-1"]
+
+
 def test_where_an_order_is_can_be_asked(make):
     pool, _ = make(["wait"])
     with pool:
