@@ -279,6 +279,8 @@ class SlurmPool(Pool):
             job.said.append(Report("lost", f"its job was ended from outside, as {state.state}"))
         elif state is not None and state.state in programs.OF_ITS_PLACE:
             job.said.append(self._without_place(job, state))
+        elif self._stopping and job.began is None and state is None and time.monotonic() - job.ended > self._poll:
+            job.said.append(Report("interrupted", "the run stopped before its job began"))
         elif settled and state is not None:
             job.said.append(self._died(job, f"the job ended as {state.state} without an answer"))
         elif settled:

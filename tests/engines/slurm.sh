@@ -58,6 +58,7 @@ ReturnToService=2
 SlurmdTimeout=6
 KillWait=2
 CompleteWait=0
+BatchStartTimeout=2
 MinJobAge=300
 InactiveLimit=0
 GresTypes=gpu

@@ -17,8 +17,8 @@ class StartedRun:
     """An `archspec` command and whatever it starts; a context, at whose end nothing of it is alive."""
 
     def __init__(self, *arguments: object) -> None:
-        self.marker = f"{VARIABLE}={secrets.token_hex(8)}".encode()
-        name, _, value = self.marker.decode().partition("=")
+        self.marker = f"{VARIABLE}={secrets.token_hex(8)}"
+        name, _, value = self.marker.partition("=")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "archspec", *map(str, arguments)],
             env={**os.environ, name: value},
@@ -41,17 +41,7 @@ class StartedRun:
 
     def alive(self) -> dict[int, str]:
         """The command lines of all that is alive, by number."""
-        found: dict[int, str] = {}
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.marker in (path / "environ").read_bytes().split(b"\0"):
-                    state = (path / "stat").read_text().rpartition(")")[2].split()[0]
-                    words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    if state not in "ZX":
-                        found[int(path.name)] = words
-            except OSError:
-                continue
-        return found
+        return alive_with(self.marker)
 
     def find(self, words: str) -> list[int]:
         """The processes whose command line holds `words`."""
@@ -89,3 +79,18 @@ class StartedRun:
         while (alive := self.alive()) and time.monotonic() < deadline:
             time.sleep(0.05)
         return alive
+
+
+def alive_with(marker: str) -> dict[int, str]:
+    """The command lines of all that is alive and has `NAME=VALUE` in its environment, by number."""
+    found: dict[int, str] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (path / "environ").read_bytes().split(b"\0"):
+                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+                words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if state not in "ZX":
+                    found[int(path.name)] = words
+        except OSError:
+            continue
+    return found
