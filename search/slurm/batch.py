@@ -133,8 +133,12 @@ class JobBatch:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             return path.read_text(encoding="utf-8") == job  # it is started again
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(job)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(job)
+        except OSError:  # the disk is full: nobody has it
+            path.unlink(missing_ok=True)
+            raise
         return True
 
     def tell(self, index: int, report: Report | Began) -> None:

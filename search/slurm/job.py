@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 from archspec.files.fence import Fence, current_attempt, fenced, take_folder
+from archspec.files.os_errors import lacks_space
 from search.evaluator import Session
 from search.installation import compare_installations, describe_installation
 from search.processes.folder_lock import UNLOCKED_VARIABLE
@@ -19,6 +22,11 @@ from search.processes.machine import host_name
 from search.run.worker import Order, Report, answer
 from search.slurm.batch import LATE, Began, JobBatch, saved_since
 from search.train.device import PLACE_VARIABLE
+
+SPACE_SECONDS = 2.0
+"""Time between two tries to write to a full disk."""
+
+Written = TypeVar("Written")
 
 
 def main() -> None:
@@ -30,12 +38,12 @@ def main() -> None:
         return
     setup = batch.setup
     number = os.environ.get("SLURM_ARRAY_JOB_ID", "")
-    if not batch.claim(index, number):
+    if not _write(lambda: batch.claim(index, number)):
         print("another job has this order: nothing to do")  # noqa: T201
         return
     root, again = Path(setup["root"]), int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     attempt = (order.attempt, again)
-    if not take_folder(order.folder(root), attempt):
+    if not _write(lambda: take_folder(order.folder(root), attempt)):
         print("a later attempt has this folder: nothing to do")  # noqa: T201
         return
     node = os.environ.get("SLURMD_NODENAME") or host_name()
@@ -50,9 +58,28 @@ def main() -> None:
         if current_attempt(order.folder(root)) == attempt:
             with suppress(FileNotFoundError):  # the run has given it up, and knows the result by its file
                 if report is not None:
-                    batch.give_answer(index, report)
+                    _write(partial(batch.give_answer, index, report), job.is_told)
                 else:
                     batch.tell(index, replace(began, ended=True))
+
+
+def _write(write: Callable[[], Written], told: Callable[[], bool] = lambda: False) -> Written:
+    """Write, as often as it takes while the disk is full: without its answer a job would have died.
+
+    Args:
+        write: raises, or does so whole.
+        told: whether the job is to end.
+
+    Raises:
+        OSError: it fails for another reason, or the job is to end.
+    """
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if not lacks_space(error) or told():
+                raise
+            time.sleep(SPACE_SECONDS)
 
 
 @final
@@ -75,7 +102,7 @@ class _Job:
     def answer(self, order: Order, evaluators: dict[str, object], root: Path) -> Report | None:
         """The answer to the order; None where SLURM ends the job, and says itself what becomes of it."""
         sessions: dict[str, Session] = {}
-        report = answer(order, evaluators, sessions, root, self._is_told, self._tell)
+        report = answer(order, evaluators, sessions, root, self.is_told, self._tell)
         if report.kind != "interrupted" or self._batch.stopping:
             return report
         if self._heard == signal.SIGUSR1 and not (self._trained or saved_since(order.folder(root), self._begun)):
@@ -84,7 +111,7 @@ class _Job:
             return Report("lost", f"its time limit came: {report.text}")
         return None if self._heard else report
 
-    def _is_told(self) -> bool:
+    def is_told(self) -> bool:
         """Whether the evaluation is to end."""
         if self._heard or self._fence.passed():
             return True

@@ -1,5 +1,6 @@
 """The program of a job, in this process: what it answers, and when it writes nothing."""
 
+import errno
 import os
 import signal
 import sys
@@ -94,6 +95,37 @@ def test_a_job_with_other_code_than_its_run_refuses(begin):
     text = f"node n1: archspec is {own} here, and 0.0.1 0123 where the run was started"
     assert report == Report("unready", text)
     assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_a_job_waits_for_space_and_answers(begin, monkeypatch):
+    start, *_ = begin
+    monkeypatch.setattr(program, "SPACE_SECONDS", 0.01)
+    tries = []
+
+    def full(name, whole):
+        def write(*arguments):
+            tries.append(name)
+            if tries.count(name) < 3:
+                raise OSError(errno.ENOSPC, "No space left on device", name)
+            return whole(*arguments)
+
+        return write
+
+    monkeypatch.setattr(JobBatch, "claim", full("claim", JobBatch.claim))
+    monkeypatch.setattr(JobBatch, "give_answer", full("answer", JobBatch.give_answer))
+    monkeypatch.setattr(program, "take_folder", full("folder", take_folder))
+    assert start().kind == "done"
+    assert tries == [name for name in ("claim", "folder", "answer") for _ in range(3)]
+
+
+def test_a_claim_that_could_not_be_written_is_nobodys(begin, monkeypatch):
+    _, batch, _ = begin
+    batch.folder.mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", lambda descriptor, *_, **__: os.close(descriptor) or open("/dev/full", "w"))
+        with pytest.raises(OSError, match="No space"):
+            batch.claim(0, "7")
+    assert batch.claim(0, "8")
 
 
 def test_an_answer_is_taken_once(begin):
