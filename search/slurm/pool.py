@@ -27,6 +27,7 @@ from search.slurm.batch import LATE, JobBatch, batches, log_of, saved_since
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
+from search.slurm.space_watch import SpaceWatch
 from search.slurm.tracked import TrackedJob, UnconfirmedBatch
 
 MOST_TASKS = 500
@@ -69,13 +70,13 @@ class SlurmPool(Pool):
         self._listing: Any = None
         self._listed = self._next_look = self._silent = 0.0
         self._stopping, self._asked = False, 0.0
-        self._begun = False
+        self._begun, self._space = False, SpaceWatch(self._root)
 
     def __enter__(self) -> SlurmPool:
         self._id = run_id(self._root)
         found = batches(self._root)
         if found:
-            self._take_over(found, self._list_now())
+            self._take_over(found, programs.list_jobs(OPEN_SECONDS))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -215,6 +216,7 @@ class SlurmPool(Pool):
             self._notes.append(f"SLURM answers again after {time.monotonic() - self._silent:.0f} s")
             self._silent = 0.0
         self._settle_sending(listing)
+        self._notes += self._space.look() if self._jobs else []
         for job in self._jobs:
             self._judge(job, listing)
 
@@ -333,21 +335,6 @@ class SlurmPool(Pool):
                     Report("interrupted", f"its job did not stop within {STOP_SECONDS:g} s and is cancelled")
                 )
         programs.cancel(*(f"{one.batch.job}_{one.index}" for one in self._jobs if one.batch and one.batch.job))
-
-    def _list_now(self) -> JobListing:
-        """The jobs that there are.
-
-        Raises:
-            RunError: squeue did not say for `OPEN_SECONDS`.
-        """
-        begun = time.monotonic()
-        while True:
-            try:
-                return programs.read_listing(programs.start_listing())
-            except ControllerSilent as error:
-                if time.monotonic() - begun > OPEN_SECONDS:
-                    raise RunError(f"{error}: which jobs of this run are alive is not known; try again") from None
-                time.sleep(1)
 
     def _take_over(self, found: list[JobBatch], listing: JobListing) -> None:
         """Find the jobs of an earlier start that are alive, have answered since, or have died."""

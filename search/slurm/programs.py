@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -123,6 +124,25 @@ def read_listing(process: subprocess.Popen[str]) -> JobListing:
         if task.isdigit():
             tasks[job, int(task)] = JobState(state, reason, node)
     return JobListing(tasks, names)
+
+
+def list_jobs(patience: float) -> JobListing:
+    """The jobs that squeue lists, once it does.
+
+    Args:
+        patience: seconds in which the controller must answer.
+
+    Raises:
+        RunError: it does not, or squeue failed otherwise.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            return read_listing(start_listing())
+        except ControllerSilent as error:
+            if time.monotonic() - begun > patience:
+                raise RunError(f"{error}: which jobs of this run are alive is not known; try again") from None
+            time.sleep(1)
 
 
 def cancel(*arguments: str) -> str:

@@ -122,7 +122,7 @@ def test_a_claim_that_could_not_be_written_is_nobodys(begin, monkeypatch):
     _, batch, _ = begin
     batch.folder.mkdir(parents=True)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fdopen", lambda descriptor, *_, **__: os.close(descriptor) or open("/dev/full", "w"))
+        patch.setattr(os, "fdopen", lambda one, *_, **__: os.close(one) or open("/dev/full", "w"))  # noqa: SIM115
         with pytest.raises(OSError, match="No space"):
             batch.claim(0, "7")
     assert batch.claim(0, "8")
