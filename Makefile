@@ -65,8 +65,8 @@ bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the l
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
 
-engines: $(STAMP) ## the table of faults on a real SLURM on this host; skipped with the reason where there is none
-	$(BIN)/pytest -n 0 -rs tests/engines/slurm_faults.py
+engines: $(STAMP) ## the table of faults on this machine and on a real SLURM on this host, where there is one
+	$(BIN)/pytest -n 2 -rs tests/engines/slurm_*.py tests/engines/local_*.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache

@@ -1,11 +1,13 @@
-"""Runs in real processes, found by a variable of their environment that nothing else has, and their interruption."""
+"""Runs in real processes, found by a variable of their environment that nothing else has, and their interruptions."""
 
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -94,3 +96,101 @@ def alive_with(marker: str) -> dict[int, str]:
         except OSError:
             continue
     return found
+
+
+WRAPPED = '(setsid sleep 778 &) ; sleep 777 & "$0" -S "$@"'
+"""A shell that leaves two processes behind, one of them in a session of its own, and then evaluates."""
+
+SUPERVISOR, WATCHDOG = "supervisor import", "watchdog import"
+
+
+def under_way(run: StartedRun) -> bool:
+    """Whether a layout is evaluated, its shell's processes included."""
+    return bool(run.find("sleep 777") and run.find("sleep 778"))
+
+
+def end_conductor(run: StartedRun, *numbers: int) -> None:
+    for number in numbers:
+        run.signal(run.process.pid, number)
+        time.sleep(0.3)
+
+
+def kill_group(run: StartedRun) -> None:
+    os.killpg(run.process.pid, signal.SIGKILL)
+
+
+def kill_conductor_and_workers(run: StartedRun) -> None:
+    for pid in (run.process.pid, *run.workers()):
+        run.signal(pid, signal.SIGKILL)
+
+
+def kill_workers(run: StartedRun) -> None:
+    """The run goes on by itself, beside nothing of what the workers had started; then it is ended."""
+    before = {pid for pid, line in run.alive().items() if "sleep" in line}
+    for pid in run.workers():
+        run.signal(pid, signal.SIGKILL)
+    run.wait(lambda: not before & set(run.alive()), 5)
+    run.wait(lambda: under_way(run))
+    end_conductor(run, signal.SIGINT)
+
+
+def kill_supervisors(run: StartedRun) -> None:
+    for pid in run.find(SUPERVISOR):
+        run.signal(pid, signal.SIGKILL)
+    time.sleep(0.3)
+    end_conductor(run, signal.SIGINT)
+
+
+def kill_watchdog_and_conductor(run: StartedRun) -> None:
+    for pid in (*run.find(WATCHDOG), run.process.pid):
+        run.signal(pid, signal.SIGKILL)
+
+
+def stop_workers(run: StartedRun) -> None:
+    for pid in run.workers():
+        run.signal(pid, signal.SIGSTOP)
+
+
+def stop_workers_and_interrupt(run: StartedRun) -> None:
+    stop_workers(run)
+    end_conductor(run, signal.SIGINT, signal.SIGINT)
+
+
+def stop_workers_and_kill(run: StartedRun) -> None:
+    stop_workers(run)
+    end_conductor(run, signal.SIGKILL)
+
+
+INTERRUPTIONS = {
+    "TERM": (lambda run: end_conductor(run, signal.SIGTERM), 130),
+    "INT": (lambda run: end_conductor(run, signal.SIGINT), 130),
+    "INT twice": (lambda run: end_conductor(run, signal.SIGINT, signal.SIGINT), 130),
+    "HUP": (lambda run: end_conductor(run, signal.SIGHUP), 130),
+    "TERM to all": (lambda run: run.signal_all(signal.SIGTERM), 130),
+    "9 to the conductor": (lambda run: end_conductor(run, signal.SIGKILL), -9),
+    "9 to the group": (kill_group, -9),
+    "9 to conductor and workers": (kill_conductor_and_workers, -9),
+    "9 to the workers": (kill_workers, 130),
+    "9 to the supervisors": (kill_supervisors, 130),
+    "9 to watchdog and conductor": (kill_watchdog_and_conductor, -9),
+    "stopped workers, INT twice": (stop_workers_and_interrupt, 130),
+    "stopped workers, 9": (stop_workers_and_kill, -9),
+}
+NOISE = re.compile("Traceback|Error|Exception|Warning|resource_tracker")
+
+
+def check(run: StartedRun, name: str) -> None:
+    interrupt, wanted = INTERRUPTIONS[name]
+    interrupt(run)
+    code, said = run.end()
+    assert (name, run.left()) == (name, {}), said
+    assert code in (wanted, 0), said  # 0: the run had just come to its end
+    assert not NOISE.search(said), said
+
+
+def finished(run: Path) -> Counter[str]:
+    """How often each layout came to its end."""
+    events = Counter[str]()
+    for path in run.glob("artifacts/*/*/events.jsonl"):
+        events[path.parent.parent.name] += path.read_text().count('"finished"')
+    return events
