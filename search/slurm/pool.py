@@ -23,10 +23,11 @@ from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.slurm import programs
-from search.slurm.batch import LATE, JobBatch, batches, log_of, saved_since
+from search.jobs.batch import JobBatch, batches, log_of, saved_since
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
+from search.slurm.time_limit import LATE
 from search.slurm.tracked import TrackedJob, UnconfirmedBatch
 
 MOST_TASKS = 500

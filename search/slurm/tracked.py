@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from search.run.worker import Order, Report
-from search.slurm.batch import Began, JobBatch
+from search.jobs.batch import Began, JobBatch
 from search.slurm.programs import JobState
 
 
