@@ -13,7 +13,7 @@ folder=$(mkdir -p "$2" && cd "$2" && pwd)
 ray=${RAY:-ray}
 port=${RAY_TEST_PORT:-6390}
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token RAY_USAGE_STATS_ENABLED=0
-export RAY_gcs_rpc_server_reconnect_timeout_s=3600
+export RAY_gcs_rpc_server_reconnect_timeout_s=3600 RAY_health_check_period_ms=1000 RAY_health_check_timeout_ms=2000
 unset RAY_ADDRESS
 
 start_node() {
