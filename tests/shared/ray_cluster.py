@@ -33,9 +33,16 @@ class RayCluster:
                 found[name[1]] = one.pid
         return found
 
+    def all_raylets(self):
+        """Processes of nodes, those of other clusters on this host among them."""
+        return [one.pid for one in list_processes() if "/raylet/raylet" in command(one.pid)]
+
     def gcs(self):
         """The process of the head that knows the cluster."""
-        return next(one.pid for one in list_processes() if "/gcs/gcs_server" in command(one.pid))
+        place = f"--log_dir={self.folder}"
+        return next(
+            one.pid for one in list_processes() if "/gcs/gcs_server" in command(one.pid) and place in command(one.pid)
+        )
 
     def node_of(self, pid):
         """The node on which a process works."""
