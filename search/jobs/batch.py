@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, final
 
 from archspec.files.output import append_bytes, write_text
+from search.jobs.messages import decode_order, decode_report, encode_order, encode_report
 from search.run.pools.engine import JOBS
 from search.run.worker import Order, Report
-from search.jobs.messages import decode_order, decode_report, encode_order, encode_report
 
 BEGAN = "began"
 GRAIN_SECONDS = 1.0

@@ -70,7 +70,7 @@ class Channel:
             os._exit(1)
 
     def lines(self, timeout: float) -> list[dict[str, Any]]:
-        """What the run says within `timeout` seconds.
+        """The lines of the run within `timeout` seconds.
 
         Raises:
             EOFError: it is gone.
@@ -116,7 +116,7 @@ def connect(ray: Any, settings: RaySettings, address: str) -> str:
 
 
 def describe_lack(nodes: list[dict[str, Any]], settings: RaySettings) -> str:
-    """What tasks want that no living node has at once, in words; empty where one has it."""
+    """The needs of tasks that no living node has at once, in words; empty where one has it."""
     have: list[dict[str, float]] = [node["Resources"] for node in nodes if node["Alive"]]
     if any(all(one.get(name, 0) >= value for name, value in settings.wants.items()) for one in have):
         return ""

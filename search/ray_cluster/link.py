@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
+from search.ray_cluster.driver import main
 from search.ray_cluster.settings import RaySettings, driver_environment
 
 LEAVE_SECONDS = 30.0
-PROGRAM = "from search.ray_cluster.driver import main; main()"
+PROGRAM = f"from {main.__module__} import main; main()"
 
 
 @final
@@ -53,7 +54,7 @@ class DriverLink:
             self._socket.sendall(f"{line}\n".encode())
 
     def hear(self, timeout: float) -> list[dict[str, Any]]:
-        """What it says within `timeout` seconds."""
+        """Its lines within `timeout` seconds."""
         if self.ended or not select.select([self._socket], [], [], timeout)[0]:
             return []
         try:

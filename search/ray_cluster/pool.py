@@ -34,6 +34,8 @@ SETTLE_SECONDS = 20.0
 """Time after the end of a task in which its answer becomes visible on a shared file system."""
 SILENT_SECONDS = 15.0
 """Silence of the head of which people are told."""
+START_SECONDS = 120.0
+"""The same before it was heard of; a cluster of this machine may be slow to start."""
 AGAIN_SECONDS = 10.0
 """Time between two starts of a driver."""
 LOOK_SECONDS = 0.5
@@ -83,7 +85,7 @@ class RayPool(Pool):
         """Answers to orders of an earlier start."""
         self._notes: list[str] = []
         self._ready = self._known = self._begun = self._silent = self._lacking = False
-        self._next_look = self._asked = self._tried = 0.0
+        self._next_look = self._asked = self._tried = self._since = 0.0
         self._stopping = False
 
     def __enter__(self) -> RayPool:
@@ -181,11 +183,14 @@ class RayPool(Pool):
             if time.monotonic() - self._tried > AGAIN_SECONDS and not self._stopping:
                 self._link.close()
                 self._connect()
-        elif time.monotonic() - self._link.heard > SILENT_SECONDS and not self._silent:
-            self._silent = True
+        elif time.monotonic() - self._link.heard > self._patience and not self._silent:
+            self._silent, self._since = True, time.monotonic()
             at = time.strftime("%H:%M:%S")
-            self._since = time.monotonic()
             self._notes.append(f"the head of Ray does not answer since {at}: trainings go on, and the run waits for it")
+
+    @property
+    def _patience(self) -> float:
+        return SILENT_SECONDS if self._ready else START_SECONDS
 
     def _hear(self, said: dict[str, Any]) -> None:
         if said["say"] == "refused":
@@ -281,7 +286,7 @@ class RayPool(Pool):
             task.said.append(full or self._named(task, Report("unready", text)))
 
     def _died(self, task: _Task, text: str) -> Report:
-        """The end of a task by itself; no evaluation is to blame where the disk is full, or no task has begun at all."""
+        """The end of a task by itself; no evaluation is to blame where the disk is full, or no task has begun."""
         if (full := self._full_disk()) is not None:
             return full
         if not self._begun:

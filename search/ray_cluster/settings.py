@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 3600
 @final
 @dataclass(frozen=True, slots=True)
 class RaySettings:
-    """What each task asks of the cluster.
+    """The cluster, and the needs of each task on it.
 
     Attributes:
         address: of the head, `HOST:PORT`; `local`; empty for what `find_address` finds.
@@ -51,7 +51,7 @@ class RaySettings:
 
     @property
     def wants(self) -> dict[str, float]:
-        """What a node must have, by Ray's names of resources."""
+        """The needs of a task, by Ray's names of resources."""
         found = {"CPU": self.cpus, "GPU": self.gpus, "memory": self.memory, **self.resources}
         return {name: value for name, value in found.items() if value}
 
