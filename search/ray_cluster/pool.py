@@ -39,6 +39,9 @@ START_SECONDS = 120.0
 AGAIN_SECONDS = 10.0
 """Time between two starts of a driver."""
 LOOK_SECONDS = 0.5
+LOOKS = 2
+"""Looks at the cluster in which a node must not be before its tasks are lost: Ray itself waits for one that has stopped
+until its connections break, which may take for ever."""
 
 Key = tuple[str, str]
 
@@ -54,6 +57,7 @@ class _Task:
     index: int = 0
     offset: int = 0
     began: Began | None = None
+    missed: int = 0
     ended: float = 0.0
     said: list[Report] = field(default_factory=list[Report])
 
@@ -205,8 +209,18 @@ class RayPool(Pool):
             if said["lack"] and not self._lacking:
                 self._notes.append(f"{said['lack']}: trainings wait until one joins the Ray cluster")
             self._lacking = bool(said["lack"])
+            self._miss_nodes(said["nodes"])
         elif (task := next((one for one in self._tasks if one.key == said["key"]), None)) is not None:
             self._end(task, said["how"], said["text"])
+
+    def _miss_nodes(self, alive: list[str]) -> None:
+        """Give up tasks whose node the head has given up."""
+        for task in self._tasks:
+            if task.began is not None and not task.answered:
+                node = task.began.node.rpartition(" ")[2]
+                task.missed = 0 if any(one.startswith(node) for one in alive) else task.missed + 1
+                if task.missed >= LOOKS:
+                    self._end(task, "lost", "its node died")
 
     def _lose_driver(self) -> None:
         """All tasks end with their driver, which Ray ends where it cannot serve it any more."""

@@ -69,7 +69,7 @@ class FakeLink:
     def __init__(self, plan, refusal=""):
         self.plan, self.refusal = plan, refusal
         self.heard, self.ended, self.closed = time.monotonic(), False, False
-        self.waits, self.silent = [], False
+        self.waits, self.silent, self.nodes = [], False, ["a1f0"]
         self._said = [{"say": "refused", "text": refusal}] if refusal else []
 
     def submit(self, key, root, batch, index):
@@ -91,7 +91,7 @@ class FakeLink:
             self._said.append({"say": "ended", "key": key, "how": how, "text": text.get(act, "")})
 
     def hear(self, timeout):
-        alive = [] if self.silent or self.refusal or self.ended else [{"say": "alive", "nodes": ["a1"], "lack": ""}]
+        alive = [] if self.silent or self.refusal or self.ended else [{"say": "alive", "nodes": self.nodes, "lack": ""}]
         for key, folder, index in list(self.waits):
             if folder.stopping:
                 folder.give_answer(index, Report("interrupted", "saved"))

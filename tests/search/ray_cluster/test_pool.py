@@ -123,6 +123,17 @@ def test_a_head_that_is_silent_is_waited_for(make, monkeypatch):
     assert second == "the head of Ray answers again after 0 s"
 
 
+def test_a_task_whose_node_the_head_has_given_up_is_lost_though_ray_waits_for_it(make):
+    pool, links = make(["wait"], ["queued"])
+    with pool:
+        pool.submit(toy_order(0))
+        pool.submit(toy_order(1))
+        hear(pool, until=lambda heard: heard)
+        links[0].nodes = ["b2"]
+        assert ends(hear(pool, until=ends)) == {0: Report("lost", "its node died")}
+        assert pool.busy == 1
+
+
 def test_a_driver_that_is_gone_is_replaced_and_its_tasks_are_lost(make):
     pool, links = make(["wait", "done"])
     with pool:
