@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Any, Literal, final
 
 from search.ray_cluster.job import run_order
-from search.ray_cluster.settings import LOCAL, RaySettings, decode
+from search.ray_cluster.settings import LOCAL, WRONG_TOKEN, RaySettings, decode
 
 ALIVE_SECONDS = 3.0
 """Time between two looks at the cluster, each of which the run is told of."""
@@ -108,9 +108,7 @@ def connect(ray: Any, settings: RaySettings, address: str) -> str:
         ray.init(address=address, **quiet)
     except Exception as error:  # of many kinds, Ray's own and others
         if type(error).__name__ == "AuthenticationError":
-            rule = "Ray refuses the token of this process, or it has none"
-            hint = "all nodes and this one must have the same (`ray get-auth-token --generate`, RAY_AUTH_TOKEN_PATH)"
-            return f"{address}: {rule}: {hint}"
+            return f"{address}: {WRONG_TOKEN}"
         return f"{address}: {' '.join(str(error).split())[:300] or type(error).__name__}"
     return ""
 

@@ -68,6 +68,12 @@ class DriverLink:
         *whole, self._text = (self._text + data).split(b"\n")
         return [json.loads(line) for line in whole]
 
+    def refused_token(self) -> bool:
+        """Whether Ray has said that the token is wrong; Python is told of a connection that failed alone."""
+        with suppress(OSError):
+            return b"InvalidAuthToken" in self._log.read_bytes()
+        return False
+
     def last_words(self) -> str:
         """The last line of what Ray has said."""
         with suppress(OSError):

@@ -21,7 +21,7 @@ from search.evaluator import Evaluator
 from search.installation import describe_installation
 from search.jobs.batch import Began, JobBatch, batches, log_of
 from search.ray_cluster.link import DriverLink
-from search.ray_cluster.settings import RaySettings, find_address
+from search.ray_cluster.settings import WRONG_TOKEN, RaySettings, find_address
 from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
@@ -199,7 +199,8 @@ class RayPool(Pool):
     def _hear(self, said: dict[str, Any]) -> None:
         if said["say"] == "refused":
             if not self._known:
-                raise SpecError(said["text"], field="engine")
+                wrong = self._link.refused_token()
+                raise SpecError(f"{self._address}: {WRONG_TOKEN}" if wrong else said["text"], field="engine")
             self._tried = time.monotonic()
         elif said["say"] == "alive":
             self._ready = self._known = True

@@ -13,6 +13,10 @@ from typing import Any, final
 LOCAL = "local"
 """Address of a cluster that is started on this machine, and ended with the run."""
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
+WRONG_TOKEN = (
+    "Ray refuses the token of this process, or it has none: all nodes and this one must have the same "
+    "(`ray get-auth-token --generate`, RAY_AUTH_TOKEN_PATH)"
+)
 PATIENCE_SECONDS = 3600
 """Silence of a head after which Ray itself gives up; its own default is a minute."""
 

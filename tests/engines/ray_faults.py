@@ -232,9 +232,9 @@ def test_a_folder_that_is_full_counts_as_no_attempt(search, row, full_disk):
 
 
 def test_a_training_finds_the_front_of_one_machine(search, local, row):
-    there = search(trials=4, workers=2, finalists=1, **TRAINING)
-    there.end().check(4, finalists=True)
-    here = local(trials=4, workers=1, finalists=1, **TRAINING).end().check(4, finalists=True)
+    there = search(trials=3, workers=2, finalists=1, **TRAINING)
+    there.end(900).check(3, finalists=True)
+    here = local(trials=3, workers=1, finalists=1, **TRAINING).end(600).check(3, finalists=True)
     assert there.values("search") == here.values("search")
     assert there.values("final") == here.values("final")
     row("none: a study that trains", f"front and {len(here.values('final'))} finalists as with local")
@@ -247,7 +247,7 @@ def test_another_token_is_refused_in_one_line(search, row, monkeypatch, tmp_path
         path.write_text("0" * 64)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path) if token == "other" else "")
     monkeypatch.setenv("HOME", str(tmp_path))
-    run = search(trials=1).end(60, code=2)
+    run = search(trials=1).end(120, code=2)
     [line] = [line for line in run.said.splitlines() if line.startswith("archspec: ")]
     assert line.startswith(f"archspec: engine: {HEAD}:6390: Ray refuses the token of this process, or it has none")
     assert "Traceback" not in run.said
@@ -255,7 +255,7 @@ def test_another_token_is_refused_in_one_line(search, row, monkeypatch, tmp_path
 
 
 def test_a_cluster_that_is_not_there_is_refused_in_one_line(search, row):
-    run = search({"address": "127.0.0.9:6399"}, trials=1).end(60, code=2)
+    run = search({"address": "127.0.0.9:6399"}, trials=1).end(120, code=2)
     assert "archspec: engine: no cluster answers at 127.0.0.9:6399: Connection refused" in run.said
     row("no cluster at the address", "one line, exit code 2")
 

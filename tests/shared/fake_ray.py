@@ -103,6 +103,9 @@ class FakeLink:
             time.sleep(min(timeout, 0.01))
         return said
 
+    def refused_token(self):
+        return "token" in self.refusal
+
     def last_words(self):
         return "the head is gone"
 

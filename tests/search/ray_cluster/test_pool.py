@@ -156,6 +156,14 @@ def test_a_cluster_that_refuses_ends_the_run_in_one_line(make):
             hear(pool)
 
 
+def test_a_token_that_ray_refuses_is_named_though_ray_says_that_nobody_answers(make):
+    pool, _ = make(["done"], refusal="head:6379: Failed to connect (token)")
+    with pool:
+        pool.submit(toy_order())
+        with pytest.raises(SpecError, match=r"^engine: head:6379: Ray refuses the token of this process, or it has"):
+            hear(pool)
+
+
 def test_what_was_answered_while_nobody_conducted_is_taken(make, tmp_path):
     pool, _ = make(["done"], ["wait"])
     root = tmp_path / "run"
