@@ -188,8 +188,8 @@ class RayPool(Pool):
                 self._link.close()
                 self._connect()
         elif time.monotonic() - self._link.heard > self._patience and not self._silent:
-            self._silent, self._since = True, time.monotonic()
-            at = time.strftime("%H:%M:%S")
+            self._silent, self._since = True, self._link.heard
+            at = time.strftime("%H:%M:%S", time.localtime(time.time() - (time.monotonic() - self._since)))
             self._notes.append(f"the head of Ray does not answer since {at}: trainings go on, and the run waits for it")
 
     @property
