@@ -38,7 +38,10 @@ def run_order(root: str, batch: str, index: int) -> str:
     Returns:
         Why it could not be looked at, in one line; empty otherwise.
     """
-    node = f"{host_name()}, node {import_module('ray').get_runtime_context().get_node_id()[:12]}"
+    context = import_module("ray").get_runtime_context()
+    if not context.get_accelerator_ids().get("GPU"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs of a node to a task that asks for none
+    node = f"{host_name()}, node {context.get_node_id()[:12]}"
     return answer_order(Path(root), JobBatch(Path(root, JOBS, batch)), index, node)
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from fake_slurm import toy_order
@@ -41,6 +42,16 @@ def test_a_task_answers_and_tells_where_it_is(begin):
     assert (began.node, began.job) == ("gpu7, node a1", str(os.getpid()))
     assert (folder / "job-1.log").read_text().startswith(f"process {os.getpid()} on gpu7, node a1, ")
     assert has_locks()
+
+
+@pytest.mark.parametrize(("given", "seen"), [([], ""), (["3"], "3")])
+def test_a_task_that_asks_for_no_gpu_sees_none(tmp_path, monkeypatch, given, seen):
+    context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": given}, get_node_id=lambda: "0123456789abcdef")
+    monkeypatch.setattr(program, "import_module", lambda name: SimpleNamespace(get_runtime_context=lambda: context))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setattr(program, "answer_order", lambda *order: order[-1])
+    assert program.run_order(str(tmp_path), "0123", 0).endswith(", node 0123456789ab")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
 
 
 def test_a_task_whose_folder_a_later_attempt_has_writes_nothing(begin):
