@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 USER_STAMP := .venv/.user
 STAMP := .venv/.dev
 
-.PHONY: help demo test extras check format bench bench-extras contract engines fuzz docs clean
+.PHONY: help demo test extras check format bench bench-extras contract engines engines-ray fuzz docs clean
 help:
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -67,6 +67,10 @@ contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for int
 
 engines: $(STAMP) ## the table of faults on this machine and on a real SLURM on this host, where there is one
 	$(BIN)/pytest -n 2 -rs tests/engines/slurm_*.py tests/engines/local_*.py
+
+engines-ray: $(STAMP) ## the table of faults on a real Ray on this host, with the extra ray; needs root, on Linux
+	$(INSTALL) '.[dev,ray]'
+	$(BIN)/pytest -n 0 -rs tests/engines/ray_faults.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .ruff_cache .hypothesis .import_linter_cache

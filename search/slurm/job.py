@@ -17,10 +17,11 @@ from archspec.files.fence import Fence, current_attempt, fenced, take_folder
 from archspec.files.os_errors import lacks_space
 from search.evaluator import Session
 from search.installation import compare_installations, describe_installation
+from search.jobs.batch import Began, JobBatch, saved_since
 from search.processes.folder_lock import UNLOCKED_VARIABLE
 from search.processes.machine import host_name
 from search.run.worker import Order, Report, answer
-from search.slurm.batch import LATE, Began, JobBatch, saved_since
+from search.slurm.time_limit import LATE
 from search.train.device import PLACE_VARIABLE
 
 SPACE_SECONDS = 2.0

@@ -19,15 +19,16 @@ from archspec.files.fence import current_attempt, next_attempt
 from archspec.files.os_errors import check_space, explain
 from search.evaluator import Evaluator
 from search.installation import describe_installation
+from search.jobs.batch import JobBatch, batches, log_of, saved_since
 from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report, answer
 from search.slurm import programs
-from search.slurm.batch import LATE, JobBatch, batches, log_of, saved_since
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
 from search.slurm.script import JobSettings, sbatch_arguments, write_script
 from search.slurm.space_watch import SpaceWatch
+from search.slurm.time_limit import LATE
 from search.slurm.tracked import TrackedJob, UnconfirmedBatch
 
 MOST_TASKS = 500

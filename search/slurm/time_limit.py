@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LATE = "its time limit came before it had saved anything: raise `time`"
 FORMS = "minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds"
 _FORM = re.compile(
     r"(?:(?P<days>\d+)-(?P<dh>\d{1,2})(?::(?P<dm>\d{1,2})(?::(?P<ds>\d{1,2}))?)?"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import final
 
+from search.jobs.batch import Began, JobBatch
 from search.run.worker import Order, Report
-from search.slurm.batch import Began, JobBatch
 from search.slurm.programs import JobState
 
 

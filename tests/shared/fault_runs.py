@@ -251,7 +251,9 @@ def is_alive(pid):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    return state not in "ZX" and any(part in command(pid) for part in ("search.slurm.job", "spawn_main"))
+    return state not in "ZX" and any(
+        part in command(pid) for part in ("search.slurm.job", "ray::run_order", "spawn_main")
+    )
 
 
 def kill(*pids):

@@ -12,10 +12,10 @@ from fake_slurm import toy_order
 from archspec.files.fence import NAME, VARIABLE, current_attempt, next_attempt, take_folder
 from search.evaluator import Epoch
 from search.installation import describe_installation
+from search.jobs.batch import Began, JobBatch
 from search.processes.folder_lock import UNLOCKED_VARIABLE, has_locks, lock_output
 from search.run.worker import Report
 from search.slurm import job as program
-from search.slurm.batch import Began, JobBatch
 from search.train.device import PLACE_VARIABLE
 
 COMMAND = {"type": "command", "command": ["sh", "-c", "echo '{\"accuracy\": 0.5}'"], "resolution": 32}

@@ -1,16 +1,19 @@
-"""The folder of a batch of orders, through which a run and the jobs of one array talk.
+"""The folder of a batch of orders, through which a run and the jobs that answer them elsewhere talk.
 
 runs/NAME/jobs/BATCH/batch.json       evaluators, root, the code that was submitted
-                     job.sh           the script
-                     logs             file for what each job prints, one a line
-                     job              number of the job, once sbatch has said it
                      0.order.json     each order, removed when its answer is taken
                      0.reports.jsonl  what its job reports on the way
                      0.answer.json    its answer, which appears whole
+                     stop             there when the run stops
+
+Of SLURM, whose jobs are the tasks of one array, beside these:
+
+                     job.sh           the script
+                     logs             file for what each job prints, one a line
+                     job              number of the job, once sbatch has said it
                      0.claim          number of the job that has the order
                      0.exit           exit code of the worker, number of the job, how often it was started again
                      0.out            what SLURM itself says
-                     stop             there when the run stops
 """
 
 from __future__ import annotations
@@ -25,14 +28,13 @@ from pathlib import Path
 from typing import Any, final
 
 from archspec.files.output import append_bytes, write_text
+from search.jobs.messages import decode_order, decode_report, encode_order, encode_report
 from search.run.pools.engine import JOBS
 from search.run.worker import Order, Report
-from search.slurm.messages import decode_order, decode_report, encode_order, encode_report
 
 BEGAN = "began"
 GRAIN_SECONDS = 1.0
 """Difference of clocks that is nothing to speak of."""
-LATE = "its time limit came before it had saved anything: raise `time`"
 OWN = frozenset({"attempt", "error.txt", "events.jsonl", "lock", "output.txt"})
 """Files in the folder of an evaluation that say nothing of how far it has come; neither do the logs of jobs."""
 
@@ -40,7 +42,7 @@ OWN = frozenset({"attempt", "error.txt", "events.jsonl", "lock", "output.txt"})
 @final
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The beginning of a job, as its worker tells: node, how often SLURM has started it again, when, and its number.
+    """The beginning of a job, as its worker tells: node, how often it was started again, when, and its number.
 
     It is told once more, `ended`, where somebody ends the job from outside: its end is then no fault of the evaluation.
     """
@@ -69,24 +71,25 @@ class JobBatch:
         """The content of `batch.json`."""
         return json.loads((self.folder / "batch.json").read_text(encoding="utf-8"))
 
-    def write(self, orders: Sequence[Order], root: Path, setup: Mapping[str, Any], script: str) -> None:
+    def write(self, orders: Sequence[Order], root: Path, setup: Mapping[str, Any], script: str = "") -> None:
         """Make the folder with all that its jobs read.
 
         Args:
             orders: of the tasks, in the order of their indices.
             root: folder of the run.
             setup: for `batch.json`.
-            script: for `job.sh`.
+            script: for `job.sh`; empty where jobs are started without one.
 
         Raises:
             OSError: it cannot be written.
         """
         self.folder.mkdir(parents=True)
         write_text(self.folder / "batch.json", json.dumps(setup))
-        write_text(self.folder / "logs", "".join(f"{log_of(order, root).absolute()}\n" for order in orders))
         for index, order in enumerate(orders):
             write_text(self._file(index, "order.json"), encode_order(order))
-        write_text(self.folder / "job.sh", script)
+        if script:
+            write_text(self.folder / "logs", "".join(f"{log_of(order, root).absolute()}\n" for order in orders))
+            write_text(self.folder / "job.sh", script)
 
     def orders(self) -> dict[int, Order]:
         """Those whose answers were not taken, by index; what cannot be read is left out."""
