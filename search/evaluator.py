@@ -179,6 +179,17 @@ class Evaluator(BaseModel, ABC):
         return True
 
     @property
+    def gpus_per_order(self) -> int:
+        """GPUs without which it cannot evaluate one layout; 0 where none is needed."""
+        return 0
+
+    @property
+    def uses_gpus(self) -> bool:
+        """Whether it evaluates on a GPU where there is one, as a training of one's own may: one worker for each is right
+        then, and one for each core elsewhere."""
+        return True
+
+    @property
     def listed(self) -> tuple[ArchSpec, ...] | None:
         """The only layouts that a search over this evaluator keeps to, as `prepare` gives them; None for all."""
         return None

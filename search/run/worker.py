@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, final
 
-from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.errors import ArchspecError, DiedError, Interrupted, RunError, UnreadyError
 from archspec.files.fence import fenced
 from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
@@ -272,7 +272,9 @@ def answer(
             return Report("done", metrics=metrics)
     except Interrupted as error:
         return Report("interrupted", str(error))
-    except BusyFolderError as error:
+    except DiedError as error:
+        return Report("died", str(error))
+    except (BusyFolderError, UnreadyError) as error:
         return Report("unready", str(error))
     except ArchspecError as error:
         return _failed(str(error), folder)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from archspec.documents.paths import suggest
 from archspec.errors import FieldError
+from search.processes.gpus import NUMBER_VARIABLE
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,24 @@ def find_device(name: str, place: int = 0) -> "torch.device":
     return torch.device(kind) if kind == "mps" else torch.device(kind, int(number) if number else place % count)
 
 
+def find_rank_device(name: str, place: int, rank: int, ranks: int) -> "torch.device":
+    """The device of one of the processes that train a network together; see `find_device`.
+
+    Args:
+        name: without a number where there are several processes.
+        place: of the worker that has started them; workers take as many devices each.
+        rank: of the process, from 0.
+        ranks: of all processes.
+
+    Raises:
+        FieldError: there are fewer devices than processes.
+    """
+    device = find_device(name, place * ranks + rank)
+    if ranks > 1 and name != "cpu" and (device.type == "cpu" or device_count(device.type) < ranks):
+        raise FieldError("gpus", f"{ranks} are needed: torch sees {describe_devices()}")
+    return device
+
+
 def device_count(kind: str) -> int:
     """Devices of a kind that torch sees here."""
     import torch
@@ -111,6 +130,7 @@ def sharing_note(device: "torch.device", name: str, place: int) -> str:
     """A line where workers outnumber the devices that they take in turn; empty where this worker has its own."""
     if device.type == "cpu" or ":" in name:
         return ""
-    count = max(device_count(device.type), 1)
+    of_all = os.environ.get(NUMBER_VARIABLE, "")  # where each worker sees its own alone
+    count = int(of_all) if of_all.isdecimal() else max(device_count(device.type), 1)
     have = "1 device" if count == 1 else f"{count} devices"
     return f"note: more workers than devices: they share {have} of type {device.type}" if place >= count else ""
