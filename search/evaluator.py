@@ -185,9 +185,11 @@ class Evaluator(BaseModel, ABC):
 
     @property
     def uses_gpus(self) -> bool:
-        """Whether it evaluates on a GPU where there is one, as a training of one's own may: one worker for each is right
-        then, and one for each core elsewhere."""
-        return True
+        """Whether it may evaluate on a GPU where there is one: as many workers are right then, else one for each core.
+
+        True where its configuration does not say.
+        """
+        return getattr(self, "device", None) != "cpu"
 
     @property
     def listed(self) -> tuple[ArchSpec, ...] | None:

@@ -123,10 +123,6 @@ class Train(Evaluator):
         return self.gpus if self.gpus > 1 else 0
 
     @property
-    def uses_gpus(self) -> bool:
-        return self.device != "cpu"
-
-    @property
     def gives(self) -> frozenset[str]:
         timed = {one.metric.name for one in figures(self.latency)}
         return cost_names() | {"accuracy", *timed, *(one.name for one in quality_metrics(self.metrics))}

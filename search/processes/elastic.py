@@ -113,7 +113,7 @@ class RankGroup:
         self._failed_at = 0.0
 
     def run(self, stop: Callable[[], bool], say: Callable[[Any], None]) -> Any:
-        """What the function gave in rank 0, once all have ended.
+        """The answer of rank 0, once all have ended.
 
         Args:
             stop: asked often; when true, all ranks are told.

@@ -47,7 +47,7 @@ class Ranks:
         return self.rank == 0
 
     def prepared(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The network to train: a copy with synchronised batch norm where the device has it, else the network itself."""
+        """The network to train: a copy with synchronised batch norm where torch has it, else the network itself."""
         if self.count == 1 or device.type not in SYNCHRONISED:
             return model
         return nn.SyncBatchNorm.convert_sync_batchnorm(deepcopy(model))
