@@ -184,14 +184,6 @@ class Evaluator(BaseModel, ABC):
         return 0
 
     @property
-    def uses_gpus(self) -> bool:
-        """Whether it may evaluate on a GPU where there is one: as many workers are right then, else one for each core.
-
-        True where its configuration does not say.
-        """
-        return getattr(self, "device", None) != "cpu"
-
-    @property
     def listed(self) -> tuple[ArchSpec, ...] | None:
         """The only layouts that a search over this evaluator keeps to, as `prepare` gives them; None for all."""
         return None

@@ -35,7 +35,8 @@ class LocalEngine(Engine):
 
     def auto_workers(self, evaluators: Mapping[str, Evaluator]) -> int:
         """One for each GPU, or as many GPUs as one layout needs; without GPUs, one for each core."""
-        gpus = len(visible_gpus()) if any(one.uses_gpus for one in evaluators.values()) else 0
+        on_cpu = all(getattr(one, "device", "") == "cpu" for one in evaluators.values())
+        gpus = 0 if on_cpu else len(visible_gpus())
         return max(gpus // max(gpus_needed(evaluators), 1), 1) if gpus else count_cores()
 
     def check_gpus(self, evaluators: Mapping[str, Evaluator], workers: int) -> None:

@@ -40,10 +40,6 @@ class CostEstimate(Evaluator):
         return self.role.own_metrics
 
     @property
-    def uses_gpus(self) -> bool:
-        return False
-
-    @property
     def metric(self) -> dict[str, str | None]:
         return self.role.metric
 

@@ -94,10 +94,6 @@ class Lookup(Evaluator):
         return cost_names() | {"accuracy"}
 
     @property
-    def uses_gpus(self) -> bool:
-        return False
-
-    @property
     def metric(self) -> dict[str, str | None]:
         return self.data.metric
 

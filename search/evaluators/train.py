@@ -24,7 +24,15 @@ from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import READING, AnyRecipe, Recipe
 from search.supernet.beginning import SliceSource, check_slices, slices_input
 from search.tasks.distillation import check_head
-from search.train.device import DeviceName, find_device, find_rank_device, sharing_note, use_device, worker_place
+from search.train.device import (
+    DeviceName,
+    check_ranks,
+    find_device,
+    find_rank_device,
+    sharing_note,
+    use_device,
+    worker_place,
+)
 from search.weights.initial import AnyInit, InitialWeights, SupernetWeights, begin, check_initial, weights_input
 from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
@@ -95,23 +103,8 @@ class Train(Evaluator):
         except FieldError as error:
             raise FieldError(f"recipe.{error.field}", error.rule) from None
         check_qualities(self.metrics, self.data)
-        self._check_ranks(self.recipe)
+        check_ranks(self.device, self.gpus, self.processes, self.recipe)
         return self
-
-    def _check_ranks(self, recipe: Recipe) -> None:
-        """Refuse numbers of processes that the device, or a recipe's batch, does not allow."""
-        if self.gpus > 1 and self.device not in ("auto", "cuda", "xpu"):
-            rule = f"must be 1 on device {self.device}, not {self.gpus}"
-            hint = "; processes says how many train together on a CPU" if self.device == "cpu" else ""
-            raise FieldError("gpus", f"{rule}: several are those of auto, cuda or xpu{hint}")
-        if self.processes > 1 and self.device != "cpu":
-            rule = f"must be 1 on device {self.device}, not {self.processes}: it is for cpu"
-            raise FieldError("processes", f"{rule}; on GPUs there is a process for each of gpus")
-        least = 2 * self.ranks * recipe.accumulate
-        if self.ranks > 1 and recipe.batch_size < least:
-            each = f"{self.ranks} processes" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
-            rule = f"must be at least {least}, two images for each of {each}, for batch norm"
-            raise FieldError("recipe.batch_size", f"{rule}, not {recipe.batch_size}")
 
     @property
     def ranks(self) -> int:
@@ -202,7 +195,7 @@ class Train(Evaluator):
         except ValidationError as error:
             raise first_problem(error, Recipe) from None
         self.data.check_recipe(recipe)
-        self._check_ranks(recipe)
+        check_ranks(self.device, self.gpus, self.processes, recipe)
         return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:

@@ -62,8 +62,9 @@ class Rank:
 
     def send(self, kind: str, value: Any) -> None:
         """Send a message."""
+        data = pickle.dumps((kind, value))  # as a whole: torch would leave tensors behind, to be fetched
         with self._sending:
-            self._pipe.send((kind, value))
+            self._pipe.send_bytes(data)
 
     def _interrupt(self, number: int, frame: object) -> None:
         del number, frame
@@ -157,10 +158,11 @@ class RankGroup:
         for pipe in ready or ():
             seat = known[pipe]  # pyright: ignore[reportArgumentType]
             try:
-                kind, value = seat.pipe.recv()
+                data = seat.pipe.recv_bytes()
             except (EOFError, OSError):
                 seat.gone = True
                 continue
+            kind, value = pickle.loads(data)
             if kind == "said":
                 say(value)
             elif kind == "begun":
@@ -184,7 +186,8 @@ class RankGroup:
         died = any(seat.gone and not seat.ended for seat in self._seats)
         if died or any(seat.error for seat in self._seats):
             self._failed_at = self._failed_at or time.monotonic()
-        if self._failed_at and (died or time.monotonic() - self._failed_at > GRACE_SECONDS):
+        late = time.monotonic() - self._failed_at > GRACE_SECONDS or all(seat.ended for seat in self._seats)
+        if self._failed_at and (died or late):
             self._kill([seat for seat in self._seats if not seat.gone])
 
     def _kill(self, seats: Sequence[_Seat]) -> None:
@@ -229,9 +232,9 @@ def launch(entry: Entry, argument: Any, pipes: Sequence[Connection], logs: str) 
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     # The agent's log tells of each failure over pages, and of signals that are heard elsewhere.
-    log = logging.getLogger("torch.distributed.elastic")
-    log.addHandler(logging.NullHandler())
-    log.propagate = False
+    for name in ("torch.distributed.elastic", "torch.multiprocessing"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -264,6 +267,8 @@ def serve_rank(entry: Entry, argument: Any, pipes: Sequence[Connection]) -> None
         value = entry(rank, argument)
     except BaseException as error:
         rank.send("failed", (time.time(), _portable(error, number)))
+        # The agent would end the others in the same way as those that were killed; whoever asked ends all of them.
+        time.sleep(10 * GRACE_SECONDS)
         raise SystemExit(1) from None
     rank.send("done", value)
 

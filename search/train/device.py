@@ -16,6 +16,8 @@ from search.processes.gpus import NUMBER_VARIABLE
 if TYPE_CHECKING:
     import torch
 
+    from search.recipe.recipe import Recipe
+
 NAMES = ("auto", "cpu", "cuda", "mps", "xpu")
 PLACE_VARIABLE = "ARCHSPEC_WORKER_PLACE"
 """Name in the environment of a worker, and of what it starts, whose value is its place: 0 to the number of workers
@@ -76,6 +78,33 @@ def find_device(name: str, place: int = 0) -> "torch.device":
     if not count or int(number or 0) >= count:
         raise FieldError("device", f"{name} is not available: torch sees {describe_devices()}")
     return torch.device(kind) if kind == "mps" else torch.device(kind, int(number) if number else place % count)
+
+
+def check_ranks(device: str, gpus: int, processes: int, recipe: "Recipe") -> None:
+    """Refuse numbers of processes that a device, or the batch of a recipe, does not allow; without torch.
+
+    Args:
+        device: its name.
+        gpus: that train one layout, with a process each.
+        processes: that train one layout on a CPU.
+        recipe: how each is trained.
+
+    Raises:
+        FieldError: the first field that breaks a rule.
+    """
+    if gpus > 1 and device not in ("auto", "cuda", "xpu"):
+        rule = f"must be 1 on device {device}, not {gpus}: several are those of auto, cuda or xpu"
+        hint = "; processes says how many train together on a CPU" if device == "cpu" else ""
+        raise FieldError("gpus", rule + hint)
+    if processes > 1 and device != "cpu":
+        rule = f"must be 1 on device {device}, not {processes}: it is for cpu"
+        raise FieldError("processes", f"{rule}; on GPUs, gpus says how many train together")
+    ranks = max(gpus, processes)
+    least = 2 * ranks * recipe.accumulate
+    if ranks > 1 and recipe.batch_size < least:
+        each = f"{ranks} processes" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
+        rule = f"must be at least {least}, two images for each of {each}, for batch norm"
+        raise FieldError("recipe.batch_size", f"{rule}, not {recipe.batch_size}")
 
 
 def find_rank_device(name: str, place: int, rank: int, ranks: int) -> "torch.device":
