@@ -65,7 +65,8 @@ bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the l
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
 
-engines: $(STAMP) ## the table of faults on a real SLURM on this host; skipped with the reason where there is none
+engines: $(STAMP) ## faults of trainings by several processes, and of a real SLURM on this host where there is one
+	$(BIN)/pytest -n 0 -rs tests/engines/ddp_faults.py
 	$(BIN)/pytest -n 0 -rs tests/engines/slurm_faults.py
 
 clean: ## remove the virtual environment and caches

@@ -1,9 +1,12 @@
 """Trainings that processes run together, each a function of a module, so that it travels to them."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from small_layouts import Blobs, layout
 from torch import nn
 
 from archspec.model.build import build
@@ -13,7 +16,6 @@ from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
 from search.train.loop import train
 from search.train.ranks import current_ranks, join_ranks, leave_ranks
-from small_layouts import Blobs, layout
 
 CPU = torch.device("cpu")
 
@@ -54,7 +56,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 def run_training(name: str, folder: Path, epochs: int = 2, rank: Rank | None = None) -> dict[str, Any]:
     """Train by the recipe of a name; weights, average at the last checkpoint and curve."""
     torch.set_num_threads(1)
-    recipe = Recipe.model_validate({"epochs": epochs, "batch_size": 14, "lr": 2e-3, **RECIPES[name]})
+    fields = {"epochs": 4, "batch_size": 14, "lr": 2e-3, **RECIPES[name]}
+    recipe = Recipe.model_validate(fields).pausing(epochs)
     model = NETWORKS.get(name, NETWORKS["taught"] if name == "distilled" else plain)()
     data = Splits(Blobs(50, 0), Blobs(15, 1), Blobs(12, 2))
     result = train(
@@ -71,12 +74,32 @@ def run_training(name: str, folder: Path, epochs: int = 2, rank: Rank | None = N
     return {"weights": model.state_dict(), "curve": curve}
 
 
-def train_all(rank: Rank, asked: tuple[tuple[str, ...], Path]) -> list[dict[str, Any]]:
-    """Every training of some names, one after the other, as both processes have it in the end."""
-    names, folder = asked
+def train_all(rank: Rank, asked: tuple[Any, ...]) -> list[list[dict[str, Any]]]:
+    """Every training of some names, one after the other, as each process has it in the end.
+
+    Args:
+        rank: of this process.
+        asked: the names, the folder, and how many epochs to train.
+    """
+    names, folder, *epochs = asked
     join_ranks(CPU)
     try:
-        found = [run_training(name, folder, rank=rank) for name in names]
-        return [current_ranks().gather_objects(one) for one in found] if found else []
+        found = [run_training(name, folder, *epochs, rank=rank) for name in names]
+        return [current_ranks().gather_objects(one) for one in found]
     finally:
         leave_ranks()
+
+
+def raise_in_second(rank: Rank, error: BaseException) -> None:
+    """Fail in one process while the other one waits."""
+    if rank.number == 1:
+        raise error
+    time.sleep(60)
+
+
+def leave_in_second(rank: Rank, asked: None) -> None:
+    """Leave in one process while the other one waits."""
+    del asked
+    if rank.number == 1:
+        os._exit(7)
+    time.sleep(60)
