@@ -31,7 +31,7 @@ class LocalEngine(Engine):
         if local and workers == 1:
             return InProcessPool(evaluators, root)
         sent = evaluators if local else {name: one.model_dump(mode="json") for name, one in evaluators.items()}
-        return ProcessPool(workers, sent, root, gpus=_gpus_each(evaluators))
+        return ProcessPool(workers, sent, root, gpus=_gpus_each(evaluators, workers))
 
     def auto_workers(self, evaluators: Mapping[str, Evaluator]) -> int:
         """One for each GPU, or as many GPUs as one layout needs; without GPUs, one for each core."""
@@ -53,8 +53,8 @@ class LocalEngine(Engine):
         raise SpecError(f"must be at most what there is, not {needed}: {shows}{hint}", field="evaluator.gpus")
 
 
-def _gpus_each(evaluators: Mapping[str, Evaluator]) -> int:
-    """The GPUs of which each worker sees no others; 0 for all, where an evaluator names one by its number."""
-    if any(_NUMBERED.search(one.model_dump_json()) for one in evaluators.values()):
+def _gpus_each(evaluators: Mapping[str, Evaluator], workers: int) -> int:
+    """The GPUs of which each worker sees no others; 0 for all, where it is alone or a GPU is named by its number."""
+    if workers == 1 or any(_NUMBERED.search(one.model_dump_json()) for one in evaluators.values()):
         return 0
-    return max(gpus_needed(evaluators), 1)
+    return gpus_needed(evaluators) or max(len(visible_gpus()) // workers, 1)

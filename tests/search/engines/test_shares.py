@@ -1,6 +1,5 @@
 """The share of GPUs and cores that each worker of one machine has, and as many workers as there are shares for."""
 
-import json
 import os
 from types import SimpleNamespace
 
@@ -197,14 +196,17 @@ def test_jobs_need_the_gpus_of_the_evaluator(monkeypatch):
     assert settle(SlurmEngine(), 8, {"search": train()}, ())[1] == 8
 
 
-def test_workers_see_all_gpus_where_one_is_named_by_its_number(tmp_path):
-    def each(**fields):
-        pool = LocalEngine().open({"search": train(**fields)}, tmp_path, 2)
+def test_workers_see_all_gpus_where_they_are_alone_or_one_is_named_by_its_number(machine, tmp_path):
+    machine(8)
+
+    def each(workers=3, **fields):
+        pool = LocalEngine().open({"search": train(**fields)}, tmp_path, workers)
         assert isinstance(pool, ProcessPool)
         return pool._gpus
 
-    assert each() == 1
-    assert each(gpus=2) == 2
+    assert each() == 2
+    assert each(9) == 1
+    assert each(1) == 0
+    assert each(2, gpus=2) == 2
     assert each(device="cuda:1") == 0
     assert each(latency={"device": "cuda:0"}) == 0
-    assert json.loads(train(device="cuda:1").model_dump_json())["device"] == "cuda:1"
