@@ -226,7 +226,7 @@ def train_rank(rank: Rank, asked: tuple[Train, Task]) -> Metrics:
     config, task = asked
     try:
         session = TrainSession(config, rank.number)
-    except ArchspecError as error:
+    except (ArchspecError, FieldError) as error:
         raise UnreadyError(str(error)) from None
     join_ranks(session.device)
     try:
