@@ -186,8 +186,9 @@ class RankGroup:
         died = any(seat.gone and not seat.ended for seat in self._seats)
         if died or any(seat.error for seat in self._seats):
             self._failed_at = self._failed_at or time.monotonic()
-        late = time.monotonic() - self._failed_at > GRACE_SECONDS or all(seat.ended for seat in self._seats)
-        if self._failed_at and (died or late):
+        # The agent, which knows how a process ended, is to see first the one that has died.
+        late = time.monotonic() - self._failed_at > (3 * POLL_SECONDS if died else GRACE_SECONDS)
+        if self._failed_at and (late or all(seat.ended for seat in self._seats)):
             self._kill([seat for seat in self._seats if not seat.gone])
 
     def _kill(self, seats: Sequence[_Seat]) -> None:
@@ -202,19 +203,21 @@ class RankGroup:
         errors = [(seat.time, seat.error) for seat in self._seats if seat.error is not None]
         ours = [one for one in errors if isinstance(one[1], ArchspecError)]
         if dead and not ours:  # what the others then meet in torch says nothing
-            raise DiedError(f"process {dead[0]} of {len(self._seats)} {self._ending(dead[0])}")
+            raise DiedError(self._ending(dead))
         if errors:
             raise min(ours or errors, key=lambda one: one[0])[1]
         if not all(seat.ended for seat in self._seats):
             raise DiedError(f"the {len(self._seats)} processes of a training did not end: {self._failure}")
         return self._seats[0].value
 
-    def _ending(self, number: int) -> str:
+    def _ending(self, dead: Sequence[int]) -> str:
+        """What became of those that were not killed here: of the first one, if the agent knows which it was."""
         failures: Any = getattr(self._failure, "failures", {})
-        code = getattr(failures.get(number), "exitcode", None)
+        number = next((one for one in dead if one in failures), dead[0])
+        name, code = f"process {number} of {len(self._seats)}", getattr(failures.get(number), "exitcode", None)
         if code is None:
-            return "died" if failures or self._failure is None else f"could not start: {self._failure}"
-        return f"died with signal {-code}" if code < 0 else f"died with exit code {code}"
+            return f"{name} died" if failures or self._failure is None else f"{name} did not start: {self._failure}"
+        return f"{name} died with signal {-code}" if code < 0 else f"{name} died with exit code {code}"
 
 
 def launch(entry: Entry, argument: Any, pipes: Sequence[Connection], logs: str) -> None:

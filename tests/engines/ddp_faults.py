@@ -49,7 +49,7 @@ def ranks_of(pool):
     return sorted(found)
 
 
-def hear(pool, until, patience=240):
+def hear(pool, until, patience=900):
     """The reports of a pool until one is of a kind, or of an epoch."""
     said, end = [], time.monotonic() + patience
     while time.monotonic() < end:
