@@ -65,8 +65,8 @@ bench-extras: extras ## benchmarks beside timm and ONNX Runtime: the loop, the l
 contract: $(STAMP) ## cost against fvcore on 1,000 random specs, integer for integer
 	$(BIN)/python benchmarks/contract.py --specs 1000
 
-engines: $(STAMP) ## the table of faults on this machine and on a real SLURM on this host, where there is one
-	$(BIN)/pytest -n 2 -rs tests/engines/slurm_*.py tests/engines/local_*.py
+engines: $(STAMP) ## the table of faults on this machine, of trainings by several processes, and of a real SLURM where there is one
+	$(BIN)/pytest -n 2 -rs tests/engines/slurm_*.py tests/engines/local_*.py tests/engines/ddp_faults.py
 
 engines-ray: $(STAMP) ## the table of faults on a real Ray on this host, with the extra ray; needs root, on Linux
 	$(INSTALL) '.[dev,ray]'

@@ -86,3 +86,13 @@ class ShadowedError(ArchspecError, ImportError):
 @final
 class Interrupted(ArchspecError):  # noqa: N818  (it is no error)
     """`stop` asked an evaluation to end; what it saved is there to continue from."""
+
+
+@final
+class DiedError(ArchspecError):
+    """A process that evaluated a layout has ended by itself, or was killed: the evaluation goes on in another one."""
+
+
+@final
+class UnreadyError(ArchspecError):
+    """An evaluator cannot start, such as for want of its data, whatever the layout."""

@@ -179,6 +179,11 @@ class Evaluator(BaseModel, ABC):
         return True
 
     @property
+    def gpus_per_order(self) -> int:
+        """GPUs without which it cannot evaluate one layout; 0 where none is needed."""
+        return 0
+
+    @property
     def listed(self) -> tuple[ArchSpec, ...] | None:
         """The only layouts that a search over this evaluator keeps to, as `prepare` gives them; None for all."""
         return None

@@ -14,7 +14,7 @@ from archspec.loader import plain_data
 from search.ablation.plan import Plan, load_plan, parse_plan
 from search.ablation.rows import Ablation
 from search.evaluators.function import Function, FunctionEvaluator
-from search.run.pools.engine import EngineSource, load_engine
+from search.run.pools.engine import EngineSource, Workers, load_engine
 from search.run.pools.workers import end_nested_start
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def ablate(
     accuracy: Function | None = None,
     *,
     runs: str | Path = "runs",
-    workers: int | None = None,
+    workers: Workers = None,
     retry_failed: bool = False,
     quiet: bool = False,
     engine: EngineSource = None,
@@ -117,7 +117,8 @@ def ablate(
         accuracy: in place of the plan's evaluator, any function `f(spec, seed)`, as `archspec.search` takes; rows are
             scored by the accuracy that it returns.
         runs: folder of all runs.
-        workers: trainings at a time; those that the engine states when None, and 1 where it states none.
+        workers: trainings at a time; those that the engine states when None, and 1 where it states none;
+            `auto` for as many as this machine has GPUs for, or else cores.
         retry_failed: train once more what failed for good before.
         quiet: write nothing to standard error on the way.
         engine: where rows are trained, as `archspec.search` takes it.

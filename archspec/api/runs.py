@@ -17,7 +17,7 @@ from archspec.errors import FieldError, SpecError
 from archspec.loader import load
 from search.evaluator import Evaluator, parse_evaluator
 from search.evaluators.function import Function, FunctionEvaluator
-from search.run.pools.engine import EngineSource, load_engine
+from search.run.pools.engine import EngineSource, Workers, load_engine
 from search.run.pools.workers import end_nested_start
 from search.run.run import conduct
 from search.space.limits import format_budget
@@ -133,7 +133,7 @@ class RecordedSearch(RecordedRun):
         *,
         trials: int | None = None,
         accuracy: Function | None = None,
-        workers: int | None = None,
+        workers: Workers = None,
         timeout: float | None = None,
         retry_failed: bool = False,
         anyway: bool = False,
@@ -195,7 +195,7 @@ def search(
     evaluator: Evaluator | Mapping[str, Any] | str | None = None,
     metrics: Mapping[str, Any] | None = None,
     runs: str | Path = "runs",
-    workers: int | None = None,
+    workers: Workers = None,
     timeout: float | None = None,
     **study: Unpack[StudyOptions],
 ) -> RecordedSearch:
@@ -212,7 +212,8 @@ def search(
             over a space trains on the shipped digits without either.
         metrics: what the function returns beside accuracy, for objectives: `{"energy_j": {"unit": "J"}}`.
         runs: folder of all runs.
-        workers: layouts evaluated at a time; those that the engine states when None, and 1 where it states none.
+        workers: layouts evaluated at a time; those that the engine states when None, and 1 where it states none;
+            `auto` for as many as this machine has GPUs for, or else cores.
         timeout: seconds after which no further layout is proposed.
         study: fields of a study, over those of `space`; and `retry_failed`, `anyway`, `quiet` and `engine`, see
             `StudyOptions`. Finalists of a function are not evaluated again unless `final={"seeds": 3}` says so: then

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import FieldError
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
-from search.run.pools.engine import Engine
+from search.run.pools.engine import Engine, Workers
 
 if TYPE_CHECKING:
     from reports.statistics.sequential import Look
@@ -19,7 +19,7 @@ def conduct_with_looks(
     ablation: Ablation,
     runs: Path,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     retry_failed: bool = False,
     quiet: bool = False,
     engine: Engine | None = None,

@@ -30,7 +30,7 @@ from search.monitor.run_log import RunLog
 from search.monitor.status import StatusBoard
 from search.run.conductor import Conductor
 from search.run.journal import lock_run, open_storage, open_study
-from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
+from search.run.pools.engine import Engine, Workers, clear_dead, open_pool, settle, workers_of
 from search.study.recorded import PLAN, Compared, record_asked, take_back
 from search.study.recorded_inputs import record_inputs
 
@@ -42,7 +42,7 @@ def conduct_plan(
     ablation: Ablation,
     runs: Path,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     looks: Sequence[tuple[int, float]] = (),
     decide: Decide | None = None,
     retry_failed: bool = False,

@@ -74,6 +74,14 @@ class DatasetSplit(ABC):
         _check_per_image(recipe, "this split")
         return self
 
+    def shared(self, rank: int, ranks: int) -> "DatasetSplit | None":
+        """This split as one of several processes reads it that train a network together: of each batch of `batches`
+        its `own_part` alone, the same images as in the whole batch.
+
+        None where whole batches must be read, of which the part is then taken: that costs what reading costs.
+        """
+        del rank, ranks
+
 
 @final
 @dataclass(frozen=True)
@@ -226,6 +234,11 @@ def batch_indices(
         place = torch.arange(length)
         order = order[place // repeats] + place % repeats * length
     yield from torch.tensor_split(order, -(-length // batch_size))
+
+
+def own_part(count: int, rank: int, ranks: int) -> slice:
+    """The part of a batch of `count` images that is one process's of several: one after the other, spread evenly."""
+    return slice(count * rank // ranks, count * (rank + 1) // ranks)
 
 
 def copy_of(number: int, length: int) -> tuple[int, int]:

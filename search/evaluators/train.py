@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
-from archspec.errors import FieldError, SpecError
+from archspec.errors import ArchspecError, FieldError, SpecError, UnreadyError
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
@@ -24,7 +24,15 @@ from search.recipe.auto_augment import check_installed
 from search.recipe.recipe import READING, AnyRecipe, Recipe
 from search.supernet.beginning import SliceSource, check_slices, slices_input
 from search.tasks.distillation import check_head
-from search.train.device import DeviceName, find_device, sharing_note, use_device, worker_place
+from search.train.device import (
+    DeviceName,
+    check_ranks,
+    find_device,
+    find_rank_device,
+    sharing_note,
+    use_device,
+    worker_place,
+)
 from search.weights.initial import AnyInit, InitialWeights, SupernetWeights, begin, check_initial, weights_input
 from search.weights.parts import check_parts
 from search.weights.teacher_network import load_teacher, teacher_inputs
@@ -32,6 +40,7 @@ from search.weights.teacher_network import load_teacher, teacher_inputs
 if TYPE_CHECKING:
     from torch import nn
 
+    from search.processes.elastic import Rank
     from search.train.loop import EpochRecord
     from search.weights.initial import Beginning, Drawn
 
@@ -39,7 +48,7 @@ _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
 
 
-BESIDE = ("recipe", "latency_rounds", "latency", "metrics", "device")
+BESIDE = ("recipe", "latency_rounds", "latency", "metrics", "device", "gpus")
 """Fields that the weights do not depend on, or not but for rounding, or that a checkpoint states by themselves."""
 
 
@@ -48,8 +57,8 @@ class Train(Evaluator):
     """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
 
     pauses: ClassVar[bool] = True
-    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics", "device"})
-    FREE: ClassVar[dict[str, Any]] = {"device": True, "recipe": dict.fromkeys(READING, True)}
+    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics", "device", "gpus", "processes"})
+    FREE: ClassVar[dict[str, Any]] = {"device": True, "gpus": True, "recipe": dict.fromkeys(READING, True)}
 
     type: Literal["train"] = "train"
     data: AnyDataset = Field(
@@ -80,6 +89,12 @@ class Train(Evaluator):
         max_length=40,
         description="auto, cpu, cuda, cuda:1, mps or xpu; workers take the GPUs of auto and cuda in turn",
     )
+    gpus: int = Field(
+        default=1, ge=1, le=64, strict=True, description="GPUs that train one layout, a process each; on one machine"
+    )
+    processes: int = Field(
+        default=1, ge=1, le=64, strict=True, description="processes that train one layout on `device: cpu`"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Train:
@@ -88,7 +103,17 @@ class Train(Evaluator):
         except FieldError as error:
             raise FieldError(f"recipe.{error.field}", error.rule) from None
         check_qualities(self.metrics, self.data)
+        check_ranks(self.device, self.gpus, self.processes, self.recipe)
         return self
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train one layout."""
+        return max(self.gpus, self.processes)
+
+    @property
+    def gpus_per_order(self) -> int:
+        return self.gpus if self.gpus > 1 else 0
 
     @property
     def gives(self) -> frozenset[str]:
@@ -170,17 +195,60 @@ class Train(Evaluator):
         except ValidationError as error:
             raise first_problem(error, Recipe) from None
         self.data.check_recipe(recipe)
+        check_ranks(self.device, self.gpus, self.processes, recipe)
         return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:
-        return TrainSession(self)
+        return TrainSession(self) if self.ranks == 1 else SharedSession(self)
+
+
+@final
+class SharedSession(Session):
+    """A session that starts the processes of each training anew, and has neither data nor network itself."""
+
+    def __init__(self, config: Train) -> None:
+        self._config = config
+
+    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
+        from search.processes.elastic import RankGroup
+
+        return RankGroup(train_rank, (self._config, task), self._config.ranks).run(stop, progress)
+
+
+def train_rank(rank: Rank, asked: tuple[Train, Task]) -> Metrics:
+    """The training of a layout as one of its processes takes part in it; the metrics are in the first one's answer.
+
+    Raises:
+        UnreadyError: the data, or as many devices, are not there.
+    """
+    from search.train.ranks import join_ranks, leave_ranks
+
+    config, task = asked
+    try:
+        session = TrainSession(config, rank.number)
+    except (ArchspecError, FieldError) as error:
+        raise UnreadyError(str(error)) from None
+    join_ranks(session.device)
+    try:
+        return session.evaluate(task, rank.stopping, rank.say if rank.number == 0 else _say_nothing)
+    finally:
+        leave_ranks()
+
+
+def _say_nothing(said: str | Epoch) -> None:
+    del said
 
 
 @final
 class TrainSession(Session):
-    """A session that keeps the splits in memory, once for all sessions on the same data; one network at a time."""
+    """A session that keeps the splits in memory, once for all sessions on the same data; one network at a time.
 
-    def __init__(self, config: Train) -> None:
+    Args:
+        config: of the evaluator.
+        rank: of this process, where several train a network together.
+    """
+
+    def __init__(self, config: Train, rank: int = 0) -> None:
         import torch
 
         from search.weights.reading import read_weights
@@ -189,7 +257,7 @@ class TrainSession(Session):
         torch.set_num_threads(1)
         self.config = config
         self.place = worker_place()
-        self.device = find_device(config.device, self.place)
+        self.device = find_rank_device(config.device, self.place, rank, config.ranks)
         use_device(self.device)
         self.data = load_splits(config.data)
         self.weights = read_weights(config.init.weights) if isinstance(config.init, InitialWeights) else None
@@ -208,6 +276,7 @@ class TrainSession(Session):
         from search.seeding import mix, seed_everything
         from search.train.curve import read_curve
         from search.train.loop import train
+        from search.train.ranks import current_ranks, leave_ranks
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
@@ -218,11 +287,12 @@ class TrainSession(Session):
 
         done, wanted = len(read_curve(task.folder / "curve.csv")), task.epochs or config.recipe.epochs
         place = f"epoch {done + 1} of {wanted}" if done else f"the first of {plural(wanted, 'epoch')}"
-        progress(f"in {place} on {self.device}")
+        where = str(self.device) if config.ranks == 1 else f"{config.ranks} processes of {self.device.type}"
+        progress(f"in {place} on {where}")
 
         def show(record: EpochRecord) -> None:
             quality = f"{config.data.supervision.short} {record.val_accuracy:.3f}"
-            progress(Epoch(record.epoch, wanted, record.values, quality, str(self.device)))
+            progress(Epoch(record.epoch, wanted, record.values, quality, where))
 
         result = train(
             network,
@@ -240,6 +310,9 @@ class TrainSession(Session):
         paused = task.epochs is not None
         if not paused or {one.name for one in quality_metrics(config.metrics)}.intersection(task.wanted):
             metrics |= self._score(network, task)
+        if not current_ranks().first:
+            return metrics
+        leave_ranks()  # the first one alone measures and audits
         if not paused or {one.metric.name for one in figures(config.latency)}.intersection(task.wanted):
             progress("measuring latency")
             metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
@@ -262,6 +335,7 @@ class TrainSession(Session):
         """
         from search.quality.tally import Classes, QualityTally, write_classes
         from search.train.loop import evaluate, evaluation_batch
+        from search.train.ranks import current_ranks
 
         config, metrics = self.config, Metrics()
         splits = {"validation": self.data.validation} if config.metrics else {}
@@ -284,7 +358,8 @@ class TrainSession(Session):
                 metrics |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
                 found = {f"test_{key}": value for key, value in found.items()}
             metrics |= found
-        write_classes(task.folder / "classes.csv", classes, config.data.class_names)
+        if current_ranks().first:
+            write_classes(task.folder / "classes.csv", classes, config.data.class_names)
         return metrics
 
 

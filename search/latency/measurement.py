@@ -22,6 +22,7 @@ from search.latency.backend import Inference, check_answers
 from search.latency.compile import forget_compiled
 from search.latency.reference import prepare_reference, reference_seconds
 from search.latency.spec import BACKENDS, LatencyFigure, LatencySpec, figures
+from search.processes.cores import with_cores
 
 MIN_SECONDS = 0.004
 NOISE = 1.1
@@ -155,8 +156,9 @@ def _wait(device: torch.device) -> None:
 def _threads(count: int) -> Generator[None]:
     """Compute with `count` threads of the CPU."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with with_cores(count):
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -30,7 +30,7 @@ from search.run.estimates.covariates import CovariatePhase, covariate_evaluators
 from search.run.finalists import FinalPhase, front_specs
 from search.run.journal import copy_start_up, failed_for_good, lock_run, open_storage, open_study
 from search.run.phase import FINAL, SEARCH
-from search.run.pools.engine import Engine, clear_dead, open_pool, settle, workers_of
+from search.run.pools.engine import Engine, Workers, clear_dead, open_pool, settle, workers_of
 from search.run.pools.pool import Pool
 from search.run.pools.simulated import VIRTUAL
 from search.run.pretraining import PretrainingPhase
@@ -48,7 +48,7 @@ def conduct(
     config: StudyConfig,
     runs: Path,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     timeout: float | None = None,
     retry_failed: bool = False,
     anyway: bool = False,

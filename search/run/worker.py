@@ -21,13 +21,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, final
 
-from archspec.errors import ArchspecError, Interrupted, RunError
+from archspec.errors import ArchspecError, DiedError, Interrupted, RunError, UnreadyError
 from archspec.files.fence import fenced
 from archspec.files.os_errors import check_space, explain, is_of_disk
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
 from search.installation import compare_installations, describe_installation
+from search.processes.cores import keep_to_share
 from search.processes.folder_lock import BusyFolderError, lock_folder
 from search.processes.machine import describe_machine
 from search.processes.signals import ENDING, unblock_signals
@@ -132,7 +133,7 @@ def serve(
         evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
         marks: `NAME=VALUE`, set in the environment of all that is started here: which worker it is of, by which it is
-            found, and that worker's place.
+            found, that worker's place, and its GPUs and cores.
         installed: the code of the run; a worker with another one refuses its orders.
     """
     if hasattr(os, "setsid") and os.getpgrp() != os.getpid():
@@ -140,6 +141,7 @@ def serve(
     for mark in marks:
         name, _, value = mark.partition("=")
         os.environ[name] = value
+    keep_to_share()
     die_with_parent()
     sessions: dict[str, Session] = {}
     inbox = _Inbox(pipe, sessions)
@@ -272,7 +274,9 @@ def answer(
             return Report("done", metrics=metrics)
     except Interrupted as error:
         return Report("interrupted", str(error))
-    except BusyFolderError as error:
+    except DiedError as error:
+        return Report("died", str(error))
+    except (BusyFolderError, UnreadyError) as error:
         return Report("unready", str(error))
     except ArchspecError as error:
         return _failed(str(error), folder)

@@ -1,5 +1,6 @@
 """One label per image: cross-entropy, scored by the share of images whose likeliest class is right."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, final
 
@@ -72,6 +73,10 @@ class ClassificationTally(Tally):
         self._correct += (answer.argmax(1) == target).sum()
         self._loss += F.cross_entropy(answer.float(), target, reduction="sum").double()
 
+    def merge(self, add: "Callable[[Tensor], Tensor]") -> None:
+        self._correct, self._loss = add(self._correct), add(self._loss)
+        self._count = int(add(self._correct.new_tensor(self._count)).item())
+
     def score(self) -> Score:
         return Score(accuracy=self._correct.item() / self._count, loss=self._loss.item() / self._count)
 
@@ -88,6 +93,11 @@ class ClassificationLesson(Lesson):
         self._teacher = None if recipe.distill is None else Teacher(student.model, student.ema)
         self._frozen = None if recipe.teacher is None else FrozenTeacher(recipe.teacher, student)
 
+    @property
+    def whole(self) -> bool:
+        recipe = self._recipe
+        return recipe.augments or bool(recipe.cutmix or recipe.mixup) or recipe.distill is not None
+
     def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:
         layout = self._student.memory_format
         if self._recipe.augments:  # each operation may leave another memory format
@@ -99,7 +109,9 @@ class ClassificationLesson(Lesson):
         def target(classes: int) -> "Tensor":
             return self._target(images, labels, mixing, classes)
 
-        taught = None if self._frozen is None else self._frozen.logits(mixed)
+        taught = None
+        if self._frozen is not None:
+            taught = self._student.spread(self._frozen.logits, mixed) if self.whole else self._frozen.logits(mixed)
 
         def loss(answer: Answer, part: slice) -> "Tensor":
             logits = answer.float()
@@ -135,6 +147,6 @@ class ClassificationLesson(Lesson):
             target = mixing.labels(target)
         if self._teacher is not None and recipe.distill is not None:
             with self._student.autocast:
-                maps = self._teacher.maps(images)
+                maps = self._student.spread(self._teacher.maps, images)
             target = distilled(target, maps, mixing, recipe.distill)
         return target

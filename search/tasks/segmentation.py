@@ -4,6 +4,7 @@ The network answers with logits on a map of any size, which are brought to the m
 answer with a tuple, whose outputs after the first are auxiliary.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from archspec.errors import FieldError
@@ -87,6 +88,9 @@ class ConfusionTally(Tally):
         known = target != IGNORE
         cells = target[known] * self._classes + logits.argmax(1)[known]
         self.matrix += cells.bincount(minlength=self._classes**2).view_as(self.matrix)
+
+    def merge(self, add: "Callable[[Tensor], Tensor]") -> None:
+        self.matrix, self._loss = add(self.matrix), add(self._loss)
 
     def score(self) -> Score:
         """mIoU over the classes that occur, in the masks or in the answers; the loss is a mean over pixels."""

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
+from archspec.errors import RunError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -37,6 +39,14 @@ class Tally(ABC):
     def add(self, answer: Answer, target: "Tensor") -> None:
         """Count one batch: the network's answer and its labels, on the network's device."""
 
+    def merge(self, add: "Callable[[Tensor], Tensor]") -> None:
+        """Take in what other processes have counted, of images of their own.
+
+        Args:
+            add: the sum of a tensor of each process; all processes call it for the same ones, in the same order.
+        """
+        raise RunError(f"{type(self).__name__} cannot be added up over processes: train with one (gpus: 1)")
+
     @abstractmethod
     def score(self) -> Score:
         """The score of everything that was added; at least one batch."""
@@ -51,16 +61,26 @@ class Normalisation:
     std: tuple[float, float, float]
 
 
+def _alone(answer: "Callable[[Tensor], Tensor]", images: "Tensor") -> "Tensor":
+    return answer(images)
+
+
 @final
 @dataclass(frozen=True)
 class Student:
-    """The network under training: its average, and how its batches are made and computed."""
+    """The network under training: its average, and how its batches are made and computed.
+
+    Attributes:
+        spread: computes a function of each image (N, C, H, W) of a whole batch, (N, ...); where several processes train
+            together, each does so for a part of the images.
+    """
 
     model: "nn.Module"
     ema: "Ema"
     autocast: AbstractContextManager[Any]
     memory_format: "torch.memory_format"
     normalisation: Normalisation | None = None
+    spread: "Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]" = _alone
 
 
 @final
@@ -78,6 +98,12 @@ class TrainingStep:
 
 class Lesson(ABC):
     """The steps of one training run, each a function of seed, epoch and step number alone."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether a step needs the whole batch where several processes train together; else it takes a part of it as it
+        takes a batch, and the mean of the parts' losses, weighted by their images, is the loss of the batch."""
+        return True
 
     @abstractmethod
     def step(self, images: "Tensor", labels: "Tensor", epoch: int, number: int) -> TrainingStep:

@@ -11,9 +11,12 @@ from pydantic import AfterValidator
 
 from archspec.documents.paths import suggest
 from archspec.errors import FieldError
+from search.processes.gpus import NUMBER_VARIABLE
 
 if TYPE_CHECKING:
     import torch
+
+    from search.recipe.recipe import Recipe
 
 NAMES = ("auto", "cpu", "cuda", "mps", "xpu")
 PLACE_VARIABLE = "ARCHSPEC_WORKER_PLACE"
@@ -77,6 +80,51 @@ def find_device(name: str, place: int = 0) -> "torch.device":
     return torch.device(kind) if kind == "mps" else torch.device(kind, int(number) if number else place % count)
 
 
+def check_ranks(device: str, gpus: int, processes: int, recipe: "Recipe") -> None:
+    """Refuse numbers of processes that a device, or the batch of a recipe, does not allow; without torch.
+
+    Args:
+        device: its name.
+        gpus: that train one layout, with a process each.
+        processes: that train one layout on a CPU.
+        recipe: how each is trained.
+
+    Raises:
+        FieldError: the first field that breaks a rule.
+    """
+    if gpus > 1 and device not in ("auto", "cuda", "xpu"):
+        rule = f"must be 1 on device {device}, not {gpus}: several are those of auto, cuda or xpu"
+        hint = "; processes says how many train together on a CPU" if device == "cpu" else ""
+        raise FieldError("gpus", rule + hint)
+    if processes > 1 and device != "cpu":
+        rule = f"must be 1 on device {device}, not {processes}: it is for cpu"
+        raise FieldError("processes", f"{rule}; on GPUs, gpus says how many train together")
+    ranks = max(gpus, processes)
+    least = 2 * ranks * recipe.accumulate
+    if ranks > 1 and recipe.batch_size < least:
+        each = f"{ranks} processes" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
+        rule = f"must be at least {least}, two images for each of {each}, for batch norm"
+        raise FieldError("recipe.batch_size", f"{rule}, not {recipe.batch_size}")
+
+
+def find_rank_device(name: str, place: int, rank: int, ranks: int) -> "torch.device":
+    """The device of one of the processes that train a network together; see `find_device`.
+
+    Args:
+        name: without a number where there are several processes.
+        place: of the worker that has started them; workers take as many devices each.
+        rank: of the process, from 0.
+        ranks: of all processes.
+
+    Raises:
+        FieldError: there are fewer devices than processes.
+    """
+    device = find_device(name, place * ranks + rank)
+    if ranks > 1 and name != "cpu" and (device.type == "cpu" or device_count(device.type) < ranks):
+        raise FieldError("gpus", f"{ranks} are needed: torch sees {describe_devices()}")
+    return device
+
+
 def device_count(kind: str) -> int:
     """Devices of a kind that torch sees here."""
     import torch
@@ -111,6 +159,7 @@ def sharing_note(device: "torch.device", name: str, place: int) -> str:
     """A line where workers outnumber the devices that they take in turn; empty where this worker has its own."""
     if device.type == "cpu" or ":" in name:
         return ""
-    count = max(device_count(device.type), 1)
+    of_all = os.environ.get(NUMBER_VARIABLE, "")  # where each worker sees its own alone
+    count = int(of_all) if of_all.isdecimal() else max(device_count(device.type), 1)
     have = "1 device" if count == 1 else f"{count} devices"
     return f"note: more workers than devices: they share {have} of type {device.type}" if place >= count else ""

@@ -9,10 +9,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from search.data.dataset import own_part
 from search.recipe.recipe import Recipe
 from search.tasks.task import Answer, TrainingStep
 from search.train.arithmetic import autocast_dtype
 from search.train.optimizer import make_optimizer
+from search.train.ranks import current_ranks
 
 PassLoss = Callable[[Answer], Tensor]
 """The loss of a network's answer to a batch, a scalar."""
@@ -43,7 +45,8 @@ class SeveralPasses(ABC):
 class Stepper:
     """The steps of a network's training.
 
-    The network itself is the eager one, whose state is saved, averaged and audited; `compile` only runs it otherwise.
+    The network itself is the eager one, whose state is saved, averaged and audited; `compile` only runs it otherwise,
+    and so do several processes.
 
     Args:
         model: the network, on its device; one with `SeveralPasses` takes them in every step.
@@ -60,7 +63,10 @@ class Stepper:
         self._recipe = recipe
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._several = model if isinstance(model, SeveralPasses) else None
-        self._forward: Any = torch.compile(model) if recipe.compile else model
+        self._ranks = current_ranks()
+        self._together: Any = self._ranks.wrapped(model, device)
+        # torch asks for this order: its compiler then splits the graph where gradients are sent.
+        self._forward: Any = torch.compile(self._together) if recipe.compile else self._together
         self.dtype = autocast_dtype(device, recipe.precision)
         self.autocast: AbstractContextManager[Any] = (
             torch.autocast(device.type, self.dtype) if self.dtype else nullcontext()
@@ -68,16 +74,26 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.optimizer = make_optimizer(model, recipe)
 
-    def learn(self, step: TrainingStep, lr: float, number: int = 0) -> Tensor:
-        """Take a step at a learning rate; the loss, still on the device. `number` counts the steps of the training."""
+    def learn(self, step: TrainingStep, lr: float, number: int = 0, total: int | None = None) -> Tensor:
+        """Take a step at a learning rate; the loss, still on the device.
+
+        Args:
+            step: on the batch, or on the part of it that is this process's.
+            lr: the learning rate.
+            number: counts the steps of the training.
+            total: images of the batch, where the step is on a part of it; the loss is then that part's share.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("lr_scale", 1)
         self.optimizer.zero_grad(set_to_none=True)
-        count = len(step.images)
-        # Batch norm needs more than one value per channel: a part has two images at least.
-        bounds = torch.arange(count).tensor_split(max(min(self._recipe.accumulate, count // 2), 1))
+        parts, total = self._parts(len(step.images), total), total or len(step.images)
         backward = self._backward if self._several is None else partial(self._backward_all, self._several, number)
-        losses = [backward(step, slice(int(part[0]), int(part[-1]) + 1)) for part in bounds]
+        losses: list[Tensor] = []
+        for place, part in enumerate(parts, 1):
+            # Gradients are sent once, with those of the last part.
+            silent = self._ranks.count > 1 and place < len(parts)
+            with self._together.no_sync() if silent else nullcontext():
+                losses.append(backward(step, part, total))
         if self._recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_grad)
@@ -85,28 +101,51 @@ class Stepper:
         self.scaler.update()
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _backward(self, step: TrainingStep, part: slice) -> Tensor:
+    def _parts(self, count: int, total: int | None) -> list[slice]:
+        """The parts of `count` images in which this process computes; as many in all processes.
+
+        Of a whole batch, what all processes compute at a time is what one alone would.
+        """
+        ranks, accumulate = self._ranks, self._recipe.accumulate
+        if total is not None:
+            count = total
+        # Batch norm needs more than one value per channel: a part has two images at least.
+        number = max(min(accumulate, count // ranks.count // 2), 1)
+        if total is not None:
+            own = own_part(total, ranks.rank, ranks.count)
+            count = own.stop - own.start
+        bounds = [slice(int(part[0]), int(part[-1]) + 1) for part in torch.arange(count).tensor_split(number)]
+        if ranks.count == 1 or total is not None:
+            return bounds
+        shares = [own_part(part.stop - part.start, ranks.rank, ranks.count) for part in bounds]
+        return [slice(a.start + b.start, a.start + b.stop) for a, b in zip(bounds, shares, strict=True)]
+
+    def _backward(self, step: TrainingStep, part: slice, total: int) -> Tensor:
         images = step.images[part]
         with self.autocast:
             answer = self._forward(images)
         loss = step.loss(answer, part)
-        if len(images) < len(step.images):
-            loss = loss * (len(images) / len(step.images))
-        self.scaler.scale(loss).backward()
+        if len(images) < total:
+            loss = loss * (len(images) / total)
+        self._send(loss)
         return loss.detach()
 
-    def _backward_all(self, several: SeveralPasses, number: int, step: TrainingStep, part: slice) -> Tensor:
+    def _backward_all(self, several: SeveralPasses, number: int, step: TrainingStep, part: slice, total: int) -> Tensor:
         """The mean loss of all passes over some of the images."""
         images = step.images[part]
-        share = len(images) / len(step.images) / several.pass_count
+        share = len(images) / total / several.pass_count
         losses: list[Tensor] = []
         for loss_of in several.passes(number, lambda answer: step.loss(answer, part)):
             with self.autocast:
                 answer = self._forward(images)
             loss = loss_of(answer) * share
-            self.scaler.scale(loss).backward()
+            self._send(loss)
             losses.append(loss.detach())
         return torch.stack(losses).sum()
+
+    def _send(self, loss: Tensor) -> None:
+        """The gradient of a share of the loss; several processes have the mean of theirs, which is to be their sum."""
+        self.scaler.scale(loss * self._ranks.count if self._ranks.count > 1 else loss).backward()
 
     def state_dict(self) -> dict[str, Any]:
         """The state that a resumed run needs; the learning rate is a function of the step."""

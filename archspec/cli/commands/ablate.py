@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from archspec.cli.shared.options import EngineOption, FieldOption, JsonOption, LogOption, WorkersOption, asked_engine
+from archspec.cli.shared.options import (
+    EngineOption,
+    FieldOption,
+    JsonOption,
+    LogOption,
+    WorkersOption,
+    asked_engine,
+    asked_workers,
+)
 from archspec.documents.safe_text import printable
 from archspec.errors import SpecError
 
@@ -67,7 +75,8 @@ def ablate(
     scipy_stats("comparing rows")  # before the trainings and not after them
     runs = home_of(PLAN, plan, ablation.plan.config.name, runs)
     chosen = asked_engine(engine)
-    if not conduct_with_looks(ablation, runs, workers=workers, retry_failed=retry_failed, quiet=quiet, engine=chosen):
+    how = {"retry_failed": retry_failed, "quiet": quiet}
+    if not conduct_with_looks(ablation, runs, workers=asked_workers(workers), engine=chosen, **how):
         raise typer.Exit(130)
     from reports.ablation_page.write import write_ablation
 

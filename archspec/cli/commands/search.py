@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from archspec.cli.shared.options import EngineOption, FieldOption, LogOption, WorkersOption, asked_engine
+from archspec.cli.shared.options import EngineOption, FieldOption, LogOption, WorkersOption, asked_engine, asked_workers
 from archspec.errors import SpecError
 
 PANEL = "Search"
@@ -67,7 +67,7 @@ def search(
     finished = conduct(
         config,
         runs,
-        workers=workers,
+        workers=asked_workers(workers),
         timeout=timeout,
         retry_failed=retry_failed,
         anyway=anyway,

@@ -13,7 +13,7 @@ from archspec.errors import SpecError
 
 if TYPE_CHECKING:
     from archspec.spec.schema import ArchSpec
-    from search.run.pools.engine import Engine
+    from search.run.pools.engine import Engine, Workers
 
 ResOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
@@ -58,8 +58,12 @@ LogOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--workers", min=1, max=MAX_WORKERS, help="trainings at a time: processes, or jobs of the engine"),
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--workers",
+        metavar="NUMBER|auto",
+        help="trainings at a time: processes, or jobs of the engine; auto: as this machine has GPUs, or else cores",
+    ),
 ]
 EngineOption = Annotated[
     Optional[str],  # noqa: UP045
@@ -94,6 +98,19 @@ def edited(spec: ArchSpec, settings: list[str] | None) -> ArchSpec:
     from archspec.edits.settings import edit_by_settings, parse_settings
 
     return edit_by_settings(spec, parse_settings(settings))
+
+
+def asked_workers(text: str | None) -> Workers:
+    """The value of `--workers`; None where it is not given.
+
+    Raises:
+        SpecError: neither a number nor `auto`.
+    """
+    if text is None or text == "auto":
+        return text
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_WORKERS:
+        raise SpecError(f"must be a number from 1 to {MAX_WORKERS}, or auto, not {text!r:.40}", field="--workers")
+    return int(text)
 
 
 def asked_engine(engine: str | None, field: str = "--engine") -> Engine | None:

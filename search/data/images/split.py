@@ -1,12 +1,13 @@
 """A split of image files, decoded when they are needed."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import RunError
 from search.augment.image_policy import ImagePolicy
-from search.data.dataset import Batch, DatasetSplit, batch_indices, copy_of
+from search.data.dataset import Batch, DatasetSplit, batch_indices, copy_of, own_part
 from search.data.decoding.loader import ImageLoader, Sample
 from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, to_rgb
 from search.data.images.framing import MEAN, STD, Framing, image_seed
@@ -57,6 +58,7 @@ class ImageSplit(DatasetSplit):
         self._unreadable: Unreadable = unreadable
         decoder = _Decoder(source, framing, framing.policy(self._recipe), None, unreadable == "skip")
         self._loader = ImageLoader(decoder, self._recipe, device)
+        self._share = (0, 1)
 
     @property
     def supervision(self) -> Supervision:
@@ -79,12 +81,19 @@ class ImageSplit(DatasetSplit):
             unreadable=self._unreadable,
         )
 
+    def shared(self, rank: int, ranks: int) -> "ImageSplit | None":
+        if self._unreadable == "skip":  # processes must agree on what a batch is without those that are left out
+            return None
+        split = copy(self)
+        split._share = (rank, ranks)
+        return split
+
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
         length, repeats = len(self), self._recipe.repeats if augment else 1
         order = [
-            part.tolist()
+            part[own_part(len(part), *self._share)].tolist()
             for part in batch_indices(length, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, repeats=repeats)
         ]
         stream = mix(seed, "augment", epoch) if augment else None

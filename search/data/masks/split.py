@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from archspec.errors import RunError
-from search.data.dataset import Batch, DatasetSplit, batch_indices
+from search.data.dataset import Batch, DatasetSplit, batch_indices, own_part
 from search.data.decoding.loader import ImageLoader, Sample
 from search.data.decoding.pixels import Unreadable, decoding_errors, is_damage, to_rgb
 from search.data.images.framing import MEAN, STD
@@ -72,6 +73,7 @@ class MaskSplit(DatasetSplit):
         self._decoder = _MaskDecoder(source, framing, reading, None, unreadable == "skip")
         self._device = device
         self._loader = ImageLoader(self._decoder, recipe or Recipe.model_validate({}), device)
+        self._share = (0, 1)
 
     @property
     def normalisation(self) -> Normalisation:
@@ -89,11 +91,19 @@ class MaskSplit(DatasetSplit):
         unreadable: Unreadable = "skip" if one.skip else "refuse"
         return MaskSplit(one.source, one.framing, one.reading, recipe=recipe, device=device, unreadable=unreadable)
 
+    def shared(self, rank: int, ranks: int) -> "MaskSplit | None":
+        if self._decoder.skip:
+            return None
+        split = copy(self)
+        split._share = (rank, ranks)
+        return split
+
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, shuffle: bool, workers: int = 0, augment: bool = False
     ) -> Iterator[Batch]:
         order = [
-            part.tolist() for part in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+            part[own_part(len(part), *self._share)].tolist()
+            for part in batch_indices(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
         ]
         stream = mix(seed, "augment", epoch) if augment else None
         normalise = normaliser(self._device)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from archspec.documents.paths import place_of
 from archspec.documents.reader import Document, is_file_name, read_document
@@ -27,11 +27,19 @@ from search.run.pools.pool import Pool
 from search.run.pools.simulated import SimulatedPool
 
 PACKAGE, GROUP = "search.engines", "archspec.engines"
+AUTO = "auto"
+"""In place of a number of workers: as many as this machine is for."""
 LOCAL = "local"
 """The engine of a run that asks for none."""
 MAX_WORKERS = 10_000
 JOBS = "jobs"
 """Folder of a run with what it has handed over to others, whose `batch.json` says that they may be at work."""
+
+
+def _check_workers(value: Any) -> Any:
+    if value != AUTO and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_WORKERS):
+        raise FieldError("", f"must be a number from 1 to {MAX_WORKERS}, or {AUTO}, not {value!r:.40}")
+    return value
 
 
 class Engine(BaseModel, ABC):
@@ -46,9 +54,29 @@ class Engine(BaseModel, ABC):
     packages: ClassVar[Mapping[str, str]] = {}
 
     type: Any
-    workers: int = Field(default=1, ge=1, le=MAX_WORKERS, strict=True, description="orders at a time")
+    workers: Annotated[int | Literal["auto"], BeforeValidator(_check_workers)] = Field(
+        default=1, description="orders at a time; auto: as many as this machine has GPUs, or cores, for"
+    )
 
     _source: str = PrivateAttr(default="")
+
+    @property
+    def gpus_per_order(self) -> int | None:
+        """GPUs that each order has, which are its field `gpus`; None where they are those of this machine."""
+        return getattr(self, "gpus", None)
+
+    def auto_workers(self, evaluators: Mapping[str, Evaluator]) -> int:
+        """The orders at a time that are right for some evaluators.
+
+        Args:
+            evaluators: by the name that orders give.
+
+        Raises:
+            SpecError: nobody here can say.
+        """
+        del evaluators
+        rule = f"must be a number, not {AUTO}: how many orders {self.type} may work on at a time is for you to say"
+        raise SpecError(rule, field="workers")
 
     @property
     def option(self) -> list[str]:
@@ -71,6 +99,22 @@ class Engine(BaseModel, ABC):
             workers: orders at a time.
         """
 
+    def check_gpus(self, evaluators: Mapping[str, Evaluator], workers: int) -> None:
+        """Refuse evaluators that need more GPUs than an order has.
+
+        Args:
+            evaluators: by the name that orders give.
+            workers: orders at a time.
+
+        Raises:
+            SpecError: an evaluator does.
+        """
+        del workers
+        given, needed = self.gpus_per_order, gpus_needed(evaluators)
+        if given is not None and given < needed:
+            rule = f"must be at least the {needed} of evaluator.gpus, not {given}: a layout is trained within one order"
+            raise SpecError(f"{rule} of {self.type}", field="engine.gpus")
+
     def check_ready(self, evaluators: Mapping[str, Evaluator]) -> None:
         """Refuse what could not run, before anything is written.
 
@@ -85,6 +129,8 @@ class Engine(BaseModel, ABC):
             raise SpecError(rule, field="engine")
 
 
+Workers = int | Literal["auto"] | None
+"""Orders at a time, as somebody asks for them: None for those that the engine states."""
 EngineSource = str | Path | Mapping[str, Any] | Engine | None
 """What names an engine: its tag, a file, a mapping with `type`, or itself; None for this machine."""
 
@@ -123,13 +169,13 @@ def load_engine(source: EngineSource) -> Engine:
 
 
 def settle(
-    engine: Engine | None, workers: int | None, evaluators: Mapping[str, Evaluator], log: Sequence[Logger]
+    engine: Engine | None, workers: Workers, evaluators: Mapping[str, Evaluator], log: Sequence[Logger]
 ) -> tuple[Engine, int]:
     """The engine that is meant and how many orders it takes at a time, once nothing speaks against its start.
 
     Args:
         engine: that is asked for; None for processes on this machine.
-        workers: that are asked for; None for as many as the engine states.
+        workers: that are asked for; None for as many as the engine states, `auto` for as many as are right.
         evaluators: by the name that orders give.
         log: loggers.
 
@@ -138,16 +184,27 @@ def settle(
             is not installed.
     """
     chosen = parse_engine(LOCAL) if engine is None else engine
-    workers = chosen.workers if workers is None else workers
+    asked = chosen.workers if workers is None else workers
+    try:
+        _check_workers(asked)
+    except FieldError as error:
+        raise SpecError(error.rule, field="workers") from None
+    count = chosen.auto_workers(evaluators) if asked == AUTO else asked
     for evaluator in evaluators.values():
-        evaluator.check_ready(workers)
+        evaluator.check_ready(count)
         if evaluator.simulated_workers and chosen.type != LOCAL:
             rule = f"must be {LOCAL}, not {chosen.type}: virtual workers work in this process"
             raise SpecError(rule, field="engine")
     for logger in log:
         logger.check_installed()
     chosen.check_ready(evaluators)
-    return chosen, workers
+    chosen.check_gpus(evaluators, count)
+    return chosen, count
+
+
+def gpus_needed(evaluators: Mapping[str, Evaluator]) -> int:
+    """The most GPUs without which one of some evaluators cannot evaluate a layout."""
+    return max((one.gpus_per_order for one in evaluators.values()), default=0)
 
 
 def workers_of(engine: Engine, workers: int) -> str:

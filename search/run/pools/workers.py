@@ -26,6 +26,8 @@ from typing import cast, final
 from archspec.files.fence import next_attempt
 from search.evaluator import Evaluator
 from search.installation import describe_installation
+from search.processes.cores import core_settings, share_of_cores
+from search.processes.gpus import gpu_settings, visible_gpus
 from search.processes.machine import host_name
 from search.processes.signals import hold_signals
 from search.processes.tree import end_processes, find_tree
@@ -69,12 +71,15 @@ class ProcessPool(Pool):
         evaluators: evaluators, or their configurations as plain data, by the name that orders give.
         root: folder of the run.
         patience: seconds of silence after which a worker that was asked to stop is killed.
+        gpus: GPUs that each worker sees of this machine's, as its own; 0 for all of them. Of the cores, too, each has
+            its share.
     """
 
     def __init__(
-        self, size: int, evaluators: Mapping[str, object], root: Path, *, patience: float = STOP_SECONDS
+        self, size: int, evaluators: Mapping[str, object], root: Path, *, patience: float = STOP_SECONDS, gpus: int = 0
     ) -> None:
         self._size, self._patience = size, patience
+        self._gpus, self._visible = gpus, visible_gpus() if gpus else []
         self._evaluators, self._root = evaluators, root
         self._workers: list[_Worker] = []
         self._watchdog = Watchdog()
@@ -200,9 +205,10 @@ class ProcessPool(Pool):
         marker = f"{WORKER_VARIABLE}={secrets.token_hex(8)}"
         taken = {worker.place for worker in self._workers}
         place = next(place for place in range(self._size) if place not in taken)  # a replacement has the lost one's
-        marks = (marker, f"{PLACE_VARIABLE}={place}")
+        marks = (marker, f"{PLACE_VARIABLE}={place}", *gpu_settings(place, self._gpus, self._visible))
+        cores = share_of_cores(place, self._size)
         # Not a daemon: an evaluator may start processes of its own to decode images.
-        arguments = (theirs, self._evaluators, self._root, marks, describe_installation())
+        arguments = (theirs, self._evaluators, self._root, (*marks, *core_settings(cores)), describe_installation())
         process = context.Process(target=serve, args=arguments, name="archspec-worker")
         _start_tracker()  # which would let signals through
         with hold_signals():

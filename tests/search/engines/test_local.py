@@ -44,7 +44,7 @@ def test_an_engine_is_named_by_its_tag_by_a_file_or_as_a_mapping(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("type: local\nworkers: 0\n", "here.yaml:2: workers: must be greater than or equal to 1, not 0"),
+        ("type: local\nworkers: 0\n", "here.yaml:2: workers: must be a number from 1 to 10000, or auto, not 0"),
         ("type: locl\n", "here.yaml:1: type: unknown engine 'locl' (did you mean local?)"),
         ("type: local\nwrokers: 2\n", "here.yaml:2: wrokers: unknown field (did you mean workers?)"),
         ("workers: 2\n", "here.yaml:1: type: the engine needs its name, type: NAME; it has workers"),

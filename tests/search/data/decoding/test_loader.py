@@ -88,6 +88,20 @@ class TestProcesses:
         assert made._start(0)[1].pin_memory  # pyright: ignore[reportPrivateUsage]
 
 
+def test_processes_that_train_together_decode_a_part_of_each_batch(folder: Path):
+    split = ImageSplit(source(folder), Framing(24, 0.875, 0.08, True)).configured(parse_recipe({}), CPU)
+    how = {"seed": 1, "epoch": 2, "shuffle": True, "augment": True}
+    parts = [one.batches(7, **how) for rank in range(3) if (one := split.shared(rank, 3))]  # pyright: ignore
+    sizes: list[list[int]] = []
+    for (images, labels), *own in zip(split.batches(7, **how), *parts, strict=True):  # pyright: ignore
+        assert torch.equal(torch.cat([part[0] for part in own]), images)
+        assert torch.equal(torch.cat([part[1] for part in own]), labels)
+        sizes.append([len(part[0]) for part in own])
+    assert sizes == [[2, 2, 3], [2, 2, 3], [2, 2, 2]]
+    # What may be left out must be known to all of them.
+    assert ImageSplit(source(folder), Framing(24, 0.875, 0.08, True), unreadable="skip").shared(0, 2) is None
+
+
 def test_pixels_are_normalised_to_the_bit_as_in_one_go():
     pixels = torch.randint(0, 256, (3, 5, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     pixels = pixels.permute(0, 3, 1, 2)
