@@ -73,7 +73,7 @@ class SlurmPool(Pool):
 
     def __enter__(self) -> SlurmPool:
         self._id = run_id(self._root)
-        found = batches(self._root)
+        found = [batch for batch in batches(self._root) if batch.kind == self._settings.kind]
         if found:
             self._take_over(found, self._list_now())
         return self
@@ -159,7 +159,8 @@ class SlurmPool(Pool):
             return
         for start in range(0, len(waiting), MOST_TASKS):
             part = waiting[start : start + MOST_TASKS]
-            batch = JobBatch(self._root / JOBS / secrets.token_hex(4))
+            name = "-".join(filter(None, (self._settings.kind, secrets.token_hex(4))))
+            batch = JobBatch(self._root / JOBS / name)
             setup = {
                 "root": str(self._root),
                 "installation": describe_installation(),
