@@ -107,7 +107,7 @@ class ParetoFront(Sequence[ParetoMember]):
         for name in self.objectives:
             counts = Counter(member.devices[name] for member in self._members if name in member.devices)
             if len(counts) > 1:
-                lines.append(f"{name} is {unlike_devices(dict(counts.most_common()), 'member')}")
+                lines.append(f"{name} was measured {unlike_devices(dict(counts.most_common()), 'member')}")
             elif counts:
                 lines.append(f"{name} was measured on {next(iter(counts))}")
         return lines

@@ -62,10 +62,11 @@ class Record:
 
     `search`, `baseline` and `final` are tables with the columns `COLUMNS` and the evaluator's own metrics, in order of
     trial number; a study that the journal lacks is an empty table. Metrics are in the units that `metrics` gives them
-    (accuracies are fractions), missing numbers are NaN. `latency` says what was timed. `study` is the search as Optuna
-    has it, for the parameters and their distributions. `timings` are the devices of what was timed. `asked` is what study.yaml holds, None where it is missing or
-    damaged. Where an estimate stood for accuracy, `check` has the full trainings of layouts at random, whose column
-    `estimate` says what it gave, `gates` the verdicts, and `trained` the quality that full trainings measured.
+    (accuracies are fractions), missing numbers are NaN. `latency` says what was timed, `timings` on which devices.
+    `study` is the search as Optuna has it, for the parameters and their distributions. `asked` is what study.yaml
+    holds, None where it is missing or damaged. Where an estimate stood for accuracy, `check` has the full trainings of
+    layouts at random, whose column `estimate` says what it gave, `gates` the verdicts, and `trained` the quality that
+    full trainings measured.
     """
 
     name: str
@@ -281,7 +282,7 @@ def _asked(path: Path) -> Mapping[str, Any] | None:
 
 
 def _latency(run: Path, timings: Sequence[FigureDevices]) -> str:
-    """What was timed, from the record of the reference that the search keeps beside the journal, and on which device."""
+    """What was timed and where, from the record of the reference that the search keeps beside the journal."""
     main = next((one for one in timings if one.metric.name == "latency_ms"), None)
     try:
         kept = next(iter(sorted(run.glob("reference.*.json"))), run / "reference.json")

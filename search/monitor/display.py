@@ -225,12 +225,12 @@ def device_lines(search: Study, objectives: Sequence[str]) -> list[str]:
         search: the study.
         objectives: names of its metrics.
     """
-    lines: list[str] = []
+    lines, devices = list[str](), [one.user_attrs.get("devices", {}) for one in front_trials(search)]
     for name in objectives:
-        stated = [one.user_attrs.get("devices", {}).get(name) for one in front_trials(search)]
+        stated = [one.get(name) for one in devices]
         counts = Counter(printable(model) for model in stated if model)
         if len(counts) > 1:
-            lines.append(f"{name} on the front is {unlike_devices(dict(counts.most_common()), 'member')}")
+            lines.append(f"{name} was measured {unlike_devices(dict(counts.most_common()), 'member')}")
         elif counts:
             lines.append(f"{name} was measured on {next(iter(counts))}")
     return lines
