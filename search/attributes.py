@@ -18,7 +18,7 @@ RESERVED = frozenset(
         *("attempt", "queued", "requeued", "requeued_from", "failure"),
         *("duplicate_of", "copied_from", "repaired", "repaired_because", "placed", "moved", "surrogate"),
         *("repeat_of", "covariates"),
-        *("audited", "curve", "metrics"),
+        *("audited", "curve", "metrics", "devices"),
         *("rung", "rung_epochs", "rung_order", "rung_values", "rung_metrics", "promoted_from"),
     }
 )

@@ -45,6 +45,7 @@ class Task:
         epochs: after how many the training pauses, which goes on in the same folder when it is asked for more; None
             for all that its recipe has.
         wanted: the objectives of the search, which the answer of a pause must hold beside accuracy.
+        timed: whether inference times are measured behind the training; else another order does.
     """
 
     spec: ArchSpec
@@ -55,6 +56,7 @@ class Task:
     epochs: int | None = None
     wanted: tuple[str, ...] = ()
     pretraining: bool = False
+    timed: bool = True
 
 
 @final

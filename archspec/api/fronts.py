@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, final, overload
 
 from archspec.documents.html import html_table
-from archspec.documents.wording import plural, short
+from archspec.documents.wording import plural, short, unlike_devices
 from archspec.errors import RunError
 from archspec.spec.schema import ArchSpec
 from archspec.spec.short_code import encode
@@ -29,12 +30,14 @@ class ParetoMember:
         metrics: its numbers by name: fractions for accuracies, integers for exact costs.
         trial: number of the trial that found it; None where no run did.
         folder: what its trainings left; None where nothing was trained.
+        devices: models of the devices on which its inference times were measured, by the names of these.
     """
 
     spec: ArchSpec
     metrics: Mapping[str, float]
     trial: int | None = None
     folder: Path | None = field(default=None, repr=False)
+    devices: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def restore(self) -> Network:
         """The network as the search trained it, with its averaged weights, in evaluation mode.
@@ -70,7 +73,7 @@ class ParetoFront(Sequence[ParetoMember]):
         return [member.spec for member in self._members]
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with one row per member: code, objectives, then its other metrics."""
+        """A table with one row per member: code, objectives, then its other metrics, and the devices of those timed."""
         import pandas as pd
 
         return pd.DataFrame([self._row(member) for member in self._members], columns=self._columns)
@@ -95,12 +98,25 @@ class ParetoFront(Sequence[ParetoMember]):
         for member in self._members:
             values = (f"{name} {_text(member.metrics[name])}" for name in self.objectives)
             lines.append(f"  {', '.join(values)}  {encode(member.spec)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.device_lines])
+
+    @property
+    def device_lines(self) -> list[str]:
+        """Lines on the devices of those objectives that are inference times, as far as its members say."""
+        lines: list[str] = []
+        for name in self.objectives:
+            counts = Counter(member.devices[name] for member in self._members if name in member.devices)
+            if len(counts) > 1:
+                lines.append(f"{name} was measured {unlike_devices(dict(counts.most_common()), 'member')}")
+            elif counts:
+                lines.append(f"{name} was measured on {next(iter(counts))}")
+        return lines
 
     def to_html(self) -> str:
         """The same as a table for notebooks."""
         rows = [[row.get(name) for name in self._columns] for row in map(self._row, self._members)]
         caption = f"front of {' and '.join(self.objectives)}, {plural(len(self), 'layout')}"
+        caption = ". ".join([caption, *self.device_lines])
         return html_table(caption, self._columns, rows)
 
     def _repr_html_(self) -> str:
@@ -109,10 +125,12 @@ class ParetoFront(Sequence[ParetoMember]):
     @property
     def _columns(self) -> list[str]:
         others = dict.fromkeys(name for member in self._members for name in member.metrics)
-        return ["code", *self.objectives, *(name for name in others if name not in self.objectives)]
+        timed = dict.fromkeys(f"{name}_device" for member in self._members for name in member.devices)
+        return ["code", *self.objectives, *(name for name in others if name not in self.objectives), *timed]
 
     def _row(self, member: ParetoMember) -> dict[str, str | float]:
-        return {"code": encode(member.spec), **member.metrics}
+        timed = {f"{name}_device": model for name, model in member.devices.items()}
+        return {"code": encode(member.spec), **member.metrics, **timed}
 
 
 def _text(value: float) -> str:

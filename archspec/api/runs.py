@@ -110,7 +110,7 @@ class RecordedSearch(RecordedRun):
                 numbers |= {"test_accuracy": one.test.mean, "test_sd": one.test.sd}
             metrics = {name: _plain(value) for name, value in numbers.items() if value == value}
             folder = self.root / "artifacts" / one.digest
-            members.append(ParetoMember(load(folder / "spec.yaml"), metrics, one.trial, folder))
+            members.append(ParetoMember(load(folder / "spec.yaml"), metrics, one.trial, folder, one.devices))
         return ParetoFront(members, found.objectives)
 
     def report(self, out: str | Path | None = None, *, force: bool = False) -> Path:

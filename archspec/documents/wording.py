@@ -1,6 +1,6 @@
 """Wording of values and choices in a message."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archspec.documents.reader import parse_scalar
@@ -29,6 +29,27 @@ def either(words: Iterable[str]) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 block`, `2 blocks`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def unlike_devices(counts: Mapping[str, int], noun: str = "trial") -> str:
+    """The end of a line on times that were taken on several models of devices: which, and what to do about it.
+
+    Args:
+        counts: of times on each model; 0 where that is not known.
+        noun: what each of them is of.
+    """
+    models = [f"{model} ({plural(count, noun)})" if count else model for model, count in counts.items()]
+    return (
+        f"on {len(models)} models of devices, {listed(models)}: milliseconds of one do not compare with those of "
+        "another. `latency_on` has all taken on one kind of node, and `latency_ratio`, the time beside the reference's "
+        "on the same device, compares better"
+    )
 
 
 def quality(label: str) -> str:

@@ -94,7 +94,7 @@ TRIAL_ATTRIBUTES: Mapping[str, Kind] = {
     **dict.fromkeys(("digest", "code", "run", "arm", "role", "anchor", "failure", "repaired_because"), TEXT),
     **dict.fromkeys(("seed", "attempt", "requeued_from", "duplicate_of", "copied_from", "repeat_of"), COUNT),
     **dict.fromkeys(("requeued", "audited"), TRUTH),
-    **dict.fromkeys(("queued", "placed", "surrogate", "covariates"), MAPPING),
+    **dict.fromkeys(("queued", "placed", "surrogate", "covariates", "devices"), MAPPING),
     **dict.fromkeys(("repaired", "moved"), LIST),
     "metrics": METRICS,
     "curve": CURVE,

@@ -22,6 +22,23 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_first(path: Path, text: str) -> None:
+    """Write `text` in UTF-8 unless the file is there: of several writers, on several machines too, one is the first.
+
+    Readers meet its file whole, or none. Where a file system has no hard links, two writers at the very same time may
+    replace one another.
+
+    Raises:
+        OSError: as the system has it, with `path`.
+        Interrupted: a later writer has the folder (`archspec.files.fence`).
+    """
+    check_fence(path)
+    try:
+        _replace(path, lambda partial: partial.write_bytes(text.encode("utf-8")), _publish_first)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data`; see `write_whole`."""
 
@@ -88,7 +105,7 @@ def clear_partial(root: Path) -> None:
                     os.unlink(os.path.join(folder, name))
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
+def _replace(path: Path, write: Callable[[Path], object], publish: Callable[[Path, Path], None] = os.replace) -> None:
     start = path.name.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore")  # systems limit a name's bytes
     partial = path.with_name(f".{start}.{secrets.token_hex(6)}.tmp")
     try:
@@ -100,11 +117,24 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
             os.close(descriptor)
         partial.chmod(0o666 & ~_umask())  # libraries that write through a private temporary file make it 0600
         check_fence(path)
-        os.replace(partial, path)
+        publish(partial, path)
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def _publish_first(partial: Path, path: Path) -> None:
+    """Give a file its name unless another one has it."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            os.replace(partial, path)
+            return
+    os.unlink(partial)
 
 
 def _is_stream(path: Path) -> bool:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from archspec.cost.metrics import METRICS, Metric, find_metric
+from reports.records.devices import COLUMN as DEVICES
+from reports.records.devices import FigureDevices
 from reports.records.metrics import QUALITY, USUAL, others
 from reports.records.search import Record, finished, tested_metrics
 from reports.statistics.pareto import nondominated
@@ -26,7 +28,8 @@ class FrontMember:
     `rank` counts from 1, cheapest first; `trial` is its number in the search; `accuracy` is that trial's validation
     accuracy (a fraction, one seed); `costs` has every other metric of the run, those to be maximised too, NaN where
     not measured; `test` summarises the test accuracy of its final trainings, with n = 0 when there are none; `again`
-    their validation accuracy, over fresh seeds; `tested` their other qualities on the test split, by name.
+    their validation accuracy, over fresh seeds; `tested` their other qualities on the test split, by name; `devices`
+    the models on which the trial's inference times were measured, by the names of these.
     """
 
     rank: int
@@ -38,6 +41,7 @@ class FrontMember:
     test: Summary
     again: Summary = NONE
     tested: Mapping[str, Summary] = field(default_factory=dict[str, Summary])
+    devices: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,13 @@ class Anchor:
     test: Summary
     again: Summary = NONE
     tested: Mapping[str, Summary] = field(default_factory=dict[str, Summary])
+    devices: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
 class FrontRecord:
-    """The members in order of rank, the anchors, the objectives, the metrics of the run, and whether the search had
-    estimates in place of accuracies."""
+    """The members in order of rank, the anchors, the objectives, the metrics of the run, whether the search had
+    estimates in place of accuracies, and the devices of its inference times."""
 
     objectives: tuple[str, ...]
     members: tuple[FrontMember, ...]
@@ -64,6 +69,7 @@ class FrontRecord:
     former: tuple[Anchor, ...]
     metrics: tuple[Metric, ...] = METRICS
     estimated: bool = False
+    timings: tuple[FigureDevices, ...] = ()
 
     @property
     def costs(self) -> tuple[Metric, ...]:
@@ -115,6 +121,7 @@ def front(record: Record) -> FrontRecord:
             test=tests.get(str(row["digest"]), NONE),
             again=again.get(str(row["digest"]), NONE),
             tested=tested.get(str(row["digest"]), {}),
+            devices=row[DEVICES] or {},
         )
         for rank, row in enumerate(search.to_dict("records"), start=1)
     )
@@ -126,6 +133,7 @@ def front(record: Record) -> FrontRecord:
         former=tuple(anchor for role, anchor in found if role != "anchor"),
         metrics=record.metrics,
         estimated=record.estimated,
+        timings=record.timings,
     )
 
 
@@ -191,9 +199,19 @@ def _others(
         role, name = ("front", code) if named.empty else ("anchor", str(named.iloc[0]))
         test, again = (known[str(digest)] for known in scores)
         more = tested.get(str(digest), {})
-        anchor = Anchor(name=name, digest=str(digest), code=code, costs=costs, test=test, again=again, tested=more)
+        devices = _devices(group)
+        anchor = Anchor(name, str(digest), code, costs, test, again, more, devices)
         found.append((role, anchor))
     return found
+
+
+def _devices(group: pd.DataFrame) -> dict[str, str]:
+    """The device models of the inference times that several trainings of a layout have the means of."""
+    found: dict[str, set[str]] = {}
+    for devices in group[DEVICES].dropna():
+        for name, model in devices.items():
+            found.setdefault(name, set()).add(model)
+    return {name: "; ".join(sorted(models)) for name, models in found.items()}
 
 
 def _mean(values: pd.Series[float]) -> float:

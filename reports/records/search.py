@@ -21,6 +21,8 @@ from archspec.documents.safe_text import printable
 from archspec.documents.wording import plural, quality
 from archspec.errors import RunError, SpecError
 from archspec.files.journal import open_journal
+from reports.records.devices import COLUMN as DEVICES
+from reports.records.devices import FigureDevices, figure_devices, stated_devices
 from reports.records.gate import GateRecord, read_gates
 from reports.records.metrics import QUALITY, run_metrics, trial_metrics
 
@@ -32,7 +34,7 @@ ESTIMATE = "checked_estimate"
 MEASURED = ("test_accuracy", "latency_noisy", "train_seconds")
 # Numbers of other trials: whose answer was copied, and whose layout was trained again with another seed.
 RELATIONS = ("duplicate_of", "copied_from", "repeat_of")
-FIXED = ("number", "state", *LABELS, "seed", *RELATIONS, "repaired", "requeued", *MEASURED)
+FIXED = ("number", "state", *LABELS, "seed", *RELATIONS, "repaired", "requeued", *MEASURED, DEVICES)
 COLUMNS = (*FIXED, *(metric.name for metric in METRICS))
 """Of the tables of a run whose evaluator has no metrics of its own; those come behind them."""
 
@@ -60,10 +62,11 @@ class Record:
 
     `search`, `baseline` and `final` are tables with the columns `COLUMNS` and the evaluator's own metrics, in order of
     trial number; a study that the journal lacks is an empty table. Metrics are in the units that `metrics` gives them
-    (accuracies are fractions), missing numbers are NaN. `latency` says what was timed. `study` is the search as Optuna
-    has it, for the parameters and their distributions. `asked` is what study.yaml holds, None where it is missing or
-    damaged. Where an estimate stood for accuracy, `check` has the full trainings of layouts at random, whose column
-    `estimate` says what it gave, `gates` the verdicts, and `trained` the quality that full trainings measured.
+    (accuracies are fractions), missing numbers are NaN. `latency` says what was timed, `timings` on which devices.
+    `study` is the search as Optuna has it, for the parameters and their distributions. `asked` is what study.yaml
+    holds, None where it is missing or damaged. Where an estimate stood for accuracy, `check` has the full trainings of
+    layouts at random, whose column `estimate` says what it gave, `gates` the verdicts, and `trained` the quality that
+    full trainings measured.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Record:
     check: pd.DataFrame = field(default_factory=lambda: frame([], (QUALITY,)).assign(estimate=[]))
     gates: tuple[GateRecord, ...] = ()
     trained: Quality | None = None
+    timings: tuple[FigureDevices, ...] = ()
 
     @property
     def full(self) -> Quality:
@@ -136,16 +140,22 @@ def read(run: Path) -> Record:
     if not (tables["search"]["state"] == "COMPLETE").any():
         raise RunError(f"{journal}: no trial of the search is finished: nothing to report yet")
     empty = frame([], objectives, metrics)
+    final = tables.get("final", frame([], objectives, columns["final"]))
+    shown = [
+        *(tables[name] for name in ("search", "baseline", "check") if name in tables),
+        final.dropna(subset="anchor"),
+    ]
+    timings = figure_devices(shown, metrics)
     return Record(
         name=run.resolve().name,
         objectives=objectives,
         metric=metric,
         resolution=attributes.get("resolution"),
-        latency=_latency(run / "reference.json"),
+        latency=_latency(run, timings),
         attributes=attributes,
         search=tables["search"],
         baseline=tables.get("baseline", empty),
-        final=tables.get("final", frame([], objectives, columns["final"])),
+        final=final,
         study=found["search"],
         asked=_asked(run / "study.yaml"),
         metrics=metrics,
@@ -153,6 +163,7 @@ def read(run: Path) -> Record:
         check=check,
         gates=gates,
         trained=trained,
+        timings=timings,
     )
 
 
@@ -270,15 +281,18 @@ def _asked(path: Path) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any]", data) if isinstance(data, dict) else None
 
 
-def _latency(path: Path) -> str:
-    """What was timed, from the record of the reference that the search keeps beside the journal."""
+def _latency(run: Path, timings: Sequence[FigureDevices]) -> str:
+    """What was timed and where, from the record of the reference that the search keeps beside the journal."""
+    main = next((one for one in timings if one.metric.name == "latency_ms"), None)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        kept = next(iter(sorted(run.glob("reference.*.json"))), run / "reference.json")
+        said = json.loads(kept.read_text(encoding="utf-8"))
         backend = said.get("backend", "eager")  # the only one there was
         by = "" if backend == "eager" else f"{printable(str(backend))}, "
-        return f"{by}{said['device']}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
+        place = said["device"] if main is None else main.short if main.unlike else f"{main.short} ({said['device']})"
+        return f"{by}{place}, {plural(said['threads'], 'thread')}, batch 1, {said['resolution']} px"
     except (OSError, ValueError, LookupError, TypeError):
-        return "as the search measured it"
+        return "as the search measured it" if main is None else main.short
 
 
 def _row(trial: FrozenTrial, objectives: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
@@ -289,6 +303,7 @@ def _row(trial: FrozenTrial, objectives: Sequence[str], names: Sequence[str]) ->
     row |= {name: _number(attributes.get(name)) for name in ("seed", *RELATIONS)}
     row["repaired"] = len(attributes.get("repaired", []))
     row["requeued"] = bool(attributes.get("requeued", False))
+    row[DEVICES] = stated_devices(attributes)
     row |= {name: _number(metrics.get(name)) for name in (*MEASURED, *names)}
     if trial.state.name == "COMPLETE":
         if len(trial.values) != len(objectives):

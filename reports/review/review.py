@@ -32,6 +32,7 @@ SEARCH: dict[str, Callable[[SearchRun], Iterator[Objection]]] = {
     "one-run": arms.one_run,
     "late-reference": arms.late_reference,
     "noisy-latency": arms.noisy_latency,
+    "unlike-devices": arms.unlike_devices,
     "failed-trials": arms.failed_trials,
     "repaired-layouts": arms.repaired_layouts,
     "undertrained": trainings.undertrained_search,

@@ -133,6 +133,20 @@ def noisy_latency(run: SearchRun) -> Iterator[Objection]:
     yield Objection(severity, "noisy-latency", text, place, run.shell.again("quiet", "--workers 1"))
 
 
+def unlike_devices(run: SearchRun) -> Iterator[Objection]:
+    """An inference time is an objective, and was measured on devices that do not compare."""
+    for one in run.record.timings:
+        if not one.unlike or one.metric.name not in run.record.objectives:
+            continue
+        counts = ", ".join(f"{model} {count}" for model, count in one.counts.items())
+        text = (
+            f"{one.metric.name} is an objective, and was measured on {len(one.counts)} models of devices (trials on "
+            f"each: {counts}), between which milliseconds do not compare: who is on the front depends on the node"
+        )
+        command = run.shell.again("one-device", "", {"evaluator.latency_on": "local"})
+        yield Objection("serious", "unlike-devices", text, f"column {one.metric.name}_device of front.csv", command)
+
+
 def failed_trials(run: SearchRun) -> Iterator[Objection]:
     """More than a tenth of the search's layouts failed: which ones is seldom chance."""
     table = run.record.search

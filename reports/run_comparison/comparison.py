@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from archspec.errors import SpecError
+from reports.records.devices import FigureDevices, pooled_devices
 from reports.records.hypervolume_box import HypervolumeBox, scale_of
 from reports.records.metrics import QUALITY
 from reports.records.search import Record, finished
@@ -102,6 +103,12 @@ class RunComparison:
     end: float
     paired: bool
     untested: str
+
+    @property
+    def timings(self) -> tuple[FigureDevices, ...]:
+        """The devices of those objectives that are inference times, over all runs."""
+        found = pooled_devices([run.record.timings for arm in self.arms for run in arm.runs])
+        return tuple(one for one in found if one.metric.name in self.record.objectives)
 
     @property
     def record(self) -> Record:

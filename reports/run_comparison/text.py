@@ -12,6 +12,7 @@ from archspec.documents.wording import plural
 from archspec.printing.fitted_table import Column, FittedTable
 from archspec.printing.fitted_text import FittedText
 from reports.drawing.units import in_text, signed, unit
+from reports.records.devices import device_sentences
 from reports.records.metrics import QUALITY
 from reports.run_comparison.comparison import BudgetRow, RunComparison
 
@@ -42,7 +43,8 @@ def cells(row: BudgetRow) -> tuple[str, ...]:
 
 def legend(info: RunComparison) -> tuple[str, ...]:
     """Sentences on what the numbers are."""
-    return (*(one for one in (compared_with(info),) if one), reference_point(info), seen())
+    told = device_sentences(info.timings)
+    return (*(one for one in (compared_with(info),) if one), reference_point(info), seen(), *told)
 
 
 def compared_with(info: RunComparison) -> str:
@@ -95,6 +97,7 @@ def record(info: RunComparison) -> dict[str, Any]:
             {"name": arm.name, "runs": [{"folder": str(run.folder), "seed": run.seed} for run in arm.runs]}
             for arm in info.arms
         ],
+        "devices": {one.metric.name: dict(one.counts) for one in info.timings},
         "paired": info.paired,
         "untested": info.untested,
         "rows": [_row(row) for row in info.rows],

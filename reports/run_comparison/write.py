@@ -9,6 +9,7 @@ from pathlib import Path
 from archspec.files.output_folder import fresh_folder
 from archspec.files.ownership import OutputCommand
 from reports.drawing.page import template, versions
+from reports.records.devices import device_sentences
 from reports.run_comparison.comparison import RunComparison
 from reports.section import WrittenSection, compute_sections, write_sections
 
@@ -43,6 +44,7 @@ def render(info: RunComparison, sections: Sequence[WrittenSection]) -> str:
         runs=len(folders),
         end=f"{info.end:,.6g}",
         unit=info.unit,
+        timed=device_sentences(info.timings),
         sections=sections,
         command=shlex.join(["archspec", "compare", *folders, "--by", info.by, "--at", ",".join(budgets)]),
         versions=versions(", ".join(sorted(trained))),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
 
+from reports.records.devices import COLUMN as DEVICES
 from reports.records.front import Anchor, FrontMember, FrontRecord
 from reports.records.metrics import QUALITY, others
 from reports.records.published import BENCHMARK, IMAGENET, published
@@ -19,7 +20,10 @@ Kind = Literal["random", "search", "member", "anchor", "published"]
 
 @dataclass(frozen=True)
 class TradeoffPoint:
-    """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds."""
+    """One layout: accuracy in percent (validation for `random` and `search`, else test), deviation over `n` seeds.
+
+    `devices` are the models on which its inference times were measured, by the names of these.
+    """
 
     kind: Kind
     label: str
@@ -27,6 +31,7 @@ class TradeoffPoint:
     sd: float
     n: int
     costs: Mapping[str, float]
+    devices: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def tradeoff_points(record: Record, front: FrontRecord) -> list[TradeoffPoint]:
@@ -47,14 +52,20 @@ def _trials(table: pd.DataFrame, kind: Kind, record: Record) -> list[TradeoffPoi
     names = [metric.name for metric in others(record.metrics)]
     return [
         TradeoffPoint(
-            kind, str(row["code"]), 100 * float(row[QUALITY]), math.nan, 1, {name: row[name] for name in names}
+            kind,
+            str(row["code"]),
+            100 * float(row[QUALITY]),
+            math.nan,
+            1,
+            {name: row[name] for name in names},
+            row[DEVICES] or {},
         )
         for row in finished(table).to_dict("records")
     ]
 
 
 def _retrained(kind: Kind, label: str, one: FrontMember | Anchor) -> TradeoffPoint:
-    return TradeoffPoint(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs)
+    return TradeoffPoint(kind, label, 100 * one.test.mean, 100 * one.test.sd, one.test.n, one.costs, one.devices)
 
 
 def _published() -> list[TradeoffPoint]:

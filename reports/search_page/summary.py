@@ -14,6 +14,7 @@ from archspec.documents.wording import plural
 from archspec.errors import SpecError
 from reports.drawing.page import same_reason
 from reports.drawing.units import seconds
+from reports.records.devices import device_sentences
 from reports.records.front import FrontRecord
 from reports.records.metrics import QUALITY
 from reports.records.rungs import read_rungs
@@ -40,7 +41,8 @@ class Failure:
 class SearchSummary:
     """Counts of the search's trials, seconds of training by study, failures, and sentences about seed noise, about
     what the best layouts are worth, about the surrogate of `sampler: exact` (none for the others), and about the
-    estimate that guided the search (none for others)."""
+    estimate that guided the search (none for others). `timed` says on which devices inference times were measured, and
+    `unlike` what it means where they are of several models."""
 
     trained: int
     failed: int
@@ -55,6 +57,8 @@ class SearchSummary:
     best: tuple[str, ...]
     surrogate: tuple[str, ...]
     estimate: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
 
 
 def summary(record: Record, front: FrontRecord) -> SearchSummary:
@@ -80,6 +84,8 @@ def summary(record: Record, front: FrontRecord) -> SearchSummary:
         best=best(record, front),
         surrogate=(*_surrogate(record), *_covariates(record), *_repeats(record)),
         estimate=estimate_lines(record),
+        timed=device_sentences(one for one in record.timings if not one.unlike),
+        unlike=device_sentences(one for one in record.timings if one.unlike),
     )
 
 

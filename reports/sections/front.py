@@ -15,6 +15,7 @@ from archspec.documents.wording import plural
 from archspec.loader import dump
 from reports.drawing.canvas import write_csv
 from reports.drawing.units import unit
+from reports.records.devices import device_sentences
 from reports.records.front import NONE, Anchor, FrontMember, FrontRecord
 from reports.records.metrics import QUALITY, shown, usual_first
 from reports.records.search import Record
@@ -27,6 +28,8 @@ from reports.statistics.comparison import Comparison
 
 SPECS = "front"
 """The folder of the members' specs."""
+TIMED = "Timed on"
+"""Heading of the column with the device of each layout's inference times, where these are of unlike devices."""
 _FRESH = ("validation_again_mean", "validation_again_sd", "seeds_again")
 """Columns of fresh seeds, in tables of fronts without a test figure."""
 ABOUT = "Each layout links to its spec, which `archspec build` and `archspec flops` read."
@@ -52,7 +55,18 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
     validation = "Validation (%)" if not front.estimated else seen.label if seen.sign != "%" else "Estimate (%)"
     score = "Validation, fresh seeds (%)" if front.untested else "Test (%)"
     more = [f"{metric.title} (%)" for metric in front.tested]
-    header = ("#", "Layout", *(one.label for one in units.values()), validation, score, *more, "Seeds")
+    # Of like devices the caption names the one.
+    apart = [one.metric.name for one in front.timings if one.unlike and one.metric.name in units]
+    header = (
+        "#",
+        "Layout",
+        *([TIMED] if apart else []),
+        *(one.label for one in units.values()),
+        validation,
+        score,
+        *more,
+        "Seeds",
+    )
     rows: list[tuple[str, ...]] = []
     for line in lines:
         named = isinstance(line, Anchor) and line.name != line.code
@@ -63,13 +77,16 @@ def table(front: FrontRecord, caption: str, beside: Neighbours | None = None) ->
         known = line.again if front.untested else line.test
         seeds = str(known.n) if known.n else "–"
         tested = [spread(line.tested.get(metric.name, NONE), accuracy) for metric in front.tested]
-        rows.append((rank, layout, *costs, shown_score, spread(known, accuracy), *tested, seeds))
+        places = dict.fromkeys(line.devices.get(name, "–") for name in apart)
+        timed = ["; ".join(places)] if apart else []
+        rows.append((rank, layout, *timed, *costs, shown_score, spread(known, accuracy), *tested, seeds))
+    left = (1, 2) if apart else (1,)
     if beside is None or not beside.comparisons:
-        return FrontTable(header, tuple(rows), len(front.members), caption)
+        return FrontTable(header, tuple(rows), len(front.members), caption, left=left)
     known = beside.comparisons
     differences = tuple(known.get(line.digest) if isinstance(line, FrontMember) else None for line in lines)
     wider = tuple((*row, cell(difference)) for row, difference in zip(rows, differences, strict=True))
-    return FrontTable((*header, beside.title), wider, len(front.members), caption, differences)
+    return FrontTable((*header, beside.title), wider, len(front.members), caption, differences, left)
 
 
 def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
@@ -81,10 +98,17 @@ def write(content: FrontTable, front: FrontRecord, folder: Path) -> None:
     header += ["test_accuracy_mean", "test_accuracy_sd", "seeds", *(_FRESH if front.untested else ())]
     header += [f"{metric.name}_{what}" for metric in front.tested for what in ("mean", "sd")]
     header += ["difference", "difference_low", "difference_high", "test", "p_holm", "mark"]
+    timed = [one.metric.name for one in front.timings]
+    header += [f"{name}_device" for name in timed]
     lines = [*front.members, *front.anchors]
     differences = content.differences or (None,) * len(lines)
     rows = [
-        (*_numbers(line, names, fresh=front.untested), *_tested(line, front), *_compared(one))
+        (
+            *_numbers(line, names, fresh=front.untested),
+            *_tested(line, front),
+            *_compared(one),
+            *(line.devices.get(name) for name in timed),
+        )
         for line, one in zip(lines, differences, strict=True)
     ]
     write_csv(folder / "front.csv", header, rows)
@@ -135,7 +159,8 @@ def _known(name: str, front: FrontRecord) -> bool:
 def _compute(results: SearchResults) -> FrontReport:
     record, front = results.record, results.front
     beside = neighbours(record, front)
-    caption = f"{_caption(record, front)} {legend(beside, record.full.word)}".rstrip()
+    told = device_sentences(one for one in front.timings if _known(one.metric.name, front))
+    caption = " ".join(filter(None, (_caption(record, front), *told, legend(beside, record.full.word))))
     counts = summary(record, front)
     return FrontReport(
         results, table(front, caption, beside), (*_rule(record, front), *counts.noise, *counts.best, *counts.surrogate)

@@ -16,6 +16,7 @@ from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
 from reports.drawing.canvas import BLUE, COLUMN, folded, log_axis, save, sheet, write_csv
 from reports.drawing.units import in_text, unit
+from reports.records.devices import device_sentences, is_latency
 from reports.records.search import Record, finished
 from reports.search_page.results import SearchResults
 from reports.section import FIGURES, Section, SectionContent, picture
@@ -46,11 +47,13 @@ class LatencyPair:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Every pair of the figures that a run measured, those with `latency_ms` first; `about` says what that timed."""
+    """Every pair of the figures that a run measured, those with `latency_ms` first; `about` says what that timed, and
+    `devices` are sentences on where all of them were."""
 
     pairs: tuple[LatencyPair, ...]
     noisy: int
     about: str = ""
+    devices: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> tuple[LatencyPair, ...]:
@@ -66,7 +69,7 @@ class Latencies:
                 f"{plural(self.noisy, 'layout')} had a figure taken while something else kept the machine busy, which "
                 "lowers these correlations."
             )
-        return tuple(lines)
+        return (*lines, *self.devices)
 
 
 def latencies(record: Record) -> Latencies | None:
@@ -85,13 +88,7 @@ def latencies(record: Record) -> Latencies | None:
         losses = [[sign * value for value in values] for sign, values in zip(signs, (x, y), strict=True)]
         pairs.append(LatencyPair(first, second, x, y, rank_agreement(*losses)))
     noisy = int((table["latency_noisy"] > 0).sum()) if any(one.name == MAIN for one in measured) else 0
-    return Latencies(tuple(pairs), noisy, record.latency) if pairs else None
-
-
-def is_latency(metric: Metric) -> bool:
-    """Whether it is a figure of inference time, by the names that the evaluator `train` gives them."""
-    timed = metric.name.startswith("latency_") and metric.unit == "ms"
-    return timed or (metric.name.startswith("throughput_") and metric.unit == "img/s")
+    return Latencies(tuple(pairs), noisy, record.latency, device_sentences(record.timings)) if pairs else None
 
 
 def _sentence(pair: LatencyPair) -> str:

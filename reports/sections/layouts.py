@@ -225,7 +225,9 @@ def _title(member: FrontMember, front: FrontRecord) -> str:
     word = "estimate" if front.estimated else "validation"
     score = tested if member.test.n else f"{word} {seen.text(member.accuracy)} {seen.sign}".rstrip()
     name = "" if cost.name == "latency_ms" else f" {title(cost)}"
-    return f"{member.rank}   {score}   {scale.text(member.costs[cost.name])} {scale.sign}{name}"
+    unlike = any(one.unlike for one in front.timings if one.metric.name == cost.name)
+    place = f" on {member.devices[cost.name]}" if unlike and cost.name in member.devices else ""
+    return f"{member.rank}   {score}   {scale.text(member.costs[cost.name])} {scale.sign}{name}{place}"
 
 
 SECTION = Section("layouts", of=SearchResults, order=30, compute=_compute, write=_write, narrow=True)

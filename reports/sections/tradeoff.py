@@ -36,6 +36,7 @@ from reports.drawing.canvas import (
 from reports.drawing.labels import Label, along, draw_labels
 from reports.drawing.marks import ANCHOR, FRONT, MEMBER, PUBLISHED, RANDOM, SEARCH, show_whole
 from reports.drawing.units import in_text, title, unit
+from reports.records.devices import device_sentences
 from reports.records.front import FrontRecord
 from reports.records.metrics import QUALITY, USUAL, shown, usual_first
 from reports.records.published import BENCHMARK
@@ -99,14 +100,23 @@ def tradeoff(record: Record, front: FrontRecord) -> Tradeoff:
     # Behind the usual costs what was measured, and last what is here for being an objective.
     wanted = usual_first(shown(record.metrics, record.objectives))
     wanted = sorted(wanted, key=lambda metric: metric.exact and metric.name not in USUAL)
-    panels = {metric: found for metric in wanted if (found := _panel(metric, points, record.latency)) is not None}
+    panels = {
+        metric: found for metric in wanted if (found := _panel(metric, points, _timed(record, metric))) is not None
+    }
     notes = tuple(_notes(record, front, list(panels)))
     drawn = CHECK_DRAWN if record.estimated else RANDOM_DRAWN
     quality, found = record.full, tuple(panels.values())
     return Tradeoff(quality.label, found, tuple(points), notes, quality.word, drawn, record.estimated)
 
 
-def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Panel | None:
+def _timed(record: Record, metric: Metric) -> str:
+    """What was timed, on which device; empty for what is no inference time."""
+    if metric.name == LATENCY:
+        return record.latency
+    return next((one.short for one in record.timings if one.metric.name == metric.name), "")
+
+
+def _panel(metric: Metric, points: Sequence[TradeoffPoint], timed: str) -> Panel | None:
     name = metric.name
     known = tuple(point for point in points if math.isfinite(point.costs.get(name, math.nan)))
     if not any(point.kind in OWN for point in known):
@@ -115,7 +125,7 @@ def _panel(metric: Metric, points: Sequence[TradeoffPoint], latency: str) -> Pan
     x = tuple(point.costs[name] / scale.divisor for point in known)
     return Panel(
         cost=name,
-        label="\n".join([scale.label, folded(latency, 32)]) if name == LATENCY else folded(scale.label, 36),
+        label="\n".join([folded(scale.label, 36), *([folded(timed, 32)] if timed else [])]),
         log=max(x) > LOG_RATIO * min(x) > 0,
         points=known,
         x=x,
@@ -142,6 +152,8 @@ def _notes(record: Record, front: FrontRecord, panels: Sequence[Metric]) -> list
         notes.append("Inference time was not measured in this run, so its panel is missing.")
     elif noisy := int((finished(record.search)["latency_noisy"] > 0).sum()):
         notes.append(f"{noisy} of the search's inference times were taken while something else kept the machine busy.")
+    drawn = {metric.name for metric in panels}
+    notes += device_sentences(one for one in record.timings if one.unlike and one.metric.name in drawn)
     if record.metric.benchmark == BENCHMARK:
         notes.append(
             "Published rows are Table II of HIRI-ViT: top-1 on ImageNet-1K's validation set, each by its authors' "
@@ -204,6 +216,7 @@ def write(info: Tradeoff, folder: Path) -> None:
     save(draw(info), folder, "tradeoff")
     save(draw(info, stacked=True), folder, "tradeoff-column")
     costs = [panel.cost for panel in info.panels]
+    timed = [cost for cost in costs if any(cost in point.devices for point in info.points)]
     fronts = [f"{kind}_front_{cost}" for cost in costs for kind in ("search", "test")]
     rows: list[list[object]] = []
     for point in info.points:
@@ -212,8 +225,10 @@ def write(info: Tradeoff, folder: Path) -> None:
         for panel in info.panels:
             lines = (panel.search_front, panel.test_front)
             row += [int(any(panel.points[index] is point for index in line)) for line in lines]
+        row += [point.devices.get(name) for name in timed]
         rows.append(row)
-    write_csv(folder / "tradeoff.csv", ["kind", "label", "accuracy_percent", "sd", "n", *costs, *fronts], rows)
+    header = ["kind", "label", "accuracy_percent", "sd", "n", *costs, *fronts, *(f"{name}_device" for name in timed)]
+    write_csv(folder / "tradeoff.csv", header, rows)
 
 
 def _draw_points(axes: Axes, panel: Panel) -> None:

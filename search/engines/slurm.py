@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from archspec.errors import FieldError, SpecError
 from search.evaluator import Evaluator
@@ -18,6 +18,8 @@ from search.slurm.programs import missing_program
 from search.slurm.script import JobSettings
 from search.slurm.time_limit import read_time_limit
 
+LATENCY = "latency"
+"""Kind of the jobs that measure inference times."""
 OWN = {
     "--cpus-per-task": "cpus",
     "-c": "cpus",
@@ -111,8 +113,23 @@ class SlurmEngine(Engine):
         default=5.0, ge=0.1, le=600, strict=True, description="time between two looks at squeue"
     )
 
+    _kind: str = PrivateAttr(default="")
+
+    def for_latency(self, constraint: str) -> Engine:
+        if constraint and re.fullmatch(r"[A-Za-z0-9_.,:&|*()\[\]@-]+", constraint) is None:
+            rule = f"must be what --constraint of sbatch takes, such as h200 or 'a100|h100', not {constraint!r:.60}"
+            raise FieldError("constraint", rule)
+        if constraint and any(option.startswith(("--constraint", "-C")) for option in self.sbatch):
+            raise FieldError("constraint", "is among the engine's `sbatch` options too: state it once")
+        options = (*self.sbatch, *([f"--constraint={constraint}"] if constraint else []))
+        engine = self.model_copy(update={"sbatch": options})
+        engine._kind = LATENCY
+        return engine
+
     def open(self, evaluators: Mapping[str, Evaluator], root: Path, workers: int) -> Pool:
-        settings = JobSettings(self.gpus, self.cpus, self.time, self.memory, self.sbatch, self.setup, self.python)
+        settings = JobSettings(
+            self.gpus, self.cpus, self.time, self.memory, self.sbatch, self.setup, self.python, self._kind
+        )
         return SlurmPool(workers, evaluators, root, settings, self.poll_seconds)
 
     def check_ready(self, evaluators: Mapping[str, Evaluator]) -> None:

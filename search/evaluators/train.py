@@ -17,7 +17,8 @@ from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
 from search.evaluator import Epoch, Evaluator, Metrics, Progress, Session, Task, cost_metrics, cost_names
 from search.identity import identity
 from search.inputs import Input
-from search.latency.spec import AnyLatency, LatencySpec, figures
+from search.latency.place import AnyLatencyOn
+from search.latency.spec import MAIN, AnyLatency, LatencySpec, stated_metrics
 from search.plugins import first_problem
 from search.quality.catalog import QUALITIES, QualityNames, check_qualities, quality_metrics, quality_of
 from search.recipe.auto_augment import check_installed
@@ -48,7 +49,7 @@ _OPEN: WeakValueDictionary[str, Splits] = WeakValueDictionary()
 """What sessions of this process hold in memory, by the configuration of the data set."""
 
 
-BESIDE = ("recipe", "latency_rounds", "latency", "metrics", "device", "gpus")
+BESIDE = ("recipe", "latency_rounds", "latency", "latency_on", "metrics", "device", "gpus")
 """Fields that the weights do not depend on, or not but for rounding, or that a checkpoint states by themselves."""
 
 
@@ -57,8 +58,11 @@ class Train(Evaluator):
     """Training on `data` with `recipe`; cost is exact, audited by fvcore on the trained model, latency is measured."""
 
     pauses: ClassVar[bool] = True
-    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "metrics", "device", "gpus", "processes"})
-    FREE: ClassVar[dict[str, Any]] = {"device": True, "gpus": True, "recipe": dict.fromkeys(READING, True)}
+    LATER: ClassVar[frozenset[str]] = frozenset({"latency", "latency_on", "metrics", "device", "gpus", "processes"})
+    FREE: ClassVar[dict[str, Any]] = {
+        **dict.fromkeys(("device", "gpus", "latency_on"), True),
+        "recipe": dict.fromkeys(READING, True),
+    }
 
     type: Literal["train"] = "train"
     data: AnyDataset = Field(
@@ -77,7 +81,10 @@ class Train(Evaluator):
     )
     latency: AnyLatency = Field(
         default=(LatencySpec(),),
-        description="what is timed: {backend, batch_sizes, device, rounds, threads}, or several",
+        description="what is timed: {backend, batch_sizes, device, rounds, threads, ratio}, or several",
+    )
+    latency_on: AnyLatencyOn = Field(
+        default=None, description="nodes on which it is timed, where not by the training: {engine, constraint}"
     )
     metrics: QualityNames = Field(
         default=(),
@@ -104,6 +111,8 @@ class Train(Evaluator):
             raise FieldError(f"recipe.{error.field}", error.rule) from None
         check_qualities(self.metrics, self.data)
         check_ranks(self.device, self.gpus, self.processes, self.recipe)
+        if self.latency_on is not None and not self.latency:
+            raise FieldError("latency_on", "says where inference times are measured, and latency: [] measures none")
         return self
 
     @property
@@ -117,12 +126,16 @@ class Train(Evaluator):
 
     @property
     def gives(self) -> frozenset[str]:
-        timed = {one.metric.name for one in figures(self.latency)}
-        return cost_names() | {"accuracy", *timed, *(one.name for one in quality_metrics(self.metrics))}
+        return cost_names() | {"accuracy", *self.timed, *(one.name for one in quality_metrics(self.metrics))}
+
+    @property
+    def timed(self) -> frozenset[str]:
+        """Names of the metrics that measuring inference times gives."""
+        return frozenset(one.name for one in stated_metrics(self.latency))
 
     @property
     def own_metrics(self) -> tuple[Metric, ...]:
-        timed = tuple(one.metric for one in figures(self.latency) if not one.main)
+        timed = tuple(one for one in stated_metrics(self.latency) if one.name != MAIN)
         return (*quality_metrics(self.metrics), *timed)
 
     @property
@@ -132,8 +145,10 @@ class Train(Evaluator):
     def remedy(self, name: str) -> str:
         if (quality := quality_of(name)) is not None:
             return f"; ask for it under evaluator: `metrics: [{', '.join((*self.metrics, quality))}]`"
-        timed = name.startswith(("latency_", "throughput_"))
-        return "; what is timed stands under evaluator: `latency: [eager, onnxruntime]`" if timed else ""
+        if not name.startswith(("latency_", "throughput_")):
+            return ""
+        asked = "{backend: eager, ratio: true}" if name.endswith("_ratio") else "[eager, onnxruntime]"
+        return f"; what is timed stands under evaluator: `latency: {asked}`"
 
     @property
     def metric(self) -> dict[str, str | None]:
@@ -238,6 +253,12 @@ def train_rank(rank: Rank, asked: tuple[Train, Task]) -> Metrics:
 def _say_nothing(said: str | Epoch) -> None:
     del said
 
+    def open_timing(self) -> Session:
+        """The session that measures trained networks, for which no data are read."""
+        from search.latency.session import TimingSession
+
+        return TimingSession(self.device, self.latency, self.latency_rounds)
+
 
 @final
 class TrainSession(Session):
@@ -272,7 +293,7 @@ class TrainSession(Session):
 
     def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
         from archspec.model.audit import audit_trained
-        from search.latency.measurement import measure_latency
+        from search.latency.session import time_network
         from search.seeding import mix, seed_everything
         from search.train.curve import read_curve
         from search.train.loop import train
@@ -313,9 +334,9 @@ class TrainSession(Session):
         if not current_ranks().first:
             return metrics
         leave_ranks()  # the first one alone measures and audits
-        if not paused or {one.metric.name for one in figures(config.latency)}.intersection(task.wanted):
+        if task.timed and (not paused or config.timed.intersection(task.wanted)):
             progress("measuring latency")
-            metrics |= measure_latency(network, spec, task.root, config.latency, rounds=config.latency_rounds)
+            metrics |= time_network(network, task, config.latency, config.latency_rounds)
         if not task.final and not paused:  # a finalist's layout was audited when the search trained it
             metrics["audited_macs"] = audit_trained(spec, network.cpu()).macs
         return metrics | cost_metrics(spec)
@@ -371,7 +392,7 @@ def _check_machine(config: Train) -> None:
     Raises:
         SpecError: the first field that this machine cannot do.
     """
-    if any(one.device not in ("auto", "cpu") for one in config.latency):
+    if config.latency_on is None and any(one.device not in ("auto", "cpu") for one in config.latency):
         from search.latency.measurement import check_devices
 
         check_devices(config.latency)

@@ -67,6 +67,11 @@ class JobBatch:
         return self.folder.name
 
     @property
+    def kind(self) -> str:
+        """Of its jobs, which its name begins with; empty where a run has one."""
+        return self.name.rpartition("-")[0]
+
+    @property
     def setup(self) -> dict[str, Any]:
         """The content of `batch.json`."""
         return json.loads((self.folder / "batch.json").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Inference time of a network, measured against a reference so that a busy machine does not decide the result.
 
 Candidate and reference run in turns, by the same backend; the figure is the median over rounds of their paired ratio,
-times the reference's own time, which is measured once per run (`search.latency.reference`).
+times the reference's own time, which is measured once per run and model of a device (`search.latency.reference`).
 """
 
 import copy
@@ -20,6 +20,7 @@ from archspec.errors import SpecError
 from archspec.spec.schema import ArchSpec
 from search.latency.backend import Inference, check_answers
 from search.latency.compile import forget_compiled
+from search.latency.hardware import device_model
 from search.latency.reference import prepare_reference, reference_seconds
 from search.latency.spec import BACKENDS, LatencyFigure, LatencySpec, figures
 from search.processes.cores import with_cores
@@ -44,9 +45,24 @@ class Pairing:
     noisy: bool
 
 
+@final
+@dataclass(frozen=True)
+class Timings:
+    """The inference times of a network.
+
+    Attributes:
+        metrics: the figures; with each its `_ratio` to the reference, and `_noisy`, 1 where somebody else was running;
+            of `latency_ms` they are `latency_ratio` and `latency_noisy`.
+        devices: the model of the device of each figure.
+    """
+
+    metrics: dict[str, float]
+    devices: dict[str, str]
+
+
 def measure_latency(
     network: nn.Module, spec: ArchSpec, root: Path, specs: Sequence[LatencySpec], *, rounds: int = 7
-) -> dict[str, float]:
+) -> Timings:
     """Every figure of `specs`: milliseconds of one image, images per second of a batch.
 
     Args:
@@ -56,24 +72,22 @@ def measure_latency(
         specs: what is measured.
         rounds: paired measurements, at least 5, where a measurement states none.
 
-    Returns:
-        the metrics; with each its `_ratio` to the reference, and `_noisy`, 1 where somebody else was running; of
-        `latency_ms` they are `latency_ratio` and `latency_noisy`.
-
     Raises:
         RunError: a backend cannot run this network, or answers otherwise than eager mode.
     """
     network.eval()
     found: dict[str, float] = {}
+    devices: dict[str, str] = {}
     for figure in figures(specs):
         with _threads(figure.spec.threads):
             images, pairing = _measure(network, spec, root, figure, figure.spec.rounds or rounds)
-            seconds = pairing.ratio * reference_seconds(root, figure, pairing.seconds, images)
+            model = device_model(images.device)
+            seconds = pairing.ratio * reference_seconds(root, figure, pairing.seconds, images, model)
         metric = figure.metric
+        devices[metric.name] = model
         found[metric.name] = figure.batch / seconds if metric.direction == "maximize" else 1000 * seconds
-        stem = metric.name.removesuffix("_ms")
-        found |= {f"{stem}_ratio": pairing.ratio, f"{stem}_noisy": float(pairing.noisy)}
-    return found
+        found |= {figure.ratio.name: pairing.ratio, f"{figure.stem}_noisy": float(pairing.noisy)}
+    return Timings(found, devices)
 
 
 def check_devices(specs: Sequence[LatencySpec]) -> None:

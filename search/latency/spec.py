@@ -73,6 +73,9 @@ class LatencySpec(BaseModel):
         description="interleaved rounds; null for the evaluator's latency_rounds",
     )
     threads: int = Field(default=1, ge=1, le=256, strict=True, description="threads of a CPU that one inference uses")
+    ratio: bool = Field(
+        default=False, description="state its ratio to the reference too, as a metric: latency_ratio beside latency_ms"
+    )
 
 
 @final
@@ -98,6 +101,16 @@ class LatencyFigure:
         return f"{spec.backend}{place}{f'_t{spec.threads}' if spec.threads > 1 else ''}_b{self.batch}"
 
     @property
+    def stem(self) -> str:
+        """The beginning of the names of what is known beside it: `latency` of `latency_ms`."""
+        return self.metric.name.removesuffix("_ms")
+
+    @property
+    def ratio(self) -> Metric:
+        """Its time to that of the reference on the same device, as a metric: less is better of throughputs, too."""
+        return Metric(f"{self.stem}_ratio", f"{self.metric.title}, ratio to reference")
+
+    @property
     def metric(self) -> Metric:
         """The metric that it is: milliseconds of a single image, or images per second of a batch."""
         about = ", ".join(
@@ -120,6 +133,13 @@ def figures(specs: Sequence[LatencySpec]) -> tuple[LatencyFigure, ...]:
     single = [index for index, one in enumerate(found) if one.batch == 1]
     main = next((index for index in single if found[index].spec.backend == "eager"), single[0] if single else None)
     return tuple(LatencyFigure(one.spec, one.batch, index == main) for index, one in enumerate(found))
+
+
+def stated_metrics(specs: Sequence[LatencySpec]) -> tuple[Metric, ...]:
+    """The metrics of measurements: each figure, and behind it its ratio where it is asked for."""
+    return tuple(
+        metric for one in figures(specs) for metric in ((one.metric, one.ratio) if one.spec.ratio else (one.metric,))
+    )
 
 
 def _listed(raw: Any) -> Any:

@@ -6,6 +6,7 @@ import math
 import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from archspec.documents.safe_text import printable
+from archspec.documents.wording import unlike_devices
 from archspec.printing.fitted_table import Column, FittedTable
 from archspec.printing.fitted_text import FittedText
 from search.monitor.estimate import Key, show_seconds
@@ -214,6 +216,24 @@ def front_table(search: Study, objectives: Sequence[str]) -> FittedTable:
     for one in distinct[:MAX_ROWS]:
         table.add_row(str(one.number), *map(_number, one.values), str(one.user_attrs.get("code", "")))
     return table
+
+
+def device_lines(search: Study, objectives: Sequence[str]) -> list[str]:
+    """Lines for people on the devices of those objectives that are inference times, as far as its trials say.
+
+    Args:
+        search: the study.
+        objectives: names of its metrics.
+    """
+    lines, devices = list[str](), [one.user_attrs.get("devices", {}) for one in front_trials(search)]
+    for name in objectives:
+        stated = [one.get(name) for one in devices]
+        counts = Counter(printable(model) for model in stated if model)
+        if len(counts) > 1:
+            lines.append(f"{name} was measured {unlike_devices(dict(counts.most_common()), 'member')}")
+        elif counts:
+            lines.append(f"{name} was measured on {next(iter(counts))}")
+    return lines
 
 
 def _number(value: float) -> str:

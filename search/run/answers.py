@@ -11,6 +11,7 @@ from optuna.trial import Trial
 
 from search.attributes import metric_attributes
 from search.evaluator import Epoch, Metrics
+from search.latency.devices import device_attributes
 from search.study.config import StudyConfig
 from search.train.curve import read_curve
 
@@ -23,13 +24,13 @@ MAX_EPOCHS = 100
 
 
 def answer_attributes(metrics: Metrics, folder: Path) -> dict[str, Any]:
-    """The attributes of a trial that has been evaluated: each metric under its own name, and `curve_attributes`.
+    """The attributes of a trial that has been evaluated: each metric under its own name, `devices`, and the `curve`.
 
     Args:
         metrics: what the evaluator gave.
         folder: of the evaluation.
     """
-    return {**metric_attributes(metrics), **curve_attributes(folder)}
+    return {**metric_attributes(metrics), **pause_attributes(folder)}
 
 
 def curve_attributes(folder: Path) -> dict[str, Any]:
@@ -41,6 +42,11 @@ def curve_attributes(folder: Path) -> dict[str, Any]:
     names = ("epoch", "val_accuracy", "train_loss")
     rows = spread(read_curve(folder / "curve.csv"), MAX_EPOCHS)
     return {"curve": [{name: getattr(row, name) for name in names} for row in rows]} if rows else {}
+
+
+def pause_attributes(folder: Path) -> dict[str, Any]:
+    """The attributes of a trial that pauses, beside its numbers: `devices` and `curve`, of what its folder holds."""
+    return {**device_attributes(folder), **curve_attributes(folder)}
 
 
 def intermediate_values(attrs: Mapping[str, Any], objectives: Sequence[str]) -> dict[int, float]:

@@ -10,6 +10,7 @@ from typing import final
 
 from archspec.errors import RunError, SpecError
 from search.evaluator import Epoch
+from search.latency.devices import unlike_note
 from search.logger import LoggedTrial
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import Key, TimeEstimate
@@ -118,6 +119,8 @@ class Conductor:
         self.board.end(key)
         line = arm.finish(order, report)
         self.screen.show_answer(line, arm.progress, key)
+        if report.kind == "done" and (text := unlike_note(self.board.root)):
+            self.screen.say_once(text)
         self.screen.say(*arm.take_lines())
         self.estimate.end(key, _left(arm), done=report.kind == "done")
         self._show_left()

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from archspec.documents.wording import plural
 from search.attributes import metric_attributes
 from search.evaluator import Metrics
-from search.run.answers import answer_attributes, curve_attributes, intermediate_values
+from search.run.answers import answer_attributes, curve_attributes, intermediate_values, pause_attributes
 from search.run.journal import MAX_ATTEMPTS, find_trial
 from search.run.phase import recorded_spec, search_order, write_spec
 from search.run.worker import Order, Report
@@ -120,7 +120,7 @@ class PromotionQueue:
             metrics, values: the answer, and its objectives.
         """
         attrs = self._reached(Promotion(number, 0), values)
-        return attrs | {"rung_metrics": metric_attributes(metrics), **curve_attributes(order.folder(self.root))}
+        return attrs | {"rung_metrics": metric_attributes(metrics), **pause_attributes(order.folder(self.root))}
 
     def finish(self, order: Order, metrics: Metrics, values: list[float], said: str) -> tuple[str, FrozenTrial]:
         """Record a promotion that came to its rung: a line for people, and the trial.
@@ -139,7 +139,7 @@ class PromotionQueue:
         if whole:
             attrs |= answer_attributes(metrics, order.folder(self.root)) | {"audited": "audited_macs" in metrics}
         else:
-            attrs |= {"rung_metrics": metric_attributes(metrics), **curve_attributes(order.folder(self.root))}
+            attrs |= {"rung_metrics": metric_attributes(metrics), **pause_attributes(order.folder(self.root))}
         trial = self._add(promotion, state, attrs, values if whole else None)
         self._failed.pop(promotion, None)
         where = f"trial {trial.number}, promoted from trial {promotion.layout}: {self.place(promotion.rung)}"

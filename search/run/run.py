@@ -18,7 +18,7 @@ from archspec.errors import FieldError, RunError
 from archspec.loader import load
 from search.evaluator import Evaluator, renew
 from search.logger import LoggedMember, LoggedRun, RunEnd
-from search.monitor.display import ProgressDisplay, front_table, front_trials, hint
+from search.monitor.display import ProgressDisplay, device_lines, front_table, front_trials, hint
 from search.monitor.estimate import TimeEstimate
 from search.monitor.header import describe_search, fact_lines, search_parts
 from search.monitor.run_log import RunLog
@@ -254,6 +254,7 @@ class _Run:
         known = _evaluated(self.search)
         if known:
             screen.show_table(front_table(self.search, self.config.titles))
+            screen.say(*device_lines(self.search, self.config.objectives))
         repeated = sum("duplicate_of" in trial.user_attrs for trial in self.search.get_trials(deepcopy=False))
         failed = _count(failed_for_good(self.search))
         answered = _answered(self.search)

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -28,6 +28,8 @@ from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
 from search.installation import compare_installations, describe_installation
+from search.latency.devices import device_attributes
+from search.latency.place import TimingEvaluator, timed_by
 from search.processes.cores import keep_to_share
 from search.processes.folder_lock import BusyFolderError, lock_folder
 from search.processes.machine import describe_machine
@@ -45,6 +47,9 @@ ALIVE_SECONDS = 5.0
 """Time between signs of life of an evaluation that is waited for."""
 LEAVE_SECONDS = 2.0
 """Time in which a worker without an order ends by itself when its conductor is gone."""
+
+TRAIN, TIME = "train", "time"
+"""Parts of an order whose inference times are measured elsewhere: first all but these, then these."""
 
 Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "unwritable"]
 """`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
@@ -69,6 +74,7 @@ class Order:
         epochs: after how many it pauses; None for the whole.
         wanted: metrics that the answer of a pause must hold beside accuracy.
         attempt: number of the writer in its folder, which the pool gives; 0 where no other one can come back.
+        part: `TRAIN` or `TIME`; empty for the whole. The result of the second part is that of the whole.
     """
 
     spec: dict[str, Any]
@@ -81,6 +87,7 @@ class Order:
     epochs: int | None = None
     wanted: tuple[str, ...] = ()
     attempt: int = 0
+    part: str = ""
 
     def folder(self, root: Path) -> Path:
         """The folder for the files of this evaluation."""
@@ -89,12 +96,14 @@ class Order:
     def task(self, root: Path, spec: ArchSpec) -> Task:
         """The evaluation that is asked for; `spec` is that of the order, parsed."""
         folder, pretraining = self.folder(root), bool(self.place)
-        return Task(spec, self.seed, folder, root, self.final, self.epochs, self.wanted, pretraining)
+        timed = self.part != TRAIN
+        return Task(spec, self.seed, folder, root, self.final, self.epochs, self.wanted, pretraining, timed)
 
     @property
     def result(self) -> str:
         """Name of the file of its result, which is another one at each pause."""
-        return "result.json" if self.epochs is None else f"paused-{self.epochs}.json"
+        name = "result.json" if self.epochs is None else f"paused-{self.epochs}.json"
+        return f"untimed-{name}" if self.part == TRAIN else name
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -264,11 +273,16 @@ def answer(
             if recorded is not None:
                 return Report("done", metrics=recorded)
             _log(folder, "started")
+            known: Metrics | None = {}
+            if order.part == TIME:
+                path = folder / replace(order, part=TRAIN).result
+                if (known := read_result(path, evaluator, order.asked, spec)) is None:
+                    return Report("unready", f"{path}: no such file: is the run's folder shared with this node?")
             try:
-                session = _session(evaluator, sessions, send)
+                session = _session(evaluator, sessions, send, order.part)
             except ArchspecError as error:
                 return Report("unready", str(error))
-            metrics = session.evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
+            metrics = known | session.evaluate(order.task(root, spec), stop, lambda said: send(_tell(said)))
             _check(metrics, evaluator, order)
             _write_result(folder, order, evaluator, metrics)
             return Report("done", metrics=metrics)
@@ -290,12 +304,15 @@ def answer(
         return _failed(text, folder, traceback.format_exc())
 
 
-def _session(evaluator: Evaluator, sessions: dict[str, Session], send: Callable[[Report], None]) -> Session:
+def _session(
+    evaluator: Evaluator, sessions: dict[str, Session], send: Callable[[Report], None], part: str = ""
+) -> Session:
     """The session of an evaluator, opened if need be; finalists trained like the search share its own."""
-    key = evaluator.model_dump_json()
+    timing = evaluator if part == TIME and isinstance(evaluator, TimingEvaluator) else None
+    key = f"{TIME if timing else ''}{evaluator.model_dump_json()}"
     if key not in sessions:
-        send(_tell("loading libraries and data"))
-        sessions[key] = evaluator.open()
+        send(_tell("loading libraries" if timing else "loading libraries and data"))
+        sessions[key] = timing.open_timing() if timing else evaluator.open()
         for line in sessions[key].notes:
             send(Report("note", line))
     return sessions[key]
@@ -330,6 +347,7 @@ def _check(metrics: Metrics, evaluator: Evaluator, order: Order) -> None:
     """Refuse an answer that would not be believed when it is read back."""
     wrong = next(filter(None, (find_fault(name, value, evaluator) for name, value in metrics.items())), "")
     needed = evaluator.gives if order.epochs is None else {"accuracy", *order.wanted} & evaluator.gives
+    needed -= timed_by(evaluator) if order.part == TRAIN else frozenset()
     if lacking := sorted(needed - metrics.keys()):
         wrong = wrong or f"the answer lacks {', '.join(lacking)}, which evaluator {evaluator.type} should give"
     if wrong:
@@ -338,7 +356,7 @@ def _check(metrics: Metrics, evaluator: Evaluator, order: Order) -> None:
 
 def _write_result(folder: Path, order: Order, evaluator: Evaluator, metrics: Metrics) -> None:
     record: dict[str, Any] = {"metrics": metrics, "evaluator": evaluator.model_dump(mode="json")}
-    record |= order.asked
+    record |= order.asked | device_attributes(folder)
     record["crc"] = checksum(record)
     write_text(folder / order.result, json.dumps(record, indent=1))
     _log(folder, "finished" if order.epochs is None else f"paused after epoch {order.epochs}")

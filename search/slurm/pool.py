@@ -75,7 +75,7 @@ class SlurmPool(Pool):
 
     def __enter__(self) -> SlurmPool:
         self._id = run_id(self._root)
-        found = batches(self._root)
+        found = [batch for batch in batches(self._root) if batch.kind == self._settings.kind]
         if found:
             self._take_over(found, programs.list_jobs(OPEN_SECONDS))
         return self
@@ -161,7 +161,8 @@ class SlurmPool(Pool):
             return
         for start in range(0, len(waiting), MOST_TASKS):
             part = waiting[start : start + MOST_TASKS]
-            batch = JobBatch(self._root / JOBS / secrets.token_hex(4))
+            name = "-".join(filter(None, (self._settings.kind, secrets.token_hex(4))))
+            batch = JobBatch(self._root / JOBS / name)
             setup = {
                 "root": str(self._root),
                 "installation": describe_installation(),

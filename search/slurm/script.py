@@ -48,6 +48,7 @@ class JobSettings:
         options: further ones of sbatch.
         setup: lines of the script before the worker starts.
         python: the interpreter on the nodes; empty for this one's path.
+        kind: of the jobs, where a run has more than one; each kind has a pool of its own.
     """
 
     gpus: int = 0
@@ -57,6 +58,7 @@ class JobSettings:
     options: Sequence[str] = ()
     setup: str = ""
     python: str = ""
+    kind: str = ""
 
 
 def write_script(settings: JobSettings, batch: Path) -> str:

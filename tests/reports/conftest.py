@@ -48,10 +48,15 @@ class Plan:
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
     own: tuple[dict[str, str], ...] = ()
     apart: bool = False
+    devices: tuple[str, ...] = ()
 
     def stated(self, metrics: dict[str, Any]) -> dict[str, Any]:
         """The metrics as attributes of a trial: an attribute each if `apart`, else all in one, as before."""
-        return metrics if self.apart else {"metrics": metrics}
+        stated = metrics if self.apart else {"metrics": metrics}
+        if not self.devices:
+            return stated
+        timed = [name for name in metrics if name.startswith(("latency_", "throughput_")) and name != "latency_noisy"]
+        return {**stated, "devices": dict.fromkeys(timed, self.devices[metrics["macs"] // 100 % len(self.devices)])}
 
     def direction(self, name: str) -> str:
         """Which way an objective is better."""

@@ -21,8 +21,10 @@ from archspec.errors import FieldError, SpecError
 from archspec.files.output import clear_partial
 from search.evaluator import Evaluator
 from search.installation import record_installation
+from search.latency.place import LatencyOn, TimingEvaluator
 from search.logger import Logger
 from search.plugins import find_class, missing_package, parse_config, tags
+from search.run.pools.measuring import MeasuringPool
 from search.run.pools.pool import Pool
 from search.run.pools.simulated import SimulatedPool
 
@@ -115,6 +117,20 @@ class Engine(BaseModel, ABC):
             rule = f"must be at least the {needed} of evaluator.gpus, not {given}: a layout is trained within one order"
             raise SpecError(f"{rule} of {self.type}", field="engine.gpus")
 
+    def for_latency(self, constraint: str) -> Engine:
+        """This engine for orders that measure inference times, beside another pool of it in the same run.
+
+        Args:
+            constraint: kind of its nodes; empty for any.
+
+        Raises:
+            FieldError: its nodes have no kinds.
+        """
+        if constraint:
+            rule = f"goes with an engine whose nodes have kinds, such as slurm, not {self.type}: leave it out"
+            raise FieldError("constraint", rule)
+        return self
+
     def check_ready(self, evaluators: Mapping[str, Evaluator]) -> None:
         """Refuse what could not run, before anything is written.
 
@@ -198,6 +214,11 @@ def settle(
     for logger in log:
         logger.check_installed()
     chosen.check_ready(evaluators)
+    if (measuring := latency_engine(chosen, evaluators)) is not None:
+        try:
+            measuring.check_ready(evaluators)
+        except SpecError as error:
+            raise SpecError(error.rule, field=f"evaluator.latency_on.{error.field}") from None
     chosen.check_gpus(evaluators, count)
     return chosen, count
 
@@ -205,6 +226,39 @@ def settle(
 def gpus_needed(evaluators: Mapping[str, Evaluator]) -> int:
     """The most GPUs without which one of some evaluators cannot evaluate a layout."""
     return max((one.gpus_per_order for one in evaluators.values()), default=0)
+
+
+def latency_engine(engine: Engine, evaluators: Mapping[str, Evaluator]) -> Engine | None:
+    """The engine of the nodes on which inference times are measured; None where each training measures its own.
+
+    Args:
+        engine: that of the run.
+        evaluators: by the name that orders give.
+
+    Raises:
+        SpecError: no such engine, or one whose nodes have no kinds.
+    """
+    places = {name: place for name, one in evaluators.items() if (place := _latency_on(one)) is not None}
+    if not places:
+        return None
+    first = next(iter(places.values()))
+    field = "evaluator.latency_on"
+    for name, place in places.items():
+        if place != first:
+            raise SpecError(f"must be one for all that a run trains; that of {name} is another one", field=field)
+    try:
+        found = engine if first.engine is None else load_engine(first.engine)
+        return found.for_latency(first.constraint)
+    except SpecError as error:
+        if error.source:  # a file, with its line
+            raise
+        raise SpecError(error.rule, field=f"{field}.{error.field}") from None
+    except FieldError as error:
+        raise SpecError(error.rule, field=f"{field}.{error.field}") from None
+
+
+def _latency_on(evaluator: Evaluator) -> LatencyOn | None:
+    return evaluator.latency_on if isinstance(evaluator, TimingEvaluator) else None
 
 
 def workers_of(engine: Engine, workers: int) -> str:
@@ -230,4 +284,10 @@ def open_pool(engine: Engine, evaluators: Mapping[str, Evaluator], root: Path, w
     """
     record_installation(root)
     size = max((evaluator.simulated_workers for evaluator in evaluators.values()), default=0)
-    return SimulatedPool(size, evaluators, root, now) if size else engine.open(evaluators, root, workers)
+    if size:
+        return SimulatedPool(size, evaluators, root, now)
+    pool, measuring = engine.open(evaluators, root, workers), latency_engine(engine, evaluators)
+    if measuring is None:
+        return pool
+    timed = {name: one.timed for name, one in evaluators.items() if isinstance(one, TimingEvaluator)}
+    return MeasuringPool(pool, measuring.open(evaluators, root, measuring.workers), timed, root)

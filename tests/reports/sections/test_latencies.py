@@ -10,9 +10,10 @@ import pytest
 
 from archspec.cost.metrics import Metric
 from reports.drawing.canvas import style
+from reports.records.devices import is_latency
 from reports.records.search import finished, read
 from reports.section import ComputedSection, write_sections
-from reports.sections.latencies import SECTION, Latencies, LatencyPair, draw, is_latency, latencies
+from reports.sections.latencies import SECTION, Latencies, LatencyPair, draw, latencies
 from reports.statistics.rank_correlation import rank_agreement
 
 RUNTIME = {

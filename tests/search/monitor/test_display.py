@@ -4,13 +4,14 @@ import io
 import re
 import time
 
+import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import create_trial
 from rich.console import Console
 
 from search.monitor import display
-from search.monitor.display import ProgressDisplay, front_table, hint
+from search.monitor.display import ProgressDisplay, device_lines, front_table, hint
 from search.run.journal import open_study
 
 FIRST, SECOND = (("0" * 16, f"final-seed{seed}") for seed in (0, 1))
@@ -96,3 +97,24 @@ def test_hints_are_commands_of_a_shell(tmp_path):
     assert hint("report", tmp_path / "my run", "--retry-failed") == (
         f"next: archspec report '{tmp_path}/my run' --retry-failed"
     )
+
+
+@pytest.mark.parametrize(
+    ("models", "line"),
+    [
+        ((None, None), ""),
+        (("NVIDIA H200", "NVIDIA H200"), "latency_ms was measured on NVIDIA H200"),
+        (
+            ("NVIDIA H200", "AMD EPYC"),
+            "latency_ms was measured on 2 models of devices, NVIDIA H200 (1 member) and AMD EPYC (1 member): ",
+        ),
+    ],
+)
+def test_the_devices_of_the_front_are_named(models, line):
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for index, model in enumerate(models):
+        attributes = {"digest": str(index)} | ({"devices": {"latency_ms": model}} if model else {})
+        study.add_trial(create_trial(values=[0.5 + index / 10, 1.0 + index], user_attrs=attributes))
+    found = "\n".join(device_lines(study, ["accuracy", "latency_ms"]))
+    assert found.startswith(line)
+    assert bool(found) == bool(line)

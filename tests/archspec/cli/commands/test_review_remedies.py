@@ -26,6 +26,7 @@ NOT_TRIED = {
     "behind-baseline": "more runs may say the same",
     "late-reference": "the report has no other reference",
     "noisy-latency": "the machine has to be quiet",
+    "unlike-devices": "needs two kinds of devices",
     "failed-trials": "the cause has to go first",
     "repaired-layouts": "no table holds layouts that need repairs",
     "order-in-noise": "resolved with a chance of 80 %",
