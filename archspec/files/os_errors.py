@@ -12,6 +12,7 @@ from archspec.errors import ArchspecError, RunError, SpecError
 
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE})
 """What a full or broken disk, a quota or a limit of the system answers: no input is to blame."""
+_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT})
 PROBE_BYTES = 1 << 16
 
@@ -35,6 +36,11 @@ def unwritable(error: OSError, place: Path) -> ArchspecError:
     if error.errno in EXHAUSTED:
         return RunError(f"{printable(str(place))}: {rule}")
     return SpecError(rule, source=printable(str(place)))
+
+
+def lacks_space(error: OSError) -> bool:
+    """Whether an error says that a disk or a quota is full, so that the same write may do later."""
+    return error.errno in _SPACE
 
 
 def is_of_disk(error: OSError, root: Path) -> bool:
