@@ -85,11 +85,13 @@ class JournalFile:
             OSError: as the system has it.
             RunError: an entry breaks a rule.
         """
-        lines, last = b"", self._sum
+        parts, last = list[bytes](), self._sum
         for entry in entries:
             body = json.dumps(entry, separators=(",", ":")).encode()
             raw = body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body, last)
-            lines, last = lines + raw, zlib.crc32(raw)
+            parts.append(raw)
+            last = zlib.crc32(raw)
+        lines = b"".join(parts)
         with self.path.open("ab", buffering=0) as file:  # closing a buffered one would write again what failed
             end = file.tell()
             try:

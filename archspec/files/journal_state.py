@@ -10,13 +10,14 @@ import copy
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, final
 
-from optuna.distributions import BaseDistribution, check_distribution_compatibility, json_to_distribution
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from archspec.files.journal_entries import read_distribution
 
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 """States of trials of which there are few."""
@@ -31,7 +32,7 @@ class StudyState:
     Attributes:
         name, directions, user_attrs, system_attrs: as Optuna has them.
         trials: by number.
-        unfinished: numbers of the trials that run or wait, in the order in which they came to it.
+        open: numbers of the trials that run, and of those that wait.
         kinds: the distribution that each parameter had first.
     """
 
@@ -40,7 +41,7 @@ class StudyState:
     user_attrs: dict[str, Any] = field(default_factory=dict[str, Any])
     system_attrs: dict[str, Any] = field(default_factory=dict[str, Any])
     trials: list[FrozenTrial] = field(default_factory=list[FrozenTrial])
-    unfinished: dict[int, None] = field(default_factory=dict[int, None])
+    open: dict[TrialState, set[int]] = field(default_factory=lambda: {state: set[int]() for state in OPEN})
     kinds: dict[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
 
     def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
@@ -49,8 +50,20 @@ class StudyState:
             return self.trials.copy()
         if any(state in states for state in TrialState if state not in OPEN):
             return [trial for trial in self.trials if trial.state in states]
-        found = (self.trials[number] for number in sorted(self.unfinished))
-        return [trial for trial in found if trial.state in states]
+        found = set[int]().union(*(self.open[state] for state in OPEN if state in states))
+        return [self.trials[number] for number in sorted(found)]
+
+    def put(self, trial: FrozenTrial) -> None:
+        """Put a trial in the place of its number, which may be the next one."""
+        if trial.number == len(self.trials):
+            self.trials.append(trial)
+        else:
+            before = self.trials[trial.number].state
+            if before in OPEN:
+                self.open[before].discard(trial.number)
+            self.trials[trial.number] = trial
+        if trial.state in OPEN:
+            self.open[trial.state].add(trial.number)
 
 
 @final
@@ -142,7 +155,7 @@ class JournalState:
         for name, kind in kinds.items():
             study.kinds.setdefault(name, kind)
         number, state = len(study.trials), TrialState(entry.get("state") or 0)
-        study.trials.append(
+        study.put(
             FrozenTrial(
                 number=number,
                 state=state,
@@ -159,8 +172,6 @@ class JournalState:
             )
         )
         self.places.append((study, number))
-        if state in OPEN:
-            study.unfinished[number] = None
 
     def _set_param(self, entry: Entry) -> None:
         trial, name, kind = self._copy(entry), entry["param_name"], read_distribution(entry["distribution"])
@@ -183,12 +194,7 @@ class JournalState:
         trial.state = state
         if entry["values"] is not None:
             trial.values = entry["values"]
-        study, number = self.places[entry["trial_id"]]
         self._replace(entry, trial)
-        if state in OPEN:
-            study.unfinished.setdefault(number)
-        else:
-            study.unfinished.pop(number, None)
 
     def _set_intermediate(self, entry: Entry) -> None:
         trial = self._copy(entry)
@@ -210,8 +216,8 @@ class JournalState:
         return copy.copy(self.check_open(entry["trial_id"]))
 
     def _replace(self, entry: Entry, trial: FrozenTrial) -> None:
-        study, number = self.places[entry["trial_id"]]
-        study.trials[number] = trial
+        study, _ = self.places[entry["trial_id"]]
+        study.put(trial)
 
 
 _OPERATIONS: Sequence[Callable[[JournalState, Entry], None]] = (
@@ -227,19 +233,6 @@ _OPERATIONS: Sequence[Callable[[JournalState, Entry], None]] = (
     JournalState._set_attribute,
     JournalState._pass,
 )
-
-
-@lru_cache(maxsize=4096)
-def read_distribution(text: str) -> BaseDistribution:
-    """The distribution that a text in Optuna's form is; the same object for the same text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return json_to_distribution(text)
-    except Exception:
-        raise ValueError(f"{text!r:.60} is no distribution of parameters") from None
 
 
 def _time(text: str | None) -> datetime | None:

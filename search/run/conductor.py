@@ -24,6 +24,8 @@ from search.run.space_wait import SpaceWait
 from search.run.worker import UNFINISHED, Order, Report
 
 MAX_FAILURES_FIRST = 5
+QUICK_SECONDS = 5e-4
+"""What takes less may be done at every report."""
 
 
 @final
@@ -53,7 +55,7 @@ class Conductor:
         self._orders: dict[Key, Order] = {}
         self.stopping = False
         self._logged: dict[Key, LoggedTrial] = {}
-        self._storage = storage
+        self._storage, self._next_left = storage, 0.0
         self._space = SpaceWait(board.root, screen.say, lambda: self.stopping)
 
     def run(self, arm: Phase, timeout: float | None = None) -> bool:
@@ -178,9 +180,15 @@ class Conductor:
         self.board.write(arm.title, arm.progress, self.estimate.left(), places, self.estimate.left_of)
 
     def _show_left(self) -> None:
+        """Show the time that is left: seldom where there are so many workers that adding theirs up takes time."""
+        begun = time.monotonic()
+        if begun < self._next_left:
+            return
         self.screen.show_left(self.estimate.left())
         if line := self.estimate.first_line():
             self.screen.say(line)
+        spent = time.monotonic() - begun
+        self._next_left = begun + (50 * spent if spent > QUICK_SECONDS else 0)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -129,7 +129,8 @@ def waiting(study: Study) -> list[FrozenTrial]:
 
 def find_trial(study: Study, number: int) -> FrozenTrial:
     """A trial as it is recorded."""
-    return study.get_trials(deepcopy=False)[number]
+    storage, own = study._storage, study._study_id  # pyright: ignore[reportPrivateUsage]  # without a list of all
+    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(own, number))
 
 
 def first_number(study: Study, number: int) -> int:

@@ -109,7 +109,7 @@ class SearchPhase(Phase):
                 self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
         self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
-        problem = pose_problem(config, space, config.seed + len(study.trials), study.user_attrs)
+        problem = pose_problem(config, space, config.seed + len(study.get_trials(deepcopy=False)), study.user_attrs)
         self._start_up = open_start_up(problem)
         self._model = self._start_up if random else self._open(problem)
         self._session = self._start_up
