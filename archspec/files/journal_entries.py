@@ -249,7 +249,7 @@ class EntryCheck:
         state = RUNNING if entry.get("state") is None else entry["state"]
         if state > WAITING:
             raise ValueError(f"state {state} is none of a trial")
-        kinds = {name: _distribution(text) for name, text in (entry.get("distributions") or {}).items()}
+        kinds = {name: read_distribution(text) for name, text in (entry.get("distributions") or {}).items()}
         for name, value in (entry.get("params") or {}).items():
             if name not in kinds:
                 raise ValueError(f"parameter {name!r:.60} has no distribution")
@@ -287,7 +287,7 @@ def _is_final(trial: _Trial, entry: dict[str, Any]) -> bool:
 def _set_trial(trial: _Trial, entry: dict[str, Any]) -> None:
     code = entry["op_code"]
     if code == SET_PARAM:
-        kind = _distribution(entry["distribution"])
+        kind = read_distribution(entry["distribution"])
         _check_param(trial.study, entry["param_name"], entry["param_value_internal"], kind)
     elif code == SET_STATE:
         _set_state(trial, entry)
@@ -355,7 +355,8 @@ def _set_attribute(trial: _Trial, name: str, value: object) -> None:
 
 def _check_param(study: _Study, name: str, value: object, kind: BaseDistribution) -> None:
     try:
-        check_distribution_compatibility(study.kinds.setdefault(name, kind), kind)
+        if (known := study.kinds.setdefault(name, kind)) is not kind:
+            check_distribution_compatibility(known, kind)
     except ValueError:
         raise ValueError(f"parameter {name!r:.60} has other options than in trials before") from None
     if isinstance(kind, CategoricalDistribution):
@@ -368,9 +369,14 @@ def _check_param(study: _Study, name: str, value: object, kind: BaseDistribution
 
 
 @lru_cache(maxsize=4096)
-def _distribution(text: object) -> BaseDistribution:
+def read_distribution(text: str) -> BaseDistribution:
+    """The distribution that a text in Optuna's form is; the same object for the same text.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
-        return json_to_distribution(cast("str", text))
+        return json_to_distribution(text)
     except Exception:
         raise ValueError(f"{text!r:.60} is no distribution of parameters") from None
 

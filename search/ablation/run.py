@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from optuna.storages import JournalStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import RunError
+from archspec.files.journal import RunStorage
 from archspec.printing.fitted_table import Column, FittedTable
 from search.ablation.plan import PlanConfig
 from search.ablation.record import describe
@@ -91,7 +91,7 @@ def conduct_plan(
         estimate = TimeEstimate(workers, [RunPart(arm.title, arm.progress[1], epochs_of(config.evaluator))])
         about = _describe(ablation, root, facts)
         with RunLog(config.log, about) as log, open_pool(engine, evaluators, root, workers) as pool:
-            finished = Conductor(pool, screen, log, estimate, board).run(arm)
+            finished = Conductor(pool, screen, log, estimate, board, storage).run(arm)
             screen.close()
             screen.show_table(_scores_table(study, ablation))
             screen.say(*_closing(arm, root, screen.elapsed, engine, finished=finished, local=_is_local(evaluators)))
@@ -160,7 +160,7 @@ def _never(scores: Scores, seeds: int) -> frozenset[str]:
     return frozenset()
 
 
-def _study(storage: JournalStorage, ablation: Ablation, looks: Sequence[tuple[int, float]]) -> Study:
+def _study(storage: RunStorage, ablation: Ablation, looks: Sequence[tuple[int, float]]) -> Study:
     evaluator = ablation.plan.config.evaluator
     own = evaluator.own_metrics if evaluator else ()
     return open_study(storage, "ablation", ["accuracy"], _attrs(ablation, looks), own)

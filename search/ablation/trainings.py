@@ -20,7 +20,6 @@ from search.monitor.run_log import trial_folder_name
 from search.run.answers import answer_attributes, curve_attributes, report_course, report_epoch
 from search.run.journal import MAX_ATTEMPTS, find_trial, note, queued_again, requeue, unfinished, waiting
 from search.run.phase import Phase, describe_order
-from search.run.proposals import write_spec
 from search.run.worker import GONE, UNFINISHED, Order, Report
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -201,7 +200,6 @@ class AblationPhase(Phase):
             trial.suggest_categorical(name, (False, True))
         trial.suggest_int("seed", 0, 2**32 - 1)
         self._flights[run, seed] = trial
-        write_spec(row.spec, self.root)
         folder = f"{row.variant}-seed{seed}"
         final_ = self.config.score == "test"
         return Order(row.spec.canonical(), row.spec.digest, seed, folder, row.variant, final_)

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from optuna.trial import Trial
 
+from archspec.spec.schema import ArchSpec
 from search.attributes import metric_attributes
-from search.evaluator import Epoch, Metrics
+from search.evaluator import Epoch, Evaluator, Metrics, cost_metrics
 from search.latency.devices import device_attributes
 from search.study.config import StudyConfig
 from search.train.curve import read_curve
@@ -31,6 +32,16 @@ def answer_attributes(metrics: Metrics, folder: Path) -> dict[str, Any]:
         folder: of the evaluation.
     """
     return {**metric_attributes(metrics), **pause_attributes(folder)}
+
+
+def foreseen_attributes(evaluator: Evaluator, spec: ArchSpec) -> dict[str, Any]:
+    """The attributes of an answer that are known when its trial begins, and need no entries of their own with it.
+
+    Args:
+        evaluator: that will answer.
+        spec: the layout as it sees it.
+    """
+    return {name: value for name, value in cost_metrics(spec).items() if name in evaluator.gives}
 
 
 def curve_attributes(folder: Path) -> dict[str, Any]:

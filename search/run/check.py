@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from optuna.storages import JournalStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,6 +20,7 @@ from archspec.cost.metrics import find_metric
 from archspec.cost.tables import MetricAt
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, SpecError
+from archspec.files.journal import RunStorage
 from archspec.spec.schema import ArchSpec
 from search.attributes import recorded_metrics, set_changed
 from search.budget.confinement import Confinement
@@ -31,7 +31,7 @@ from search.monitor.run_log import trial_folder_name
 from search.run.conductor import Conductor
 from search.run.finalists import FinalPhase, Purpose
 from search.run.journal import open_study
-from search.run.phase import Phase, Restarts, describe_order, search_order, write_spec
+from search.run.phase import Phase, Restarts, describe_order, search_order
 from search.run.worker import Order, Report
 from search.seeding import mix
 from search.space.limits import Limit
@@ -65,7 +65,7 @@ class CheckOutcome:
 
 def run_check(
     conductor: Conductor,
-    storage: JournalStorage,
+    storage: RunStorage,
     search: Study,
     config: StudyConfig,
     root: Path,
@@ -214,8 +214,6 @@ class EstimatePhase(Phase):
         self._wanted = len(specs)
         self._restarts = Restarts()
         self._orders = [search_order(spec, config.seed) for spec in reversed(specs) if spec.digest not in self.found]
-        for spec in specs:
-            write_spec(spec, root)
 
     @property
     def progress(self) -> tuple[int, int]:

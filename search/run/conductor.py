@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import final
 
-from archspec.errors import RunError, SpecError
+from archspec.errors import Interrupted, RunError, SpecError
+from archspec.files.journal import RunStorage
 from search.evaluator import Epoch
 from search.latency.devices import unlike_note
 from search.logger import LoggedTrial
@@ -17,11 +19,14 @@ from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
 from search.monitor.status import StatusBoard
 from search.processes.signals import heard_signals
-from search.run.phase import Phase
+from search.run.phase import Phase, write_spec
 from search.run.pools.pool import Pool
+from search.run.space_wait import SpaceWait
 from search.run.worker import UNFINISHED, Order, Report
 
 MAX_FAILURES_FIRST = 5
+QUICK_SECONDS = 5e-4
+"""What takes less may be done at every report."""
 
 
 @final
@@ -34,70 +39,106 @@ class Conductor:
         log: the loggers of the run.
         estimate: of the time that it needs.
         board: for those who watch from elsewhere.
+        storage: of the run. What a phase writes when it proposes, or notes an answer, is on the disk in one step before
+            the order is handed over, or the answer is told.
     """
 
     def __init__(
-        self, pool: Pool, screen: ProgressDisplay, log: RunLog, estimate: TimeEstimate, board: StatusBoard
+        self,
+        pool: Pool,
+        screen: ProgressDisplay,
+        log: RunLog,
+        estimate: TimeEstimate,
+        board: StatusBoard,
+        storage: RunStorage | None = None,
     ) -> None:
         self.pool, self.screen, self.log, self.estimate, self.board = pool, screen, log, estimate, board
         self._orders: dict[Key, Order] = {}
         self.stopping = False
         self._logged: dict[Key, LoggedTrial] = {}
+        self._storage, self._next_left = storage, 0.0
+        self._space = SpaceWait(board.root, screen.say, lambda: self.stopping)
 
     def run(self, arm: Phase, timeout: float | None = None) -> bool:
         """Bring one arm to its end, or to the end of its time; False when interrupted.
 
         Raises:
             SpecError: an evaluator cannot start, such as for want of its data.
-            RunError: no layout can be evaluated at all, or the disk is full.
+            RunError: no layout can be evaluated at all, or files cannot be written for another reason than a full disk.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         previous = {number: signal.signal(number, self._interrupt) for number in heard_signals()}
-        failures, successes = 0, 0
         self.screen.show_phase(arm.title, arm.progress)
         self.estimate.begin_part(arm.title, _left(arm), timeout)
         try:
-            while True:
-                late = deadline is not None and time.monotonic() >= deadline
-                while not (self.stopping or late) and self.pool.idle and (order := self._next(arm)):
-                    self._begin(arm, order)
-                self.screen.say(*self.log.take_lines())
-                if self.board.due:
-                    self._write_status(arm)
-                if not self.pool.busy:
-                    self.screen.say(*([] if self.stopping else arm.closing()))
-                    return not self.stopping
-                for order, heard in self.pool.reports(timeout=0.5):
-                    report = self._judge(heard)
-                    if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
-                        raise (SpecError if report.kind == "unready" else RunError)(report.text)
-                    failures += report.kind == "failed"
-                    successes += report.kind == "done"
-                    self._note(arm, order, report)
-                    if failures >= MAX_FAILURES_FIRST and not successes:
-                        raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
+            return self._run(arm, None if timeout is None else time.monotonic() + timeout)
+        except Interrupted:  # while it waited for space
+            return False
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def _run(self, arm: Phase, deadline: float | None) -> bool:
+        failures, successes = 0, 0
+        while True:
+            late = deadline is not None and time.monotonic() >= deadline
+            blocked = self._space.blocked
+            while not (self.stopping or late or blocked) and self.pool.idle and (order := self._next(arm)):
+                self._begin(arm, order)
+            self._flush()
+            self.screen.say(*self.log.take_lines())
+            if self.board.due:
+                self._write_status(arm)
+            if not self.pool.busy:
+                if blocked and not (self.stopping or late):
+                    self._space.rest()
+                    continue
+                self.screen.say(*([] if self.stopping else arm.closing()))
+                return not self.stopping
+            for order, heard in self.pool.reports(timeout=0.5):
+                report = self._judge(heard)
+                if report.kind in ("unready", "unwritable"):  # the next start queues its trial again
+                    raise (SpecError if report.kind == "unready" else RunError)(report.text)
+                failures += report.kind == "failed"
+                successes += report.kind == "done"
+                self._note(arm, order, report)
+                if failures >= MAX_FAILURES_FIRST and not successes:
+                    raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
+
     def _next(self, arm: Phase) -> Order | None:
-        order = arm.next_order()
+        with self._held():
+            order = arm.next_order()
+        self._flush()
         self.screen.say(*arm.take_lines())
+        if order is not None:
+            self._space.run(lambda: write_spec(order, self.board.root))
         return order
+
+    def _held(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._storage is None else self._storage.held()
+
+    def _flush(self) -> None:
+        """Have on the disk what was written, however long it takes for want of space."""
+        if self._storage is not None:
+            self._space.run(self._storage.flush)
 
     def _begin(self, arm: Phase, order: Order) -> None:
         key = (order.digest, order.run)
         if self.log:
             self._logged[key] = arm.describe(order)
             self.log.begin(self._logged[key])
-        self.pool.submit(order)
+        self._space.run(lambda: self.pool.submit(order))
         self._orders[key] = order
         self.board.begin(key, arm.label(order), order.folder(self.board.root))
         self.estimate.begin(key)
         self.screen.show_started(key, arm.label(order))
 
     def _judge(self, report: Report) -> Report:
-        """A report as it counts: no layout is to blame for what becomes of it while the run stops."""
+        """A report as it counts: no layout is to blame for a full disk, or for what becomes of it while the run stops."""
+        if report.kind == "done":
+            self._space.note_written()
+        if report.kind == "full":
+            self._space.note_full(report.text)
+            return replace(report, kind="interrupted")
         if not self.stopping or report.kind not in ("failed", "lost", "died"):
             return report
         return Report("interrupted", f"{report.text}, while the run stopped")
@@ -117,7 +158,9 @@ class Conductor:
             self.log.end(self._logged.pop(key), state, report.metrics or {})
         self._orders.pop(key, None)
         self.board.end(key)
-        line = arm.finish(order, report)
+        with self._held():
+            line = arm.finish(order, report)
+        self._flush()
         self.screen.show_answer(line, arm.progress, key)
         if report.kind == "done" and (text := unlike_note(self.board.root)):
             self.screen.say_once(text)
@@ -127,7 +170,8 @@ class Conductor:
 
     def _note_epoch(self, arm: Phase, order: Order, epoch: Epoch) -> None:
         key = (order.digest, order.run)
-        arm.note_epoch(order, epoch)
+        with self._held():
+            arm.note_epoch(order, epoch)
         self.estimate.note(key, epoch)
         self.board.note(key, epoch)
         if self.log:
@@ -139,9 +183,15 @@ class Conductor:
         self.board.write(arm.title, arm.progress, self.estimate.left(), places, self.estimate.left_of)
 
     def _show_left(self) -> None:
+        """Show the time that is left: seldom where there are so many workers that adding theirs up takes time."""
+        begun = time.monotonic()
+        if begun < self._next_left:
+            return
         self.screen.show_left(self.estimate.left())
         if line := self.estimate.first_line():
             self.screen.say(line)
+        spent = time.monotonic() - begun
+        self._next_left = begun + (50 * spent if spent > QUICK_SECONDS else 0)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -20,7 +20,7 @@ from search.monitor.run_log import trial_folder_name
 from search.repeats import find_front
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, spread
 from search.run.journal import MAX_ATTEMPTS, failed_for_good
-from search.run.phase import FINAL, Phase, describe_order, encode_order, recorded_spec, write_spec
+from search.run.phase import FINAL, Phase, describe_order, encode_order, recorded_spec
 from search.run.worker import Order, Report
 from search.space.space import Space
 from search.study.config import StudyConfig
@@ -108,7 +108,6 @@ class FinalPhase(Phase):
                 key = (spec.digest, seed)
                 self._asked.append(key)
                 if key not in self._done and (retry_failed or key not in self._failures):
-                    write_spec(spec, root)
                     run = f"final-seed{seed}"
                     self._orders.append(Order(spec.canonical(), spec.digest, seed, run, FINAL, final=True))
         self.retried = sum((order.digest, order.seed) in self._failures for order in self._orders)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from archspec.cost.metrics import Direction, Metric, find_metric
 from archspec.errors import RunError, SpecError
-from archspec.files.journal import open_journal
+from archspec.files.journal import RunStorage, open_journal
 from archspec.files.os_errors import unwritable
 from archspec.files.output import append_bytes
 from search.run.worker import Report
@@ -24,6 +26,8 @@ QUEUE = frozenset({"attempt", "queued", "requeued", "requeued_from"})
 """Attributes of a trial that say how it came to be tried again."""
 MAX_ATTEMPTS = 3
 """Workers that one layout may kill."""
+BLOCK = 1 << 16
+"""Bytes that are read at a time from the end of a journal."""
 REMEDY = "moved away, the same command begins a new one from the results in artifacts/"
 """What to do with a journal that cannot be read."""
 
@@ -46,7 +50,7 @@ def lock_run(root: Path) -> FileLock:
     return lock
 
 
-def open_storage(root: Path) -> JournalStorage:
+def open_storage(root: Path) -> RunStorage:
     """The journal of a run whose lock is held; a line that a killed process left unfinished is moved aside.
 
     Raises:
@@ -65,7 +69,7 @@ def open_storage(root: Path) -> JournalStorage:
 
 
 def open_study(
-    storage: JournalStorage, name: str, objectives: list[str], attrs: dict[str, Any], own: Sequence[Metric] = ()
+    storage: RunStorage, name: str, objectives: list[str], attrs: dict[str, Any], own: Sequence[Metric] = ()
 ) -> Study:
     """The study called `name`, created if it does not exist.
 
@@ -125,19 +129,28 @@ def waiting(study: Study) -> list[FrozenTrial]:
 
 def find_trial(study: Study, number: int) -> FrozenTrial:
     """A trial as it is recorded."""
-    return study.get_trials(deepcopy=False)[number]
+    storage, own = study._storage, study._study_id  # pyright: ignore[reportPrivateUsage]  # without a list of all
+    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(own, number))
 
 
 def first_number(study: Study, number: int) -> int:
     """Number of the trial that a trial, queued again perhaps more than once, takes the place of; or its own."""
-    before = find_trial(study, number).user_attrs.get("requeued_from")
-    return number if before is None else first_number(study, before)
+    while (before := find_trial(study, number).user_attrs.get("requeued_from")) is not None:
+        number = before
+    return number
+
+
+def held(storage: BaseStorage) -> AbstractContextManager[None]:
+    """A context in which the storage of a run holds back what is written; see `RunStorage`."""
+    return storage.held() if isinstance(storage, RunStorage) else nullcontext()
 
 
 def note(trial: Trial, attrs: Mapping[str, Any]) -> None:
-    """Set user attributes of a trial that was asked for by this process."""
+    """Set user attributes of a trial that was asked for by this process, those that it does not have so already."""
+    known = trial.user_attrs
     for key, value in attrs.items():
-        trial.set_user_attr(key, value)
+        if key not in known or known[key] != value or type(known[key]) is not type(value):
+            trial.set_user_attr(key, value)
 
 
 def annotate(storage: BaseStorage, study: Study, number: int, attrs: dict[str, Any]) -> None:
@@ -202,10 +215,15 @@ def copy_start_up(source: Study, target: Study, count: int) -> None:
 
 
 def _cut_torn_line(path: Path) -> None:
-    data = path.read_bytes()
-    if not data or data.endswith(b"\n"):
-        return
-    whole = data.rfind(b"\n") + 1
-    append_bytes(path.with_suffix(".torn"), data[whole:] + b"\n")
     with path.open("r+b") as file:
+        place = end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while place and b"\n" not in tail:
+            place = max(0, place - BLOCK)
+            file.seek(place)
+            tail = file.read(end - place)
+        whole = place + tail.rfind(b"\n") + 1
+        if whole == end:
+            return
+        append_bytes(path.with_suffix(".torn"), tail[whole - place :] + b"\n")
         file.truncate(whole)

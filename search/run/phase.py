@@ -162,12 +162,12 @@ def recorded_spec(trial: FrozenTrial, config: StudyConfig, space: Space, place: 
     return spec
 
 
-def write_spec(spec: ArchSpec, root: Path) -> None:
-    """Write the canonical spec beside its evaluations."""
-    path = root / "artifacts" / spec.digest / "spec.yaml"
-    if not path.exists():
+def write_spec(order: Order, root: Path) -> None:
+    """Write the canonical spec of an order's layout beside its evaluations."""
+    path = root / "artifacts" / order.digest / "spec.yaml"
+    if not order.place and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, dump(spec))
+        write_text(path, dump(ArchSpec.model_validate(order.spec)))
 
 
 def encode_order(order: Order) -> str:

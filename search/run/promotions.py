@@ -19,7 +19,7 @@ from search.attributes import metric_attributes
 from search.evaluator import Metrics
 from search.run.answers import answer_attributes, curve_attributes, intermediate_values, pause_attributes
 from search.run.journal import MAX_ATTEMPTS, find_trial
-from search.run.phase import recorded_spec, search_order, write_spec
+from search.run.phase import recorded_spec, search_order
 from search.run.worker import Order, Report
 from search.rungs.history import next_order, rung_trials
 from search.rungs.promotion import Promotion, Promotions, RungResult, expected_steps
@@ -170,7 +170,6 @@ class PromotionQueue:
     def _order(self, promotion: Promotion) -> Order:
         began = find_trial(self.study, promotion.layout)
         spec = recorded_spec(began, self.config, self.space, str(self.root / "journal.log"))
-        write_spec(spec, self.root)
         return self.pausing(search_order(spec, self.config.seed), promotion.rung)
 
     def _reached(self, promotion: Promotion, values: Sequence[float]) -> dict[str, Any]:

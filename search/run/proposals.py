@@ -27,6 +27,7 @@ from search.run.answers import (
     answer_attributes,
     curve_attributes,
     describe_values,
+    foreseen_attributes,
     objective_values,
     report_course,
     report_epoch,
@@ -37,13 +38,14 @@ from search.run.journal import (
     failed_for_good,
     find_trial,
     first_number,
+    held,
     note,
     queued_again,
     requeue,
     unfinished,
     waiting,
 )
-from search.run.phase import Phase, describe_order, encode_order, pose_problem, search_order, write_spec
+from search.run.phase import Phase, describe_order, encode_order, pose_problem, search_order
 from search.run.promotions import PromotionQueue
 from search.run.worker import GONE, UNFINISHED, Order, Report
 from search.rungs.learning import LearningSampler
@@ -102,11 +104,12 @@ class SearchPhase(Phase):
         for trial in study.get_trials(deepcopy=False):
             if trial.number not in again or trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._remember(trial)
-        for trial in unfinished(study):
-            self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
+        with held(storage):
+            for trial in unfinished(study):
+                self._requeue(trial.number, trial.params, trial.user_attrs, GONE)
         self._retries = sum(self._is_retry(trial) for trial in waiting(study))
         self._inside = config.confinement
-        problem = pose_problem(config, space, config.seed + len(study.trials), study.user_attrs)
+        problem = pose_problem(config, space, config.seed + len(study.get_trials(deepcopy=False)), study.user_attrs)
         self._start_up = open_start_up(problem)
         self._model = self._start_up if random else self._open(problem)
         self._session = self._start_up
@@ -148,7 +151,11 @@ class SearchPhase(Phase):
 
         What comes of them is evaluated beyond the trials wanted where those are there already.
         """
-        failed = [trial for trial in failed_for_good(self.study) if self._records.get(_digest(trial)) is trial]
+        failed = [
+            trial
+            for trial in failed_for_good(self.study)
+            if self._records.get(trial.user_attrs.get("digest", "")) is trial
+        ]
         for trial in failed:
             attrs = trial.user_attrs
             queued = attrs.get("queued", trial.params)
@@ -169,7 +176,7 @@ class SearchPhase(Phase):
     def _propose(self) -> Order | None:
         if self._exhausted or (self._done + len(self._flights) >= self.wanted and not self._retries):
             return None
-        if len(self._records | self._flights) >= self._layouts:
+        if self._known + len(self._flights) >= self._layouts and len(self._records | self._flights) >= self._layouts:
             return None  # every layout is known or under way
         for _ in range(MAX_FRUITLESS):
             trial = self._ask()
@@ -263,11 +270,11 @@ class SearchPhase(Phase):
 
     def _is_retry(self, trial: Trial | FrozenTrial) -> bool:
         """Whether a trial tries once more what failed for good, beyond the trials that are wanted."""
-        before = trial.user_attrs.get("requeued_from")
-        if before is None:
-            return False
-        earlier = find_trial(self.study, before)
-        return self._is_retry(earlier) if earlier.user_attrs.get("requeued") else True
+        while (before := trial.user_attrs.get("requeued_from")) is not None:
+            trial = find_trial(self.study, before)
+            if not trial.user_attrs.get("requeued"):
+                return True
+        return False
 
     def _open(self, problem: Problem) -> SamplerSession:
         with warnings.catch_warnings():
@@ -311,6 +318,8 @@ class SearchPhase(Phase):
             return None
         attrs: dict[str, Any] = {"digest": spec.digest, "code": encode(spec), "seed": self.config.seed}
         attrs |= self._session.notes(trial.number)
+        if self._rungs is None:
+            attrs |= foreseen_attributes(self.config.evaluator, spec)
         if layout.repaired:
             attrs |= {"repaired": list(layout.repaired), "repaired_because": layout.reason, "placed": layout.params}
         note(trial, attrs)
@@ -326,12 +335,10 @@ class SearchPhase(Phase):
             seed = repeat_seed(seed, repeat)
             note(trial, {REPEAT_OF: record.number, "seed": seed})
         self._flights[spec.digest] = _Flight(trial)
-        write_spec(spec, self.root)
         order = search_order(spec, seed)
         return order if self._rungs is None else self._rungs.pausing(order)
 
     def _trains_again(self, trial: Trial, record: FrozenTrial) -> bool:
-        """Whether a trial is to train a layout again that a record is of."""
         asked = REPEAT_OF in trial.user_attrs or self._session.repeats(trial.number)
         return asked and record.state == TrialState.COMPLETE and self._rungs is None
 
@@ -385,10 +392,6 @@ class SearchPhase(Phase):
         again = requeue(self.storage, self.study, number, queued, attrs, kept, report)
         self._remember(find_trial(self.study, number))
         return again
-
-
-def _digest(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("digest", ""))
 
 
 def suggest_option(trial: Trial, hole: Hole) -> Scalar:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from optuna.storages import JournalStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from archspec import __version__
 from archspec.documents.wording import plural
 from archspec.errors import FieldError, RunError
+from archspec.files.journal import RunStorage
 from archspec.loader import load
 from search.evaluator import Evaluator, renew
 from search.logger import LoggedMember, LoggedRun, RunEnd
@@ -96,7 +96,7 @@ def conduct(
         screen.show_stage("starting loggers")
         estimate = TimeEstimate(workers, search_parts(config, space))
         with RunLog(config.log, run.describe(facts)) as log, run.open_pool(engine, workers, evaluators) as pool:
-            finished = run.conduct(Conductor(pool, screen, log, estimate, board))
+            finished = run.conduct(Conductor(pool, screen, log, estimate, board, storage))
             screen.close()
             run.close(screen, finished=finished)
             log.close(run.state(finished=finished), "front", run.front())
@@ -130,7 +130,7 @@ class _Run:
         self,
         config: StudyConfig,
         space: Space,
-        storage: JournalStorage,
+        storage: RunStorage,
         root: Path,
         timeout: float | None,
         retry_failed: bool,
@@ -310,7 +310,7 @@ def _digests(study: Study) -> list[str]:
     return [trial.user_attrs.get("digest", "") for trial in trials]
 
 
-def _study(storage: JournalStorage, name: str, config: StudyConfig) -> Study:
+def _study(storage: RunStorage, name: str, config: StudyConfig) -> Study:
     objectives = list(config.objectives)
     attrs = _attrs(config) | {"objectives": objectives}
     return open_study(storage, name, objectives, attrs, config.evaluator.own_metrics)

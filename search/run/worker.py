@@ -23,7 +23,7 @@ from typing import Any, Literal, final
 
 from archspec.errors import ArchspecError, DiedError, Interrupted, RunError, UnreadyError
 from archspec.files.fence import fenced
-from archspec.files.os_errors import check_space, explain, is_of_disk
+from archspec.files.os_errors import check_space, explain, is_of_disk, lacks_space
 from archspec.files.output import append_bytes, write_text
 from archspec.spec.schema import ArchSpec
 from search.evaluator import Epoch, Evaluator, Metrics, Session, Task, parse_evaluator
@@ -51,10 +51,11 @@ LEAVE_SECONDS = 2.0
 TRAIN, TIME = "train", "time"
 """Parts of an order whose inference times are measured elsewhere: first all but these, then these."""
 
-Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "unwritable"]
+Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "full", "unwritable"]
 """`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
 worker ended by itself, which may be the layout's doing, and counts; `unready`: the evaluator itself cannot start, such
-as for want of its data; `unwritable`: the disk is full. No layout is to blame for either of the last two."""
+as for want of its data; `full`: there is no space for its files, and it goes on when there is; `unwritable`: files cannot
+be written for another reason. No layout is to blame for any of the last three."""
 UNFINISHED = ("interrupted", "lost", "died")
 """Kinds of an evaluation that is begun again, or goes on from what it has saved."""
 
@@ -298,7 +299,7 @@ def answer(
         raise
     except Exception as error:  # whatever a layout provokes must not end the search
         if isinstance(error, OSError) and is_of_disk(error, root):
-            return Report("unwritable", explain(error))
+            return report_disk(error)
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first} (see {folder / 'error.txt'})"
         return _failed(text, folder, traceback.format_exc())
@@ -339,8 +340,13 @@ def _failed(text: str, folder: Path, trace: str = "") -> Report:
         if trace:
             write_text(folder / "error.txt", trace)
     except OSError as error:
-        return Report("unwritable", explain(error))
+        return report_disk(error)
     return Report("failed", text)
+
+
+def report_disk(error: OSError) -> Report:
+    """The report of a write that failed, whatever was evaluated."""
+    return Report("full" if lacks_space(error) else "unwritable", explain(error))
 
 
 def _check(metrics: Metrics, evaluator: Evaluator, order: Order) -> None:

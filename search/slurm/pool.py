@@ -8,6 +8,7 @@ over when their orders are handed over again.
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,13 +17,13 @@ from typing import Any, final
 
 from archspec.errors import RunError, SpecError
 from archspec.files.fence import current_attempt, next_attempt
-from archspec.files.os_errors import check_space, explain
+from archspec.files.os_errors import check_space, explain, lacks_space
 from search.evaluator import Evaluator
 from search.installation import describe_installation
 from search.jobs.batch import JobBatch, batches, log_of, saved_since
 from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
-from search.run.worker import Order, Report, answer
+from search.run.worker import Order, Report, answer, report_disk
 from search.slurm import programs
 from search.slurm.programs import ControllerSilent, JobListing, JobState
 from search.slurm.run_id import run_id
@@ -111,11 +112,11 @@ class SlurmPool(Pool):
             self._jobs.append(left)
             return
         job = TrackedJob(order, order)
-        self._jobs.append(job)
         if (order.folder(self._root) / order.result).exists():  # nothing to wait for
             job.said.append(answer(order, self._evaluators, {}, self._root, lambda: False, lambda _: None))
-            return
-        job.given = replace(order, attempt=next_attempt(order.folder(self._root)))
+        else:
+            job.given = replace(order, attempt=next_attempt(order.folder(self._root)))
+        self._jobs.append(job)
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """The reports of jobs, at most `timeout` seconds from now, or as soon as the files were looked at."""
@@ -168,7 +169,15 @@ class SlurmPool(Pool):
                 "installation": describe_installation(),
                 "evaluators": {name: one.model_dump(mode="json") for name, one in self._evaluators.items()},
             }
-            batch.write([job.given for job in part], self._root, setup, write_script(self._settings, batch.folder))
+            script = write_script(self._settings, batch.folder)
+            try:
+                batch.write([job.given for job in part], self._root, setup, script)
+            except OSError as error:
+                shutil.rmtree(batch.folder, ignore_errors=True)
+                if not lacks_space(error):
+                    raise
+                self._notes.append(f"{explain(error)}: jobs are submitted when there is space")
+                return
             for index, job in enumerate(part):
                 job.batch, job.index = batch, index
             self._sbatch(UnconfirmedBatch(batch, list(range(len(part)))))
@@ -305,7 +314,7 @@ class SlurmPool(Pool):
         try:
             check_space(self._root)
         except OSError as error:
-            return Report("unwritable", explain(error))
+            return report_disk(error)
         if not self._begun:
             words = job.batch.last_words(job.index, log_of(job.given, self._root))
             return self._named(

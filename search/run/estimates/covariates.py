@@ -24,7 +24,7 @@ from search.evaluator import Evaluator
 from search.logger import LoggedTrial
 from search.monitor.header import COVARIATES
 from search.monitor.run_log import trial_folder_name
-from search.run.phase import Phase, Restarts, describe_order, write_spec
+from search.run.phase import Phase, Restarts, describe_order
 from search.run.worker import Order, Report
 from search.sampler import COVARIATES_ATTRIBUTE
 from search.seeding import mix
@@ -127,7 +127,6 @@ class CovariatePhase(Phase):
             except (SpecError, FieldError):
                 self._failed += 1
                 continue
-            write_spec(spec, self.root)
             run = f"{_evaluator_name(name)}-seed{seed}"
             self._of[spec.digest, run] = _Score(name, index)
             self._orders.append(Order(spec.canonical(), spec.digest, seed, run, _evaluator_name(name)))

@@ -14,7 +14,7 @@ from search.run.phase import Phase
 from search.run.pools.pool import Pool
 from search.run.worker import Order, Report
 
-ORDER = Order({}, "0123", 0, "search-seed0", "search")
+ORDER = Order({}, "0123", 0, "search-seed0", "search", place="somewhere")
 
 
 @final

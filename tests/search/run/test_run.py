@@ -276,8 +276,13 @@ def test_a_run_of_a_version_with_metrics_in_one_attribute_is_continued(study_fil
         named = entry.get("user_attr", {})
         if "study:metric_names" in entry.get("system_attr", {}):
             continue
-        metrics = {key: value for key, value in named.items() if key in ("accuracy", *COSTS, "train_seconds")}
-        if "trial_id" in entry and metrics:
+        own = ("accuracy", *COSTS, "train_seconds")
+        metrics = {key: value for key, value in named.items() if key in own}
+        if entry["op_code"] == 4:  # what is known of a layout when its trial begins
+            attrs = entry["user_attrs"]
+            known = told[sum(one["op_code"] == 4 for one in lines)] = {key: attrs.pop(key) for key in own if key in attrs}
+            lines.append(entry | {"user_attrs": attrs | {"metrics": known}})
+        elif "trial_id" in entry and metrics:
             known = told.setdefault(entry["trial_id"], {})
             if not known:
                 lines.append(entry | {"user_attr": {"metrics": known}})
