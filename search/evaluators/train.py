@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from archspec.cost.metrics import Metric
 from archspec.documents.wording import plural
-from archspec.errors import ArchspecError, FieldError, SpecError, UnreadyError
+from archspec.errors import FieldError, SpecError
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import plant_head
 from search.data.dataset import AnyDataset, Dataset, Splits, parse_dataset
@@ -41,7 +41,6 @@ from search.weights.teacher_network import load_teacher, teacher_inputs
 if TYPE_CHECKING:
     from torch import nn
 
-    from search.processes.elastic import Rank
     from search.train.loop import EpochRecord
     from search.weights.initial import Beginning, Drawn
 
@@ -214,44 +213,15 @@ class Train(Evaluator):
         return self.model_copy(update={"recipe": recipe})
 
     def open(self) -> Session:
-        return TrainSession(self) if self.ranks == 1 else SharedSession(self)
+        if self.ranks == 1:
+            return TrainSession(self)
+        from search.train.shared_session import SharedSession
 
+        return SharedSession(self)
 
-@final
-class SharedSession(Session):
-    """A session that starts the processes of each training anew, and has neither data nor network itself."""
-
-    def __init__(self, config: Train) -> None:
-        self._config = config
-
-    def evaluate(self, task: Task, stop: Callable[[], bool], progress: Progress) -> Metrics:
-        from search.processes.elastic import RankGroup
-
-        return RankGroup(train_rank, (self._config, task), self._config.ranks).run(stop, progress)
-
-
-def train_rank(rank: Rank, asked: tuple[Train, Task]) -> Metrics:
-    """The training of a layout as one of its processes takes part in it; the metrics are in the first one's answer.
-
-    Raises:
-        UnreadyError: the data, or as many devices, are not there.
-    """
-    from search.train.ranks import join_ranks, leave_ranks
-
-    config, task = asked
-    try:
-        session = TrainSession(config, rank.number)
-    except (ArchspecError, FieldError) as error:
-        raise UnreadyError(str(error)) from None
-    join_ranks(session.device)
-    try:
-        return session.evaluate(task, rank.stopping, rank.say if rank.number == 0 else _say_nothing)
-    finally:
-        leave_ranks()
-
-
-def _say_nothing(said: str | Epoch) -> None:
-    del said
+    def open_rank(self, rank: int) -> TrainSession:
+        """The session of one of several processes that train a layout together."""
+        return TrainSession(self, rank)
 
     def open_timing(self) -> Session:
         """The session that measures trained networks, for which no data are read."""

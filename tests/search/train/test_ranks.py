@@ -10,7 +10,8 @@ from ranked import run_training, train_all
 from archspec.errors import FieldError, RunError
 from search.data.dataset import own_part
 from search.evaluator import parse_evaluator
-from search.evaluators.train import BESIDE, SharedSession, Train
+from search.evaluators.train import BESIDE, Train
+from search.train.shared_session import SharedSession
 from search.identity import identity
 from search.processes.elastic import RankGroup
 from search.recipe.recipe import Recipe
