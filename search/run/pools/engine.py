@@ -67,6 +67,10 @@ class Engine(BaseModel, ABC):
         """GPUs that each order has, which are its field `gpus`; None where they are those of this machine."""
         return getattr(self, "gpus", None)
 
+    def count_workers(self, asked: int | Literal["auto"], evaluators: Mapping[str, Evaluator]) -> int:
+        """The orders at a time that somebody asks for; see `auto_workers`."""
+        return self.auto_workers(evaluators) if asked == AUTO else asked
+
     def auto_workers(self, evaluators: Mapping[str, Evaluator]) -> int:
         """The orders at a time that are right for some evaluators.
 
@@ -205,7 +209,7 @@ def settle(
         _check_workers(asked)
     except FieldError as error:
         raise SpecError(error.rule, field="workers") from None
-    count = chosen.auto_workers(evaluators) if asked == AUTO else asked
+    count = chosen.count_workers(asked, evaluators)
     for evaluator in evaluators.values():
         evaluator.check_ready(count)
         if evaluator.simulated_workers and chosen.type != LOCAL:
@@ -290,4 +294,5 @@ def open_pool(engine: Engine, evaluators: Mapping[str, Evaluator], root: Path, w
     if measuring is None:
         return pool
     timed = {name: one.timed for name, one in evaluators.items() if isinstance(one, TimingEvaluator)}
-    return MeasuringPool(pool, measuring.open(evaluators, root, measuring.workers), timed, root)
+    at_a_time = measuring.count_workers(measuring.workers, evaluators)
+    return MeasuringPool(pool, measuring.open(evaluators, root, at_a_time), timed, root)
