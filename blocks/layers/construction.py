@@ -1,6 +1,6 @@
 """How a layer's torch module is made: a class by name, and what it is called with.
 
-The one statement of it serves both who builds the module and who writes it down as code (`archspec.export.code`).
+The one statement of it serves both who builds the module and who writes it down as code (`archspec.exports.code`).
 """
 
 from __future__ import annotations
