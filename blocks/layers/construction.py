@@ -1,4 +1,4 @@
-"""How a layer's torch module is made: a class by name, and what it is called with.
+"""The construction of a layer's torch module: a class by name, and its arguments.
 
 The one statement of it serves both who builds the module and who writes it down as code (`archspec.exports.code`).
 """

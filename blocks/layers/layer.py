@@ -257,7 +257,7 @@ class Layer(ABC):
         """
 
     def construction(self) -> Construction:
-        """How the torch module is made; its submodules bear the names under which `trace` enters its parts.
+        """The call that makes the torch module, whose submodules bear the names under which `trace` enters its parts.
 
         A layer states this, or else overrides `module`: then its network can be built, but not written down as code.
         """

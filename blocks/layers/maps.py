@@ -34,7 +34,7 @@ class MapsLayer(ABC):
         """
 
     def construction(self) -> Construction:
-        """How the torch module is made: see `Layer.construction`."""
+        """The call that makes the torch module: see `Layer.construction`."""
         raise NotImplementedError(type(self).__name__)
 
     def module(self) -> nn.Module:
@@ -58,7 +58,7 @@ class MapsReader(ABC):
         """
 
     def construction(self) -> Construction:
-        """How the torch module is made: see `Layer.construction`."""
+        """The call that makes the torch module: see `Layer.construction`."""
         raise NotImplementedError(type(self).__name__)
 
     def module(self) -> nn.Module:

@@ -6,23 +6,28 @@ The file's `state_dict` has the keys of the built network, so that weights go fr
 from __future__ import annotations
 
 import re
+import sys
+import textwrap
 from collections.abc import Sequence
 from typing import final
 
+from archspec import __version__
 from archspec.errors import FieldError, SpecError
-from archspec.exports.code.layout import PART, Layout, read_layout
+from archspec.exports.code.layout import PART, PartLayout, read_layout
+from archspec.exports.code.loops import RATE
 from archspec.exports.code.part_class import PartClass, PartUse, classify
 from archspec.exports.code.printing import NAMED, ORDERED, STEP, Printer, literal
 from archspec.exports.code.sources import Sources
-from archspec.exports.code.term import Term
+from archspec.exports.code.term import CodeTerm, leaves
 from archspec.loader import SpecSource, dump, load
 from archspec.spec.schema import ArchSpec
 from blocks.component import Block, Downsample, Exchange, Head, MapsHead, Stem
-from blocks.layers.maps import MapsSequence
+from blocks.layers.maps import MapsLayer, MapsReader, MapsSequence
 from blocks.opaque.opaque import Opaque
 
 OWN_PACKAGES = frozenset({"archspec", "blocks"})
-SUFFIXES = {Stem: "Stem", Block: "Block", Downsample: "Downsample", Exchange: "Exchange", Head: "Head", MapsHead: "Head"}
+KINDS = (Stem, Block, Downsample, Exchange, MapsHead, Head)
+"""Kinds of parts, whose name is added to a class's that is taken."""
 NAMED_SEQUENCE = '''def named(**parts: nn.Module) -> nn.Sequential:
     """Modules one after the other under names of their own."""
     return nn.Sequential(OrderedDict(parts))'''
@@ -57,7 +62,7 @@ def write_code(spec: SpecSource, resolution: int | None = None) -> str:
 class _CodeFile:
     """The pieces of one file."""
 
-    def __init__(self, spec: ArchSpec, layout: Layout) -> None:
+    def __init__(self, spec: ArchSpec, layout: PartLayout) -> None:
         self.spec, self.layout = spec, layout
         uses = list(layout.uses.values())
         packages = {type(use.part).__module__.partition(".")[0] for use in uses}
@@ -65,9 +70,8 @@ class _CodeFile:
         self.network = class_name(spec.name)
         self.rates, self.rates_text = schedule(spec, uses)
         self.classes = classify(uses, self._class_names(uses))
-        for one in self.classes:
-            self.sources.reserve(one.name)
-        self.sources.reserve(self.network)
+        for name in (*(one.name for one in self.classes), self.network, NAMED, "initialise"):
+            self.sources.reserve(name)
         self.printer = Printer(self._name, self.rates)
 
     def text(self) -> str:
@@ -75,10 +79,10 @@ class _CodeFile:
         classes = [self._part_class(one) for one in self.classes]
         network = self._network()
         definitions = [text for text in self.sources.definitions.values() if text]
-        imports = sorted(self.sources.imports | {"import torch", "from torch import Tensor, nn"} - {"from torch import nn"})
-        imports = [line for line in imports if line not in ("from torch import nn", "from torch import Tensor", "from typing import final")]
+        imports = self.sources.imports - {"from torch import nn", "from torch import Tensor"}
+        imports |= {"import torch", "from torch import Tensor, nn"}
         body = "\n\n\n".join([*definitions, *classes, INITIALISE, network, self._main()])
-        return f'"""{self._header()}\n"""\n\n{_grouped(imports)}\n\n\n{body}\n'
+        return f'"""{self._header()}\n"""\n\n{_grouped(sorted(imports, key=_import_key))}\n\n\n{body}\n'
 
     def _name(self, factory: str) -> str:
         if factory == NAMED:
@@ -93,7 +97,7 @@ class _CodeFile:
             kind = type(use.part)
             name = kind.__name__
             if name in ("nn", "F", "Tensor", self.network) or name in set(names.values()) - {names.get(kind)}:
-                name += next(suffix for base, suffix in SUFFIXES.items() if issubclass(kind, base))
+                name += next(base.__name__ for base in KINDS if issubclass(kind, base))
             names[kind] = name
         return names
 
@@ -102,8 +106,6 @@ class _CodeFile:
         needs = " ".join(["torch", *self.sources.packages])
         title = f"{spec.name}: {spec.description}" if spec.description else spec.name
         text = dump(spec).replace("\\", "\\\\").replace('"""', r"\"\"\"").rstrip()
-        from archspec import __version__
-
         written = f"Written by archspec {__version__} from the spec below (digest {spec.digest}); needs {needs}."
         keys = "The keys of `state_dict` are those of the network that archspec builds."
         return f"{title}.\n\n{written}\n{keys}\n\n" + "\n".join(f"    {line}".rstrip() for line in text.splitlines())
@@ -120,13 +122,13 @@ class _CodeFile:
         return "\n".join(lines)
 
     def _network(self) -> str:
-        layout, spec = self.layout, self.spec
+        layout = self.layout
         parallel = any(isinstance(stage, MapsSequence) for stage in layout.tree.stages)
         lines = [f"class {self.network}(nn.Module):", *_docstring(self._about(), []), ""]
         lines += [f"{STEP}def __init__(self) -> None:", f"{STEP * 2}super().__init__()"]
         if self.rates:
             lines.append(f"{STEP * 2}rates = {self.rates_text}  # stochastic depth")
-        stages = Term("sequential", tuple(str(index) for index in range(len(layout.stages))), layout.stages)
+        stages = CodeTerm("sequential", tuple(str(index) for index in range(len(layout.stages))), layout.stages)
         lines.append(f"{STEP * 2}self.stem = {self._print(layout.stem, 12)}")
         lines.append(f"{STEP * 2}self.stages = {self._print(stages, 14)}")
         if layout.head is not None:
@@ -134,22 +136,22 @@ class _CodeFile:
         lines += [f"{STEP * 2}{line}" for line in self._initialising()]
         lines += ["", *_indented(FEATURES_PARALLEL if parallel else FEATURES), ""]
         lines += _indented(FORWARD.format(answer=self._answer(), about=self._output()))
-        del spec
         return "\n".join(lines)
 
-    def _print(self, term: Term, used: int) -> str:
+    def _print(self, term: CodeTerm, used: int) -> str:
         return self.printer.print(self._called(term), indent=2, used=used)
 
-    def _called(self, term: Term) -> Term:
+    def _called(self, term: CodeTerm) -> CodeTerm:
         """A term in which parts are calls of their classes."""
         if term.label == (PART,):
             use = self.layout.uses[str(term.value)]
             return next(one for one in self.classes if any(use is own for own in one.uses)).call(use)
-        return Term(term.kind, term.label, tuple(map(self._called, term.parts)), term.value)
+        return CodeTerm(term.kind, term.label, tuple(map(self._called, term.parts)), term.value)
 
     def _about(self) -> str:
         spec = self.spec
-        return f"{spec.name}, built for (N, {spec.channels}, {spec.resolution}, {spec.resolution}); takes any size that its layers take."
+        size = f"(N, {spec.channels}, {spec.resolution}, {spec.resolution})"
+        return f"{spec.name}, built for {size}; takes any size that its layers take."
 
     def _initialising(self) -> list[str]:
         opaque = [name for name, layer in self.layout.tree.walk() if isinstance(layer, Opaque)]
@@ -168,8 +170,6 @@ class _CodeFile:
         tree = self.layout.tree
         count = len(self.spec.widths)
         several = tree.head is None and len(tree.reads) > 1
-        from blocks.layers.maps import MapsLayer, MapsReader
-
         if not (several or isinstance(tree.head, MapsReader | MapsLayer)):
             maps = "maps[-1]"
         elif tree.reads == tuple(range(count)):
@@ -182,14 +182,14 @@ class _CodeFile:
         return "The head's output." if self.layout.tree.head is not None else "The last map, or the list of all maps."
 
     def _main(self) -> str:
-        spec = self.spec
+        size = f"1, {self.spec.channels}, {self.spec.resolution}, {self.spec.resolution}"
         return "\n".join(
             [
                 'if __name__ == "__main__":',
                 f"{STEP}network = {self.network}().eval()",
                 f'{STEP}print(f"{{sum(parameter.numel() for parameter in network.parameters()):,}} parameters")',
                 f"{STEP}with torch.inference_mode():",
-                f"{STEP * 2}maps = network.forward_features(torch.zeros(1, {spec.channels}, {spec.resolution}, {spec.resolution}))",
+                f"{STEP * 2}maps = network.forward_features(torch.zeros({size}))",
                 f"{STEP}print([tuple(x.shape) for x in maps])",
             ]
         )
@@ -220,8 +220,6 @@ def class_name(name: str) -> str:
 
 def schedule(spec: ArchSpec, uses: Sequence[PartUse]) -> tuple[tuple[float, ...], str]:
     """The linear schedule of stochastic depth that the blocks follow, and the expression that gives it."""
-    rates = {use.part.drop_path for use in uses if isinstance(use.part, Block)}
-    del rates
     given = sorted({float(str(value)) for use in uses for value in _rates_of(use.term)})
     if len(given) < 3 or not spec.drop_path:
         return (), ""
@@ -232,10 +230,7 @@ def schedule(spec: ArchSpec, uses: Sequence[PartUse]) -> tuple[tuple[float, ...]
     return (), ""
 
 
-def _rates_of(term: Term) -> list[object]:
-    from archspec.exports.code.loops import RATE
-    from archspec.exports.code.term import leaves
-
+def _rates_of(term: CodeTerm) -> list[object]:
     return [leaf.value for owner, leaf in leaves(term) if owner == RATE]
 
 
@@ -250,8 +245,6 @@ def _shapes(use: PartUse) -> str:
 
 
 def _docstring(about: str, shapes: Sequence[str]) -> list[str]:
-    import textwrap
-
     text = about.replace("\\", "\\\\").replace('"""', r"\"\"\"")
     lines = textwrap.wrap(f'"""{text}', 106, initial_indent=STEP, subsequent_indent=STEP)
     if shapes:
@@ -265,9 +258,11 @@ def _indented(text: str) -> list[str]:
     return [f"{STEP}{line}".rstrip() for line in text.splitlines()]
 
 
-def _grouped(imports: Sequence[str]) -> str:
-    import sys
+def _import_key(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
 
+
+def _grouped(imports: Sequence[str]) -> str:
     own = [line for line in imports if line.split()[1].partition(".")[0] in sys.stdlib_module_names]
     others = [line for line in imports if line not in own]
     return "\n\n".join("\n".join(group) for group in (own, others) if group)

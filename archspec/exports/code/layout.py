@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from archspec.documents.paths import Place
 from archspec.errors import FieldError, SpecError
 from archspec.exports.code.part_class import PartUse
-from archspec.exports.code.term import Term, constant, term_of
+from archspec.exports.code.term import CodeTerm, constant, term_of
 from archspec.spec.schema import ArchSpec
 from archspec.tree.trace import place_of_module, trace
 from archspec.tree.tree import Tree, plant
@@ -26,7 +26,7 @@ PART = "part"
 
 @final
 @dataclass(frozen=True)
-class Layout:
+class PartLayout:
     """A network's parts.
 
     Attributes:
@@ -36,13 +36,13 @@ class Layout:
     """
 
     tree: Tree
-    stem: Term
-    stages: tuple[Term, ...]
-    head: Term | None
+    stem: CodeTerm
+    stages: tuple[CodeTerm, ...]
+    head: CodeTerm | None
     uses: Mapping[str, PartUse]
 
 
-def read_layout(spec: ArchSpec) -> Layout:
+def read_layout(spec: ArchSpec) -> PartLayout:
     """The parts of a spec at its own resolution.
 
     Raises:
@@ -56,7 +56,7 @@ def read_layout(spec: ArchSpec) -> Layout:
         stem = reader.read("stem", tree.stem)
         stages = tuple(reader.read(f"stages.{index}", stage) for index, stage in enumerate(tree.stages))
         head = None if tree.head is None else reader.read("head", tree.head)
-        return Layout(tree, stem, stages, head, reader.uses)
+        return PartLayout(tree, stem, stages, head, reader.uses)
     except FieldError as error:
         raise SpecError(error.rule, field=error.field, source=spec.name) from None
 
@@ -69,23 +69,23 @@ class _Reader:
         self.spec, self.shapes = spec, shapes
         self.uses: dict[str, PartUse] = {}
 
-    def read(self, name: str, layer: Node) -> Term:
+    def read(self, name: str, layer: Node) -> CodeTerm:
         """The term of the module called `name`."""
         place, rest = place_of_module(name, self.spec)
         part = _value_at(self.spec, place) if not rest else None
         if isinstance(part, BaseModel) and "type" in type(part).model_fields:
             self.uses[name] = PartUse(part, term_of(layer), self._widths(part, place, name), self.shapes.get(name))
-            return Term("constant", (PART,), (), name)
+            return CodeTerm("constant", (PART,), (), name)
         if isinstance(layer, Sequence | MapsSequence):
             parts = tuple(self.read(f"{name}.{own}", one) for own, one in layer.parts)
-            return Term("sequential", tuple(own for own, _ in layer.parts), parts)
+            return CodeTerm("sequential", tuple(own for own, _ in layer.parts), parts)
         if isinstance(layer, Branches):
             whole = term_of(layer)
             branches = [
                 constant(None) if one is None else self.read(f"{name}.{number}", one)
                 for number, one in enumerate(layer.branches)
             ]
-            return Term("call", whole.label, (Term("list", (), tuple(branches)), *whole.parts[1:]))
+            return CodeTerm("call", whole.label, (CodeTerm("list", (), tuple(branches)), *whole.parts[1:]))
         return term_of(layer)
 
     def _widths(self, part: BaseModel, place: Place, name: str) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from archspec.exports.code.term import Term, code
+from archspec.exports.code.term import CodeTerm, code
 
 MAX_PERIOD = 4
 RATE = "drop_path"
@@ -25,12 +25,12 @@ class Run:
             rounds are alike.
     """
 
-    group: tuple[Term, ...]
+    group: tuple[CodeTerm, ...]
     times: int = 1
     start: int | None = None
 
 
-def fold(parts: tuple[Term, ...], rates: tuple[float, ...]) -> Iterator[Run]:
+def fold(parts: tuple[CodeTerm, ...], rates: tuple[float, ...]) -> Iterator[Run]:
     """The longest runs of `parts` from the first on; what does not repeat is a run of one.
 
     Args:
@@ -43,13 +43,13 @@ def fold(parts: tuple[Term, ...], rates: tuple[float, ...]) -> Iterator[Run]:
         parts = parts[_length(run) :]
 
 
-def rated(part: Term, rates: tuple[float, ...]) -> Term:
+def rated(part: CodeTerm, rates: tuple[float, ...]) -> CodeTerm:
     """A call whose rate is written by its place in the schedule, where it stands there."""
     rate = rate_of(part)
     return part if rate is None or rate not in rates else with_rate(part, f"rates[{rates.index(rate)}]")
 
 
-def rate_of(part: Term) -> float | None:
+def rate_of(part: CodeTerm) -> float | None:
     """The rate that a call is given."""
     if part.kind != "call" or RATE not in part.label:
         return None
@@ -57,10 +57,10 @@ def rate_of(part: Term) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def with_rate(part: Term, text: str) -> Term:
+def with_rate(part: CodeTerm, text: str) -> CodeTerm:
     """A call that is given another rate."""
     at = part.label.index(RATE)
-    return Term(part.kind, part.label, (*part.parts[: at - 1], code(text), *part.parts[at:]))
+    return CodeTerm(part.kind, part.label, (*part.parts[: at - 1], code(text), *part.parts[at:]))
 
 
 def _length(run: Run) -> int:
@@ -68,7 +68,7 @@ def _length(run: Run) -> int:
     return len(run.group) * run.times if run.times > 1 else 1
 
 
-def _run(parts: tuple[Term, ...], period: int, rates: tuple[float, ...]) -> Run:
+def _run(parts: tuple[CodeTerm, ...], period: int, rates: tuple[float, ...]) -> Run:
     """The run of groups of `period` with which `parts` begin."""
     group = parts[:period]
     if len(group) < period or any(part.kind not in ("call", "sequential") for part in group):
@@ -82,16 +82,18 @@ def _run(parts: tuple[Term, ...], period: int, rates: tuple[float, ...]) -> Run:
     def rises(index: int) -> bool:
         rate, like = rate_of(parts[index]), group[index % period]
         at = start + index
-        return rate is not None and at < len(rates) and rate == rates[at] and with_rate(parts[index], "") == _blank(like)
+        return (
+            rate is not None and at < len(rates) and rate == rates[at] and with_rate(parts[index], "") == _blank(like)
+        )
 
     return Run(group, _count(parts, period, rises), start)
 
 
-def _blank(part: Term) -> Term:
+def _blank(part: CodeTerm) -> CodeTerm:
     return with_rate(part, "") if rate_of(part) is not None else part
 
 
-def _count(parts: tuple[Term, ...], period: int, fits: Callable[[int], bool]) -> int:
+def _count(parts: tuple[CodeTerm, ...], period: int, fits: Callable[[int], bool]) -> int:
     """How many whole groups from the first on fit."""
     index = 0
     while index < len(parts) and fits(index):

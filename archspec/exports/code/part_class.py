@@ -9,7 +9,7 @@ from typing import final
 from pydantic import BaseModel
 
 from archspec.exports.code.loops import RATE
-from archspec.exports.code.term import Term, code, leaves, skeleton, with_leaves
+from archspec.exports.code.term import CodeTerm, code, leaves, skeleton, with_leaves
 from blocks.layers.layer import Shape
 
 MAX_FACTOR = 16
@@ -36,7 +36,7 @@ class PartUse:
     """
 
     part: BaseModel
-    term: Term
+    term: CodeTerm
     widths: Mapping[str, int]
     shapes: tuple[Shape, Shape] | None
 
@@ -55,7 +55,7 @@ class PartClass:
 
     name: str
     uses: list[PartUse]
-    body: Term = field(init=False)
+    body: CodeTerm = field(init=False)
     parameters: dict[str, tuple[object, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,18 +63,18 @@ class PartClass:
         columns = [tuple(one[index][1].value for one in found) for index in range(len(found[0]))]
         facts = _facts(self.uses)
         used: dict[str, tuple[object, ...]] = {}
-        texts: list[Term] = []
+        texts: list[CodeTerm] = []
         for (owner, leaf), column in zip(found[0], columns, strict=True):
             texts.append(leaf if _same(column) else code(_express(column, owner, facts, used)))
         self.body = with_leaves(self.uses[0].term, iter(texts))
         order = sorted(used, key=lambda name: (name == RATE, not name.startswith("width")))
         self.parameters = {name: used[name] for name in order}
 
-    def call(self, use: PartUse) -> Term:
+    def call(self, use: PartUse) -> CodeTerm:
         """The term that makes one of the uses."""
         at = self.uses.index(use)
         values = [values[at] for values in self.parameters.values()]
-        return Term("call", (self.name, *self.parameters), tuple(_plain(value) for value in values))
+        return CodeTerm("call", (self.name, *self.parameters), tuple(_plain(value) for value in values))
 
 
 def classify(uses: Sequence[PartUse], names: Mapping[type[BaseModel], str]) -> list[PartClass]:
@@ -154,5 +154,5 @@ def _equal(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     return all(type(a) is type(b) and a == b for a, b in zip(one, other, strict=True))
 
 
-def _plain(value: object) -> Term:
-    return Term("constant", (type(value).__name__,), (), value)
+def _plain(value: object) -> CodeTerm:
+    return CodeTerm("constant", (type(value).__name__,), (), value)

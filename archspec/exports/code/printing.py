@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 from archspec.exports.code.loops import RATE, Run, fold, rated, with_rate
-from archspec.exports.code.term import Term, signature
+from archspec.exports.code.term import CodeTerm, signature
 
 LIMIT = 110
 MAX_BY_POSITION = 3
@@ -18,7 +18,7 @@ MAX_BY_POSITION = 3
 STEP = "    "
 ORDERED, NAMED = "collections:OrderedDict", "named"
 """Functions that take parts by name: the dictionary, and the file's own that makes a sequence of them."""
-Item = tuple[str, Term]
+Item = tuple[str, CodeTerm]
 """A term, and the text before it."""
 
 
@@ -35,7 +35,7 @@ class Printer:
     name: Callable[[str], str]
     rates: tuple[float, ...] = ()
 
-    def print(self, term: Term, indent: int = 0, used: int = 0) -> str:
+    def print(self, term: CodeTerm, indent: int = 0, used: int = 0) -> str:
         """A term's text.
 
         Args:
@@ -70,7 +70,7 @@ class Printer:
         lines = [f"{inner}{before}{self.print(item, indent + 1, len(before) + 1)}," for before, item in items]
         return "\n".join([opening, *lines, STEP * indent + closing.lstrip(",")])
 
-    def arguments(self, term: Term) -> list[Item]:
+    def arguments(self, term: CodeTerm) -> list[Item]:
         """The arguments of a call, by position or by name, without those that say what is so in any case."""
         if term.kind == "sequential":
             return self._elements(term)
@@ -88,18 +88,18 @@ class Printer:
             items.append(("" if by_position else f"{name}=", part))
         return items
 
-    def _elements(self, term: Term) -> list[Item]:
+    def _elements(self, term: CodeTerm) -> list[Item]:
         """The elements of a sequence: alone where they are named by their number, else as an ordered dictionary."""
         names = [str(name) for name in term.label]
         if names == [str(index) for index in range(len(names))]:
             return self._folded(term.parts)
         if _are_names(term.label):
-            return [("", Term("ordered", term.label, term.parts))]
-        return [("", Term("call", (ORDERED, ""), (Term("mapping", term.label, term.parts),)))]
+            return [("", CodeTerm("ordered", term.label, term.parts))]
+        return [("", CodeTerm("call", (ORDERED, ""), (CodeTerm("mapping", term.label, term.parts),)))]
 
-    def _folded(self, parts: tuple[Term, ...]) -> list[Item]:
+    def _folded(self, parts: tuple[CodeTerm, ...]) -> list[Item]:
         runs = fold(parts, self.rates)
-        return [("", rated(run.group[0], self.rates) if run.times == 1 else Term("run", value=run)) for run in runs]
+        return [("", rated(run.group[0], self.rates) if run.times == 1 else CodeTerm("run", value=run)) for run in runs]
 
     def _loop(self, run: Run, indent: int, used: int) -> str:
         """A loop whose elements are listed in place."""

@@ -20,7 +20,7 @@ SEQUENTIAL = "torch.nn:Sequential"
 
 @final
 @dataclass(frozen=True, slots=True)
-class Term:
+class CodeTerm:
     """An expression of Python.
 
     Attributes:
@@ -34,26 +34,26 @@ class Term:
 
     kind: Kind
     label: tuple[object, ...] = ()
-    parts: tuple[Term, ...] = ()
+    parts: tuple[CodeTerm, ...] = ()
     value: object = None
 
     @property
     def factory(self) -> str:
-        """What a call or a sequence calls, as `package.module:name`."""
+        """The callee of a call or a sequence, as `package.module:name`."""
         return SEQUENTIAL if self.kind == "sequential" else str(self.label[0])
 
 
-def constant(value: object) -> Term:
+def constant(value: object) -> CodeTerm:
     """A term of a number, a text, a truth value or None."""
-    return Term("constant", (type(value).__name__,), (), value)
+    return CodeTerm("constant", (type(value).__name__,), (), value)
 
 
-def code(text: str) -> Term:
+def code(text: str) -> CodeTerm:
     """A term that is printed as it is."""
-    return Term("code", (), (), text)
+    return CodeTerm("code", (), (), text)
 
 
-def term_of(value: object) -> Term:
+def term_of(value: object) -> CodeTerm:
     """The term that makes a value of a construction.
 
     Raises:
@@ -63,15 +63,15 @@ def term_of(value: object) -> Term:
         return term_of_call(construction_of(cast("Node", value)))
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value)
-        return Term("mapping", tuple(pairs), tuple(map(term_of, pairs.values())))
+        return CodeTerm("mapping", tuple(pairs), tuple(map(term_of, pairs.values())))
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
-        return Term(kind, (), tuple(map(term_of, cast("list[object]", value))))
+        return CodeTerm(kind, (), tuple(map(term_of, cast("list[object]", value))))
     return constant(value)
 
 
 def construction_of(layer: Node) -> Construction:
-    """How a layer's module is made.
+    """The construction of a layer's module.
 
     Raises:
         FieldError: the layer does not say.
@@ -83,13 +83,13 @@ def construction_of(layer: Node) -> Construction:
     return layer.construction()
 
 
-def term_of_call(made: Construction) -> Term:
+def term_of_call(made: Construction) -> CodeTerm:
     """The term of a construction, its arguments by the names of the parameters."""
     if made.factory == SEQUENTIAL and len(made.arguments) == 1 and isinstance(made.arguments[0], OrderedParts):
         parts = made.arguments[0]
-        return Term("sequential", tuple(parts), tuple(map(term_of, parts.values())))
+        return CodeTerm("sequential", tuple(parts), tuple(map(term_of, parts.values())))
     given = signature(made.factory).bind(*made.arguments, **made.options).arguments
-    return Term("call", (made.factory, *given), tuple(map(term_of, given.values())))
+    return CodeTerm("call", (made.factory, *given), tuple(map(term_of, given.values())))
 
 
 @cache
@@ -104,7 +104,7 @@ def find(factory: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
-def leaves(term: Term, owner: str = "") -> Iterator[tuple[str, Term]]:
+def leaves(term: CodeTerm, owner: str = "") -> Iterator[tuple[str, CodeTerm]]:
     """Every constant inside a term in order, with the name of the parameter that takes it, or of the nearest one."""
     if term.kind in ("constant", "code"):
         yield owner, term
@@ -113,13 +113,13 @@ def leaves(term: Term, owner: str = "") -> Iterator[tuple[str, Term]]:
         yield from leaves(part, str(name))
 
 
-def skeleton(term: Term) -> object:
+def skeleton(term: CodeTerm) -> object:
     """A term without the values of its constants: two terms of one class of modules have it in common."""
     return (term.kind, term.label, tuple(map(skeleton, term.parts)))
 
 
-def with_leaves(term: Term, replaced: Iterator[Term]) -> Term:
+def with_leaves(term: CodeTerm, replaced: Iterator[CodeTerm]) -> CodeTerm:
     """A term whose constants are replaced, in the order of `leaves`."""
     if term.kind in ("constant", "code"):
         return next(replaced)
-    return Term(term.kind, term.label, tuple(with_leaves(part, replaced) for part in term.parts), term.value)
+    return CodeTerm(term.kind, term.label, tuple(with_leaves(part, replaced) for part in term.parts), term.value)
