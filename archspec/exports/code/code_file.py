@@ -189,13 +189,13 @@ class _CodeFile:
                 f"{STEP}network = {self.network}().eval()",
                 f'{STEP}print(f"{{sum(parameter.numel() for parameter in network.parameters()):,}} parameters")',
                 f"{STEP}with torch.inference_mode():",
-                f"{STEP * 2}maps = network.forward_features(torch.zeros({size}))",
+                f"{STEP * 2}maps = network.features(torch.zeros({size}))",
                 f"{STEP}print([tuple(x.shape) for x in maps])",
             ]
         )
 
 
-FEATURES = '''def forward_features(self, x: Tensor) -> list[Tensor]:
+FEATURES = '''def features(self, x: Tensor) -> list[Tensor]:
     """Maps after each stage, finest first."""
     x = self.stem(x)
     maps: list[Tensor] = []
@@ -203,12 +203,12 @@ FEATURES = '''def forward_features(self, x: Tensor) -> list[Tensor]:
         x = stage(x)
         maps.append(x)
     return maps'''
-FEATURES_PARALLEL = '''def forward_features(self, x: Tensor) -> list[Tensor]:
+FEATURES_PARALLEL = '''def features(self, x: Tensor) -> list[Tensor]:
     """Maps of all branches after the last stage, finest first."""
     return self.stages([self.stem(x)])'''
 FORWARD = '''def forward(self, x: Tensor):
     """{about}"""
-    maps = self.forward_features(x)
+    maps = self.features(x)
     return {answer}'''
 
 
