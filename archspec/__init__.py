@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from archspec.cost.measure import NetworkCost, measure
     from archspec.errors import ArchspecError, RunError, SpecError
     from archspec.loader import dump, load, presets
-    from archspec.model.build import Network, build
+    from archspec.model.build import build
+    from archspec.model.network import Network
     from archspec.model.weights import save
     from archspec.spec.schema import ArchSpec, StageSpec
     from search.ablation.plan import PlanConfig
@@ -61,7 +62,7 @@ _HOMES = {
     "ArchspecError": "archspec.errors",
     "ComparedSearches": "archspec.api.comparisons",
     "DesignSpace": "archspec.api.spaces",
-    "Network": "archspec.model.build",
+    "Network": "archspec.model.network",
     "NetworkCost": "archspec.cost.measure",
     "ParetoFront": "archspec.api.fronts",
     "ParetoMember": "archspec.api.fronts",

@@ -36,6 +36,9 @@ ENTRIES = frozenset({"archspec.__main__", "archspec.cli.app", "archspec.testing.
 ENTRIES |= {"archspec.parts", "archspec.plugins"}
 """Modules that people start or import: the command line, and what parts of one's own are written and tested with."""
 
+FACTORY = re.compile(r"[a-z_]+(\.[a-z_]+)+:\w+")
+"""Text that names a class of modules."""
+
 RIDDLES = frozenset({"What", "How", "Who", "Whose", "Why", "Where", "When", "Which"})
 VERBS = frozenset({"Adds", "Builds", "Collects", "Computes", "Decides", "Finds", "Gives", "Holds", "Keeps", "Makes"})
 VERBS |= {"Prints", "Proposes", "Reads", "Renames", "Returns", "Tells", "Turns", "Walks", "Writes"}
@@ -195,7 +198,7 @@ def importers(modules: list[Module]) -> Iterator[str]:
     used = set(ENTRIES)
     for module in modules:
         names = set(module.imported.values()) | {name.rpartition(".")[0] for name in module.imported.values()}
-        used |= names - {module.name}
+        used |= names - {module.name} | made_by_name(module)
         if module.path == "archspec/__init__.py":  # its table names the modules that public names are loaded from
             strings = {node.value for node in ast.walk(module.syntax) if isinstance(node, ast.Constant)}
             used |= {f"archspec.{text.removeprefix('archspec.')}" for text in strings if isinstance(text, str)}
@@ -203,6 +206,12 @@ def importers(modules: list[Module]) -> Iterator[str]:
         member = COLLECTIONS.fullmatch(module.folder)
         if module.stem != "__init__" and module.name not in used and not member:
             yield module.at(1, "nothing imports it")
+
+
+def made_by_name(module: Module) -> set[str]:
+    """Modules whose classes a layer names as the way to make its own: `call("package.module:name")`."""
+    strings = (node.value for node in ast.walk(module.syntax) if isinstance(node, ast.Constant))
+    return {text.partition(":")[0] for text in strings if isinstance(text, str) and FACTORY.fullmatch(text)}
 
 
 def inheritance(modules: list[Module]) -> Iterator[str]:

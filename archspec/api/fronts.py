@@ -17,7 +17,7 @@ from archspec.spec.short_code import encode
 if TYPE_CHECKING:
     import pandas as pd
 
-    from archspec.model.build import Network
+    from archspec.model.network import Network
 
 
 @final

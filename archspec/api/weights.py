@@ -10,7 +10,7 @@ from archspec.errors import RunError, SpecError
 from archspec.loader import load
 
 if TYPE_CHECKING:
-    from archspec.model.build import Network
+    from archspec.model.network import Network
 
 CHECKPOINT = "checkpoint.pt"
 """What a training leaves in its folder; it holds the average of the weights, which evaluation used."""

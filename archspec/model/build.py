@@ -2,88 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict, final
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archspec.errors import FieldError, SpecError
 from archspec.loader import SpecSource, load
+from archspec.model.network import FeatureInfo, Network
 from archspec.spec.schema import ArchSpec
 from archspec.tree.trace import feature_shapes
 from archspec.tree.tree import Tree, plant
-from blocks.layers.maps import MapsLayer, MapsReader, MapsSequence
 from blocks.opaque.opaque import Opaque
 
 Init = Literal["vit", "fan_out", "zeros", "skip"]
+PROBE = 16
+"""Factor of the image's side with which strides are found."""
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-
-
-class FeatureInfo(TypedDict):
-    """One entry per map of `forward_features`, as timm's `feature_info`."""
-
-    num_chs: int
-    reduction: int
-    module: str
-
-
-@final
-class Network(nn.Module):
-    """A built spec.
-
-    Attributes:
-        spec: what was built, at the resolution that it was built for.
-        stem, stages, head: the modules; `head` is an identity where the spec has none.
-        feature_info: channels, reduction and module name of each map.
-        reads: numbers of the maps that the head reads, or that the network gives where there is no head.
-    """
-
-    def __init__(self, spec: ArchSpec, tree: Tree, feature_info: list[FeatureInfo]) -> None:
-        super().__init__()
-        self.spec = spec
-        self.stem = tree.stem.module()
-        self.stages = nn.Sequential(*(stage.module() for stage in tree.stages))
-        self.head = tree.head.module() if tree.head is not None else nn.Identity()
-        self.feature_info = feature_info
-        self.parallel = any(isinstance(stage, MapsSequence) for stage in tree.stages)
-        self.reads = tree.reads
-        several = tree.head is None and len(tree.reads) > 1
-        self.reads_maps = several or isinstance(tree.head, MapsReader | MapsLayer)
-
-    def forward_features(self, x: Tensor) -> list[Tensor]:
-        """Maps after each stage, or of each branch, finest first: (N, channels, H, W) -> [(N, C_i, H_i, W_i), ...]."""
-        x = self.stem(x)
-        if self.parallel:
-            return self.stages([x])
-        maps: list[Tensor] = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
-        """The head's output; where there is no head the last map, or the list of all maps of parallel branches.
-
-        A head gives one tensor in evaluation; in training, one with auxiliary heads gives a tuple of the output that
-        evaluation gives, then the auxiliary ones. A detector's head gives a list of tensors in both modes.
-        """
-        return self.answer(self.forward_features(x))
-
-    def answer(self, maps: list[Tensor]) -> Tensor | tuple[Tensor, ...] | list[Tensor]:
-        """The head's output for all maps of `forward_features`; see `forward`."""
-        return self.head([maps[number] for number in self.reads] if self.reads_maps else maps[-1])
-
-    if TYPE_CHECKING:
-        # A call is typed as what a network with one output gives, which most are; `forward` states the others.
-        def __call__(self, x: Tensor) -> Tensor: ...
-
-    def _repr_html_(self) -> str:
-        from archspec.documents.html import html_table
-
-        parameters = sum(parameter.numel() for parameter in self.parameters())
-        rows = [(info["module"], info["num_chs"], info["reduction"]) for info in self.feature_info]
-        caption = f"{self.spec.name}: {parameters:,} parameters; the maps of forward_features"
-        return html_table(caption, ("module", "channels", "reduction"), rows)
 
 
 def build(
@@ -119,7 +54,7 @@ def build(
     tree = plant(spec)
     target = torch.device(device) if device is not None else torch.get_default_device()
     with torch.device("meta"):
-        network = Network(spec if resolution else given, tree, _feature_info(spec))
+        network = Network(spec if resolution else given, tree, _feature_info(spec, tree))
     if dtype is not None:
         network = network.to(dtype)
     finished = _materialise(network, tree, target)
@@ -163,14 +98,24 @@ def _allocate(module: nn.Module, target: torch.device) -> None:
         setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=target))
 
 
-def _feature_info(spec: ArchSpec) -> list[FeatureInfo]:
+def _feature_info(spec: ArchSpec, tree: Tree) -> list[FeatureInfo]:
     try:
         shapes = feature_shapes(spec)
     except FieldError as error:
         raise SpecError(error.rule, field=error.field, source=spec.name) from None
+    strides = _strides(spec, tree, [shape[1] for _, shape in shapes])
     return [
-        {"num_chs": shape[0], "reduction": round(spec.resolution / shape[1]), "module": name} for name, shape in shapes
+        {"num_chs": shape[0], "reduction": stride, "module": name}
+        for (name, shape), stride in zip(shapes, strides, strict=True)
     ]
+
+
+def _strides(spec: ArchSpec, tree: Tree, sides: list[int]) -> list[int]:
+    """The strides of maps: those on an image so large that none is rounded, unless a layer fixes or hides them."""
+    if any(stage.resize for stage in spec.stages) or any(isinstance(layer, Opaque) for _, layer in tree.walk()):
+        return [round(spec.resolution / side) for side in sides]
+    large = PROBE * spec.resolution
+    return [round(large / shape[1]) for _, shape in feature_shapes(spec, (large, large))]
 
 
 def _initialise(module: nn.Module) -> None:

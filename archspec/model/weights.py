@@ -20,7 +20,7 @@ from archspec.spec.schema import ArchSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from archspec.model.build import Network
+    from archspec.model.network import Network
 
 WEIGHTS, SPEC = ".safetensors", ".yaml"
 INSIDE = f"model{WEIGHTS}"

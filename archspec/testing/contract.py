@@ -21,7 +21,8 @@ from archspec.documents.reader import Document, parse_document
 from archspec.errors import ArchspecError
 from archspec.loader import dump, forms, parse
 from archspec.model.audit import audit, compare, count, saved_bytes
-from archspec.model.build import Network, build
+from archspec.model.build import build
+from archspec.model.network import Network
 from archspec.spec.schema import ArchSpec, Resolution
 from archspec.testing.contract_slices import check_slices
 from archspec.testing.random_specs import random_resolution, random_spec
@@ -101,7 +102,7 @@ def check_shapes(spec: ArchSpec, resolution: Resolution | None = None) -> None:
         module.register_forward_hook(keep(name))
     with torch.no_grad():
         network.eval()(images)
-        maps = network.forward_features(images)
+        maps = network.features(images)
     for line in cost.total.lines:
         if line.operator == TRAINING_ONLY:
             continue
@@ -162,7 +163,7 @@ def check_initialisation(spec: ArchSpec, resolution: Resolution | None = None) -
 def check_gradients(spec: ArchSpec, resolution: Resolution | None = None) -> None:
     """In training every parameter gets a finite gradient, from all outputs and the maps that the head does not read."""
     _, network, images = _prepare(spec, resolution)
-    maps = network.train().forward_features(images)
+    maps = network.train().features(images)
     outs = _outputs(network.answer(maps))
     outs += [x for number, x in enumerate(maps) if number not in network.reads]
     torch.stack([(out * torch.randn_like(out)).sum() for out in outs]).sum().backward()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsReader, NodeParts, expect_all
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -46,8 +44,5 @@ class Accumulate(MapsReader):
             y = Value.new(branch.shape)
         return meter.count("add", y)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.accumulate_torch import Accumulate as AccumulateModule
-
-        branches = [branch.module() for branch in self.branches]
-        return AccumulateModule(branches, [down.module() for down in self.downs])
+    def construction(self) -> Construction:
+        return call("blocks.layers.accumulate_torch:Accumulate", list(self.branches), list(self.downs))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
+from blocks.layers.construction import Construction, call, call_sequential
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Shape, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Parts = tuple[tuple[str, Layer], ...]
 
@@ -43,12 +41,8 @@ class Sequence(Layer):
             x = out
         return x
 
-    def module(self) -> nn.Module:
-        from collections import OrderedDict
-
-        from torch import nn
-
-        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
+    def construction(self) -> Construction:
+        return call_sequential(self.parts)
 
     def tails(self) -> tuple[str, ...]:
         for name, part in reversed(self.parts):
@@ -78,10 +72,8 @@ class Sum(Layer):
             expect_cover(f"branch {name}", out.shape, first)
         return meter.count("add", Value.new(first))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.combine_torch import Sum as SumModule
-
-        return SumModule({name: branch.module() for name, branch in self.branches})
+    def construction(self) -> Construction:
+        return call("blocks.layers.combine_torch:Sum", dict(self.branches))
 
     def tails(self) -> tuple[str, ...]:
         return tuple(tail for name, branch in self.branches for tail in prefix(name, branch.tails()))
@@ -125,11 +117,9 @@ class Residual(Layer):
         # The mask of stochastic depth is one number per image.
         return meter.count("add", Value.new(x.shape), extra_bytes=FLOAT_BYTES if self.drop_path else 0)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.combine_torch import Residual as ResidualModule
-
-        shortcut = None if self.shortcut is None else self.shortcut.module()
-        return ResidualModule(self.body.module(), self.drop_path, self.scale, self.width, shortcut)
+    def construction(self) -> Construction:
+        arguments = (self.body, self.drop_path, self.scale, self.width, self.shortcut)
+        return call("blocks.layers.combine_torch:Residual", *arguments)
 
     def tails(self) -> tuple[str, ...]:
         return prefix("body", self.body.tails())

@@ -14,6 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Protocol, TypeVar, final
 
 from archspec.errors import FieldError
+from blocks.layers.construction import Construction
 
 if TYPE_CHECKING:
     from torch import nn
@@ -255,9 +256,16 @@ class Layer(ABC):
             FieldError: the shape of `x` does not fit.
         """
 
-    @abstractmethod
+    def construction(self) -> Construction:
+        """The call that makes the torch module, whose submodules bear the names under which `trace` enters its parts.
+
+        A layer states this, or else overrides `module`: then its network can be built, but not written down as code.
+        """
+        raise NotImplementedError(type(self).__name__)
+
     def module(self) -> nn.Module:
-        """The torch module; its submodules bear the names under which `trace` enters its parts."""
+        """The torch module."""
+        return self.construction().make()
 
     @property
     def period(self) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
 from blocks.layers.combine import expect_cover
+from blocks.layers.construction import Construction, call, call_sequential
 from blocks.layers.layer import Layer, Maps, Meter, Value
 
 if TYPE_CHECKING:
@@ -32,9 +33,13 @@ class MapsLayer(ABC):
             FieldError: the number of maps or a shape does not fit.
         """
 
-    @abstractmethod
+    def construction(self) -> Construction:
+        """The call that makes the torch module: see `Layer.construction`."""
+        raise NotImplementedError(type(self).__name__)
+
     def module(self) -> nn.Module:
         """The torch module: list of (N, C_i, H_i, W_i) -> list of maps."""
+        return self.construction().make()
 
     @abstractmethod
     def children(self) -> NodeParts:
@@ -52,9 +57,13 @@ class MapsReader(ABC):
             FieldError: the number of maps or a shape does not fit.
         """
 
-    @abstractmethod
+    def construction(self) -> Construction:
+        """The call that makes the torch module: see `Layer.construction`."""
+        raise NotImplementedError(type(self).__name__)
+
     def module(self) -> nn.Module:
         """The torch module: list of (N, C_i, H_i, W_i) -> one tensor."""
+        return self.construction().make()
 
     @abstractmethod
     def children(self) -> NodeParts:
@@ -95,10 +104,8 @@ class Branches(MapsLayer):
             for index, (branch, source) in enumerate(pairs)
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.maps_torch import Branches as BranchesModule
-
-        return BranchesModule([None if branch is None else branch.module() for branch in self.branches], self.reads)
+    def construction(self) -> Construction:
+        return call("blocks.layers.maps_torch:Branches", list(self.branches), self.reads)
 
 
 @final
@@ -133,11 +140,8 @@ class FusedMap(MapsReader):
             total = meter.count("add", Value.new(total.shape))
         return total if self.act is None else meter.enter("act", self.act, total)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.maps_torch import FusedMap as FusedMapModule
-
-        paths = [(index, None if path is None else path.module()) for index, path in self.paths]
-        return FusedMapModule(paths, None if self.act is None else self.act.module())
+    def construction(self) -> Construction:
+        return call("blocks.layers.maps_torch:FusedMap", list(self.paths), self.act)
 
 
 @final
@@ -163,10 +167,8 @@ class Gather(MapsLayer):
                 raise FieldError("", f"{sizes[1]} must be half as large as {sizes[0]}")
         return tuple(meter.enter_maps(str(index), output, maps) for index, output in enumerate(self.outputs))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.maps_torch import Gather as GatherModule
-
-        return GatherModule([output.module() for output in self.outputs])
+    def construction(self) -> Construction:
+        return call("blocks.layers.maps_torch:Gather", list(self.outputs))
 
 
 @final
@@ -184,12 +186,8 @@ class MapsSequence(MapsLayer):
             maps = meter.enter_maps(name, part, maps)
         return maps
 
-    def module(self) -> nn.Module:
-        from collections import OrderedDict
-
-        from torch import nn
-
-        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
+    def construction(self) -> Construction:
+        return call_sequential(self.parts)
 
 
 def entering(layer: MapsLayer | MapsReader, meter: Meter) -> Callable[..., Value]:

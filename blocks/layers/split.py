@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
 from blocks.layers.combine import Parts, prefix
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -45,10 +43,8 @@ class Split(Layer):
                 raise FieldError("", f"branch {name} of shape {out.shape} cannot stand beside one of {outs[0].shape}")
         return meter.count("cat", Value.new((sum(out.shape[0] for out in outs), *size)))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.split_torch import Split as SplitModule
-
-        return SplitModule({name: branch.module() for name, branch in self.branches}, self.widths)
+    def construction(self) -> Construction:
+        return call("blocks.layers.split_torch:Split", dict(self.branches), self.widths)
 
     def tails(self) -> tuple[str, ...]:
         return tuple(tail for name, branch in self.branches for tail in prefix(name, branch.tails()))

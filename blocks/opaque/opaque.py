@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from archspec.errors import FieldError
+from blocks.layers.construction import Construction
 from blocks.layers.layer import Layer, Meter, Value
 from blocks.opaque.lookup import Option, Options, answer
 from blocks.opaque.source_code import reference, resolve
@@ -43,6 +44,9 @@ class Opaque(Layer):
 
     def trace(self, x: Value, meter: Meter) -> Value:
         return answer(self.factory, self.options, x.shape, training=meter.training).replay(x, meter)
+
+    def construction(self) -> Construction:
+        return Construction(self.factory, (), dict(self.options))
 
     def module(self) -> nn.Module:
         import torch

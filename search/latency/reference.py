@@ -15,7 +15,8 @@ from torch import Tensor
 
 from archspec.files.output import write_first, write_text
 from archspec.loader import load
-from archspec.model.build import Network, build
+from archspec.model.build import build
+from archspec.model.network import Network
 from search.latency.backend import Inference
 from search.latency.devices import reference_file
 from search.latency.spec import BACKENDS, LatencyFigure

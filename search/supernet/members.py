@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.errors import RunError
-from archspec.model.build import Network
+from archspec.model.network import Network
 from archspec.model.slices import Factors, Slice, slices
 from archspec.spec.schema import ArchSpec
 from archspec.tree.tree import Tree, plant, walk

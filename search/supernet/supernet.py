@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.func import functional_call  # pyright: ignore[reportUnknownVariableType]
 
 from archspec.errors import RunError
-from archspec.model.build import Init, Network, build
+from archspec.model.build import Init, build
+from archspec.model.network import Network
 from archspec.model.slices import take
 from archspec.spec.schema import ArchSpec
 from search.space.space import Space

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from archspec.model.build import Network
+    from archspec.model.network import Network
     from search.supernet.learner import SupernetLearner
     from search.supernet.members import Members
     from search.train.curve import EpochRecord

@@ -16,7 +16,7 @@ from blocks.layers.maps import Node
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from archspec.model.build import Network
+    from archspec.model.network import Network
     from search.augment.mixing import Mixing
     from search.tasks.ema import Ema
 
@@ -61,7 +61,7 @@ def class_map(network: "Network", images: "Tensor") -> "Tensor":
         FieldError: the head breaks `RULE`.
     """
     before, linear = split_head(network.head)
-    last: Tensor = before(network.forward_features(images)[-1])
+    last: Tensor = before(network.features(images)[-1])
     logits: Tensor = linear(last.movedim(1, -1))
     return logits.float().softmax(-1).movedim(-1, 1)
 
@@ -89,7 +89,7 @@ class Teacher:
     """
 
     def __init__(self, model: "nn.Module", ema: "Ema") -> None:
-        from archspec.model.build import Network
+        from archspec.model.network import Network
 
         if not isinstance(model, Network):
             raise FieldError("head", RULE)

@@ -27,7 +27,7 @@ class FrozenTeacher:
     """
 
     def __init__(self, teacher: TeacherSpec, student: Student) -> None:
-        from archspec.model.build import Network
+        from archspec.model.network import Network
         from search.weights.teacher_network import load_teacher
 
         classes = getattr(student.model.spec.head, "classes", None) if isinstance(student.model, Network) else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.cost.measure import measure
-from archspec.model.build import Network
+from archspec.model.network import Network
 from search.recipe.recipe import Recipe
 
 SPARE = 0.9

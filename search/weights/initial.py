@@ -16,7 +16,7 @@ from search.inputs import Input
 from search.plugins import first_problem
 
 if TYPE_CHECKING:
-    from archspec.model.build import Network
+    from archspec.model.network import Network
     from search.weights.reading import Weights
 
 Drawn = Literal["vit", "fan_out"]

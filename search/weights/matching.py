@@ -17,7 +17,7 @@ from search.weights.position_tables import resize_table
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from archspec.model.build import Network
+    from archspec.model.network import Network
     from search.weights.reading import Weights
 
 FIRST = 3

@@ -9,7 +9,8 @@ from torch import nn
 
 from archspec.documents.reader import Document
 from archspec.loader import dump, parse
-from archspec.model.build import Network, build
+from archspec.model.build import build
+from archspec.model.network import Network
 from archspec.spec.schema import ArchSpec
 from search.data.dataset import Batch, DatasetSplit, Splits, batch_indices
 from search.run.journal import open_storage, open_study

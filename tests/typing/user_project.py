@@ -105,7 +105,7 @@ def design() -> torch.Tensor:
     print(cost, len(frame), macs, archspec.dump(edited, "columns"))
     net = archspec.build("tiny", init="vit")
     classes = net(torch.zeros(2, 3, 64, 64)).argmax(1)
-    maps = net.eval().forward_features(torch.zeros(1, 3, 64, 64))
+    maps = net.eval().features(torch.zeros(1, 3, 64, 64))
     print(classes.shape, [one.shape for one in maps], net.feature_info[0]["num_chs"])
     archspec.save(net, "trained")
     return archspec.restore(Path("trained"))(torch.zeros(1, 3, 64, 64)).softmax(-1)

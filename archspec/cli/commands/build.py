@@ -10,7 +10,7 @@ import typer
 from archspec.cli.shared.options import MAX_SEED, ForceOption, SetOption, SpecArgument, edited, squares
 
 if TYPE_CHECKING:
-    from archspec.model.build import Network
+    from archspec.model.network import Network
     from archspec.spec.schema import ArchSpec
 
 PANEL = "Design"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.conv import Conv
 from blocks.layers.basic.linear import Linear
 from blocks.layers.basic.norm import LayerNorm
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Storage, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -83,10 +81,8 @@ class Attention(Layer):
         )
         return meter.enter("proj", parts["proj"], out)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.attention_torch import Attention as AttentionModule
-
-        return AttentionModule({name: part.module() for name, part in self.children()}, self.heads)
+    def construction(self) -> Construction:
+        return call("blocks.layers.attention.attention_torch:Attention", dict(self.children()), self.heads)
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -51,10 +49,10 @@ class ChannelAttention(Layer):
         )
         return meter.enter("proj", parts["proj"], Value.new(x.shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.channel_attention_torch import ChannelAttention as ChannelModule
-
-        return ChannelModule({name: part.module() for name, part in self.children()}, self.groups)
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.attention.channel_attention_torch:ChannelAttention", dict(self.children()), self.groups
+        )
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

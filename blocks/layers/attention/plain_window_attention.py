@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Storage, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -68,10 +66,13 @@ class PlainWindowAttention(Layer):
         meter.enter("proj", parts["proj"], out)
         return Value(x.shape, Storage(c * positions))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.plain_window_attention_torch import PlainWindowAttention as WindowModule
-
-        return WindowModule({name: part.module() for name, part in self.children()}, self.heads, self.window)
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.attention.plain_window_attention_torch:PlainWindowAttention",
+            dict(self.children()),
+            self.heads,
+            self.window,
+        )
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Storage, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -79,11 +77,15 @@ class ShiftedWindowAttention(Layer):
         meter.enter("proj", parts["proj"], Value.new(padded))
         return Value(x.shape, Storage(c * positions))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.shifted_window_attention_torch import ShiftedWindowAttention as WindowModule
-
-        parts = {name: part.module() for name, part in self.children()}
-        return WindowModule(parts, self.heads, self.window, shift=self.shift)
+    def construction(self) -> Construction:
+        parts = dict(self.children())
+        return call(
+            "blocks.layers.attention.shifted_window_attention_torch:ShiftedWindowAttention",
+            parts,
+            self.heads,
+            self.window,
+            shift=self.shift,
+        )
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

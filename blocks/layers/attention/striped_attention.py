@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.activation import Activation
 from blocks.layers.basic.conv import dwconv
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts, chain
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -98,10 +96,13 @@ class StripedAttention(Layer):
         pairs = stripes * length**2
         return self.width * pairs, self.heads // 2 * pairs + self.width // 2 * stripes * length, stripes * length
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.striped_attention_torch import StripedAttention as StripedAttentionModule
-
-        return StripedAttentionModule({name: part.module() for name, part in self.children()}, self.heads, self.window)
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.attention.striped_attention_torch:StripedAttention",
+            dict(self.children()),
+            self.heads,
+            self.window,
+        )
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Storage, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -69,10 +67,13 @@ class WindowAttention(Layer):
         out = meter.enter("proj", parts["proj"], Value.new(grid.shape))
         return meter.count("crop", Value(x.shape, Storage(out.storage.elements)))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.attention.window_attention_torch import WindowAttention as WindowAttentionModule
-
-        return WindowAttentionModule({name: part.module() for name, part in self.children()}, self.heads, self.window)
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.attention.window_attention_torch:WindowAttention",
+            dict(self.children()),
+            self.heads,
+            self.window,
+        )
 
     def tails(self) -> tuple[str, ...]:
         return ("proj",)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 ActivationKind = Literal["gelu", "relu", "silu", "hardswish"]
 
@@ -29,11 +27,9 @@ class Activation(Layer):
         # ReLU's backward needs its output, the others' their input.
         return meter.count(self.name, out, keep=(out if self.name == "relu" else x,))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        kinds = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "hardswish": nn.Hardswish}
-        return kinds[self.name]()
+    def construction(self) -> Construction:
+        kinds = {"gelu": "GELU", "relu": "ReLU", "silu": "SiLU", "hardswish": "Hardswish"}
+        return call(f"torch.nn:{kinds[self.name]}")
 
 
 def gelu() -> Activation:

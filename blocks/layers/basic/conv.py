@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Partition, Value, expect_reducible, window_output
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -55,11 +53,16 @@ class Conv(Layer):
             elementwise=self.bias * out.storage.elements,
         )
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Conv2d(
-            self.width_in, self.width_out, self.kernel, self.stride, self.pad, groups=self.groups, bias=self.bias
+    def construction(self) -> Construction:
+        return call(
+            "torch.nn:Conv2d",
+            self.width_in,
+            self.width_out,
+            self.kernel,
+            self.stride,
+            self.pad,
+            groups=self.groups,
+            bias=self.bias,
         )
 
     def tails(self) -> tuple[str, ...]:
@@ -89,10 +92,8 @@ class Pad(Layer):
         shape = (channels, height + -height % self.multiple, width + -width % self.multiple)
         return meter.count("pad", x if shape == x.shape else Value.new(shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.resize_torch import PadTo
-
-        return PadTo(self.multiple)
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.resize_torch:PadTo", self.multiple)
 
 
 def conv(

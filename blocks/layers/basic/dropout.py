@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -27,10 +25,8 @@ class Dropout(Layer):
         # The mask, which CPU kernels keep in the type of the input.
         return meter.count("dropout", out, keep=(Value.new(x.shape),))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Dropout(self.rate)
+    def construction(self) -> Construction:
+        return call("torch.nn:Dropout", self.rate)
 
 
 @final
@@ -47,7 +43,5 @@ class Dropout2d(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         return meter.count("dropout", Value.new(x.shape), extra_bytes=x.shape[0] * FLOAT_BYTES)
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Dropout2d(self.rate)
+    def construction(self) -> Construction:
+        return call("torch.nn:Dropout2d", self.rate)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -39,10 +37,8 @@ class GroupNorm(Layer):
             extra_bytes=2 * self.groups * FLOAT_BYTES,
         )
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.GroupNorm(self.groups, self.width)
+    def construction(self) -> Construction:
+        return call("torch.nn:GroupNorm", self.groups, self.width)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Partition, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -45,14 +43,10 @@ class Linear(Layer):
             keep=(x,),
         )
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
+    def construction(self) -> Construction:
         if self.on_map:
-            from blocks.layers.basic.linear_torch import Linear2d
-
-            return Linear2d(self.width_in, self.width_out, bias=self.bias)
-        return nn.Linear(self.width_in, self.width_out, bias=self.bias)
+            return call("blocks.layers.basic.linear_torch:Linear2d", self.width_in, self.width_out, bias=self.bias)
+        return call("torch.nn:Linear", self.width_in, self.width_out, bias=self.bias)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)

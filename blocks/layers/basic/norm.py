@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import FLOAT_BYTES, Layer, Meter, Partition, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 NormKind = Literal["bn", "ln"]
 
@@ -40,12 +38,9 @@ class BatchNorm(Layer):
             extra_bytes=2 * self.width * FLOAT_BYTES,
         )
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        from blocks.layers.basic.norm_torch import ZeroBatchNorm2d
-
-        return ZeroBatchNorm2d(self.width) if self.zero else nn.BatchNorm2d(self.width)
+    def construction(self) -> Construction:
+        kind = "blocks.layers.basic.norm_torch:ZeroBatchNorm2d" if self.zero else "torch.nn:BatchNorm2d"
+        return call(kind, self.width)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)
@@ -78,10 +73,8 @@ class LayerNorm(Layer):
             extra_bytes=2 * positions * FLOAT_BYTES,
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.norm_torch import LayerNorm2d
-
-        return LayerNorm2d(self.width, self.eps)
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.norm_torch:LayerNorm2d", self.width, self.eps)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)

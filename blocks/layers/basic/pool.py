@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import INDEX_BYTES, Layer, Meter, Value, expect_reducible, window_output
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -28,10 +26,8 @@ class AvgPool(Layer):
         out = Value.new((channels, -(-height // self.size), -(-width // self.size)))
         return meter.count("avg_pool2d", out, keep=(x,), elementwise=prod(x.shape))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.AvgPool2d(self.size, ceil_mode=True, count_include_pad=False)
+    def construction(self) -> Construction:
+        return call("torch.nn:AvgPool2d", self.size, ceil_mode=True, count_include_pad=False)
 
 
 @final
@@ -57,10 +53,8 @@ class MaxPool(Layer):
         kept = INDEX_BYTES * out.storage.elements
         return meter.count("max_pool2d", out, keep=(x,), extra_bytes=kept, elementwise=prod(x.shape))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.MaxPool2d(self.kernel, self.stride, self.kernel // 2)
+    def construction(self) -> Construction:
+        return call("torch.nn:MaxPool2d", self.kernel, self.stride, self.kernel // 2)
 
 
 @final
@@ -76,10 +70,8 @@ class GlobalPool(Layer):
         elements = prod(x.shape)
         return meter.count("adaptive_avg_pool2d", Value.new(x.shape[:1]), macs=elements, elementwise=elements)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.pool_torch import GlobalAvgPool
-
-        return GlobalAvgPool()
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.pool_torch:GlobalAvgPool")
 
 
 @final
@@ -100,7 +92,5 @@ class AdaptivePool(Layer):
         keep = (x,) if self.size > 1 else ()
         return meter.count("adaptive_avg_pool2d", out, macs=elements, keep=keep, elementwise=elements)
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.AdaptiveAvgPool2d(self.size)
+    def construction(self) -> Construction:
+        return call("torch.nn:AdaptiveAvgPool2d", self.size)

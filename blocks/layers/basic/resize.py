@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsReader, NodeParts
-
-if TYPE_CHECKING:
-    from torch import nn
 
 ResizeMode = Literal["nearest", "bilinear"]
 
@@ -34,10 +32,8 @@ class Repeat(Layer):
         out = Value.new((channels, self.factor * height, self.factor * width))
         return meter.count("upsample_nearest2d", out, macs=prod(out.shape), elementwise=prod(out.shape))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.UpsamplingNearest2d(scale_factor=self.factor)
+    def construction(self) -> Construction:
+        return call("torch.nn:UpsamplingNearest2d", scale_factor=self.factor)
 
 
 @final
@@ -55,10 +51,8 @@ class Resize(Layer):
         out = Value.new((x.shape[0], self.size, self.size))
         return meter.count("upsample_bilinear2d", out, macs=4 * prod(out.shape), elementwise=prod(out.shape))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Upsample(size=(self.size, self.size), mode="bilinear", align_corners=False)
+    def construction(self) -> Construction:
+        return call("torch.nn:Upsample", size=(self.size, self.size), mode="bilinear", align_corners=False)
 
 
 @final
@@ -77,10 +71,8 @@ class Enlarge(Layer):
         out = Value.new((channels, self.factor * height, self.factor * width))
         return meter.count("upsample_bilinear2d", out, macs=4 * prod(out.shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.resize_torch import Enlarge as EnlargeModule
-
-        return EnlargeModule(self.factor)
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.resize_torch:Enlarge", self.factor)
 
 
 @final
@@ -104,7 +96,5 @@ class ResizeLike(MapsReader):
         rate = 4 if self.mode == "bilinear" else 1
         return meter.count(f"upsample_{self.mode}2d", Value.new(shape), macs=rate * prod(shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.resize_torch import ResizeLike as ResizeLikeModule
-
-        return ResizeLikeModule(self.mode)
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.resize_torch:ResizeLike", self.mode)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value, expect_reducible
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -32,7 +30,5 @@ class SpaceToDepth(Layer):
         shape = (self.size**2 * channels, -(-height // self.size), -(-width // self.size))
         return meter.count("space_to_depth", x if self.size == 1 else Value.new(shape))  # a window of 1 moves nothing
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.space_to_depth_torch import SpaceToDepth as SpaceToDepthModule
-
-        return SpaceToDepthModule(self.size)
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.space_to_depth_torch:SpaceToDepth", self.size)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -43,10 +41,8 @@ class TransposedConv(Layer):
             elementwise=elements,
         )
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.ConvTranspose2d(self.width_in, self.width_out, self.stride, self.stride)
+    def construction(self) -> Construction:
+        return call("torch.nn:ConvTranspose2d", self.width_in, self.width_out, self.stride, self.stride)
 
     def tails(self) -> tuple[str, ...]:
         return ("",)

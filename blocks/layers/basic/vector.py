@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -24,10 +22,8 @@ class Flatten(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         return meter.count("flatten", x.view((prod(x.shape),)))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Flatten()
+    def construction(self) -> Construction:
+        return call("torch.nn:Flatten")
 
 
 @final
@@ -42,7 +38,5 @@ class Scale(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         return meter.count("mul", Value.new(x.shape), params=1, keep=(x,))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.basic.vector_torch import Scale as ScaleModule
-
-        return ScaleModule()
+    def construction(self) -> Construction:
+        return call("blocks.layers.basic.vector_torch:Scale")

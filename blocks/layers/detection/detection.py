@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from archspec.errors import FieldError
 from blocks.layers.basic.activation import relu
@@ -13,12 +13,10 @@ from blocks.layers.basic.norm import NormKind, norm
 from blocks.layers.basic.pool import MaxPool
 from blocks.layers.basic.vector import Scale
 from blocks.layers.combine import Parts, Sequence
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import Branches, MapsLayer, MapsSequence, NodeParts, expect_all
 from blocks.layers.segmentation.pyramid import FeaturePyramid
-
-if TYPE_CHECKING:
-    from torch import nn
 
 ExtraLevel = Literal["pool", "conv_on_input", "conv_on_output"]
 Prediction = tuple[str, str, Layer]
@@ -51,10 +49,8 @@ class Levels(MapsLayer):
             outs = (*outs, x)
         return outs
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.detection_torch import Levels as LevelsModule
-
-        return LevelsModule(self.pyramid.module(), [layer.module() for layer in self.extra], self.reads_input)
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.detection_torch:Levels", self.pyramid, list(self.extra), self.reads_input)
 
 
 @final
@@ -98,13 +94,12 @@ class SharedHead(MapsLayer):
         towers = {name: meter.enter(f"towers.{name}", layer, x) for name, layer in self.towers}
         return [meter.enter(f"predictions.{name}", layer, towers[tower]) for name, tower, layer in self.predictions]
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.detection_torch import SharedHead as SharedHeadModule
-
-        return SharedHeadModule(
-            {name: layer.module() for name, layer in self.towers},
-            {name: (tower, layer.module()) for name, tower, layer in self.predictions},
-            [Scale().module() for _ in range(self.levels)] if self.scaled else [],
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.detection.detection_torch:SharedHead",
+            dict(self.towers),
+            {name: (tower, layer) for name, tower, layer in self.predictions},
+            [Scale() for _ in range(self.levels)] if self.scaled else [],
             self.scaled,
         )
 

@@ -6,19 +6,17 @@ Proposals are a map (C, R, 1) of R positions, so that linear layers, norms and a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.attention.attention import Attention
 from blocks.layers.basic.activation import relu
 from blocks.layers.basic.linear import Linear
 from blocks.layers.basic.norm import layer_norm
 from blocks.layers.combine import Sequence, chain, residual
+from blocks.layers.construction import Construction, call
 from blocks.layers.detection.regions import RegionSample
 from blocks.layers.layer import FLOAT_BYTES, Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, entering
-
-if TYPE_CHECKING:
-    from torch import nn
 
 EPS = 1e-5
 
@@ -65,10 +63,8 @@ class DynamicConv(MapsReader):
             extra_bytes=count * region.storage.elements * FLOAT_BYTES,
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.proposals_torch import DynamicConv as DynamicConvModule
-
-        return DynamicConvModule({name: part.module() for name, part in self.children()}, self.inner)
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.proposals_torch:DynamicConv", dict(self.children()), self.inner)
 
 
 @final
@@ -87,10 +83,8 @@ class Refine(MapsReader):
         growth = Value.new((boxes.shape[0], 2))
         return meter.count("refine", Value.new(boxes.shape), keep=(boxes, offsets, growth))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.proposals_torch import Refine as RefineModule
-
-        return RefineModule()
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.proposals_torch:Refine")
 
 
 @final
@@ -136,10 +130,8 @@ class ProposalStage(MapsLayer):
         logits, offsets = enter("cls", proposals), enter("box", proposals)
         return logits, enter("refine", boxes, offsets), proposals
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.proposals_torch import ProposalStage as ProposalStageModule
-
-        return ProposalStageModule({name: part.module() for name, part in self.children()})
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.proposals_torch:ProposalStage", dict(self.children()))
 
 
 @final
@@ -171,10 +163,13 @@ class ProposalStages(MapsLayer):
             outs += (logits.view((self.count, self.stage.classes)), boxes)
         return outs
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.proposals_torch import ProposalStages as ProposalStagesModule
-
-        return ProposalStagesModule(self.count, self.stage.width, [self.stage.module() for _ in range(self.stages)])
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.detection.proposals_torch:ProposalStages",
+            self.count,
+            self.stage.width,
+            [self.stage for _ in range(self.stages)],
+        )
 
 
 def _predict(width: int, depth: int, out: int) -> Sequence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.activation import relu
 from blocks.layers.basic.conv import conv
@@ -12,13 +12,11 @@ from blocks.layers.basic.linear import Linear
 from blocks.layers.basic.transposed_conv import TransposedConv
 from blocks.layers.basic.vector import Flatten
 from blocks.layers.combine import Sequence
+from blocks.layers.construction import Construction, call
 from blocks.layers.detection.detection import SharedHead, tower
 from blocks.layers.layer import INDEX_BYTES, Layer, Maps, Meter, Storage, Value
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, expect
 from blocks.layers.units.conv_norm_relu import conv_norm_relu
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -41,10 +39,8 @@ class RegionSample(MapsReader):
         out = Value.new((maps[0].shape[0], self.size, self.size))
         return meter.count("index_select", out, extra_bytes=INDEX_BYTES * self.size**2)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.regions_torch import RegionSample as RegionSampleModule
-
-        return RegionSampleModule(self.size)
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.regions_torch:RegionSample", self.size)
 
 
 @final
@@ -71,10 +67,8 @@ class RegionHead(MapsLayer):
             outs = meter.enter_maps("head", self.head, (x,))
         return tuple(Value((self.count, *out.shape), Storage(self.count * prod(out.shape))) for out in outs)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.regions_torch import RegionHead as RegionHeadModule
-
-        return RegionHeadModule(RegionSample(self.size).module(), self.head.module())
+    def construction(self) -> Construction:
+        return call("blocks.layers.detection.regions_torch:RegionHead", RegionSample(self.size), self.head)
 
 
 @final
@@ -105,11 +99,9 @@ class TwoStage(MapsLayer):
             outs += meter.enter_maps(name, head, (*maps[: self.reads], Value.new((head.count, 4))))
         return outs
 
-    def module(self) -> nn.Module:
-        from blocks.layers.detection.regions_torch import TwoStage as TwoStageModule
-
-        heads = {name: (head.count, head.module()) for name, head in self.heads}
-        return TwoStageModule(self.rpn.module(), heads, self.reads)
+    def construction(self) -> Construction:
+        heads = {name: (head.count, head) for name, head in self.heads}
+        return call("blocks.layers.detection.regions_torch:TwoStage", self.rpn, heads, self.reads)
 
 
 def proposal_network(width: int, anchors: int, levels: int) -> SharedHead:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.conv import conv
 from blocks.layers.basic.norm import layer_norm
 from blocks.layers.combine import chain, residual
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsLayer, MapsReader, NodeParts, entering, expect
 from blocks.layers.segmentation.object_context import SoftGather
@@ -15,9 +16,6 @@ from blocks.layers.segmentation.pyramid import Merge
 from blocks.layers.segmentation.segmentation import fully_convolutional
 from blocks.layers.units.conv_norm_relu import conv_norm_relu
 from blocks.layers.units.feed_forward import mlp
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -36,10 +34,8 @@ class ClassQueries(Layer):
         out = Value.new((self.width, self.classes, 1))
         return meter.count("repeat", out, params=self.width * self.classes)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.class_query_torch import ClassQueries as ClassQueriesModule
-
-        return ClassQueriesModule(self.width, self.classes)
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.class_query_torch:ClassQueries", self.width, self.classes)
 
 
 @final
@@ -57,10 +53,8 @@ class Similarity(MapsReader):
         elements = out.storage.elements
         return meter.count("matmul", out, macs=width * elements, activations=elements, keep=(queries, keys))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.class_query_torch import Similarity as SimilarityModule
-
-        return SimilarityModule()
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.class_query_torch:Similarity")
 
 
 @final
@@ -86,10 +80,8 @@ class MaskLogits(MapsReader):
         enter = entering(self, meter)
         return enter("similarity", enter("query", queries), enter("key", features))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.class_query_torch import MaskLogits as MaskLogitsModule
-
-        return MaskLogitsModule({name: part.module() for name, part in self.children()})
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.class_query_torch:MaskLogits", dict(self.children()))
 
 
 @final
@@ -126,10 +118,8 @@ class ClassAttention(MapsLayer):
         queries = meter.count("add", Value.new(queries.shape))
         return enter("ffn", queries), logits
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.class_query_torch import ClassAttention as ClassAttentionModule
-
-        return ClassAttentionModule({name: part.module() for name, part in self.children()})
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.class_query_torch:ClassAttention", dict(self.children()))
 
 
 @final
@@ -193,9 +183,7 @@ class ClassMasks(MapsReader):
             queries, _ = meter.enter_maps(f"attend.{i}", self._attention, (queries, x))
         return enter("masks", queries, x)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.class_query_torch import ClassMasks as ClassMasksModule
-
-        attend = [self._attention.module() for _ in range(self.depth)]
-        parts = {name: part.module() for name, part in self.children() if not name.startswith("attend.")}
-        return ClassMasksModule(parts, attend, self.supervise)
+    def construction(self) -> Construction:
+        attend = [self._attention for _ in range(self.depth)]
+        parts = {name: part for name, part in self.children() if not name.startswith("attend.")}
+        return call("blocks.layers.segmentation.class_query_torch:ClassMasks", parts, attend, self.supervise)

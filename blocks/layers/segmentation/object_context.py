@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.combine import Sequence, chain
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsReader, NodeParts, entering
 from blocks.layers.segmentation.pyramid import Merge
 from blocks.layers.segmentation.segmentation import classify, fully_convolutional
 from blocks.layers.units.conv_norm_relu import conv_norm_relu
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -37,10 +35,8 @@ class SoftGather(MapsReader):
             "matmul", out, macs=classes * width * positions, activations=classes * width, keep=(weights, features)
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.object_context_torch import SoftGather as SoftGatherModule
-
-        return SoftGatherModule()
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.object_context_torch:SoftGather")
 
 
 @final
@@ -67,10 +63,8 @@ class CrossAttention(MapsReader):
             keep=(queries, keys, values, weights),
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.object_context_torch import CrossAttention as CrossAttentionModule
-
-        return CrossAttentionModule()
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.object_context_torch:CrossAttention")
 
 
 @final
@@ -127,10 +121,8 @@ class ObjectContext(MapsReader):
             x = enter("dropout", x)
         return enter("classifier", x)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.object_context_torch import ObjectContext as ObjectContextModule
-
-        return ObjectContextModule({name: part.module() for name, part in self.children()})
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.object_context_torch:ObjectContext", dict(self.children()))
 
 
 def _unit(width_in: int, width_out: int, kernel: int = 1) -> Sequence:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from archspec.errors import FieldError
 from blocks.layers.basic.pool import AdaptivePool
 from blocks.layers.basic.resize import ResizeLike, ResizeMode
 from blocks.layers.combine import Parts, Sequence
+from blocks.layers.construction import Construction, call, call_sequential
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsLayer, MapsReader, Node, NodeParts, expect, expect_all
 from blocks.layers.units.conv_norm_relu import conv_norm_relu
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -56,13 +54,12 @@ class FeaturePyramid(MapsLayer):
             for i, (output, x) in enumerate(zip(self.outputs, sums, strict=True))
         )
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.pyramid_torch import FeaturePyramid as FeaturePyramidModule
-
-        return FeaturePyramidModule(
-            [None if part is None else part.module() for part in self.laterals],
-            [None if part is None else part.module() for part in self.outputs],
-            [ResizeLike(self.mode).module() for _ in self.laterals[1:]],
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.segmentation.pyramid_torch:FeaturePyramid",
+            list(self.laterals),
+            list(self.outputs),
+            [ResizeLike(self.mode) for _ in self.laterals[1:]],
         )
 
 
@@ -95,10 +92,10 @@ class Merge(MapsReader):
                 raise FieldError("", f"map {i} of shape {x.shape} cannot be added to one of shape {first.shape}")
         return meter.count("add", Value.new(first.shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.pyramid_torch import Merge as MergeModule
-
-        return MergeModule([ResizeLike().module() for _ in range(self.count - 1)], self.how)
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.segmentation.pyramid_torch:Merge", [ResizeLike() for _ in range(self.count - 1)], self.how
+        )
 
 
 @final
@@ -137,11 +134,9 @@ class PyramidPool(Layer):
             outs.append(meter.enter_maps(f"resizes.{i}", ResizeLike(), (out, x)))
         return meter.count("cat", Value.new((sum(out.shape[0] for out in outs), *x.shape[1:])))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.pyramid_torch import PyramidPool as PyramidPoolModule
-
-        branches = [branch.module() for _, branch in self.children()]
-        return PyramidPoolModule(branches, [ResizeLike().module() for _ in branches])
+    def construction(self) -> Construction:
+        branches = [branch for _, branch in self.children()]
+        return call("blocks.layers.segmentation.pyramid_torch:PyramidPool", branches, [ResizeLike() for _ in branches])
 
 
 @final
@@ -161,12 +156,8 @@ class Pipeline(MapsReader):
         assert isinstance(found, Value)
         return found
 
-    def module(self) -> nn.Module:
-        from collections import OrderedDict
-
-        from torch import nn
-
-        return nn.Sequential(OrderedDict((name, part.module()) for name, part in self.parts))
+    def construction(self) -> Construction:
+        return call_sequential(self.parts)
 
 
 @final
@@ -183,10 +174,8 @@ class OnMap(MapsReader):
         expect_all(maps, 1)
         return meter.enter("layer", self.layer, maps[0])
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.pyramid_torch import OnMap as OnMapModule
-
-        return OnMapModule(self.layer.module())
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.pyramid_torch:OnMap", self.layer)
 
 
 @final
@@ -215,10 +204,8 @@ class WithAuxiliary(MapsReader):
         meter.enter_training_only("auxiliary", self.auxiliary, maps[self.index])
         return meter.enter_maps("main", self.main, maps)
 
-    def module(self) -> nn.Module:
-        from blocks.layers.segmentation.pyramid_torch import WithAuxiliary as WithAuxiliaryModule
-
-        return WithAuxiliaryModule(self.main.module(), self.auxiliary.module(), self.index)
+    def construction(self) -> Construction:
+        return call("blocks.layers.segmentation.pyramid_torch:WithAuxiliary", self.main, self.auxiliary, self.index)
 
 
 def _enter(name: str, part: Node, found: Maps | Value, meter: Meter) -> Maps | Value:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from blocks.layers.basic.activation import gelu
 from blocks.layers.basic.linear import Linear
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -47,10 +45,8 @@ class Kronecker(Layer):
         meter.enter("columns", parts["columns"], Value.new((self.rows, self.columns * height, width)))
         return meter.count("turn", Value.new(x.shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.units.kronecker_torch import Kronecker as KroneckerModule
-
-        return KroneckerModule({name: part.module() for name, part in self.children()}, self.rows, self.columns)
+    def construction(self) -> Construction:
+        return call("blocks.layers.units.kronecker_torch:Kronecker", dict(self.children()), self.rows, self.columns)
 
     def tails(self) -> tuple[str, ...]:
         return ("columns",)

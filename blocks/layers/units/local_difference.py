@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -32,7 +30,5 @@ class LocalDifference(Layer):
     def trace(self, x: Value, meter: Meter) -> Value:
         return meter.count("avg_pool2d", Value.new(x.shape), keep=(x,))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.units.local_difference_torch import LocalDifference as LocalDifferenceModule
-
-        return LocalDifferenceModule(self.kernel)
+    def construction(self) -> Construction:
+        return call("blocks.layers.units.local_difference_torch:LocalDifference", self.kernel)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
 from blocks.layers.basic.resize import ResizeLike
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Maps, Meter, Value
 from blocks.layers.maps import MapsReader, NodeParts, expect
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -44,7 +42,9 @@ class Tapped(MapsReader):
                 raise FieldError("", f"a tap of shape {out.shape} cannot be added to a map of shape {own.shape}")
         return meter.count("add", Value.new(own.shape))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.units.pathway_torch import Tapped as TappedModule
-
-        return TappedModule(self.own, {index: (tap.module(), ResizeLike().module()) for index, tap in self.taps})
+    def construction(self) -> Construction:
+        return call(
+            "blocks.layers.units.pathway_torch:Tapped",
+            self.own,
+            {index: (tap, ResizeLike()) for index, tap in self.taps},
+        )

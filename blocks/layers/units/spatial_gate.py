@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from archspec.errors import FieldError
 from blocks.layers.combine import Parts
+from blocks.layers.construction import Construction, call
 from blocks.layers.layer import Layer, Meter, Value
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final
@@ -26,10 +24,8 @@ class Sigmoid(Layer):
         out = Value.new(x.shape)
         return meter.count("sigmoid", out, keep=(out,))
 
-    def module(self) -> nn.Module:
-        from torch import nn
-
-        return nn.Sigmoid()
+    def construction(self) -> Construction:
+        return call("torch.nn:Sigmoid")
 
 
 @final
@@ -69,7 +65,5 @@ class GatedSplit(Layer):
             raise FieldError("", f"ways of shapes {first.shape} and {second.shape} cannot be added")
         return meter.count("mul", Value.new(first.shape), keep=(x, gate))
 
-    def module(self) -> nn.Module:
-        from blocks.layers.units.spatial_gate_torch import GatedSplit as GatedSplitModule
-
-        return GatedSplitModule(self.gate.module(), self.first.module(), self.second.module())
+    def construction(self) -> Construction:
+        return call("blocks.layers.units.spatial_gate_torch:GatedSplit", self.gate, self.first, self.second)

@@ -30,7 +30,7 @@ def test_feature_maps_are_as_announced():
     network = build(load("tiny")).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        maps = network.forward_features(images)
+        maps = network.features(images)
         logits = network(images)
     assert [tuple(x.shape) for x in maps] == [
         *((2, 16, 16, 16), (2, 32, 8, 8), (2, 48, 4, 4)),
@@ -52,13 +52,13 @@ def test_the_variant_of_a_resolution_is_what_is_built():
         [4, 8, 14, 27, 55],
     ]
     network = build(load("hiri-vit-s"), 384, device="meta")
-    assert network.forward_features(torch.empty(1, 3, 384, 384, device="meta"))[2].shape == (1, 128, 28, 28)
+    assert network.features(torch.empty(1, 3, 384, 384, device="meta"))[2].shape == (1, 128, 28, 28)
 
 
 def test_a_bare_backbone_returns_its_last_map():
     network = build(spec_of(TEXT.replace("head:", "# head:"))).eval()
     images = torch.randn(1, 3, 64, 64)
-    assert torch.equal(network(images), network.forward_features(images)[-1])
+    assert torch.equal(network(images), network.features(images)[-1])
     assert isinstance(network.head, nn.Identity)
 
 
@@ -68,7 +68,7 @@ def test_bare_parallel_branches_return_all_their_maps_and_are_counted():
     images = torch.randn(1, 3, 64, 64)
     found = network(images)
     assert [x.shape[1] for x in found] == [info["num_chs"] for info in network.feature_info] == list(spec.widths)
-    assert all(torch.equal(a, b) for a, b in zip(found, network.forward_features(images), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(found, network.features(images), strict=True))
     assert audit(spec, 64).cost.macs > 0
 
 

@@ -75,7 +75,7 @@ def test_the_trunk_does_not_see_the_pathway_until_it_is_added_back():
         network = build(spec).eval()
         with torch.no_grad():
             network.get_submodule("stages.1.downsample.1").conv.weight.mul_(scale)
-            return network.forward_features(torch.ones(1, 3, 40, 40).cumsum(2))[0]
+            return network.features(torch.ones(1, 3, 40, 40).cumsum(2))[0]
 
     decoupled = spec_of(PLAIN.replace("back: true, ", ""))
     assert torch.equal(trunk(decoupled, 1), trunk(decoupled, 1000))

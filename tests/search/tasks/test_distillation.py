@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from archspec.documents.reader import Document
 from archspec.errors import FieldError, Interrupted
 from archspec.loader import load, parse
-from archspec.model.build import Network, build
+from archspec.model.build import build
+from archspec.model.network import Network
 from archspec.tree.tree import plant
 from blocks.component import Head
 from blocks.layers.basic.linear import Linear
@@ -135,7 +136,7 @@ class TestTeacher:
         model, images = network().eval(), DATA.train.images[:5]  # pyright: ignore
         before, linear = split_head(model.head)
         with torch.no_grad():
-            last = before(model.forward_features(images)[-1])
+            last = before(model.features(images)[-1])
             expected = F.conv2d(last, linear.weight[:, :, None, None], linear.bias).softmax(1)
             found = class_map(model, images)
         assert found.shape == (5, 3, 4, 4)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from archspec.errors import FieldError
 from archspec.loader import dump
-from archspec.model.build import Network
+from archspec.model.network import Network
 from search.recipe.recipe import Recipe
 from search.recipe.teacher import TeacherSpec
 from search.tasks.classification import ClassificationLesson

@@ -9,7 +9,7 @@ from small_layouts import blobs, layout, network, same
 from torch import nn
 
 from archspec.errors import FieldError, Interrupted
-from archspec.model.build import Network
+from archspec.model.network import Network
 from search.data.dataset import Splits
 from search.recipe.recipe import Recipe
 from search.train.freezing import freeze, hold
