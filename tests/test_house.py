@@ -33,8 +33,9 @@ TORCH = re.compile(
 """Modules that import torch at their top; the contract suite runs the models that it is about."""
 
 ENTRIES = frozenset({"archspec.__main__", "archspec.cli.app", "archspec.testing.contract"})
-ENTRIES |= {"archspec.parts", "archspec.plugins"}
-"""Modules that people start or import: the command line, and what parts of one's own are written and tested with."""
+ENTRIES |= {"archspec.parts", "archspec.plugins", "archspec.timm"}
+"""Modules that people start or import: the command line, what parts of one's own are written and tested with, and doors
+to other libraries."""
 
 FACTORY = re.compile(r"[a-z_]+(\.[a-z_]+)+:\w+")
 """Text that names a class of modules."""

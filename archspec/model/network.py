@@ -114,7 +114,7 @@ class Network(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor | list[Tensor], list[Tensor]]:
-        """What `forward_features` gives, and chosen maps, under timm's name and arguments.
+        """The answer of `forward_features`, and chosen maps, under timm's name and arguments.
 
         Args:
             x: images.

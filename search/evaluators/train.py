@@ -215,7 +215,7 @@ class Train(Evaluator):
     def open(self) -> Session:
         if self.ranks == 1:
             return TrainSession(self)
-        from search.train.shared_session import SharedSession
+        from search.train.parallel.session import SharedSession
 
         return SharedSession(self)
 
@@ -267,7 +267,7 @@ class TrainSession(Session):
         from search.seeding import mix, seed_everything
         from search.train.curve import read_curve
         from search.train.loop import train
-        from search.train.ranks import current_ranks, leave_ranks
+        from search.train.parallel.ranks import current_ranks, leave_ranks
 
         config, spec = self.config, task.spec
         seed_everything(mix(task.seed, "init"))
@@ -326,7 +326,7 @@ class TrainSession(Session):
         """
         from search.quality.tally import Classes, QualityTally, write_classes
         from search.train.loop import evaluate, evaluation_batch
-        from search.train.ranks import current_ranks
+        from search.train.parallel.ranks import current_ranks
 
         config, metrics = self.config, Metrics()
         splits = {"validation": self.data.validation} if config.metrics else {}

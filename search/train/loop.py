@@ -22,7 +22,7 @@ from search.train.checkpoint import damaged, load_checkpoint, save_checkpoint
 from search.train.curve import EpochRecord, write_curve
 from search.train.failures import Place, check_epoch, check_loss, check_scale, explained
 from search.train.freezing import freeze, hold
-from search.train.ranks import current_ranks, floats
+from search.train.parallel.ranks import current_ranks, floats
 from search.train.step import Stepper
 
 CHECK_LOSS_EVERY = 25  # steps between looks at the loss where a look waits for the device
@@ -92,7 +92,7 @@ def train(
     A recipe that is `pausing` ends after fewer epochs, to be continued by another call on the same folder; the result
     is that of the last of them, with the learning rate on its way.
     On return the model holds the averaged weights and is in evaluation mode.
-    Processes that train together (`search.train.ranks`) all call it: the first one writes, and all return the same.
+    Processes that train together (`search.train.parallel.ranks`) all call it: the first one writes, and all return the same.
 
     Raises:
         Diverged: the loss is not finite.

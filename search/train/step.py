@@ -14,7 +14,7 @@ from search.recipe.recipe import Recipe
 from search.tasks.task import Answer, TrainingStep
 from search.train.arithmetic import autocast_dtype
 from search.train.optimizer import make_optimizer
-from search.train.ranks import current_ranks
+from search.train.parallel.ranks import current_ranks
 
 PassLoss = Callable[[Answer], Tensor]
 """The loss of a network's answer to a batch, a scalar."""

@@ -15,7 +15,7 @@ from search.processes.elastic import Rank
 from search.recipe.recipe import Recipe
 from search.seeding import seed_everything
 from search.train.loop import train
-from search.train.ranks import current_ranks, join_ranks, leave_ranks
+from search.train.parallel.ranks import current_ranks, join_ranks, leave_ranks
 
 CPU = torch.device("cpu")
 

@@ -28,7 +28,7 @@ class SharedEvaluator(Protocol):
 
     @property
     def ranks(self) -> int:
-        """How many."""
+        """The number of processes."""
         ...
 
     def open_rank(self, rank: int) -> RankSession:
@@ -53,7 +53,7 @@ def train_rank(rank: Rank, asked: tuple[SharedEvaluator, Task]) -> Metrics:
     Raises:
         UnreadyError: the data, or as many devices, are not there.
     """
-    from search.train.ranks import join_ranks, leave_ranks
+    from search.train.parallel.ranks import join_ranks, leave_ranks
 
     config, task = asked
     try:

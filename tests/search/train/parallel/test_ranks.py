@@ -11,12 +11,12 @@ from archspec.errors import FieldError, RunError
 from search.data.dataset import own_part
 from search.evaluator import parse_evaluator
 from search.evaluators.train import BESIDE, Train
-from search.train.shared_session import SharedSession
 from search.identity import identity
 from search.processes.elastic import RankGroup
 from search.recipe.recipe import Recipe
 from search.train.device import find_rank_device
-from search.train.ranks import Ranks
+from search.train.parallel.ranks import Ranks
+from search.train.parallel.session import SharedSession
 from search.train.step import Stepper
 
 EXACT = ("plain", "mixed parts", "distilled")
