@@ -27,7 +27,9 @@ def trained(tmp_path_factory):
     """Trainings of two gloo processes, by their names: as each of the two has them."""
     folder = tmp_path_factory.mktemp("ranks")
     names = (*EXACT, "normalised")
-    return dict(zip(names, RankGroup(train_all, (names, folder), 2).run(lambda: False, lambda said: None), strict=True))
+    return dict(
+        zip(names, RankGroup(train_all, (names, folder, 1), 2).run(lambda: False, lambda said: None), strict=True)
+    )
 
 
 def distance(first, second):
@@ -46,7 +48,7 @@ def test_both_processes_end_with_the_same_weights(trained, name):
 @pytest.mark.parametrize("name", EXACT)
 def test_two_processes_take_the_steps_of_one(trained, tmp_path, name):
     """Augmented, mixed, taught and computed in parts as one batch."""
-    alone = run_training(name, tmp_path)
+    alone = run_training(name, tmp_path, 1)
     assert distance(alone, trained[name][0]) < 1e-6
     for one, other in zip(alone["curve"], trained[name][0]["curve"], strict=True):
         assert one == pytest.approx(other, abs=1e-6)
@@ -54,7 +56,7 @@ def test_two_processes_take_the_steps_of_one(trained, tmp_path, name):
 
 def test_batch_norm_of_a_cpu_sees_a_processs_own_part(trained, tmp_path):
     """Which the comparison above would notice, as it would an image too many."""
-    alone = run_training("normalised", tmp_path)
+    alone = run_training("normalised", tmp_path, 1)
     assert 1e-4 < distance(alone, trained["normalised"][0]) < 0.2
 
 
