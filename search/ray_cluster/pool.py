@@ -6,8 +6,10 @@ start of the run had under way goes on from what it has saved.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -121,7 +123,6 @@ class RayPool(Pool):
             OSError: the folder of the order cannot be written.
         """
         folder, task = order.folder(self._root), _Task(order, order)
-        self._tasks.append(task)
         left = self._left.pop((str(folder), order.result), None)
         if left is not None:
             task.said.append(left)
@@ -129,6 +130,7 @@ class RayPool(Pool):
             task.said.append(answer(order, self._evaluators, {}, self._root, lambda: False, lambda _: None))
         else:
             task.given = replace(order, attempt=next_attempt(folder))
+        self._tasks.append(task)
 
     def reports(self, timeout: float) -> Iterator[tuple[Order, Report]]:
         """The reports of tasks, at most `timeout` seconds from now, or as soon as there are some.
@@ -251,7 +253,14 @@ class RayPool(Pool):
             "installation": describe_installation(),
             "evaluators": {name: one.model_dump(mode="json") for name, one in self._evaluators.items()},
         }
-        batch.write([task.given for task in waiting], self._root, setup)
+        try:
+            batch.write([task.given for task in waiting], self._root, setup)
+        except OSError as error:
+            shutil.rmtree(batch.folder, ignore_errors=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._notes.append(f"{explain(error)}: tasks are submitted when there is space")
+            return
         for index, task in enumerate(waiting):
             task.batch, task.index = batch, index
             self._link.submit(task.key, self._root, batch.name, index)

@@ -1,5 +1,6 @@
 """The pool of Ray's tasks over a stand-in of its driver: what becomes of orders, whatever befalls their tasks."""
 
+import errno
 import time
 
 import pytest
@@ -162,6 +163,22 @@ def test_a_token_that_ray_refuses_is_named_though_ray_says_that_nobody_answers(m
         pool.submit(toy_order())
         with pytest.raises(SpecError, match=r"^engine: head:6379: Ray refuses the token of this process, or it has"):
             hear(pool)
+
+
+def test_orders_wait_for_space_where_the_disk_is_full(make, tmp_path, monkeypatch):
+    pool, _ = make(["done"])
+    write = JobBatch.write
+
+    def refuse(*_):
+        monkeypatch.setattr(JobBatch, "write", write)
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    with pool:
+        pool.submit(toy_order())
+        monkeypatch.setattr(JobBatch, "write", refuse)
+        heard = hear(pool)
+    assert notes(heard) == [f"{tmp_path}: No space left on device: tasks are submitted when there is space"]
+    assert ends(heard)[0].kind == "done"
 
 
 def test_what_was_answered_while_nobody_conducted_is_taken(make, tmp_path):
