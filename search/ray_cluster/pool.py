@@ -26,7 +26,7 @@ from search.ray_cluster.link import DriverLink
 from search.ray_cluster.settings import WRONG_TOKEN, RaySettings, find_address
 from search.run.pools.engine import JOBS
 from search.run.pools.pool import Pool
-from search.run.worker import Order, Report, answer
+from search.run.worker import Order, Report, answer, report_disk
 
 LOG = "ray.log"
 """File in the folder of jobs for what the driver and Ray say."""
@@ -321,7 +321,7 @@ class RayPool(Pool):
         try:
             check_space(self._root)
         except OSError as error:
-            return Report("unwritable", explain(error))
+            return report_disk(error)
         return None
 
     def _named(self, task: _Task, report: Report) -> Report:
