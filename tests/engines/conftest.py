@@ -91,26 +91,22 @@ def full_disk(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The table of faults."""
+    """The table of faults: a row for each that a test has noted, and one for each test that came to no end."""
     rows = []
     for kind in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.getreports(kind):
-            found = [value for name, value in report.user_properties if name == "fault"]
-            if report.when == "call" and found:
-                seconds = [f"{report.duration:.0f}", *[""] * (len(found) - 1)]
-                place = report.nodeid.partition("::")[0].rpartition("/")[2].removesuffix("_faults.py")
-                states = "" if kind == "passed" else f"{kind.upper()}: "
-                rows += [
-                    (place, fault, states + said, time) for (fault, said), time in zip(found, seconds, strict=True)
-                ]
-            elif report.when == "call" or kind in ("error", "skipped"):
-                name = report.nodeid.rpartition("::")[2]
-                rows.append((report.nodeid.partition("::")[0].rpartition("/")[2], name, kind.upper(), ""))
+            place, _, name = report.nodeid.rpartition("/")[2].rpartition("::")
+            engine = place.partition("_")[0]
+            noted = [value for key, value in report.user_properties if key == "fault"]
+            if kind == "passed" and report.when == "call":
+                seconds = [f"{report.duration:.0f}", *[""] * len(noted)]
+                rows += [(engine, fault, outcome, time) for (fault, outcome), time in zip(noted, seconds, strict=False)]
+            elif kind != "passed":
+                rows.append((engine, name, kind.upper(), f"{report.duration:.0f}"))
     if rows:
         rows = [("engine", "fault", "outcome", "seconds"), *sorted(rows)]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
         terminalreporter.section("faults")
-        for row in rows:
-            terminalreporter.line(
-                " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-            )
+        for *texts, seconds in rows:
+            cells = [text.ljust(width) for text, width in zip(texts, widths, strict=True)]
+            terminalreporter.line(" | ".join([*cells, seconds]).rstrip(" |"))

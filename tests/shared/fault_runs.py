@@ -20,7 +20,7 @@ SPACE = {
     "name": "toy",
     "resolution": 32,
     "stem": {"type": "hr_stem", "width": 8},
-    "stages": [{"block": "HR", "depth": {"range": [1, 8]}, "width": {"choice": [8, 12, 16]}, "expansion": 2}],
+    "stages": [{"block": "HR", "depth": {"range": [1, 8]}, "width": {"range": [8, 64, 4]}, "expansion": 2}],
     "head": {"type": "classifier", "classes": 10},
 }
 EVALUATE = """

@@ -76,12 +76,22 @@ class RandomKills:
         return True
 
     def check(self):
-        """Each worker that was killed counts as an attempt of its layout, and nothing else does."""
-        found = Counter({f"artifacts/{key}/search-seed0": count - 1 for key, count in self.run.attempts().items()})
+        """Each worker that was killed is told once, and counts as an attempt of its layout; nothing else does.
+
+        Two trials of one layout that are under way together count apart.
+        """
+        assert self.run.said.count("the worker died") == sum(self.deaths.values()), self.run.diagnosis()
+        found, trials = Counter(), Counter()
+        for one in self.run.trials():
+            if "digest" in one.user_attrs:
+                folder = f"artifacts/{one.user_attrs['digest']}/search-seed0"
+                found[folder] = max(found[folder], one.user_attrs.get("attempt", 1) - 1)
+                trials[folder] += "requeued_from" not in one.user_attrs
         for one in self.run.trials("final"):
             if one.state.name == "FAIL":
                 found[f"artifacts/{one.user_attrs['digest']}/final-seed{one.user_attrs['seed']}"] += 1
-        wrong = {key: (found[key], self.deaths[key]) for key in found | self.deaths if found[key] != self.deaths[key]}
+        alone = {key: (found[key], self.deaths[key]) for key in found | self.deaths if trials[key] < 2}
+        wrong = {key: counts for key, counts in alone.items() if counts[0] != counts[1]}
         assert not wrong, f"attempts counted and workers killed: {wrong}\n{self.done}\n{self.run.diagnosis()}"
 
     def __str__(self):
