@@ -222,7 +222,7 @@ def test_a_trial_that_begins_while_entries_are_held_is_one_line_for_optuna_too(t
     assert trials(path) == held == trials(path, JournalStorage(JournalFileBackend(str(path))))
     with storage.held():
         first.set_user_attr("accuracy", 0.25)
-        first.report(0.2, 1)
+        storage.set_trial_intermediate_value(0, 1, 0.2)
         study.tell(first, [0.25, 90])
     storage.flush()
     assert (len(path.read_text().splitlines()), len(waits)) == (before + 5, 2)
