@@ -7,13 +7,13 @@ Each cell begins with a journal of so many finished trials and 1,000 under way, 
 leaves it. The same trials stand in a journal of plain Optuna's (`JournalStorage` over its `JournalFileBackend`), without
 what a run records beside. Then
 
-- both are opened in a process of their own: seconds and peak memory (resident, of that process less its imports);
+- both are opened in a process of their own: seconds and peak memory (resident, less what was resident before);
 - 1,000 workers are busy, and each answer that comes in is noted and answered by a proposal: ours by the conductor of a
   run with all that it does beside (spec files, progress, estimate, status), plain by `tell`, `ask` and `suggest_*` of
   the same parameters with the same sampler (tpe with the same options). For `exact`, which Optuna lacks, plain is its tpe.
 
 Figures are per trial, of CPU time; a cell ends after `--count` trials or `--limit` CPU seconds. Answers come in virtual
-time and their making is not counted. The two sides take turns, cell by cell. `recorded/conductor.txt` is such a run.
+time and their making is not counted. The two sides take turns, cell by cell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import argparse
 import heapq
 import json
 import os
-import resource
 import sys
 import time
 import warnings
@@ -38,15 +37,17 @@ from typing import Any, final
 
 import numpy as np
 import optuna
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial
 
+from archspec.cost.metrics import exact_metrics
+from archspec.cost.tables import MetricAt
 from archspec.documents.reader import Document
 from archspec.files.journal_lines import JournalFile
-from archspec.spec.short_code import encode
+from archspec.spec.schema import ArchSpec
 from search.budget.confined_samplers import distribution
 from search.evaluator import cost_metrics
 from search.evaluators.function import FunctionEvaluator
@@ -59,7 +60,7 @@ from search.run.journal import open_storage, open_study
 from search.run.pools.pool import Pool
 from search.run.proposals import SearchPhase, suggest_option
 from search.run.worker import Order, Report
-from search.space.holes import Hole, Scalar
+from search.space.encoding import Encoding
 from search.study.config import StudyConfig
 from search.study.reading import parse_study
 
@@ -164,8 +165,6 @@ class VirtualWorkers(Pool):
             raise Enough
         before = time.process_time()
         self._now, _, order = heapq.heappop(self._heap)
-        from archspec.spec.schema import ArchSpec
-
         metrics = cost_metrics(ArchSpec.model_validate(order.spec))
         metrics |= {"accuracy": accuracy_of(self._rng, metrics["macs"]), "train_seconds": SECONDS}
         self.answered += 1
@@ -189,24 +188,26 @@ def pose(sampler: str) -> StudyConfig:
 
 
 def draw(count: int) -> list[Begun]:
-    """Trials at random."""
-    config, rng, found = pose("random"), np.random.default_rng(1), list[Begun]()
-    space = config.open_space()
-    for _ in range(count):
-        holes: dict[str, Hole] = {}
-
-        def choose(hole: Hole) -> Scalar:
-            holes[hole.path] = hole
-            return hole.options[int(rng.integers(len(hole.options)))]
-
-        layout = space.fill(choose)
-        kinds = {path: distribution(hole) for path, hole in holes.items()}
-        spec = config.evaluator.prepare(layout.spec)
-        costs = cost_metrics(spec)
-        noted = {"arm": "model", "digest": spec.digest, "code": encode(spec), "seed": 0, **costs}
-        params = {path: kinds[path].to_internal_repr(layout.params[path]) for path in kinds}
+    """Trials at random, with costs as they are, and digests and codes of the size that they have."""
+    space, rng = pose("random").open_space(), np.random.default_rng(1)
+    encoding = Encoding(space)
+    names = [metric.name for metric in exact_metrics()]
+    chain = encoding.chain([MetricAt(name, 224) for name in names])
+    rows = np.stack([rng.integers(0, options, 2 * count + 100) for options in encoding.options], axis=1)
+    prices = chain.price(rows)
+    texts: dict[str, tuple[BaseDistribution, str]] = {}
+    for slot in encoding.slots:
+        kind = distribution(slot)
+        texts[slot.path] = (kind, distribution_to_json(kind))
+    found = list[Begun]()
+    for row, price in zip(rows[prices[:, 0] >= 0], prices[prices[:, 0] >= 0].tolist(), strict=True):
+        params, costs = encoding.params(row), dict(zip(names, price, strict=True))
+        noted = {"arm": "model", "digest": f"{len(found):016x}", "code": "x" * 100, "seed": 0, **costs}
         values = [accuracy_of(rng, costs["macs"]), float(costs["macs"])]
-        found.append(Begun({path: distribution_to_json(one) for path, one in kinds.items()}, params, noted, values))
+        internal = {path: float(texts[path][0].to_internal_repr(value)) for path, value in params.items()}
+        found.append(Begun({path: texts[path][1] for path in params}, internal, noted, values))
+        if len(found) == count:
+            break
     return found
 
 
@@ -255,7 +256,7 @@ def write_plain(path: Path, begun: Sequence[Begun], finished: int) -> None:
 def reopen(path: Path, *, ours: bool) -> tuple[float, float]:
     """Seconds of CPU and MiB to open a journal; in a process of its own."""
     config = pose("random")
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, begun = _resident("VmRSS"), time.process_time()
     if ours:
         storage = open_storage(path.parent)
         study = open_study(storage, "search", OBJECTIVES, {"objectives": OBJECTIVES})
@@ -264,7 +265,13 @@ def reopen(path: Path, *, ours: bool) -> tuple[float, float]:
         study = optuna.load_study(study_name="search", storage=JournalStorage(JournalFileBackend(str(path))))
         assert study.get_trials(deepcopy=False)
     spent = time.process_time() - begun
-    return spent, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return spent, _resident("VmHWM") - before
+
+
+def _resident(field: str) -> float:
+    """MiB of this process, now (`VmRSS`) or at most (`VmHWM`)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def measure(path: Path, *, ours: bool, sampler: str, count: int, limit: float, opened: tuple[float, float]) -> Cell:

@@ -15,8 +15,6 @@ import numpy as np
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.rungs.ranking import nondomination_ranks
-
 REPEAT_OF = "repeat_of"
 STEP = 1_000_003
 """Between the seeds of a layout's trainings: a prime, and beyond the seeds of finalists, which follow the study's."""
@@ -62,10 +60,14 @@ def pool(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def find_front(study: Study) -> list[FrozenTrial]:
     """The trials on the Pareto front of a study, each layout that was trained again at its mean."""
-    trials = study.get_trials(deepcopy=False)
-    if not any(REPEAT_OF in one.user_attrs for one in trials):
-        return study.best_trials
-    known = pool(trials)
+    known = pool(study.get_trials(deepcopy=False))
+    if not known:
+        return []
     signs = [-1 if one == StudyDirection.MAXIMIZE else 1 for one in study.directions]
-    ranks = nondomination_ranks(np.array([one.values for one in known]) * signs)
-    return [one for one, front in zip(known, ranks, strict=True) if front == 0]
+    losses, place = np.unique(np.array([one.values for one in known]) * signs, axis=0, return_inverse=True)
+    alone = np.ones(len(losses), bool)
+    for index, one in enumerate(losses):  # in their order, none is dominated by a later one
+        if alone[index]:
+            alone &= (losses < one).any(1)
+            alone[index] = True
+    return [one for one, best in zip(known, alone[place.ravel()], strict=True) if best]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import final
 
@@ -165,9 +166,9 @@ class ProgressDisplay:
 
     def describe_work(self) -> str:
         """One line on how far the run is, and what is under way."""
-        working = [one.show() for one in self.running.values()]
-        more = f" and {len(working) - MAX_UNDER_WAY} more" if len(working) > MAX_UNDER_WAY else ""
-        text = "; ".join(working[:MAX_UNDER_WAY]) + more if working else self._stage or "nothing"
+        working = [one.show() for one in islice(self.running.values(), MAX_UNDER_WAY)]
+        more = f" and {len(self.running) - MAX_UNDER_WAY} more" if len(self.running) > MAX_UNDER_WAY else ""
+        text = "; ".join(working) + more if working else self._stage or "nothing"
         count = f"[{self._done}/{self._wanted}] " if self._wanted else ""
         left = show_left(self._ends)
         return f"{count}after {self.elapsed}{f', {left} in all' if left else ''}, under way: {text}"
@@ -180,7 +181,9 @@ class ProgressDisplay:
 
     def _render(self) -> Group:
         self._bar.update(self._task, left=show_left(self._ends))
-        shown = [one.show() for one in self.running.values()] or [self._stage]
+        shown = [one.show() for one in islice(self.running.values(), MAX_ROWS)] or [self._stage]
+        if len(self.running) > MAX_ROWS:
+            shown.append(f"and {len(self.running) - MAX_ROWS:,} more")
         working = [Text(f"  {text}", style="dim", no_wrap=True, overflow="ellipsis") for text in filter(None, shown)]
         return Group(self._bar, *working)
 

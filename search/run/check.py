@@ -85,12 +85,12 @@ def run_check(
     asked, full = config.checked, config.final_evaluator()
     name, wanted = config.evaluator.quality, 0 if asked is None else asked.layouts
     if asked is None or not wanted:
-        set_changed(search, GATE, {"skipped": True, "estimate": name})
+        conductor.write(lambda: set_changed(search, GATE, {"skipped": True, "estimate": name}))
         line = f"check: none was asked for (check.layouts: 0), so nothing tells whether {name} ranks layouts better"
         return CheckOutcome(True, (f"{line} than cost alone does",))
     specs = list(draw_layouts(config, wanted))
     attrs = {"metric": full.metric, "resolution": specs[0].resolution if specs else None, "seed": config.seed}
-    study = open_study(storage, CHECK, ["accuracy"], attrs, full.own_metrics)
+    study = conductor.write(lambda: open_study(storage, CHECK, ["accuracy"], attrs, full.own_metrics))
     estimates = EstimatePhase(config, specs, known_estimates(study), root)
     if not conductor.run(estimates):
         return CheckOutcome(False)
@@ -103,7 +103,8 @@ def run_check(
     if not conductor.run(phase):
         return CheckOutcome(False)
     gate = gate_of(study, estimates.found, config.seed)
-    set_changed(search, GATE, {**gate.record(), "kind": CHECK, "estimate": name, "quality": full.quality})
+    noted = {**gate.record(), "kind": CHECK, "estimate": name, "quality": full.quality}
+    conductor.write(lambda: set_changed(search, GATE, noted))
     titles = {cost: find_metric(cost).text for cost in COSTS}
     said = gate.describe(name, titles)
     lines = [f"check: {said}", f"check: {gate.conclude()}"]

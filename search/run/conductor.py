@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from types import FrameType
-from typing import final
+from typing import TypeVar, final
 
 from archspec.errors import Interrupted, RunError, SpecError
 from archspec.files.journal import RunStorage
@@ -23,6 +24,8 @@ from search.run.phase import Phase, write_spec
 from search.run.pools.pool import Pool
 from search.run.space_wait import SpaceWait
 from search.run.worker import UNFINISHED, Order, Report
+
+Found = TypeVar("Found")
 
 MAX_FAILURES_FIRST = 5
 QUICK_SECONDS = 5e-4
@@ -104,10 +107,19 @@ class Conductor:
                 if failures >= MAX_FAILURES_FIRST and not successes:
                     raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
 
-    def _next(self, arm: Phase) -> Order | None:
+    def write(self, call: Callable[[], Found]) -> Found:
+        """What a call gives, once all that it writes to the journal is on the disk, however long that takes.
+
+        Raises:
+            Interrupted: the run is asked to end while it waits for space.
+        """
         with self._held():
-            order = arm.next_order()
+            found = call()
         self._flush()
+        return found
+
+    def _next(self, arm: Phase) -> Order | None:
+        order = self.write(arm.next_order)
         self.screen.say(*arm.take_lines())
         if order is not None:
             self._space.run(lambda: write_spec(order, self.board.root))
@@ -158,9 +170,7 @@ class Conductor:
             self.log.end(self._logged.pop(key), state, report.metrics or {})
         self._orders.pop(key, None)
         self.board.end(key)
-        with self._held():
-            line = arm.finish(order, report)
-        self._flush()
+        line = self.write(lambda: arm.finish(order, report))
         self.screen.show_answer(line, arm.progress, key)
         if report.kind == "done" and (text := unlike_note(self.board.root)):
             self.screen.say_once(text)

@@ -195,7 +195,7 @@ class _Run:
         if not conductor.run(self._phase(self.search, config.trials, conductor), self.timeout):
             return False
         if config.rungs is not None:
-            note_gate(self.search, config.objectives, config.evaluator.quality)
+            conductor.write(lambda: note_gate(self.search, config.objectives, config.evaluator.quality))
         lost = failed_for_good(self.search)
         if lost and not _evaluated(self.search):
             reasons = [str(trial.user_attrs.get("failure", "no reason recorded")) for trial in lost]
@@ -203,9 +203,9 @@ class _Run:
             self.missing = f"no layout could be evaluated, {_count(lost)} failed; the last: {own[-1]}"
             return True
         if config.baseline:
-            baseline = _study(self.storage, "baseline", config)
+            baseline = conductor.write(lambda: _study(self.storage, "baseline", config))
             before = len(_evaluated(baseline))
-            copy_start_up(self.search, baseline, config.baseline)
+            conductor.write(lambda: copy_start_up(self.search, baseline, config.baseline))
             if copied := len(_evaluated(baseline)) - before:
                 shared = (
                     f"{copied} of {plural(config.baseline, 'trial')} shared with the search, which drew them at random"
@@ -236,7 +236,7 @@ class _Run:
         """Train the front again; False when interrupted."""
         config, full = self.config, self.config.final_evaluator()
         attrs = _attrs(config) | {"metric": full.metric}
-        study = open_study(self.storage, "final", ["accuracy"], attrs, full.own_metrics)
+        study = conductor.write(lambda: open_study(self.storage, "final", ["accuracy"], attrs, full.own_metrics))
         anchors = {name: config.evaluator.prepare(load(name)) for name in config.final.anchors}
         place = str(self.root / "journal.log")
         specs = front_specs(self.search, config, self.space, _digests(study), place)
@@ -281,8 +281,9 @@ class _Run:
             screen.say(hint("search", self.root, *self.engine_option))
 
     def _phase(self, study: Study, trials: int, conductor: Conductor, *, random: bool = False) -> SearchPhase:
-        phase = SearchPhase(study, self.storage, self.config, self.space, self.root, trials=trials, random=random)
-        again = phase.retry_failed() if self.retry_failed else 0
+        asked = (study, self.storage, self.config, self.space, self.root)
+        phase = conductor.write(lambda: SearchPhase(*asked, trials=trials, random=random))
+        again = conductor.write(phase.retry_failed) if self.retry_failed else 0
         if again:
             conductor.screen.say(f"{phase.title}: {plural(again, 'failed layout')} queued again")
         return phase

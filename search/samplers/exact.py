@@ -19,6 +19,7 @@ from archspec.documents.paths import PlaceError
 from archspec.errors import FieldError, SpecError
 from search.budget.confined_samplers import ConfinedSampler
 from search.budget.confinement import Confinement
+from search.estimate.gate import Gate
 from search.estimate.resampling import FEWEST
 from search.evaluator import AnyEvaluator, Evaluator
 from search.repeats import REPEAT_OF
@@ -152,6 +153,7 @@ class ExactSampler(ConfinedSampler):
         self._rows: dict[tuple[str, int], Ints] = {}
         self._chain, self._features = chain, self._optimizer.features
         self._covariates: list[Covariate] = []
+        self._gates: tuple[bytes, dict[str, Gate]] = (b"", {})
 
     def learn(self, scores: Sequence[CovariateScores]) -> None:
         """Take estimates of layouts as covariates; those of too few layouts are left out."""
@@ -178,7 +180,15 @@ class ExactSampler(ConfinedSampler):
 
     def _admit(self, known: Known) -> tuple[Known, dict[str, Any]]:
         """What is known with the covariates that pass their gate, and what the trial notes of each."""
-        gates = {one.name: one.judge(known.choices, known.values, mix(self.seed, one.name)) for one in self._covariates}
+        if not self._covariates:
+            return known, {}
+        told = known.settled()
+        key = told.choices.tobytes() + told.values.tobytes()
+        if self._gates[0] != key:
+            seeds = {one.name: mix(self.seed, one.name) for one in self._covariates}
+            found = {one.name: one.judge(told.choices, told.values, seeds[one.name]) for one in self._covariates}
+            self._gates = (key, found)
+        gates = self._gates[1]
         terms = tuple(one.terms for one in self._covariates if gates[one.name].covariate)
         noted = {one.name: describe_gate(gates[one.name]) | {"fit": one.kendall} for one in self._covariates}
         return replace(known, covariates=terms), noted
@@ -200,6 +210,7 @@ class ExactSampler(ConfinedSampler):
     def _known(self, study: Study, current: int) -> Known:
         rows: dict[str, list[Ints]] = {"done": [], "pending": [], "closed": []}
         values: dict[int, list[float]] = {}
+        ended: list[float] = []
         for trial in study.get_trials(deepcopy=False):
             row = None if trial.number == current else self._row(study, trial)
             if row is None or "duplicate_of" in trial.user_attrs:
@@ -208,6 +219,7 @@ class ExactSampler(ConfinedSampler):
             if trial.state == TrialState.COMPLETE:
                 if first is None:
                     rows["done"].append(row)
+                    ended.append(trial.datetime_complete.timestamp() if trial.datetime_complete else 0.0)
                 values.setdefault(trial.number if first is None else first, []).append(trial.values[self.accuracy])
             elif first is None or not trial.user_attrs.get("requeued"):
                 rows["pending" if trial.state == TrialState.RUNNING else "closed"].append(row)
@@ -216,7 +228,9 @@ class ExactSampler(ConfinedSampler):
         found = [np.array(own, np.float64) for own in values.values()]
         means = np.array([own.mean() for own in found], np.float64)
         within = sum(float(np.square(own - own.mean()).sum()) for own in found)
-        return Known(done, means, pending, closed, np.array([len(own) for own in found], np.int64), within)
+        counts = np.array([len(own) for own in found], np.int64)
+        order = np.argsort(np.argsort(np.array(ended), kind="stable"), kind="stable")
+        return Known(done, means, pending, closed, counts, within, order=order)
 
     def _row(self, study: Study, trial: FrozenTrial) -> Ints | None:
         """The layout of a trial as it was evaluated; None where the trial has no complete one."""

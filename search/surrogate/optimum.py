@@ -9,8 +9,9 @@ was is taken in its place if `search.surrogate.repetition` finds that this is wo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -33,6 +34,11 @@ KAPPA = 0.3
 """Deviations that are added to a prediction. Their sum over components is several times that of the prediction: on the
 table of `benchmarks/samplers.py` and on simulated studies 0.3 found between 1 % less and 2 % more than 1 did.
 """
+EACH = 512
+"""Answers up to which the surrogate is fitted to every one of them."""
+LAG = 1 / 32
+"""Share of the answers beyond that by which the surrogate may lag behind: so the cost of fitting, over the trials, does
+not grow with their number."""
 GRAIN = 0.05
 """Of the error of prediction: by so much a proposal may miss the best score where nearly every cost is on the front."""
 AROUND = 16
@@ -56,6 +62,7 @@ class Known:
         trainings: [layouts], of each with an answer; None for one of each.
         within: sum of squares of the trainings about the mean of their layout.
         covariates: those in force, each as its terms [options] per component.
+        order: [layouts], place of each in the order in which the answers came; None for that in which they stand.
     """
 
     choices: Ints
@@ -65,6 +72,18 @@ class Known:
     trainings: Ints | None = None
     within: float = 0.0
     covariates: Sequence[Sequence[Floats]] = ()
+    order: Ints | None = None
+
+    def settled(self) -> Known:
+        """This with the answers alone that a surrogate is fitted to: all of some, of many those that came first."""
+        count = len(self.values)
+        if count <= EACH:
+            return self
+        step = int(EACH * LAG) << ((count // EACH).bit_length() - 1)
+        first = count // step * step
+        order = np.arange(count) if self.order is None else self.order
+        kept = order < first
+        return replace(self, choices=self.choices[kept], values=self.values[kept], trainings=self.counts[kept])
 
     @property
     def counts(self) -> Ints:
@@ -98,6 +117,8 @@ class Optimizer:
         listed: Ints | None = None,
     ) -> None:
         self.listed = listed
+        self._fitted: tuple[bytes, Surrogate, TrainingNoise] | None = None
+        self._solved: tuple[Surrogate, Ints] | None = None
         self.chain, self.features, self.limits, self.kappa = chain, features, limits, kappa
 
     def propose(self, known: Known, most: int = 1) -> tuple[Ints | None, Surrogate]:
@@ -115,7 +136,7 @@ class Optimizer:
         fresh = [row.tobytes() not in taken for row in known.pending]
         layouts = np.concatenate([known.choices, known.pending[fresh]])
         costs = self.chain.price(layouts)[:, 0]
-        surrogate, noise = self._fit(known, costs[:done], priced=bool((costs >= 0).all()))
+        surrogate, noise = self._fit(known.settled(), priced=bool((costs >= 0).all()))
         scores = surrogate.optimistic(self.kappa)
         values = surrogate.predict(layouts, costs)
         # The best of noisy answers are lucky ones. Where no layout was trained twice, how much of what the surrogate
@@ -135,8 +156,17 @@ class Optimizer:
                 return known.choices[again[0]], surrogate
         return found, surrogate
 
-    def _fit(self, known: Known, costs: Ints, *, priced: bool) -> tuple[Surrogate, TrainingNoise]:
-        """The surrogate, means of several trainings with their weights, and the noise that it leaves."""
+    def _fit(self, known: Known, *, priced: bool) -> tuple[Surrogate, TrainingNoise]:
+        """The surrogate, means of several trainings with their weights, and the noise that it leaves.
+
+        That of the same answers as before is the same.
+        """
+        costs = self.chain.price(known.choices)[:, 0]
+        parts = [known.choices, known.values, known.counts, *(one for terms in known.covariates for one in terms)]
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts))
+        digest.update(repr((known.within, priced)).encode())
+        if self._fitted is not None and self._fitted[0] == digest.digest():
+            return self._fitted[1:]
 
         def fit(weights: Floats | None) -> Surrogate:
             line, more = costs if priced else None, known.covariates
@@ -148,6 +178,7 @@ class Optimizer:
         if (known.counts > 1).any():
             surrogate = fit(noise.weights(known.counts))
             noise = known.noise(surrogate)
+        self._fitted = (digest.digest(), surrogate, noise)
         return surrogate, noise
 
     def _new(
@@ -182,6 +213,11 @@ class Optimizer:
         """
         if self.listed is not None:
             return self.listed
+        if self._solved is None or self._solved[0] is not surrogate:
+            self._solved = (surrogate, self._solve(scores, surrogate))
+        return self._solved[1]
+
+    def _solve(self, scores: list[Floats], surrogate: Surrogate) -> Ints:
         cost, slope = self.chain.metrics[0], surrogate.slope
         grain = GRAIN * surrogate.loo_error / len(self.chain.components)
         sides = [

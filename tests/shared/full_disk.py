@@ -48,11 +48,11 @@ def telling(writes: list[str], step: int) -> list[int]:
 class FullDisk:
     """Makes writes below `folder` fail from the `room`-th on, counted from 0; `failed` says whether one did.
 
-    `writes` are those that were tried: what is done, and the name of the file. Nothing waits for the real disk.
+    After `refusals` of them there is space again. `writes` are those that were tried: what is done, and the name of the file. Nothing waits for the real disk.
     """
 
-    def __init__(self, folder: Path, room: int = 10**9) -> None:
-        self.folder, self.room = folder, room
+    def __init__(self, folder: Path, room: int = 10**9, refusals: int = 10**9) -> None:
+        self.folder, self.room, self.refusals = folder, room, refusals
         self.writes: list[str] = []
         self.failed = False
         self._open, self._mkdir, self._os_open = io.open, os.mkdir, os.open
@@ -68,7 +68,7 @@ class FullDisk:
         if not set(mode) & set("wax+") or not self._inside(file):
             return self._open(file, mode, *more, **named)
         full = self._full(f"open {Path(os.fsdecode(file)).name}")
-        if self.failed and not full:
+        if not full and self._refuses():
             raise OSError(errno.ENOSPC, "No space left on device", str(file))
         opened = self._open(file, mode, *more, **named)
         return _FullFile(opened, str(file)) if full else opened
@@ -92,7 +92,7 @@ class FullDisk:
         return counted
 
     def _check(self, path: Any) -> None:
-        if self._full(f"make {Path(os.fsdecode(path)).name}") or self.failed:
+        if self._full(f"make {Path(os.fsdecode(path)).name}") or self._refuses():
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     def _full(self, write: str) -> bool:
@@ -102,6 +102,11 @@ class FullDisk:
         self.failed = len(self.writes) >= self.room
         self.writes.append(re.sub("[0-9a-f]{12,16}", "*", write))
         return self.failed
+
+    def _refuses(self) -> bool:
+        """Whether there is still no room, after the first write for which there was none."""
+        self.refusals -= self.failed
+        return self.failed and self.refusals >= 0
 
     def _inside(self, path: Any) -> bool:
         if isinstance(path, int):

@@ -199,3 +199,59 @@ def test_a_journal_that_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / "journal.log").mkdir()
     with pytest.raises(RunError, match=r"journal.log: cannot be read: Is a directory"):
         open_journal(tmp_path / "journal.log")
+
+
+def test_a_trial_that_begins_while_entries_are_held_is_one_line_for_optuna_too(tmp_path, monkeypatch):
+    path = tmp_path / "journal.log"
+    storage = open_journal(path)
+    study = optuna.create_study(storage=storage, study_name="search", directions=["maximize", "minimize"])
+    study.set_user_attr("objectives", ["accuracy", "macs"])
+    before, waits = len(path.read_text().splitlines()), []
+    monkeypatch.setattr("os.fsync", waits.append)
+    with storage.held():
+        first, second = study.ask(), study.ask()
+        for trial in (first, second):
+            trial.suggest_categorical("stages[0].block", ("HR", "T"))
+            trial.suggest_int("stages[0].depth", 1, 3)
+            trial.set_user_attr("digest", f"{trial.number:016x}")
+        study.tell(second, [0.5, 100])
+        held = trials(path, storage)
+        assert len(path.read_text().splitlines()) == before
+    storage.flush()
+    assert (len(path.read_text().splitlines()), len(waits)) == (before + 2, 1)
+    assert trials(path) == held == trials(path, JournalStorage(JournalFileBackend(str(path))))
+    with storage.held():
+        first.set_user_attr("accuracy", 0.25)
+        storage.set_trial_intermediate_value(0, 1, 0.2)
+        study.tell(first, [0.25, 90])
+    storage.flush()
+    assert (len(path.read_text().splitlines()), len(waits)) == (before + 5, 2)
+    assert trials(path) == trials(path, JournalStorage(JournalFileBackend(str(path))))
+    assert storage.get_all_trials(0, states=(TrialState.RUNNING, TrialState.WAITING)) == []
+
+
+def test_what_is_held_survives_a_full_disk_and_what_others_append(journal, monkeypatch):
+    storage = open_journal(journal)
+    study = optuna.load_study(study_name="search", storage=storage)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with storage.held():
+        study.ask().set_user_attr("digest", "0123")
+    before = journal.read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        storage.flush()
+    assert journal.read_bytes() == before
+    monkeypatch.undo()
+    other = optuna.load_study(study_name="search", storage=JournalStorage(JournalFileBackend(str(journal))))
+    other.set_user_attr("note", "by hand")
+    storage.flush()
+    assert trials(journal) == trials(journal, storage)
+    assert study.user_attrs["note"] == "by hand"
+    with storage.held():
+        study.ask()
+    other.enqueue_trial({})
+    with pytest.raises(RunError, match="journal.log: another program added a trial while this run did: start the run"):
+        storage.flush()

@@ -1,8 +1,9 @@
-"""A disk that is full at any write of a run: one line, no layout blamed, and afterwards the same front."""
+"""A disk that is full at any write of a run: one line, no layout blamed, and the same front when there is space."""
 
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from journals import trained, trials_of
 from optuna.trial import TrialState
 
 from archspec.documents.reader import Document
-from archspec.errors import ArchspecError, RunError
+from archspec.errors import ArchspecError, Interrupted, RunError
 from archspec.files.os_errors import explain
 from archspec.loader import load
 from archspec.spec.schema import ArchSpec
@@ -25,8 +26,10 @@ from search.ablation.plan import parse_plan
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
 from search.evaluators.function import FunctionEvaluator
-from search.run import worker
+from search.run import space_wait, worker
 from search.run.run import conduct
+from search.run.space_wait import SpaceWait
+from search.study.config import StudyConfig
 from search.study.reading import load_study, parse_study
 from search.train.checkpoint import save_checkpoint
 
@@ -91,6 +94,13 @@ def answers(run: Path, arms: tuple[str, ...]) -> dict[str, set[tuple[Any, ...]]]
     return found
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks again after milliseconds."""
+    for name in ("RETRY_SECONDS", "LONGEST_SECONDS", "SLICE_SECONDS"):
+        monkeypatch.setattr(space_wait, name, 0.01)
+
+
 @pytest.mark.parametrize(("start", "arms"), [(search, ("search", "final")), (ablation, ("ablation",))])
 def test_any_write_of_a_run_may_fail(tmp_path: Path, start: Start, arms: tuple[str, ...]) -> None:
     whole = FullDisk(tmp_path)
@@ -102,37 +112,74 @@ def test_any_write_of_a_run_may_fail(tmp_path: Path, start: Start, arms: tuple[s
     assert {"open journal.log", "sync journal.log", "open .spec.yaml.*.tmp", "open .result.json.*.tmp"} <= {
         *whole.writes
     }
+    first = whole.writes.index("make artifacts")
+    begun = max(number for number in range(first) if whole.writes[number] == "open journal.log")  # the first proposal
     for room in telling(whole.writes, 20):
         runs = tmp_path / f"room-{room}"
         with pytest.MonkeyPatch.context() as patch:
-            disk = FullDisk(tmp_path, room)
+            disk = FullDisk(tmp_path, room, refusals=3 if room >= begun else 10**9)
             disk.install(patch)
-            with pytest.raises((OSError, ArchspecError)) as failed:
-                start(runs)
+            if room >= begun:  # the run waits, and goes on
+                assert start(runs), (room, whole.writes[room])
+            else:
+                with pytest.raises((OSError, ArchspecError)) as failed:
+                    start(runs)
+                line = explain(failed.value) if isinstance(failed.value, OSError) else str(failed.value)
+                assert line.startswith(str(runs)), (room, line)
+                assert line.endswith("No space left on device"), (room, line)
+                assert getattr(failed.value, "exit_code", 1) == 1
             assert disk.failed
-            line = explain(failed.value) if isinstance(failed.value, OSError) else str(failed.value)
-            assert line.startswith(str(runs)), (room, line)
-            assert line.endswith("No space left on device"), (room, line)
-            assert getattr(failed.value, "exit_code", 1) == 1
-        with pytest.MonkeyPatch.context() as patch:
-            FullDisk(tmp_path).install(patch)
-            assert start(runs), room
+        if room < begun:
+            with pytest.MonkeyPatch.context() as patch:
+                FullDisk(tmp_path).install(patch)
+                assert start(runs), room
         assert answers(runs / "toy", arms) == wanted, (room, whole.writes[room])
         assert not list(runs.rglob("*.tmp")), room
         shutil.rmtree(runs)
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EROFS, "Read-only", "/a")]
-)
-def test_a_function_that_meets_a_full_disk_blames_no_layout(tmp_path: Path, error: OSError) -> None:
-    def accuracy(spec: ArchSpec, seed: int) -> float:
-        raise error
-
+def asked_of(accuracy: Callable[[ArchSpec, int], float]) -> StudyConfig:
     study = {"name": "toy", "space": SPACE, "trials": 3, "evaluator": FunctionEvaluator().bind(accuracy)}
-    with pytest.raises(RunError, match=f"{error.strerror}$"):
-        conduct(parse_study(Document({**study, "final": {"seeds": 0}}, "")), tmp_path)
+    return parse_study(Document({**study, "final": {"seeds": 0}}, ""))
+
+
+def test_a_function_that_cannot_write_blames_no_layout(tmp_path: Path) -> None:
+    def accuracy(spec: ArchSpec, seed: int) -> float:
+        raise OSError(errno.EROFS, "Read-only", "/a")
+
+    with pytest.raises(RunError, match="Read-only$"):
+        conduct(asked_of(accuracy), tmp_path)
     assert [trial.state for trial in trials_of(tmp_path / "toy")] == [TrialState.RUNNING]
+
+
+def test_a_function_that_meets_a_full_disk_is_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left = [OSError(errno.EDQUOT, "Disk quota exceeded", "/a")] * 4
+
+    def accuracy(spec: ArchSpec, seed: int) -> float:
+        if left:
+            raise left.pop()
+        return 0.5
+
+    assert conduct(asked_of(accuracy), tmp_path)
+    trials = trials_of(tmp_path / "toy")
+    assert len(trained(trials)) == 3
+    assert {trial.user_attrs.get("attempt", 1) for trial in trials} == {1}
+    said = capsys.readouterr().err
+    assert "/a: Disk quota exceeded: " in said
+    assert "nothing is proposed until there is space (Ctrl-C ends the run)" in said
+    assert said.count(f"there is space again in {tmp_path / 'toy'}: the run goes on") == 4
+
+
+def test_ctrl_c_ends_a_run_that_waits_for_space(tmp_path: Path) -> None:
+    wait = SpaceWait(tmp_path, lambda line: said.append(line) or stopping.append(True), lambda: bool(stopping))
+    said, stopping = list[str](), list[bool]()
+
+    def write() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "journal.log")
+
+    with pytest.raises(Interrupted, match="journal.log: No space left on device"):
+        wait.run(write)
+    assert len(said) == 1
 
 
 def test_a_program_that_fails_on_a_full_disk_blames_no_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +190,7 @@ def test_a_program_that_fails_on_a_full_disk_blames_no_layout(tmp_path: Path, mo
     command = {"type": "command", "command": ["false"], "resolution": 16}
     order = worker.Order(load("tiny").canonical(), load("tiny").digest, 0, "search-seed0", "search")
     report = worker.answer(order, {"search": command}, {}, tmp_path, lambda: False, lambda report: None)
-    assert (report.kind, report.text) == ("unwritable", f"{order.folder(tmp_path)}: Disk quota exceeded")
+    assert (report.kind, report.text) == ("full", f"{order.folder(tmp_path)}: Disk quota exceeded")
     monkeypatch.undo()
     report = worker.answer(order, {"search": command}, {}, tmp_path, lambda: False, lambda report: None)
     assert report.kind == "failed"
@@ -203,10 +250,19 @@ def test_a_study_of_the_users_in_the_folder_of_the_run_is_kept(
 
 MOUNT = """
 mount -t tmpfs -o size={size}k,nr_inodes={inodes} tmpfs {runs} || exit 77
-{search}; echo "code $?"
+{search} & search=$!
+for _ in $(seq 200); do grep -q "until there is space" {said} && break; kill -0 $search || break; sleep 0.1; done
 mount -o remount,size=9m,nr_inodes=9999 {runs}
-{search}; echo "code $?"
-cp -r {runs}/toy {kept}
+wait $search; echo "code $?"
+[ -e {runs}/toy/journal.log ] && cp -r {runs}/toy {kept}
+"""
+HURRIED = """
+import search.run.space_wait as wait
+from archspec.cli.app import main
+
+if __name__ == "__main__":
+    wait.RETRY_SECONDS = 0.2
+    main()
 """
 
 
@@ -214,23 +270,24 @@ cp -r {runs}/toy {kept}
 def test_a_real_disk_that_is_full(study_file: Callable[..., Path], tmp_path: Path, size: int, inodes: int) -> None:
     asked = study_file(trials=3, space=SPACE | {"resolution": 32}, sampler={"type": "random"})
     (tmp_path / "runs").mkdir()
-    search = f"{sys.executable} -m archspec search {asked} --runs {tmp_path / 'runs'}"
-    text = MOUNT.format(size=size, inodes=inodes, runs=tmp_path / "runs", kept=tmp_path / "kept", search=search)
+    (tmp_path / "hurried.py").write_text(HURRIED)
+    said = tmp_path / "said"
+    search = f"{sys.executable} {tmp_path / 'hurried.py'} search {asked} --runs {tmp_path / 'runs'} 2> {said}"
+    places = {"runs": tmp_path / "runs", "kept": tmp_path / "kept", "said": said}
+    text = MOUNT.format(size=size, inodes=inodes, search=search, **places)
     try:
         done = subprocess.run(["unshare", "-rm", "sh", "-c", text], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("no unshare here")
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("nothing may be mounted here")
-    assert done.stdout == "code 1\ncode 0\n", done.stderr
-    assert "Traceback" not in done.stderr
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("archspec: ")]
-    assert line.startswith(f"archspec: {tmp_path / 'runs' / 'toy'}/")
-    assert line.endswith(": No space left on device")
+    words = said.read_text()
+    assert done.stdout == "code 0\n", words
+    assert "Traceback" not in words
+    full = re.escape(f"{tmp_path / 'runs' / 'toy'}/") + r"[^:]*: No space left on device"
+    [line] = [line for line in words.splitlines() if "until there is space" in line]
+    assert re.match(rf"{full}: [\d,]+ KiB free in \S+, at least 64 KiB needed; nothing is proposed", line)
+    assert "there is space again" in words
     trials = trials_of(tmp_path / "kept")
     assert len(trained(trials)) == 3
-    assert not [
-        trial
-        for trial in trials
-        if trial.state == TrialState.FAIL and "requeued" not in trial.user_attrs and "digest" in trial.user_attrs
-    ]
+    assert not [trial for trial in trials if trial.state == TrialState.FAIL and "requeued" not in trial.user_attrs]
