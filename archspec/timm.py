@@ -1,8 +1,8 @@
 """Models of timm made from archspec's presets and spec files: `import archspec.timm` registers them.
 
 `timm.create_model("archspec_hiri_vit_s", num_classes=10)` builds a preset, and any spec
-`timm.create_model("archspec", spec="net.yaml")`. The arguments are timm's: `num_classes`, `in_chans`, `img_size`, `drop_path_rate`, `features_only` and
-`out_indices`. Needs the extra `archspec-vision[timm]`.
+`timm.create_model("archspec", spec="net.yaml")`. The arguments are timm's: `num_classes`, `in_chans`, `img_size`,
+`drop_path_rate`, `features_only` and `out_indices`. Needs the extra `archspec-vision[timm]`.
 """
 
 from __future__ import annotations

@@ -134,7 +134,6 @@ class Evaluator(BaseModel, ABC):
     """Fields, as pydantic's `exclude` takes them, in which a run may change when it goes on: how, not what."""
     pretrains: ClassVar[str] = ""
     """Name of what `pretraining` gives, by the field `recipe`; empty where that is nothing."""
-
     pauses: ClassVar[bool] = False
     """Whether its sessions pause where `Task.epochs` says so, and go on in the same folder when asked for more."""
     estimates: ClassVar[bool] = False

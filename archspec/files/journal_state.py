@@ -68,7 +68,7 @@ class StudyState:
 
 @final
 class JournalState:
-    """What a journal says so far.
+    """The studies of a journal as far as it was read.
 
     Attributes:
         studies: by their number; None for one that was deleted.

@@ -54,8 +54,8 @@ TRAIN, TIME = "train", "time"
 Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "full", "unwritable"]
 """`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
 worker ended by itself, which may be the layout's doing, and counts; `unready`: the evaluator itself cannot start, such
-as for want of its data; `full`: there is no space for its files, and it goes on when there is; `unwritable`: files cannot
-be written for another reason. No layout is to blame for any of the last three."""
+as for want of its data; `full`: there is no space for its files, and it goes on when there is; `unwritable`: files
+cannot be written for another reason. No layout is to blame for any of the last three."""
 UNFINISHED = ("interrupted", "lost", "died")
 """Kinds of an evaluation that is begun again, or goes on from what it has saved."""
 
@@ -289,10 +289,8 @@ def answer(
             return Report("done", metrics=metrics)
     except Interrupted as error:
         return Report("interrupted", str(error))
-    except DiedError as error:
-        return Report("died", str(error))
-    except (BusyFolderError, UnreadyError) as error:
-        return Report("unready", str(error))
+    except (DiedError, BusyFolderError, UnreadyError) as error:
+        return Report("died" if isinstance(error, DiedError) else "unready", str(error))
     except ArchspecError as error:
         return _failed(str(error), folder)
     except (EOFError, BrokenPipeError, ConnectionResetError):

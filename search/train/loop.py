@@ -92,7 +92,8 @@ def train(
     A recipe that is `pausing` ends after fewer epochs, to be continued by another call on the same folder; the result
     is that of the last of them, with the learning rate on its way.
     On return the model holds the averaged weights and is in evaluation mode.
-    Processes that train together (`search.train.parallel.ranks`) all call it: the first one writes, and all return the same.
+    Processes that train together (`search.train.parallel.ranks`) all call it: the first one writes, and all return
+    the same.
 
     Raises:
         Diverged: the loss is not finite.

@@ -26,9 +26,9 @@ from search.ablation.plan import parse_plan
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
 from search.evaluators.function import FunctionEvaluator
+from search.monitor.space_wait import SpaceWait
 from search.run import space_wait, worker
 from search.run.run import conduct
-from search.run.space_wait import SpaceWait
 from search.study.config import StudyConfig
 from search.study.reading import load_study, parse_study
 from search.train.checkpoint import save_checkpoint
@@ -257,7 +257,7 @@ wait $search; echo "code $?"
 [ -e {runs}/toy/journal.log ] && cp -r {runs}/toy {kept}
 """
 HURRIED = """
-import search.run.space_wait as wait
+import search.monitor.space_wait as wait
 from archspec.cli.app import main
 
 if __name__ == "__main__":
