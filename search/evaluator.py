@@ -138,7 +138,6 @@ class Evaluator(BaseModel, ABC):
     """Whether its sessions pause where `Task.epochs` says so, and go on in the same folder when asked for more."""
     estimates: ClassVar[bool] = False
     """Whether its `accuracy` is a cheap estimate, which is checked against the full trainings of `finalist`."""
-
     type: Any
 
     @property
