@@ -4,13 +4,13 @@
     python benchmarks/conductor.py --trials 1000 --samplers random   # one cell
 
 Each cell begins with a journal of so many finished trials and 1,000 under way, as a run that was interrupted there
-leaves it. The same trials stand in a journal of plain Optuna's (`JournalStorage` over its `JournalFileBackend`), without
-what a run records beside. Then
+leaves it. The same trials stand in a journal of plain Optuna's (`JournalStorage`, `JournalFileBackend`), without what a
+run records beside. Then
 
 - both are opened in a process of their own: seconds and peak memory (resident, less what was resident before);
 - 1,000 workers are busy, and each answer that comes in is noted and answered by a proposal: ours by the conductor of a
   run with all that it does beside (spec files, progress, estimate, status), plain by `tell`, `ask` and `suggest_*` of
-  the same parameters with the same sampler (tpe with the same options). For `exact`, which Optuna lacks, plain is its tpe.
+  the same parameters with the same sampler (tpe with the same options). For `exact`, which Optuna lacks, plain is tpe.
 
 Figures are per trial, of CPU time; a cell ends after `--count` trials or `--limit` CPU seconds. Answers come in virtual
 time and their making is not counted. The two sides take turns, cell by cell.
@@ -27,7 +27,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -124,7 +124,7 @@ class Syncs:
         self._real(descriptor)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """The cell has what it needs."""
 
 
@@ -162,7 +162,7 @@ class VirtualWorkers(Pool):
         if not self.begun:
             self.begun = time.process_time()
         if self.answered == self.count or time.process_time() - self.begun > self.limit:
-            raise Enough
+            raise EnoughError
         before = time.process_time()
         self._now, _, order = heapq.heappop(self._heap)
         metrics = cost_metrics(ArchSpec.model_validate(order.spec))
@@ -214,7 +214,9 @@ def draw(count: int) -> list[Begun]:
 def times(number: int) -> tuple[str, str]:
     """When a trial began and ended."""
     begun = EPOCH + timedelta(seconds=number)
-    return begun.isoformat(timespec="microseconds"), (begun + timedelta(seconds=SECONDS)).isoformat(timespec="microseconds")
+    return begun.isoformat(timespec="microseconds"), (begun + timedelta(seconds=SECONDS)).isoformat(
+        timespec="microseconds"
+    )
 
 
 def write_ours(root: Path, begun: Sequence[Begun], finished: int) -> None:
@@ -303,10 +305,8 @@ def conduct(path: Path, sampler: str, count: int, limit: float, syncs: Syncs) ->
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), ProgressDisplay("scale") as screen:
         estimate = TimeEstimate(WORKERS, [RunPart("search", config.trials)])
         conductor = Conductor(pool, screen, RunLog((), None), estimate, StatusBoard(root, "local"), storage)
-        try:
+        with suppress(EnoughError):
             conductor.run(phase)
-        except Enough:
-            pass
     spent = time.process_time() - pool.begun - pool.apart
     return pool.answered, spent, marks[0], syncs.count - marks[1]
 
@@ -343,7 +343,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     begun = draw(max(options.trials) + WORKERS)
-    print(f"{WORKERS:,} virtual workers, trainings of {SECONDS / 60:.0f} min; CPU time; Python {sys.version.split()[0]}")
+    print(
+        f"{WORKERS:,} virtual workers, trainings of {SECONDS / 60:.0f} min; CPU time; Python {sys.version.split()[0]}"
+    )
     print(f"{'trials':>7} {'sampler':>8} {'side':>6}  {HEADER}")
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for size in options.trials:

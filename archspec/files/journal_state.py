@@ -68,7 +68,7 @@ class StudyState:
 
 @final
 class JournalState:
-    """What a journal says so far.
+    """Studies and trials of a journal so far.
 
     Attributes:
         studies: by their number; None for one that was deleted.

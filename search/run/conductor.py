@@ -19,9 +19,9 @@ from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
 from search.monitor.status import StatusBoard
 from search.processes.signals import heard_signals
+from search.processes.space_wait import SpaceWait
 from search.run.phase import Phase, write_spec
 from search.run.pools.pool import Pool
-from search.run.space_wait import SpaceWait
 from search.run.worker import UNFINISHED, Order, Report
 
 Found = TypeVar("Found")
@@ -107,7 +107,7 @@ class Conductor:
                     raise RunError(f"the first {failures} {arm.noun} all failed; the last one: {report.text}")
 
     def write(self, call: Callable[[], Found]) -> Found:
-        """What a call gives, once all that it writes to the journal is on the disk, however long that takes.
+        """The result of a call, once all that it writes to the journal is on the disk, however long that takes.
 
         Raises:
             Interrupted: the run is asked to end while it waits for space.
@@ -144,7 +144,7 @@ class Conductor:
         self.screen.show_started(key, arm.label(order))
 
     def _judge(self, report: Report) -> Report:
-        """A report as it counts: no layout is to blame for a full disk, or for what becomes of it while the run stops."""
+        """A report as it counts: a full disk is no layout's doing, nor is what becomes of it while the run stops."""
         if report.kind == "done":
             self._space.note_written()
         if report.kind == "full":

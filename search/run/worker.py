@@ -48,8 +48,8 @@ LEAVE_SECONDS = 2.0
 Kind = Literal["progress", "note", "done", "failed", "interrupted", "lost", "died", "unready", "full", "unwritable"]
 """`interrupted`: it was asked to end, and goes on; `lost`: its place is gone, and it goes on elsewhere; `died`: its
 worker ended by itself, which may be the layout's doing, and counts; `unready`: the evaluator itself cannot start, such
-as for want of its data; `full`: there is no space for its files, and it goes on when there is; `unwritable`: files cannot
-be written for another reason. No layout is to blame for any of the last three."""
+as for want of its data; `full`: there is no space for its files, and it goes on when there is; `unwritable`: files
+cannot be written for another reason. No layout is to blame for any of the last three."""
 UNFINISHED = ("interrupted", "lost", "died")
 """Kinds of an evaluation that is begun again, or goes on from what it has saved."""
 

@@ -280,7 +280,9 @@ def test_a_run_of_a_version_with_metrics_in_one_attribute_is_continued(study_fil
         metrics = {key: value for key, value in named.items() if key in own}
         if entry["op_code"] == 4:  # what is known of a layout when its trial begins
             attrs = entry["user_attrs"]
-            known = told[sum(one["op_code"] == 4 for one in lines)] = {key: attrs.pop(key) for key in own if key in attrs}
+            known = told[sum(one["op_code"] == 4 for one in lines)] = {
+                key: attrs.pop(key) for key in own if key in attrs
+            }
             lines.append(entry | {"user_attrs": attrs | {"metrics": known}})
         elif "trial_id" in entry and metrics:
             known = told.setdefault(entry["trial_id"], {})
