@@ -4,15 +4,16 @@
     python benchmarks/conductor.py --trials 1000 --samplers random   # one cell
 
 Each cell begins with a journal of so many finished trials and 1,000 under way, as a run that was interrupted there
-leaves it. The same trials stand in a journal of plain Optuna's (`JournalStorage` over its `JournalFileBackend`), without
-what a run records beside. Then
+leaves it. The same trials stand in a journal of plain Optuna's (`JournalStorage`, `JournalFileBackend`), without what a
+run records beside. Then
 
 - both are opened in a process of their own: seconds and peak memory (resident, less what was resident before);
 - 1,000 workers are busy, and each answer that comes in is noted and answered by a proposal: ours by the conductor of a
   run with all that it does beside (spec files, progress, estimate, status), plain by `tell`, `ask` and `suggest_*` of
-  the same parameters with the same sampler (tpe with the same options). For `exact`, which Optuna lacks, plain is its tpe.
+  the same parameters with the same sampler (tpe with the same options). For `exact`, which Optuna lacks, plain is tpe.
 
-Figures are per trial, of CPU time; a cell ends after `--count` trials or `--limit` CPU seconds. Answers come in virtual
+Times are of the CPU and per proposal (tpe proposes layouts again, which the record answers at once), those of the
+journal per answer; a cell ends after `--count` answers or `--limit` CPU seconds. Answers come in virtual
 time and their making is not counted. The two sides take turns, cell by cell.
 """
 
@@ -27,7 +28,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -51,6 +52,7 @@ from archspec.spec.schema import ArchSpec
 from search.budget.confined_samplers import distribution
 from search.evaluator import cost_metrics
 from search.evaluators.function import FunctionEvaluator
+from search.logger import LoggedRun
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import RunPart, TimeEstimate
 from search.monitor.run_log import RunLog
@@ -87,12 +89,12 @@ class Cell:
     """Figures of one side at one size.
 
     Attributes:
-        trials, seconds: that were answered and proposed, and their CPU time.
-        entries, bytes, syncs: in the journal, and waits for the disk in all, per trial.
+        asked, seconds: proposals, and CPU time; a proposal that the record answers at once is one, too.
+        entries, bytes, syncs: in the journal, and waits for the disk in all, per answer.
         opened, memory: seconds, and MiB, to open the journal.
     """
 
-    trials: int
+    asked: int
     seconds: float
     entries: float
     bytes: float
@@ -101,14 +103,14 @@ class Cell:
     memory: float
 
     def __str__(self) -> str:
-        rate = self.trials / self.seconds if self.seconds else 0.0
+        rate = self.asked / self.seconds if self.seconds else 0.0
         return (
-            f"{rate:9.1f} {1000 * self.seconds / max(1, self.trials):9.1f} {self.trials:6d} {self.entries:8.1f} "
+            f"{rate:9.1f} {1000 * self.seconds / max(1, self.asked):9.1f} {self.asked:6d} {self.entries:8.1f} "
             f"{self.bytes:8,.0f} {self.syncs:7.1f} {self.opened:8.1f} {self.memory:8.0f}"
         )
 
 
-HEADER = "trials/s  ms/trial   over  entries    bytes  fsyncs  reopen s  its MiB"
+HEADER = "trials/s  ms/trial  asked  entries    bytes  fsyncs  reopen s  its MiB"
 
 
 @final
@@ -124,7 +126,7 @@ class Syncs:
         self._real(descriptor)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """The cell has what it needs."""
 
 
@@ -162,7 +164,7 @@ class VirtualWorkers(Pool):
         if not self.begun:
             self.begun = time.process_time()
         if self.answered == self.count or time.process_time() - self.begun > self.limit:
-            raise Enough
+            raise EnoughError
         before = time.process_time()
         self._now, _, order = heapq.heappop(self._heap)
         metrics = cost_metrics(ArchSpec.model_validate(order.spec))
@@ -214,7 +216,9 @@ def draw(count: int) -> list[Begun]:
 def times(number: int) -> tuple[str, str]:
     """When a trial began and ended."""
     begun = EPOCH + timedelta(seconds=number)
-    return begun.isoformat(timespec="microseconds"), (begun + timedelta(seconds=SECONDS)).isoformat(timespec="microseconds")
+    return begun.isoformat(timespec="microseconds"), (begun + timedelta(seconds=SECONDS)).isoformat(
+        timespec="microseconds"
+    )
 
 
 def write_ours(root: Path, begun: Sequence[Begun], finished: int) -> None:
@@ -243,7 +247,7 @@ def write_plain(path: Path, begun: Sequence[Begun], finished: int) -> None:
     with path.open("a") as file:
         for number, one in enumerate(begun):
             start, end = times(number)
-            entries = [{"op_code": 4, "worker_id": "w-1", "study_id": 0, "datetime_start": start}]
+            entries: list[dict[str, Any]] = [{"op_code": 4, "worker_id": "w-1", "study_id": 0, "datetime_start": start}]
             for name, value in one.params.items():
                 known = {"param_name": name, "param_value_internal": value, "distribution": one.kinds[name]}
                 entries.append({"op_code": 5, "worker_id": "w-1", "trial_id": number, **known})
@@ -280,8 +284,8 @@ def measure(path: Path, *, ours: bool, sampler: str, count: int, limit: float, o
     run = conduct if ours else ask_and_tell
     trials, seconds, before, waited = run(path, sampler, count, limit, syncs)
     data = path.read_bytes()[before:]
-    per = max(1, trials)
-    return Cell(trials, seconds, data.count(b"\n") / per, len(data) / per, waited / per, *opened)
+    per, asked = max(1, trials), data.count(b'"op_code":4,')
+    return Cell(asked, seconds, data.count(b"\n") / per, len(data) / per, waited / per, *opened)
 
 
 def conduct(path: Path, sampler: str, count: int, limit: float, syncs: Syncs) -> tuple[int, float, int, int]:
@@ -302,11 +306,16 @@ def conduct(path: Path, sampler: str, count: int, limit: float, syncs: Syncs) ->
     pool.reports = reports
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), ProgressDisplay("scale") as screen:
         estimate = TimeEstimate(WORKERS, [RunPart("search", config.trials)])
-        conductor = Conductor(pool, screen, RunLog((), None), estimate, StatusBoard(root, "local"), storage)
-        try:
+        conductor = Conductor(
+            pool,
+            screen,
+            RunLog((), LoggedRun("scale", "search", root, "", {}, "accuracy", config.objectives, {})),
+            estimate,
+            StatusBoard(root, "local"),
+            storage,
+        )
+        with suppress(EnoughError):
             conductor.run(phase)
-        except Enough:
-            pass
     spent = time.process_time() - pool.begun - pool.apart
     return pool.answered, spent, marks[0], syncs.count - marks[1]
 
@@ -343,7 +352,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     begun = draw(max(options.trials) + WORKERS)
-    print(f"{WORKERS:,} virtual workers, trainings of {SECONDS / 60:.0f} min; CPU time; Python {sys.version.split()[0]}")
+    print(
+        f"{WORKERS:,} virtual workers, trainings of {SECONDS / 60:.0f} min; CPU time; Python {sys.version.split()[0]}"
+    )
     print(f"{'trials':>7} {'sampler':>8} {'side':>6}  {HEADER}")
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for size in options.trials:

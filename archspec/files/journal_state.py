@@ -7,7 +7,7 @@ costs nothing that grows with the trials: one trial, those that wait, those unde
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, final
@@ -68,7 +68,7 @@ class StudyState:
 
 @final
 class JournalState:
-    """The studies of a journal as far as it was read.
+    """Studies and trials of a journal so far.
 
     Attributes:
         studies: by their number; None for one that was deleted.
@@ -78,6 +78,17 @@ class JournalState:
     def __init__(self) -> None:
         self.studies: list[StudyState | None] = []
         self.places: list[tuple[StudyState, int]] = []
+        self._operations: tuple[Callable[[Entry], None], ...] = (
+            self._create_study,
+            self._delete_study,
+            *[self._set_study_attribute] * 2,
+            self._create_trial,
+            self._set_param,
+            self._set_state,
+            self._set_intermediate,
+            *[self._set_attribute] * 2,
+            self._pass,
+        )
 
     def study(self, number: int) -> StudyState:
         """The study with a number.
@@ -115,7 +126,7 @@ class JournalState:
             ValueError: it gives a parameter other options than it had.
         """
         try:
-            _OPERATIONS[entry["op_code"]](self, entry)
+            self._operations[entry["op_code"]](entry)
         except (KeyError, DuplicatedStudyError, UpdateFinishedTrialError, ValueError):
             if own:
                 raise
@@ -218,21 +229,6 @@ class JournalState:
     def _replace(self, entry: Entry, trial: FrozenTrial) -> None:
         study, _ = self.places[entry["trial_id"]]
         study.put(trial)
-
-
-_OPERATIONS: Sequence[Callable[[JournalState, Entry], None]] = (
-    JournalState._create_study,
-    JournalState._delete_study,
-    JournalState._set_study_attribute,
-    JournalState._set_study_attribute,
-    JournalState._create_trial,
-    JournalState._set_param,
-    JournalState._set_state,
-    JournalState._set_intermediate,
-    JournalState._set_attribute,
-    JournalState._set_attribute,
-    JournalState._pass,
-)
 
 
 def _time(text: str | None) -> datetime | None:

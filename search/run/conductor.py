@@ -18,9 +18,9 @@ from search.logger import LoggedTrial
 from search.monitor.display import ProgressDisplay
 from search.monitor.estimate import Key, TimeEstimate
 from search.monitor.run_log import RunLog
-from search.monitor.space_wait import SpaceWait
 from search.monitor.status import StatusBoard
 from search.processes.signals import heard_signals
+from search.processes.space_wait import SpaceWait
 from search.run.phase import Phase, write_spec
 from search.run.pools.pool import Pool
 from search.run.worker import UNFINISHED, Order, Report
@@ -145,7 +145,7 @@ class Conductor:
         self.screen.show_started(key, arm.label(order))
 
     def _judge(self, report: Report) -> Report:
-        """A report as it counts: no layout is to blame for a full disk, or for what becomes of it as the run stops."""
+        """A report as it counts: a full disk is no layout's doing, nor is what becomes of it while the run stops."""
         if report.kind == "done":
             self._space.note_written()
         if report.kind == "full":

@@ -151,11 +151,8 @@ class SearchPhase(Phase):
 
         What comes of them is evaluated beyond the trials wanted where those are there already.
         """
-        failed = [
-            trial
-            for trial in failed_for_good(self.study)
-            if self._records.get(trial.user_attrs.get("digest", "")) is trial
-        ]
+        known = {one.number for one in self._records.values()}
+        failed = [one for one in failed_for_good(self.study) if one.number in known]
         for trial in failed:
             attrs = trial.user_attrs
             queued = attrs.get("queued", trial.params)

@@ -73,9 +73,9 @@ def conduct(
     Raises:
         SpecError: the run exists with another configuration, or another process works on it; evaluator, sampler or
             engine cannot start.
-        RunError: a damaged journal, no layout can be evaluated, a worker meets a full disk, an estimate does not pass
+        RunError: a damaged journal, no layout can be evaluated, a worker meets a broken disk, an estimate does not pass
             its check, or finalists are not recorded in the end.
-        OSError: this process meets a full disk.
+        OSError: this process meets a broken disk, or a full one before its first order.
     """
     config.sampler.check_installed()
     root = runs / config.name

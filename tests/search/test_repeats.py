@@ -1,5 +1,6 @@
 """Trainings of one layout with several seeds: their seeds, and the front of means."""
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -49,3 +50,11 @@ def test_a_repetition_that_is_tried_again_counts_once():
     assert count_repeats(study.trials, 0) == 1
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"repeat_of": 0}))
     assert count_repeats(study.trials, 0) == 2
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_the_front_of_many_trials_with_ties_is_that_of_optuna(objectives):
+    rng = np.random.default_rng(objectives)
+    study = optuna.create_study(directions=["maximize", "minimize", "maximize"][:objectives])
+    study.add_trials([create_trial(values=list(map(float, one))) for one in rng.integers(0, 6, (120, objectives))])
+    assert [one.number for one in find_front(study)] == [one.number for one in study.best_trials]

@@ -48,7 +48,8 @@ def telling(writes: list[str], step: int) -> list[int]:
 class FullDisk:
     """Makes writes below `folder` fail from the `room`-th on, counted from 0; `failed` says whether one did.
 
-    After `refusals` of them there is space again. `writes` are those that were tried: what is done, and the name of the file. Nothing waits for the real disk.
+    After `refusals` of them there is space again. `writes` are those that were tried: what is done, and the name of the
+    file. Nothing waits for the real disk.
     """
 
     def __init__(self, folder: Path, room: int = 10**9, refusals: int = 10**9) -> None:

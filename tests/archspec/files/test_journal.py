@@ -253,5 +253,5 @@ def test_what_is_held_survives_a_full_disk_and_what_others_append(journal, monke
     with storage.held():
         study.ask()
     other.enqueue_trial({})
-    with pytest.raises(RunError, match="journal.log: another program added a trial while this run did: start the run"):
+    with pytest.raises(RunError, match=r"journal.log: another program added a trial while this run did: start the run"):
         storage.flush()

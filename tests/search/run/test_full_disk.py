@@ -26,8 +26,9 @@ from search.ablation.plan import parse_plan
 from search.ablation.rows import Ablation
 from search.ablation.run import conduct_plan
 from search.evaluators.function import FunctionEvaluator
-from search.monitor.space_wait import SpaceWait
-from search.run import space_wait, worker
+from search.processes import space_wait
+from search.processes.space_wait import SpaceWait
+from search.run import worker
 from search.run.run import conduct
 from search.study.config import StudyConfig
 from search.study.reading import load_study, parse_study
@@ -147,7 +148,7 @@ def test_a_function_that_cannot_write_blames_no_layout(tmp_path: Path) -> None:
     def accuracy(spec: ArchSpec, seed: int) -> float:
         raise OSError(errno.EROFS, "Read-only", "/a")
 
-    with pytest.raises(RunError, match="Read-only$"):
+    with pytest.raises(RunError, match=r"Read-only$"):
         conduct(asked_of(accuracy), tmp_path)
     assert [trial.state for trial in trials_of(tmp_path / "toy")] == [TrialState.RUNNING]
 
@@ -177,7 +178,7 @@ def test_ctrl_c_ends_a_run_that_waits_for_space(tmp_path: Path) -> None:
     def write() -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "journal.log")
 
-    with pytest.raises(Interrupted, match="journal.log: No space left on device"):
+    with pytest.raises(Interrupted, match=r"journal.log: No space left on device"):
         wait.run(write)
     assert len(said) == 1
 
@@ -257,7 +258,7 @@ wait $search; echo "code $?"
 [ -e {runs}/toy/journal.log ] && cp -r {runs}/toy {kept}
 """
 HURRIED = """
-import search.monitor.space_wait as wait
+import search.processes.space_wait as wait
 from archspec.cli.app import main
 
 if __name__ == "__main__":

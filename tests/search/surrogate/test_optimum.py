@@ -9,6 +9,7 @@ from archspec.cost.tables import MetricAt
 from search.space.encoding import Encoding
 from search.space.limits import Limit
 from search.space.space import load_space
+from search.surrogate import model
 from search.surrogate import optimum as module
 from search.surrogate.features import Features
 from search.surrogate.model import fit_surrogate
@@ -152,3 +153,43 @@ def test_of_a_list_the_best_is_proposed_though_it_is_on_no_front_of_the_space(en
     assert tuple(found) in {tuple(row) for row in listed[22:]}
     everything_known = Known(listed, 0.5 + 0.1 * rng.random(40), listed[:0], listed[:0])
     assert Optimizer(chain, Features(encoding), listed=listed).propose(everything_known)[0] is None
+
+
+def test_of_many_answers_those_that_came_first_are_fitted_and_again_after_some_more(encoding, everything, monkeypatch):
+    monkeypatch.setattr(module, "EACH", 64)
+    rng = np.random.default_rng(5)
+    rows = everything[rng.permutation(len(everything))[:200]]
+    values, order = rng.uniform(size=200), rng.permutation(200)
+
+    def known(count: int) -> Known:
+        kept = order < count
+        none = np.zeros((0, rows.shape[1]), np.int64)
+        return Known(rows[kept], values[kept], none, none, order=order[kept])
+
+    assert [len(known(count).settled().values) for count in (63, 64, 65, 66, 127, 128, 131, 132)] == [
+        *(63, 64, 64, 66),
+        *(126, 128, 128, 132),
+    ]
+    assert set(known(131).settled().values) == set(known(128).values)
+    chain = encoding.chain((MetricAt("macs", 64),))
+    optimizer, afresh = (Optimizer(chain, Features(encoding)) for _ in range(2))
+    found = {count: optimizer.propose(known(count)) for count in (63, 128, 129, 131, 132)}
+    assert found[128][1] is found[129][1] is found[131][1]
+    assert found[132][1] is not found[131][1]
+    again, surrogate = afresh.propose(known(131))  # as a run that goes on from here
+    assert again is not None
+    assert (again == found[131][0]).all()
+    assert surrogate.loo_error == found[131][1].loo_error
+
+
+def test_many_trials_are_fitted_as_few_are(encoding, everything, monkeypatch):
+    rng = np.random.default_rng(6)
+    rows = everything[:150]
+    values, costs = rng.uniform(size=150), encoding.chain((MetricAt("macs", 64),)).price(rows)[:, 0]
+    few = fit_surrogate(Features(encoding), rows, values, costs=costs)
+    monkeypatch.setattr(model, "MANY", 100)
+    many = fit_surrogate(Features(encoding), rows, values, costs=costs)
+    assert many.penalty == few.penalty
+    assert many.predict(rows, costs) == pytest.approx(few.predict(rows, costs), rel=1e-6)
+    assert many.left_out == pytest.approx(few.left_out, rel=1e-6)
+    assert np.concatenate(many.deviations) == pytest.approx(np.concatenate(few.deviations), rel=1e-6)
