@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from archspec.errors import SpecError
@@ -28,13 +30,13 @@ def register_models() -> list[str]:
         SpecError: timm is not installed.
     """
     try:
-        from timm.models import register_model
+        models: Any = import_module("timm.models")
     except ImportError:
         raise SpecError("timm is not installed: pip install 'archspec-vision[timm]'", field="archspec.timm") from None
     names = {PREFIX + name.replace("-", "_").replace(".", "_"): name for name in presets()}
     for name, preset in names.items():
-        register_model(_entry_point(name, preset))
-    register_model(_entry_point(GENERIC, None))
+        models.register_model(_entry_point(name, preset))
+    models.register_model(_entry_point(GENERIC, None))
     return [*names, GENERIC]
 
 
@@ -87,8 +89,6 @@ def _entry_point(name: str, preset: str | None) -> Callable[..., Any]:
     """The function that timm calls for a model."""
 
     def create(pretrained: bool = False, *, spec: SpecSource | None = None, **arguments: Any) -> Any:
-        from timm.models import build_model_with_cfg
-
         if (preset is None) == (spec is None):
             rule = "is needed: a spec file, a preset or a short code" if spec is None else f"is that of preset {preset}"
             raise SpecError(rule, field="spec")
@@ -97,8 +97,9 @@ def _entry_point(name: str, preset: str | None) -> Callable[..., Any]:
             rule = "has no weights to download: `archspec convert` makes them of published ones, checkpoint_path loads"
             raise SpecError(rule, source=chosen.name, field="pretrained")
         stated = arguments.pop("pretrained_cfg", None) or _configuration(chosen)
-        return build_model_with_cfg(
-            lambda **given: create_network(chosen, **given),
+        models: Any = import_module("timm.models")
+        return models.build_model_with_cfg(
+            partial(create_network, chosen),
             name,
             pretrained=False,
             pretrained_cfg=stated,
