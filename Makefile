@@ -48,6 +48,7 @@ bench: $(STAMP) ## benchmarks: ratios against named peers, in one run
 	$(BIN)/python benchmarks/symbolic.py
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/surrogate.py
+	$(BIN)/python benchmarks/conductor.py
 	$(BIN)/python benchmarks/repeats.py
 	$(BIN)/python benchmarks/repeats.py --covariates
 	$(BIN)/python benchmarks/rungs.py
