@@ -61,7 +61,7 @@ class RayEngine(Engine):
     memory: Annotated[str, AfterValidator(_check_memory)] = Field(
         default="", description="of each task, by which Ray places it: 32G"
     )
-    resources: Annotated[dict[str, float], AfterValidator(_check_resources)] = Field(
+    resources: Annotated[dict[str, Annotated[float, Field(strict=True)]], AfterValidator(_check_resources)] = Field(
         default_factory=dict, description="further ones of each task, which nodes were started with: {a100: 1}"
     )
 

@@ -56,7 +56,7 @@ class Engine(BaseModel, ABC):
     packages: ClassVar[Mapping[str, str]] = {}
 
     type: Any
-    workers: Annotated[int | Literal["auto"], BeforeValidator(_check_workers)] = Field(
+    workers: Annotated[Annotated[int, Field(strict=True)] | Literal["auto"], BeforeValidator(_check_workers)] = Field(
         default=1, description="orders at a time; auto: as many as this machine has GPUs, or cores, for"
     )
 

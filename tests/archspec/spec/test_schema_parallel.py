@@ -122,7 +122,7 @@ def test_the_maps_of_the_branches_come_out_finest_first():
         maps = network.features(torch.zeros(1, 3, 70, 64))
     assert [tuple(x.shape[1:]) for x in maps] == [(8, 18, 16), (8, 9, 8), (12, 5, 4), (16, 3, 2)]
     assert [shape for _, shape in feature_shapes(spec, (70, 64))] == [tuple(x.shape[1:]) for x in maps]
-    assert [info["reduction"] for info in network.feature_info] == [4, 8, 14, 23]
+    assert [info["reduction"] for info in network.feature_info] == [4, 8, 16, 32]
     names = dict(network.named_modules())
     assert all(info["module"] in names for info in network.feature_info)
     assert network.feature_info[0]["module"] == "stages.3.norm.0"
