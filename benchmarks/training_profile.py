@@ -28,7 +28,7 @@ PARTS = (
     ("archspec.model.audit", "audit_trained", "audit"),
 )
 """Functions by module and name, and what they are called in the table; each without what the others take of it."""
-LATENCY = ("search.train.latency", "search.latency.measurement")
+LATENCY = ("search.train.latency", "search.latency.measurement", "search.latency.session")
 """Where `measure_latency` is."""
 
 

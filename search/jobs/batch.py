@@ -245,6 +245,12 @@ def saved_since(folder: Path, begun: float) -> bool:
     return False
 
 
-def batches(root: Path) -> list[JobBatch]:
-    """The batches of a run whose orders are not all answered."""
-    return [JobBatch(path.parent) for path in sorted((root / JOBS).glob("*/batch.json"))]
+def batches(root: Path, kind: str = "") -> list[JobBatch]:
+    """The batches of a run whose orders are not all answered.
+
+    Args:
+        root: folder of the run.
+        kind: of their jobs, where a run has more than one.
+    """
+    found = [JobBatch(path.parent) for path in sorted((root / JOBS).glob("*/batch.json"))]
+    return [batch for batch in found if batch.kind == kind]

@@ -58,26 +58,30 @@ def reference_file(root: Path, figure: LatencyFigure, model: str = "") -> Path:
     return root / (f"{stem}.{slug or 'unknown'}.json" if model else f"{stem}.json")
 
 
-def models_of(root: Path) -> tuple[str, ...]:
-    """The device models on which figures of a run were measured so far, in order; earlier versions did not say."""
-    found: set[str] = set()
+def models_of(root: Path) -> dict[str, tuple[str, ...]]:
+    """The device models on which each figure of a run was measured so far, in order; earlier versions did not say.
+
+    Args:
+        root: folder of the run.
+    """
+    found: dict[str, set[str]] = {}
     for path in root.glob("reference*.*.json"):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(record, dict) and isinstance(model := cast("dict[str, Any]", record).get("model"), str):
-            found.add(printable(model))
-    return tuple(sorted(found))
+            found.setdefault(path.name.partition(".")[0], set()).add(printable(model))
+    return {figure: tuple(sorted(models)) for figure, models in found.items()}
 
 
 def unlike_note(root: Path) -> str:
-    """A line for people on a run whose figures were measured on unlike devices; empty while there is one device model.
+    """A line for people on a run that measures a figure on unlike devices; empty while each has one device model.
 
     Args:
         root: folder of the run.
     """
-    found = models_of(root)
-    if len(found) < 2:
+    most = max(models_of(root).values(), key=len, default=())
+    if len(most) < 2:
         return ""
-    return f"note: inference times of this run are taken {unlike_devices(dict.fromkeys(found, 0))}"
+    return f"note: inference times of this run are taken {unlike_devices(dict.fromkeys(most, 0))}"

@@ -76,7 +76,7 @@ class SlurmPool(Pool):
 
     def __enter__(self) -> SlurmPool:
         self._id = run_id(self._root)
-        found = [batch for batch in batches(self._root) if batch.kind == self._settings.kind]
+        found = batches(self._root, self._settings.kind)
         if found:
             self._take_over(found, programs.list_jobs(OPEN_SECONDS))
         return self
