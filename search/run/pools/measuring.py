@@ -95,8 +95,8 @@ class MeasuringPool(Pool):
         return bool(names) and not order.place and (order.epochs is None or bool(names.intersection(order.wanted)))
 
     def _hand(self, order: Order, part: Order, pool: Pool) -> None:
+        pool.submit(part)  # may fail for want of space, and be asked for again
         self._parts.append((order, part, pool))
-        pool.submit(part)
 
     def _hand_waiting(self) -> Iterator[tuple[Order, Report]]:
         """Hand over measurements as far as there is room; none any more while the run stops."""
@@ -105,8 +105,9 @@ class MeasuringPool(Pool):
             for order in waiting:
                 yield order, Report("interrupted", "the run stopped before its latency was measured")
         while self._waiting and self._measurements.idle:
-            order = self._waiting.pop(0)
+            order = self._waiting[0]
             self._hand(order, replace(order, part=TIME), self._measurements)
+            del self._waiting[0]
 
     def _judge(self, part: Order, report: Report, pool: Pool) -> tuple[Order, Report]:
         """A report on a part as it is one on its order: that it is trained is not its end."""
