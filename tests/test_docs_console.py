@@ -16,6 +16,7 @@ PAGES = (
     "docs/reference/fix.md",
     "docs/reference/parallel.md",
     "docs/reference/space.md",
+    "docs/start/export.md",
     "docs/start/first_hour.md",
 )
 
