@@ -199,7 +199,7 @@ class RankGroup:
                     os.kill(seat.pid, signal.SIGKILL)
 
     def _conclude(self) -> Any:
-        dead = [number for number, seat in enumerate(self._seats) if not seat.ended and not seat.killed]
+        dead = [number for number in range(len(self._seats)) if self._died(number)]
         errors = [(seat.time, seat.error) for seat in self._seats if seat.error is not None]
         ours = [one for one in errors if isinstance(one[1], ArchspecError)]
         if dead and not ours:  # what the others then meet in torch says nothing
@@ -210,13 +210,23 @@ class RankGroup:
             raise DiedError(f"the {len(self._seats)} processes of a training did not end: {self._failure}")
         return self._seats[0].value
 
+    def _died(self, number: int) -> bool:
+        """Whether a rank has ended by itself; a late kill of one that was gone already does not count."""
+        seat = self._seats[number]
+        return not seat.ended and not (seat.killed and self._exit_code(number) in (None, -signal.SIGKILL))
+
+    def _exit_code(self, number: int) -> int | None:
+        """A rank's exit code, where the agent knows it as one that failed."""
+        failures: Any = getattr(self._failure, "failures", {})
+        return getattr(failures.get(number), "exitcode", None)
+
     def _ending(self, dead: Sequence[int]) -> str:
         """What became of those that were not killed here: of the first one, if the agent knows which it was."""
-        failures: Any = getattr(self._failure, "failures", {})
-        number = next((one for one in dead if one in failures), dead[0])
-        name, code = f"process {number} of {len(self._seats)}", getattr(failures.get(number), "exitcode", None)
+        number = next((one for one in dead if self._exit_code(one) is not None), dead[0])
+        name, code = f"process {number} of {len(self._seats)}", self._exit_code(number)
         if code is None:
-            return f"{name} died" if failures or self._failure is None else f"{name} did not start: {self._failure}"
+            known = self._failure is None or getattr(self._failure, "failures", {})
+            return f"{name} died" if known else f"{name} did not start: {self._failure}"
         return f"{name} died with signal {-code}" if code < 0 else f"{name} died with exit code {code}"
 
 
