@@ -17,6 +17,8 @@ WRONG_TOKEN = (
     "Ray refuses the token of this process, or it has none: all nodes and this one must have the same "
     "(`ray get-auth-token --generate`, RAY_AUTH_TOKEN_PATH)"
 )
+KEEP_CHILDREN = "RAY_kill_child_processes_on_worker_exit"
+"""Setting of Ray by which a worker kills its children as it ends."""
 PATIENCE_SECONDS = 3600
 """Silence of a head after which Ray itself gives up; its own default is a minute."""
 
@@ -51,7 +53,8 @@ class RaySettings:
             needs["memory"] = self.memory
         if self.resources:
             needs["resources"] = dict(self.resources)
-        return needs | {"max_retries": 0, "max_calls": 1}
+        # A worker that Ray ends would kill its children first, and so the supervisor that ends what a command has started.
+        return needs | {"max_retries": 0, "max_calls": 1, "runtime_env": {"env_vars": {KEEP_CHILDREN: "0"}}}
 
     @property
     def wants(self) -> dict[str, float]:

@@ -206,8 +206,12 @@ def test_ctrl_c_has_tasks_save_and_the_same_command_goes_on(cluster, search, row
     run = search(seconds=5, trials=6)
     run.until(lambda: run.under_way(2))
     status = [sys.executable, "-m", "archspec", "status", str(run.root)]
-    said = subprocess.run(status, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"process \d+ on", " ".join(said.split()))
+
+    def placed():
+        said = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+        return re.search(r"process \d+ on", " ".join(said.split()))
+
+    run.until(placed, 20, "a status that says where trials are")
     run.signal(signal.SIGINT)
     run.end(60, code=130)
     assert not run.working()
@@ -291,7 +295,7 @@ def test_random_kills(cluster, search, row):
         if kind == "conductor":
             run.kill()
             run.start()
-        elif kind == "worker" and kinds.count("worker") < 3 and found:
+        elif kind == "worker" and kinds.count("worker") < 2 and found:
             kill(rng.choice(found))
         elif kind == "node" and found:
             with suppress(KeyError):
