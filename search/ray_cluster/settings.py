@@ -53,7 +53,7 @@ class RaySettings:
             needs["memory"] = self.memory
         if self.resources:
             needs["resources"] = dict(self.resources)
-        # A worker that Ray ends would kill its children first, and so the supervisor that ends what a command has started.
+        # A worker that Ray ends would kill its children first: the supervisor, which ends what a command has started.
         return needs | {"max_retries": 0, "max_calls": 1, "runtime_env": {"env_vars": {KEEP_CHILDREN: "0"}}}
 
     @property

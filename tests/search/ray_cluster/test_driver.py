@@ -37,7 +37,8 @@ def test_tasks_are_submitted_and_their_ends_told():
     ]
     assert ray.given[1] == ("/runs/a", "0123", 1)
     needs = {"num_cpus": 4, "num_gpus": 2, "memory": 1 << 30, "resources": {"a100": 1}}
-    assert ray.options == needs | {"max_retries": 0, "max_calls": 1}
+    children = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "0"}}
+    assert ray.options == needs | {"max_retries": 0, "max_calls": 1, "runtime_env": children}
     ours.close()
 
 
