@@ -39,7 +39,6 @@ to other libraries."""
 
 FACTORY = re.compile(r"[a-z_]+(\.[a-z_]+)+:\w+")
 """Text that names a class of modules."""
-
 RIDDLES = frozenset({"What", "How", "Who", "Whose", "Why", "Where", "When", "Which"})
 VERBS = frozenset({"Adds", "Builds", "Collects", "Computes", "Decides", "Finds", "Gives", "Holds", "Keeps", "Makes"})
 VERBS |= {"Prints", "Proposes", "Reads", "Renames", "Returns", "Tells", "Turns", "Walks", "Writes"}

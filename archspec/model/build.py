@@ -114,6 +114,11 @@ def _strides(spec: ArchSpec, tree: Tree, sides: list[int]) -> list[int]:
     """The strides of maps: those on an image so large that none is rounded, unless a layer fixes or hides them."""
     if any(stage.resize for stage in spec.stages) or any(isinstance(layer, Opaque) for _, layer in tree.walk()):
         return [round(spec.resolution / side) for side in sides]
+    known = [spec.resolution // side for side in sides]
+    if all(
+        stride * side == spec.resolution and stride.bit_count() == 1 for stride, side in zip(known, sides, strict=True)
+    ):
+        return known  # halved without a rest, which spares a second walk
     large = PROBE * spec.resolution
     return [round(large / shape[1]) for _, shape in feature_shapes(spec, (large, large))]
 

@@ -33,13 +33,12 @@ def check_code(text: str, spec: ArchSpec) -> int:
             network = cast("type[nn.Module]", names[class_name(spec.name)])()
     except Exception as error:
         raise RunError(f"{spec.name}: the code does not run: {type(error).__name__}: {error}") from error
-    ours, built = ({name: tensor.shape for name, tensor in one.state_dict().items()} for one in _pair(network, spec))
+    ours, built = (
+        {name: tensor.shape for name, tensor in one.state_dict().items()}
+        for one in (network, build(spec, device="meta"))
+    )
     wrong = next((name for name in (*built, *ours) if built.get(name) != ours.get(name)), None)
     if wrong is not None or list(ours) != list(built):
         rule = f"the code's state differs from the built network's at {wrong or 'its order'}"
         raise RunError(f"{spec.name}: {rule}")
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _pair(network: nn.Module, spec: ArchSpec) -> tuple[nn.Module, nn.Module]:
-    return network, build(spec, device="meta")

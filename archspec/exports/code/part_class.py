@@ -9,7 +9,7 @@ from typing import final
 from pydantic import BaseModel
 
 from archspec.exports.code.loops import RATE
-from archspec.exports.code.term import CodeTerm, code, leaves, skeleton, with_leaves
+from archspec.exports.code.term import CodeTerm, code, constant, leaves, skeleton, with_leaves
 from blocks.layers.layer import Shape
 
 MAX_FACTOR = 16
@@ -74,7 +74,7 @@ class PartClass:
         """The term that makes one of the uses."""
         at = self.uses.index(use)
         values = [values[at] for values in self.parameters.values()]
-        return CodeTerm("call", (self.name, *self.parameters), tuple(_plain(value) for value in values))
+        return CodeTerm("call", (self.name, *self.parameters), tuple(map(constant, values)))
 
 
 def classify(uses: Sequence[PartUse], names: Mapping[type[BaseModel], str]) -> list[PartClass]:
@@ -152,7 +152,3 @@ def _same(column: tuple[object, ...]) -> bool:
 
 def _equal(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     return all(type(a) is type(b) and a == b for a, b in zip(one, other, strict=True))
-
-
-def _plain(value: object) -> CodeTerm:
-    return CodeTerm("constant", (type(value).__name__,), (), value)
