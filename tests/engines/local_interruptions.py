@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 from fault_runs import EVALUATE, SPACE
-from interruptions import INTERRUPTIONS, WRAPPED, StartedRun, check, finished, under_way
+from interruptions import INTERRUPTIONS, WRAPPED, StartedRun, check, check_finished, finished, under_way
 from journals import trained, trials_of
 
 STARTING = ("INT", "INT twice", "9 to the conductor", "9 to the group", "TERM to all", "HUP", "TERM")
@@ -34,13 +34,7 @@ def test_a_search_with_a_command_in_a_shell_is_interrupted_twenty_times(tmp_path
             run.wait(run.workers)
             time.sleep(0.2 * rng.random())
             check(run, name)
-    with StartedRun(*command) as run:
-        code, said = run.end(90)
-        assert code == 0, said
-        assert run.left() == {}
-    done = trained(trials_of(runs / "toy"))
-    assert len({trial.user_attrs["digest"] for trial in done}) == len(done) == 20
-    assert set(finished(runs / "toy").values()) == {1}
+    check_finished(command, runs / "toy", 20)
     row("20 interruptions of commands in shells", "nothing alive after 5 s; each layout once")
 
 

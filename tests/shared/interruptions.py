@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from journals import trained, trials_of
+
 VARIABLE = "ARCHSPEC_TEST"
 
 
@@ -186,6 +188,17 @@ def check(run: StartedRun, name: str) -> None:
     assert (name, run.left()) == (name, {}), said
     assert code in (wanted, 0), said  # 0: the run had just come to its end
     assert not NOISE.search(said), said
+
+
+def check_finished(command: tuple[object, ...], run: Path, trials: int) -> None:
+    """Let an interrupted search come to its end, with each of its layouts evaluated once."""
+    with StartedRun(*command) as started:
+        code, said = started.end(90)
+        assert code == 0, said
+        assert started.left() == {}
+    done = trained(trials_of(run))
+    assert len({trial.user_attrs["digest"] for trial in done}) == len(done) == trials
+    assert set(finished(run).values()) == {1}
 
 
 def finished(run: Path) -> Counter[str]:

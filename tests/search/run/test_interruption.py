@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from interruptions import WRAPPED, StartedRun, check, finished, under_way
-from journals import trained, trials_of
+from interruptions import WRAPPED, StartedRun, check, check_finished, under_way
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="asks /proc who is alive")
 
@@ -27,10 +26,4 @@ def test_a_search_with_a_command_in_a_shell_is_interrupted(study_file, tmp_path)
         with StartedRun(*command) as run:
             run.wait(lambda: under_way(run))
             check(run, name)
-    with StartedRun(*command) as run:
-        code, said = run.end(90)
-        assert code == 0, said
-        assert run.left() == {}
-    done = trained(trials_of(runs / "toy"))
-    assert len({trial.user_attrs["digest"] for trial in done}) == len(done) == 6
-    assert set(finished(runs / "toy").values()) == {1}
+    check_finished(command, runs / "toy", 6)
